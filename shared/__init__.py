@@ -1,0 +1,1 @@
+"""What every service stands on: the contracts they meet in and the runtime that carries them."""

@@ -1,0 +1,37 @@
+"""What branch systems publish. Owner: the branches; read by intake."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final, Literal
+
+import orjson
+
+from shared.contracts.message import DAY_MS, Identity, ImageReference, Instant, Message, Money, Topic
+
+SUBMISSION: Final = Topic("branch.submission.v1", "branch systems", "submission id", retention_ms=30 * DAY_MS)
+
+
+class SubmissionSent(Message):
+    """A branch hands a scanned business document to the floor.
+
+    Holds:   `signature` is Ed25519 over `signing_bytes()`, base64, by the branch's registered key.
+    """
+
+    topic: ClassVar[Topic] = SUBMISSION
+    kind: Literal["branch.submission-sent.v1"] = "branch.submission-sent.v1"
+    submission_id: Identity
+    branch_id: Identity
+    business_type: Identity
+    captured_at: Instant
+    images: tuple[ImageReference, ...]
+    declared_amount: Money | None = None
+    urgent: bool = False
+    signature: str = ""
+
+    @property
+    def key(self) -> str:
+        return self.submission_id
+
+    def signing_bytes(self) -> bytes:
+        """The canonical bytes that a branch signs: sorted JSON of everything but the signature."""
+        return orjson.dumps(self.model_dump(mode="json", exclude={"signature"}), option=orjson.OPT_SORT_KEYS)

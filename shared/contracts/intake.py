@@ -1,0 +1,77 @@
+"""What intake publishes: receipts to the branches, cases to the floor."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final, Literal
+
+from shared.contracts.message import DAY_MS, Identity, ImageReference, Instant, Message, Money, Sha256, Topic
+
+RECEIPT: Final = Topic("intake.receipt.v1", "intake", "branch id", retention_ms=30 * DAY_MS)
+CASE: Final = Topic("intake.case.v1", "intake", "case id", retention_ms=30 * DAY_MS)
+
+RejectionCode = Literal[
+    "bad_signature",
+    "unknown_branch",
+    "unknown_business_type",
+    "no_image",
+    "image_missing",
+    "image_hash_mismatch",
+    "image_type",
+    "image_unreadable",
+    "image_too_large",
+    "image_too_many_pixels",
+    "conflict",
+]
+
+
+class SubmissionAccepted(Message):
+    """The bank took the submission in and opened a case. Sent again, word for word, for the same content."""
+
+    topic: ClassVar[Topic] = RECEIPT
+    kind: Literal["intake.submission-accepted.v1"] = "intake.submission-accepted.v1"
+    submission_id: Identity
+    branch_id: Identity
+    case_id: Identity
+    content_sha256: Sha256
+    received_at: Instant
+
+    @property
+    def key(self) -> str:
+        return self.branch_id
+
+
+class SubmissionRejected(Message):
+    """The bank refused the submission. `conflict`: the id was already used for other content."""
+
+    topic: ClassVar[Topic] = RECEIPT
+    kind: Literal["intake.submission-rejected.v1"] = "intake.submission-rejected.v1"
+    submission_id: Identity
+    branch_id: Identity
+    content_sha256: Sha256
+    code: RejectionCode
+    detail: str
+    received_at: Instant
+
+    @property
+    def key(self) -> str:
+        return self.branch_id
+
+
+class CaseOpened(Message):
+    """One accepted submission is now a case of the floor."""
+
+    topic: ClassVar[Topic] = CASE
+    kind: Literal["intake.case-opened.v1"] = "intake.case-opened.v1"
+    case_id: Identity
+    submission_id: Identity
+    branch_id: Identity
+    business_type: Identity
+    images: tuple[ImageReference, ...]
+    declared_amount: Money | None = None
+    urgent: bool = False
+    captured_at: Instant
+    received_at: Instant
+
+    @property
+    def key(self) -> str:
+        return self.case_id

@@ -1,0 +1,93 @@
+"""What every record on the bus has in common: a frozen body, a stable kind, a topic and a key."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Final, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+DAY_MS: Final = 86_400_000
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Identity = Annotated[str, Field(min_length=1, max_length=128)]
+Instant = AwareDatetime
+Step = Literal["entry", "arbitration", "review", "authorisation", "inspection"]
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic of the floor, as a reviewed artefact.
+
+    Holds:   one owning writer; `keyed_by` says in words what the record key is.
+    Units:   retention in milliseconds; `None` keeps records for ever.
+    """
+
+    name: str
+    owner: str
+    keyed_by: str
+    retention_ms: int | None = 7 * DAY_MS
+    compacted: bool = False
+
+    @property
+    def dead_letters(self) -> str:
+        """The topic where a reader parks what it cannot decode."""
+        return f"{self.name}.dlq"
+
+
+class Part(BaseModel):
+    """A frozen value inside a message. Readers ignore fields they do not know."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Message(Part):
+    """One event or command. Subclasses give `kind` as a literal, their topic and their key."""
+
+    topic: ClassVar[Topic]
+
+    @property
+    def key(self) -> str:
+        """The record key: what the partition and the order hang on."""
+        raise NotImplementedError(f"Expected {type(self).__name__} to say its key")
+
+    @classmethod
+    def kind_name(cls) -> str:
+        """The stable string that stands for this contract in headers and storage."""
+        default: Any = cls.model_fields["kind"].default
+        return str(default)
+
+
+class Money(Part):
+    """An amount in minor units (cents) of an ISO 4217 currency."""
+
+    amount_minor: int
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+
+
+class ImageReference(Part):
+    """Points at an image in the object store by the hash of its bytes."""
+
+    sha256: Sha256
+    media_type: str
+    size_bytes: Annotated[int, Field(gt=0)]
+    label: str = "voucher"
+
+
+class Region(Part):
+    """A crop of one image, in pixels from its upper left corner."""
+
+    image_sha256: Sha256
+    x: Annotated[int, Field(ge=0)]
+    y: Annotated[int, Field(ge=0)]
+    width: Annotated[int, Field(gt=0)]
+    height: Annotated[int, Field(gt=0)]
+
+
+def base64_bytes(text: str) -> bytes:
+    """Decode standard base64; `ValueError` says what was expected."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise ValueError(f"Expected base64, found {text[:20]!r}") from error

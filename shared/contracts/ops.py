@@ -1,0 +1,45 @@
+"""What operating the floor leaves on record, and the envelope of a parked record."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final, Literal
+
+from shared.contracts.message import Identity, Instant, Message, Topic
+
+REDRIVE: Final = Topic("ops.redrive.v1", "command line", "parked record's id", retention_ms=None)
+
+
+class RecordParked(Message):
+    """A record that a reader could not take, with its coordinates. Written to `<topic>.dlq`, raw bytes in base64."""
+
+    kind: Literal["ops.record-parked.v1"] = "ops.record-parked.v1"
+    parked_id: Identity
+    processor: str
+    origin_topic: str
+    origin_partition: int
+    origin_offset: int
+    raw_key: str
+    raw_value: str
+    raw_headers: tuple[tuple[str, str], ...]
+    reason: str
+    at: Instant
+
+    @property
+    def key(self) -> str:
+        return self.parked_id
+
+
+class RecordRedriven(Message):
+    """Somebody sent a parked record to its topic again, and said why."""
+
+    topic: ClassVar[Topic] = REDRIVE
+    kind: Literal["ops.record-redriven.v1"] = "ops.record-redriven.v1"
+    parked_id: Identity
+    origin_topic: str
+    actor: Identity
+    reason: str
+    at: Instant
+
+    @property
+    def key(self) -> str:
+        return self.parked_id

@@ -1,0 +1,161 @@
+"""Reference data: the process templates and the bank's organisation. Drives everything; nothing of it is code."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Final, Literal
+
+from pydantic import Field
+
+from shared.contracts.message import Identity, Message, Part, Topic
+
+REFERENCE: Final = Topic("reference.v1", "reference tool", "kind:id", retention_ms=None, compacted=True)
+
+
+class ReferenceEntry(Message):
+    """One piece of reference data; a newer record of the same key replaces it."""
+
+    topic: ClassVar[Topic] = REFERENCE
+    noun: ClassVar[str]
+    id: Identity
+
+    @property
+    def key(self) -> str:
+        return f"{self.noun}:{self.id}"
+
+
+class SliceArea(Part):
+    """Where a field stands on the voucher, as fractions (0 to 1) of the image's width and height."""
+
+    image: str = "voucher"
+    left: Annotated[float, Field(ge=0, lt=1)]
+    top: Annotated[float, Field(ge=0, lt=1)]
+    width: Annotated[float, Field(gt=0, le=1)]
+    height: Annotated[float, Field(gt=0, le=1)]
+
+
+class TemplateField(Part):
+    """A field to key: where it is, how often it is keyed, who may key it.
+
+    Holds:   `vendor_keyings` names at most one keying, so the two keyings of a field never meet at one vendor team.
+    """
+
+    name: Identity
+    label: str
+    form: Literal["text", "account", "amount", "date", "choice"] = "text"
+    keyings: Annotated[int, Field(ge=1, le=2)] = 1
+    vendor_keyings: Annotated[tuple[int, ...], Field(max_length=1)] = ()
+    data_class: Identity = "internal"
+    area: SliceArea
+
+
+class Tier(Part):
+    """What authorisation an amount needs. `below_minor` is exclusive; `None` is the last tier."""
+
+    below_minor: int | None
+    authorisers: Annotated[int, Field(ge=0, le=2)]
+    grade_min: Annotated[int, Field(ge=0)] = 0
+    distinct_teams: bool = False
+    rekey_amount: bool = False
+
+
+class StandardTimes(Part):
+    """Standard handling times, in seconds per work item."""
+
+    entry: Annotated[float, Field(gt=0)]
+    arbitration: Annotated[float, Field(gt=0)]
+    review: Annotated[float, Field(gt=0)]
+    authorisation: Annotated[float, Field(gt=0)]
+    inspection: Annotated[float, Field(gt=0)]
+
+
+class BusinessType(ReferenceEntry):
+    """A process template: the steps, keyings, tiers, standard times and service level of one business type."""
+
+    noun: ClassVar[str] = "business-type"
+    kind: Literal["reference.business-type.v1"] = "reference.business-type.v1"
+    label: str
+    version: Annotated[int, Field(ge=1)]
+    currency: str = "CNY"
+    fields: Annotated[tuple[TemplateField, ...], Field(min_length=1)]
+    amount_field: Identity | None = None
+    review: bool = True
+    review_rounds_max: Annotated[int, Field(ge=1)] = 3
+    tiers: tuple[Tier, ...] = ()
+    sla_seconds: Annotated[float, Field(gt=0)]
+    sla_urgent_seconds: Annotated[float, Field(gt=0)] | None = None
+    cut_off: Annotated[str, Field(pattern=r"^\d{2}:\d{2}$")] | None = None  # local time of the rail's closing
+    posting_lead_seconds: Annotated[float, Field(ge=0)] = 0.0
+    standard: StandardTimes
+
+
+class Centre(ReferenceEntry):
+    """A site where teams work."""
+
+    noun: ClassVar[str] = "centre"
+    kind: Literal["reference.centre.v1"] = "reference.centre.v1"
+    label: str
+    city: str
+
+
+class Provider(ReferenceEntry):
+    """The bank's own department or an outside vendor, and what its contract lets it see and do."""
+
+    noun: ClassVar[str] = "provider"
+    kind: Literal["reference.provider.v1"] = "reference.provider.v1"
+    label: str
+    outside: bool
+    data_classes: tuple[Identity, ...]
+    initial_standing: Literal["probation", "allowed", "suspended"] = "allowed"
+
+
+class Team(ReferenceEntry):
+    """A team belongs to one provider at one centre."""
+
+    noun: ClassVar[str] = "team"
+    kind: Literal["reference.team.v1"] = "reference.team.v1"
+    label: str
+    centre_id: Identity
+    provider_id: Identity
+
+
+class Operator(ReferenceEntry):
+    """A person in one team, with qualifications per work type (`business-type/step`) and a grade."""
+
+    noun: ClassVar[str] = "operator"
+    kind: Literal["reference.operator.v1"] = "reference.operator.v1"
+    name: str
+    team_id: Identity
+    work_types: tuple[str, ...]
+    grade: Annotated[int, Field(ge=0)] = 0
+    branch_id: Identity | None = None  # the branch the person belongs to: never their cases
+    initial_standing: Literal["probation", "allowed", "suspended"] = "allowed"
+
+
+class Branch(ReferenceEntry):
+    """A branch and the Ed25519 public key (base64, 32 bytes) that its submissions are signed with."""
+
+    noun: ClassVar[str] = "branch"
+    kind: Literal["reference.branch.v1"] = "reference.branch.v1"
+    label: str
+    public_key: str
+
+
+class FloorLimits(ReferenceEntry):
+    """The floor's figures that are policy, not template. One entry, id `floor`."""
+
+    noun: ClassVar[str] = "limits"
+    kind: Literal["reference.limits.v1"] = "reference.limits.v1"
+    time_zone: str = "Asia/Shanghai"
+    image_bytes_max: int = 8_000_000
+    image_pixels_max: int = 40_000_000
+    image_types: tuple[str, ...] = ("image/png", "image/jpeg")
+    offer_lease_seconds: float = 60.0
+    work_lease_factor: float = 6.0  # work lease = standard time times this, but at least …
+    work_lease_seconds_min: float = 300.0
+    probation_inspected_share: float = 1.0
+    allowed_inspected_share: float = 0.05
+    probation_items: int = 30  # judged entries before probation can end
+    suspend_error_rate: float = 0.05
+    restore_error_rate: float = 0.02  # hysteresis: below the suspending rate
+    score_window: int = 200  # judged entries that a score looks back on
+    score_items_min: int = 40  # no suspension on thinner evidence

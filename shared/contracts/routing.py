@@ -1,0 +1,318 @@
+"""What routing publishes, and the commands that its HTTP faces publish for people."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Final, Literal
+
+from pydantic import Field
+
+from shared.contracts.message import DAY_MS, Identity, Instant, Message, Part, Step, Topic
+from shared.contracts.work import Outcome, WorkOrder
+
+PLACED: Final = Topic("routing.placed.v1", "routing", "team id")
+COMMAND: Final = Topic("routing.command.v1", "routing's HTTP faces", "team id")
+DESK: Final = Topic("routing.desk.v1", "routing", "team id")
+ASSIGNMENT: Final = Topic("routing.assignment.v1", "routing", "work item id")
+RESULT: Final = Topic("routing.result.v1", "routing", "case id", retention_ms=30 * DAY_MS)
+LOAD: Final = Topic("routing.load.v1", "routing", "team id", retention_ms=DAY_MS, compacted=True)
+
+UnplaceableReason = Literal[
+    "nobody_qualified", "all_excluded", "data_class_barred", "vendor_barred", "standing", "nobody_present"
+]
+
+
+class Candidate(Part):
+    """A team that placement looked at: its terms, or what removed it."""
+
+    team_id: Identity
+    removed_by: UnplaceableReason | None = None
+    eligible_present: int = 0
+    backlog_seconds: float = 0.0
+    sent_since_seconds: float = 0.0
+    expected_wait_seconds: float | None = None
+    drawn: bool = False
+
+
+class WorkPlaced(Message):
+    """Placement chose a team for the item. `placing` counts the item's placings from 1."""
+
+    topic: ClassVar[Topic] = PLACED
+    kind: Literal["routing.work-placed.v1"] = "routing.work-placed.v1"
+    team_id: Identity
+    placing: Annotated[int, Field(ge=1)]
+    attempt: Annotated[int, Field(ge=0)]  # attempts already used up at earlier desks
+    order: WorkOrder
+    placed_at: Instant
+    considered: tuple[Candidate, ...]
+    draw_seed: int
+
+    @property
+    def key(self) -> str:
+        return self.team_id
+
+
+class WorkRecalled(Message):
+    """Placement takes the item back from the team, in hand or not: it was cancelled."""
+
+    topic: ClassVar[Topic] = PLACED
+    kind: Literal["routing.work-recalled.v1"] = "routing.work-recalled.v1"
+    team_id: Identity
+    work_item_id: Identity
+    case_id: Identity
+    placing: int
+    reason: str
+
+    @property
+    def key(self) -> str:
+        return self.team_id
+
+
+class Command(Message):
+    """What a person asks for. `command_id` is chosen by the sender: the same id again is the same command."""
+
+    topic: ClassVar[Topic] = COMMAND
+    command_id: Identity
+    team_id: Identity
+    operator_id: Identity
+    issued_at: Instant
+
+    @property
+    def key(self) -> str:
+        return self.team_id
+
+
+class SignOn(Command):
+    """The operator is at the desk and ready for work."""
+
+    kind: Literal["routing.sign-on.v1"] = "routing.sign-on.v1"
+
+
+class SignOff(Command):
+    """The operator leaves; what is in hand goes back."""
+
+    kind: Literal["routing.sign-off.v1"] = "routing.sign-off.v1"
+
+
+class AcceptAssignment(Command):
+    """The operator takes the offered item in hand."""
+
+    kind: Literal["routing.accept-assignment.v1"] = "routing.accept-assignment.v1"
+    work_item_id: Identity
+    attempt: int
+
+
+class DeclineAssignment(Command):
+    """The operator gives the item back, with the reason."""
+
+    kind: Literal["routing.decline-assignment.v1"] = "routing.decline-assignment.v1"
+    work_item_id: Identity
+    attempt: int
+    reason: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class CompleteAssignment(Command):
+    """The operator hands in the result."""
+
+    kind: Literal["routing.complete-assignment.v1"] = "routing.complete-assignment.v1"
+    work_item_id: Identity
+    attempt: int
+    outcome: Outcome
+    handle_seconds: Annotated[float, Field(ge=0)]
+
+
+class DeskFact(Message):
+    """A fact about one team's desk."""
+
+    topic: ClassVar[Topic] = DESK
+    team_id: Identity
+    at: Instant
+
+    @property
+    def key(self) -> str:
+        return self.team_id
+
+
+class WorkQueued(DeskFact):
+    """The placed item now waits at the desk."""
+
+    kind: Literal["routing.work-queued.v1"] = "routing.work-queued.v1"
+    placing: int
+    attempt: int
+    order: WorkOrder
+
+
+class WorkWithdrawn(DeskFact):
+    """A recalled item left the desk."""
+
+    kind: Literal["routing.work-withdrawn.v1"] = "routing.work-withdrawn.v1"
+    work_item_id: Identity
+    operator_id: Identity | None
+
+
+class OperatorReady(DeskFact):
+    """The operator signed on and can be given work."""
+
+    kind: Literal["routing.operator-ready.v1"] = "routing.operator-ready.v1"
+    operator_id: Identity
+    command_id: Identity
+
+
+class OperatorAway(DeskFact):
+    """A lease ran out: the operator gets no more work until signing on again."""
+
+    kind: Literal["routing.operator-away.v1"] = "routing.operator-away.v1"
+    operator_id: Identity
+
+
+class OperatorSignedOff(DeskFact):
+    """The operator left the desk."""
+
+    kind: Literal["routing.operator-signed-off.v1"] = "routing.operator-signed-off.v1"
+    operator_id: Identity
+    command_id: Identity
+
+
+class AssignmentTaken(DeskFact):
+    """The operator accepted; the work lease starts."""
+
+    kind: Literal["routing.assignment-taken.v1"] = "routing.assignment-taken.v1"
+    operator_id: Identity
+    work_item_id: Identity
+    attempt: int
+    command_id: Identity
+    lease_until: Instant
+
+
+class CommandRefused(DeskFact):
+    """The desk refused a command, with the reason."""
+
+    kind: Literal["routing.command-refused.v1"] = "routing.command-refused.v1"
+    command_id: Identity
+    operator_id: Identity
+    code: Literal[
+        "unknown_operator", "not_signed_on", "not_assigned", "superseded", "not_allowed", "wrong_outcome", "conflict"
+    ]
+    detail: str
+
+
+class LoadByWorkType(Part):
+    """How much of one work type waits at a desk."""
+
+    work_type: str
+    queued: int
+    standard_seconds: float
+    oldest_requested_at: Instant | None
+
+
+class LoadSnapshot(DeskFact):
+    """How full a desk is and who is there; about once a second while anything changes."""
+
+    topic: ClassVar[Topic] = LOAD
+    kind: Literal["routing.load-snapshot.v1"] = "routing.load-snapshot.v1"
+    version: int
+    queued: tuple[LoadByWorkType, ...]
+    in_hand: int
+    present: tuple[Identity, ...]
+
+
+class ItemFact(Message):
+    """A fact about one work item in routing."""
+
+    topic: ClassVar[Topic] = ASSIGNMENT
+    work_item_id: Identity
+    case_id: Identity
+    at: Instant
+
+    @property
+    def key(self) -> str:
+        return self.work_item_id
+
+
+class WorkAssigned(ItemFact):
+    """The desk offers the item to one operator, with a lease."""
+
+    kind: Literal["routing.work-assigned.v1"] = "routing.work-assigned.v1"
+    team_id: Identity
+    provider_id: Identity
+    operator_id: Identity
+    business_type: Identity
+    step: Step
+    attempt: Annotated[int, Field(ge=1)]
+    requested_at: Instant
+    lease_until: Instant
+    why: str
+
+
+class AssignmentDeclined(ItemFact):
+    """The operator gave the item back; it waits again at the desk for somebody else."""
+
+    kind: Literal["routing.assignment-declined.v1"] = "routing.assignment-declined.v1"
+    team_id: Identity
+    operator_id: Identity
+    attempt: int
+    reason: str
+
+
+class AssignmentExpired(ItemFact):
+    """The lease ran out; the item waits again at the desk and a late result of this attempt is refused."""
+
+    kind: Literal["routing.assignment-expired.v1"] = "routing.assignment-expired.v1"
+    team_id: Identity
+    operator_id: Identity
+    attempt: int
+
+
+class WorkReleased(ItemFact):
+    """The desk gives the item back to placement: nobody at this desk may or can do it now."""
+
+    kind: Literal["routing.work-released.v1"] = "routing.work-released.v1"
+    team_id: Identity
+    placing: int
+    attempt: int
+    declined_by: tuple[Identity, ...] = ()
+    reason: UnplaceableReason
+
+
+class WorkUnplaceable(ItemFact):
+    """Nobody anywhere may do the item now; it waits at placement, with the reason, and is tried again."""
+
+    kind: Literal["routing.work-unplaceable.v1"] = "routing.work-unplaceable.v1"
+    reason: UnplaceableReason
+    detail: str
+    considered: tuple[Candidate, ...]
+    order: WorkOrder
+
+
+class WorkClosed(ItemFact):
+    """Routing forgets the item: its result was settled or it was cancelled."""
+
+    kind: Literal["routing.work-closed.v1"] = "routing.work-closed.v1"
+    outcome: Literal["accepted", "refused", "cancelled"]
+
+
+class WorkCompleted(Message):
+    """The one valid result of a work item."""
+
+    topic: ClassVar[Topic] = RESULT
+    kind: Literal["routing.work-completed.v1"] = "routing.work-completed.v1"
+    work_item_id: Identity
+    case_id: Identity
+    business_type: Identity
+    step: Step
+    role: Identity
+    round: int
+    field: Identity | None
+    operator_id: Identity
+    team_id: Identity
+    provider_id: Identity
+    attempt: int
+    command_id: Identity
+    outcome: Outcome
+    requested_at: Instant
+    assigned_at: Instant
+    completed_at: Instant
+    handle_seconds: float
+
+    @property
+    def key(self) -> str:
+        return self.case_id

@@ -1,0 +1,99 @@
+"""The work order: one human task as it travels from controls over placement and desk to an operator."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from shared.contracts.message import Identity, Instant, Part, Region, Step
+
+
+class ShownField(Part):
+    """A field and the values that the operator is shown for it."""
+
+    name: Identity
+    label: str
+    values: tuple[str, ...] = ()
+
+
+class WorkOrder(Part):
+    """Everything that routing and an operator need to know of one work item.
+
+    Holds:   `work_item_id` is derived from case, step, slot and round; nobody in `excluded_operators`, no team in
+             `excluded_teams`, no member of `branch_id` may do it; with `in_house_only` no outside vendor may.
+    Units:   standard times in seconds; `due_at` is the case's due instant, slack counts `later_seconds` as well.
+    """
+
+    work_item_id: Identity
+    case_id: Identity
+    business_type: Identity
+    step: Step
+    role: Identity  # what nobody may hold two of on one case: entry-1, entry-2, arbitration, review, …
+    round: Annotated[int, Field(ge=1)] = 1
+    field: Identity | None = None
+    slice: Region | None = None  # entry and arbitration: the only thing of the image that the operator may see
+    whole_images: tuple[Identity, ...] = ()  # review, authorisation, inspection: image hashes, in-house only
+    shown: tuple[ShownField, ...] = ()
+    rekey_amount: bool = False
+    grade_min: Annotated[int, Field(ge=0)] = 0
+    data_class: Identity = "internal"
+    in_house_only: bool = True
+    excluded_operators: tuple[Identity, ...] = ()
+    excluded_teams: tuple[Identity, ...] = ()
+    branch_id: Identity
+    urgent: bool = False
+    standard_seconds: Annotated[float, Field(gt=0)]
+    later_seconds: Annotated[float, Field(ge=0)] = 0.0
+    requested_at: Instant
+    due_at: Instant
+
+    @property
+    def work_type(self) -> str:
+        """What skills, standard times and queues hang on, for example `corporate-transfer/entry`."""
+        return f"{self.business_type}/{self.step}"
+
+
+class KeyedValue(Part):
+    """Entry: what the operator read in the slice."""
+
+    form: Literal["keyed"] = "keyed"
+    value: Annotated[str, Field(max_length=500)]
+
+
+class ArbitrationRuling(Part):
+    """Arbitration: the right value; when both keyings were wrong it is neither of them."""
+
+    form: Literal["ruling"] = "ruling"
+    value: Annotated[str, Field(max_length=500)]
+
+
+class ReviewVerdict(Part):
+    """Review: the assembled case agrees with the image, or which fields do not."""
+
+    form: Literal["review"] = "review"
+    passed: bool
+    wrong_fields: tuple[Identity, ...] = ()
+    remark: str = ""
+
+
+class AuthorisationVerdict(Part):
+    """Authorisation: granted or refused, with the amount re-keyed blind where the tier asks for it."""
+
+    form: Literal["authorisation"] = "authorisation"
+    granted: bool
+    rekeyed_amount: str | None = None
+    remark: str = ""
+
+
+class InspectionVerdict(Part):
+    """Inspection: the value that the inspector reads in the slice."""
+
+    form: Literal["inspection"] = "inspection"
+    value: Annotated[str, Field(max_length=500)]
+
+
+Outcome = Annotated[
+    KeyedValue | ArbitrationRuling | ReviewVerdict | AuthorisationVerdict | InspectionVerdict,
+    Field(discriminator="form"),
+]

@@ -1,0 +1,148 @@
+"""What a processor's author writes against: events in, a pure decision, facts out. No I/O, no clock, no Kafka words."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Protocol, TypeVar
+
+from pydantic import TypeAdapter
+
+from shared.contracts.message import Message, Topic
+
+S = TypeVar("S")
+
+OPSFLOOR: Final = uuid.UUID("6f5b9c1e-58a5-5d1c-9c0e-0b5f0a7f3d21")
+
+
+def derived_id(*parents: str) -> str:
+    """An id that follows from its parents alone (uuid5): the same decision gives the same id, tonight and tomorrow."""
+    return str(uuid.uuid5(OPSFLOOR, "\x1f".join(parents)))
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    """An alarm of this entity is due, or one of the boards that it waits on has changed."""
+
+    key: str
+    name: str
+    due_at: datetime
+
+
+Event = Message | TimerFired
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """What an entity wants to be woken by: an instant, a change of one of the named boards, or both."""
+
+    at: datetime | None = None
+    boards: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A lawful command that this state refuses. A value, never an exception."""
+
+    code: str
+    detail: str  # "Expected …", a sentence an auditor could quote
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a decision may know besides state and event.
+
+    Holds:   `boards` maps a board's name to the view that its `BoardSpec.fold` built; read, never write;
+             `observed` is what the processor's `observe` found out for this event, or `None`;
+             `event_id` identifies the event, the same on every redelivery.
+    """
+
+    now: datetime
+    shard: int
+    event_id: str
+    boards: Mapping[str, Any] = field(default_factory=dict)
+    observed: Any = None
+
+
+Facts = Sequence[Message]
+
+
+class Table(Protocol[S]):
+    """How an entity's state lies in the store: one row per part, so that a large state changes row by row."""
+
+    name: str
+
+    def read(self, key: str, rows: Mapping[str, bytes]) -> S:
+        """Build the state from its rows (part to JSON body); no rows means that the entity is new."""
+
+    def write(self, state: S) -> Mapping[str, bytes | None]:
+        """The rows that changed since the last call; `None` deletes a row. Forgets the changes."""
+
+
+class DocumentTable(Table[S]):
+    """One row per entity: the whole state, a frozen dataclass or pydantic model, as one JSON document."""
+
+    def __init__(self, name: str, form: type[S], empty: Callable[[str], S]) -> None:
+        self.name = name
+        self._adapter: TypeAdapter[S] = TypeAdapter(form)
+        self._empty = empty
+
+    def read(self, key: str, rows: Mapping[str, bytes]) -> S:
+        return self._adapter.validate_json(rows[""]) if rows else self._empty(key)
+
+    def write(self, state: S) -> Mapping[str, bytes | None]:
+        return {"": self._adapter.dump_json(state)}
+
+
+@dataclass(frozen=True, slots=True)
+class BoardSpec:
+    """A read-only view of a compacted topic, the same on every instance.
+
+    Holds:   `fold(view, key, message)` moves the view in place; `message` is `None` for a tombstone. Decisions never
+             await, so that a view does not move under one of them; decisions only read it.
+    """
+
+    name: str
+    topic: Topic
+    empty: Callable[[], Any]
+    fold: Callable[[Any, str, Message | None], None]
+
+
+def no_alarms(state: Any) -> Mapping[str, Alarm]:
+    """For a processor without timers."""
+    return {}
+
+
+@dataclass(frozen=True)
+class Processor:
+    """One processor: what it reads, how it decides, where its state lies.
+
+    Holds:   `key(event)` is the entity that the event belongs to, or `None` for an event that is not its business;
+             every event of one entity arrives on one shard, because all its topics are keyed so;
+             `decide(state, event, situation)` is pure and returns facts, or a `Rejection` which `refuse` makes facts;
+             `apply(state, fact)` is the only mover and may move a large state in place;
+             `alarms(state)` names what the entity wants to be woken by, a pure function of the state.
+             `keep_in_memory(state)`: the state must not be evicted and is loaded at claim (desks).
+    """
+
+    service: str
+    name: str
+    inputs: tuple[Topic, ...]
+    outputs: tuple[Topic, ...]
+    key: Callable[[Message], str | None]
+    table: Table[Any]
+    decide: Callable[[Any, Any, Situation], "Facts | Rejection"]
+    apply: Callable[[Any, Message], Any]
+    refuse: Callable[[Any, Any, Rejection, Situation], Facts]
+    alarms: Callable[[Any], Mapping[str, Alarm]] = no_alarms
+    boards: tuple[BoardSpec, ...] = ()
+    observe: Callable[[Sequence[Message], Mapping[str, Any]], Awaitable[Sequence[Any]]] | None = None
+    journal: bool = False  # keep every fact of an entity for ever, for a timeline
+    keep_in_memory: bool = False
+
+    @property
+    def full_name(self) -> str:
+        """`service/processor`, as in `ce_source`."""
+        return f"{self.service}/{self.name}"
