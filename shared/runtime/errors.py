@@ -1,0 +1,15 @@
+"""What the shell does with an error stands in the error's class."""
+
+from __future__ import annotations
+
+
+class TransientError(Exception):
+    """A dependency is away. The shell tries again with backoff; the offset does not move."""
+
+
+class ContractError(Exception):
+    """A record breaks its contract. The shell parks it in the dead letters, in the same transaction."""
+
+
+class InvariantError(Exception):
+    """The impossible has happened. The shell stops the process before it reads on."""

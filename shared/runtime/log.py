@@ -1,0 +1,120 @@
+"""The bus as the runtime sees it. `KafkaLog` and `MemoryLog` keep the same promises, proved by one suite."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+Headers = tuple[tuple[str, bytes], ...]
+Place = tuple[str, int]  # topic, partition
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record as read. Units: `timestamp_ms` since the epoch."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    timestamp_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One record to write; its place was chosen when its fact was committed."""
+
+    key: bytes
+    value: bytes | None
+    headers: Headers
+    timestamp_ms: int
+
+
+Claimed = Callable[[frozenset[int]], Awaitable[Mapping[Place, int]]]
+"""Partition numbers newly mine → where to start reading, per place. Called before any of their records is handed out."""
+Dropped = Callable[[frozenset[int]], Awaitable[None]]
+"""Partition numbers about to go: finish what is under way."""
+
+
+class GroupReader(Protocol):
+    """A member of a consumer group over topics with equal partition counts; it owns whole partition numbers."""
+
+    async def start(self) -> None:
+        """Join the group. `claimed`/`dropped`, given at construction, are called on every change of ownership."""
+
+    async def fetch(self, records_max: int, wait_seconds: float) -> list[Record]:
+        """The next records of owned places, in order per place; an empty list when nothing came in time."""
+
+    async def seek(self, starts: Mapping[Place, int]) -> None:
+        """Read these places again from here."""
+
+    async def hint(self, offsets: Mapping[Place, int]) -> None:
+        """Tell the broker how far the group is, for lag tools only. Best effort: errors are counted, not raised."""
+
+    async def ends(self) -> Mapping[Place, int]:
+        """The end offset of every owned place."""
+
+    async def stop(self) -> None:
+        """Leave the group; `dropped` is called first."""
+
+
+class Tail(Protocol):
+    """Reads all partitions of some topics from the beginning, without a group: what boards are fed from."""
+
+    async def start(self) -> None: ...
+
+    async def ready(self) -> bool:
+        """Everything that was there at the start has been handed out."""
+
+    async def fetch(self, records_max: int, wait_seconds: float) -> list[Record]: ...
+
+    async def stop(self) -> None: ...
+
+
+class Publisher(Protocol):
+    """Writes records. Order holds per place, also over errors: after one nothing later of that place is written."""
+
+    async def start(self) -> None: ...
+
+    async def publish(self, batch: Mapping[Place, Sequence[Outgoing]]) -> Mapping[Place, str]:
+        """Write all, wait for all acknowledgements (`acks=all`). Returns the places that failed, with the reason."""
+
+    async def stop(self) -> None: ...
+
+
+class Log(Protocol):
+    """A bus: makes readers, tails and publishers, and knows how many partitions the floor has."""
+
+    def group_reader(self, group: str, topics: Sequence[str], claimed: Claimed, dropped: Dropped) -> GroupReader: ...
+
+    def tail(self, topics: Sequence[str]) -> Tail: ...
+
+    def publisher(self) -> Publisher: ...
+
+    async def partitions(self, topic: str) -> int:
+        """The partition count of a topic. Errors: `TransientError` when the bus is away, `ContractError` when absent."""
+
+
+def murmur2(data: bytes) -> int:
+    """Kafka's murmur2 (Java client's default partitioner), 32 bits."""
+    length = len(data)
+    seed, m = 0x9747B28C, 0x5BD1E995
+    h = seed ^ length
+    whole = length & ~3
+    for i in range(0, whole, 4):
+        k = (int.from_bytes(data[i : i + 4], "little") * m) & 0xFFFFFFFF
+        k = ((k ^ (k >> 24)) * m) & 0xFFFFFFFF
+        h = ((h * m) & 0xFFFFFFFF) ^ k
+    rest = data[whole:]
+    if rest:
+        h = ((h ^ int.from_bytes(rest, "little")) * m) & 0xFFFFFFFF
+    h = ((h ^ (h >> 13)) * m) & 0xFFFFFFFF
+    return h ^ (h >> 15)
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """The partition that Kafka's default partitioner gives a key."""
+    return (murmur2(key) & 0x7FFFFFFF) % partitions
