@@ -94,6 +94,9 @@ class Log(Protocol):
 
     def publisher(self) -> Publisher: ...
 
+    async def pause(self, seconds: float) -> None:
+        """Wait before trying again. Here because only the bus knows whether time is real."""
+
     async def partitions(self, topic: str) -> int:
         """The partition count of a topic. Errors: `TransientError` when the bus is away, `ContractError` when absent."""
 

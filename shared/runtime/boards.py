@@ -1,0 +1,93 @@
+"""Boards: read-only views of compacted topics in memory, the same on every instance, ready before the first batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from shared.runtime.errors import ContractError
+from shared.runtime.headers import body_of, origin_of
+from shared.runtime.log import Log, Record, Tail
+from shared.runtime.processor import BoardSpec
+
+RECORDS_MAX: Final = 2_000
+
+
+class Boards:
+    """All boards of one process, fed from one tail.
+
+    Holds:   `views[name]` is moved only by `feed`, between batches; `versions[name]` counts its changes; a record
+             that a slow former owner writes again (at or below the lane's last sequence) changes nothing.
+    """
+
+    def __init__(self, specs: Iterable[BoardSpec]) -> None:
+        self.specs: Final = {spec.name: spec for spec in specs}
+        self.views: Final[dict[str, Any]] = {spec.name: spec.empty() for spec in self.specs.values()}
+        self.versions: Final[dict[str, int]] = dict.fromkeys(self.specs, 0)
+        self.refused: int = 0  # records that no board could read; counted, reported by /health
+        self._lanes: dict[tuple[str, str, int], int] = {}
+
+    def topics(self) -> list[str]:
+        """The topics to tail."""
+        return sorted({spec.topic.name for spec in self.specs.values()})
+
+    def feed(self, record: Record) -> None:
+        """Fold one record into every board of its topic."""
+        key = (record.key or b"").decode(errors="replace")
+        if record.value is None:
+            self._fold(record.topic, key, None)
+            return
+        try:
+            origin = origin_of(record)
+            if origin.sequence:
+                lane = (origin.source, record.topic, record.partition)
+                if origin.sequence <= self._lanes.get(lane, 0):
+                    return
+                self._lanes[lane] = origin.sequence
+            message = body_of(record, origin.kind)
+        except ContractError:
+            self.refused += 1
+            return
+        self._fold(record.topic, key, message)
+
+    def _fold(self, topic: str, key: str, message: Any) -> None:
+        for spec in self.specs.values():
+            if spec.topic.name == topic:
+                spec.fold(self.views[spec.name], key, message)
+                self.versions[spec.name] += 1
+
+
+class BoardKeeper:
+    """Keeps a process's boards current from the log."""
+
+    def __init__(self, boards: Boards, log: Log) -> None:
+        self.boards: Final = boards
+        self._tail: Final[Tail | None] = log.tail(boards.topics()) if boards.specs else None
+
+    async def start(self) -> None:
+        """Read everything that is there; returns when the boards are ready."""
+        if self._tail is None:
+            return
+        await self._tail.start()
+        while True:
+            await self.step(0.2)
+            if await self._tail.ready():
+                return
+
+    async def step(self, wait_seconds: float) -> int:
+        """Take what has come since; returns how many records."""
+        if self._tail is None:
+            return 0
+        records = await self._tail.fetch(RECORDS_MAX, wait_seconds)
+        for record in records:
+            self.boards.feed(record)
+        return len(records)
+
+    async def stop(self) -> None:
+        if self._tail is not None:
+            await self._tail.stop()
+
+
+def views_of(boards: Boards, names: Iterable[str]) -> Mapping[str, Any]:
+    """The views that one processor asked for."""
+    return {name: boards.views[name] for name in names}

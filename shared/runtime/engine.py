@@ -1,0 +1,279 @@
+"""The heart of a batch, without I/O: records in, decisions made, one `Batch` out for the store."""
+
+from __future__ import annotations
+
+import base64
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from shared.contracts.message import Message
+from shared.contracts.ops import RecordParked
+from shared.contracts.registry import CONTRACTS
+from shared.runtime.errors import ContractError, InvariantError
+from shared.runtime.headers import Cause, body_of, headers_for, origin_of, source_of
+from shared.runtime.log import Outgoing, Place, Record, partition_of
+from shared.runtime.processor import Alarm, Event, Processor, Rejection, Situation, TimerFired, derived_id
+from shared.runtime.shard import ADOPTS, Entity, Shard, take_from_lane
+from shared.runtime.store import Batch, JournalRow, OutboxRow, TimerRow
+
+ENTITIES_MAX: Final = 50_000  # states at hand per shard, least recently used first out
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one processor's shell. Units: records, share of records."""
+
+    batch_records_max: int = 1_000
+    timers_max: int = 500
+    entities_max: int = ENTITIES_MAX
+    fuse_window: int = 500
+    fuse_share: float = 0.2
+    fuse_parked_min: int = 25
+
+
+class FuseBlown(InvariantError):
+    """Too large a share of what was read cannot be decoded: something upstream is broken."""
+
+
+@dataclass(slots=True)
+class Taken:
+    """One event on its way to a decision."""
+
+    shard: Shard
+    key: str
+    event: Event
+    cause: Cause
+    observed: Any = None
+
+
+@dataclass(slots=True)
+class Tally:
+    """What happened in a batch, for metrics and the canonical log line."""
+
+    records: int = 0
+    events: int = 0
+    timers: int = 0
+    duplicates: int = 0
+    skipped: int = 0
+    parked: int = 0
+    rejected: int = 0
+    facts: int = 0
+    oldest_ms: int | None = None
+    kinds: dict[str, int] = field(default_factory=dict)
+
+
+class Engine:
+    """One processor's decisions over the shards that this process owns."""
+
+    def __init__(self, processor: Processor, partitions: int, limits: Limits) -> None:
+        self.processor: Final = processor
+        self.limits: Final = limits
+        self.shards: dict[int, Shard] = {}
+        self._partitions: Final = partitions
+        self._fuse: deque[bool] = deque(maxlen=limits.fuse_window)
+        self._sources: dict[int, bytes] = {}
+        self._outputs: Final = {topic.name for topic in processor.outputs}
+
+    # ------------------------------------------------------------------ taking
+
+    def take(self, records: Iterable[Record], batch: Batch, tally: Tally, now: datetime) -> list[Taken]:
+        """Decode what is new of the records of owned shards, in order; park what cannot be read."""
+        taken: list[Taken] = []
+        for record in records:
+            shard = self.shards.get(record.partition)
+            if shard is None:
+                continue
+            place = (record.topic, record.partition)
+            expected = shard.next_offsets.get(place)
+            if expected is None and record.offset > 0:
+                shard.lanes_in[(ADOPTS, record.topic)] = 1
+                batch.lanes_in[(shard.number, ADOPTS, record.topic)] = 1
+            if expected is not None and record.offset < expected:
+                continue
+            tally.records += 1
+            event = self._take_one(shard, record, batch, tally, now)
+            shard.next_offsets[place] = record.offset + 1
+            batch.epochs[shard.number] = shard.epoch
+            batch.next_offsets[(shard.number, record.topic)] = record.offset + 1
+            if event is not None:
+                taken.append(event)
+        return taken
+
+    def _take_one(self, shard: Shard, record: Record, batch: Batch, tally: Tally, now: datetime) -> Taken | None:
+        if tally.oldest_ms is None or record.timestamp_ms < tally.oldest_ms:
+            tally.oldest_ms = record.timestamp_ms
+        parked = False
+        try:
+            return self._read(shard, record, batch, tally)
+        except ContractError as error:
+            parked = True
+            tally.parked += 1
+            self._park(shard, record, str(error), batch, tally, now)
+            return None
+        finally:
+            self._watch_fuse(parked)
+
+    def _read(self, shard: Shard, record: Record, batch: Batch, tally: Tally) -> Taken | None:
+        origin = origin_of(record)
+        if origin.sequence:
+            if not take_from_lane(shard, origin, record.topic, record.offset):
+                tally.duplicates += 1
+                return None
+            batch.lanes_in[(shard.number, origin.source, record.topic)] = origin.sequence
+        takes = self.processor.takes
+        if takes and origin.kind not in takes and origin.kind in CONTRACTS:
+            tally.skipped += 1
+            return None
+        event = body_of(record, origin.kind)
+        key = self.processor.key(event)
+        if key is None:
+            tally.skipped += 1
+            return None
+        tally.events += 1
+        tally.kinds[origin.kind] = tally.kinds.get(origin.kind, 0) + 1
+        cause = Cause(origin.event_id, origin.correlation, origin.traceparent)
+        return Taken(shard, key, event, cause)
+
+    def timers(self, now: datetime, boards: Mapping[str, int], batch: Batch, tally: Tally) -> list[Taken]:
+        """The alarms that are due, as events."""
+        taken: list[Taken] = []
+        for shard in self.shards.values():
+            for fired in shard.alarms.due(now, boards, self.limits.timers_max):
+                batch.epochs[shard.number] = shard.epoch
+                event_id = f"timer/{self.processor.name}/{fired.key}/{fired.name}/{fired.due_at.isoformat()}"
+                taken.append(Taken(shard, fired.key, fired, Cause(event_id, "", "")))
+        tally.timers += len(taken)
+        return taken
+
+    def _watch_fuse(self, parked: bool) -> None:
+        self._fuse.append(parked)
+        count = sum(self._fuse) if parked else 0
+        if count >= self.limits.fuse_parked_min and count >= self.limits.fuse_share * len(self._fuse):
+            raise FuseBlown(
+                f"Expected at most {self.limits.fuse_share:.0%} of the last {len(self._fuse)} records unreadable, "
+                f"found {count}: {self.processor.full_name} stops. Remedy: `opsfloor dlq list`, mend the writer."
+            )
+
+    def _park(self, shard: Shard, record: Record, reason: str, batch: Batch, tally: Tally, now: datetime) -> None:
+        parked = RecordParked(
+            parked_id=derived_id(self.processor.full_name, record.topic, str(record.partition), str(record.offset)),
+            processor=self.processor.full_name,
+            origin_topic=record.topic,
+            origin_partition=record.partition,
+            origin_offset=record.offset,
+            raw_key=base64.b64encode(record.key or b"").decode(),
+            raw_value=base64.b64encode(record.value or b"").decode(),
+            raw_headers=tuple((name, base64.b64encode(value).decode()) for name, value in record.headers),
+            reason=reason[:1_000],
+            at=now,
+        )
+        place = (f"{record.topic}.dlq", record.partition)
+        cause = Cause(f"{record.topic}/{record.partition}/{record.offset}", "", "")
+        self._write(shard, place, parked, record.key or b"", cause, now, batch)
+        tally.facts += 1
+
+    # ---------------------------------------------------------------- deciding
+
+    def missing(self, taken: Sequence[Taken]) -> list[tuple[int, str]]:
+        """The entities that must be loaded before these events can be decided."""
+        return list(
+            {(t.shard.number, t.key): None for t in taken if t.key not in t.shard.entities}
+        )
+
+    def put(self, shard_number: int, key: str, rows: Mapping[str, bytes], journal_length: int) -> None:
+        """Take an entity's stored rows into memory."""
+        state = self.processor.table.read(key, rows)
+        self.shards[shard_number].entities[key] = Entity(state, journal_length)
+
+    def decide(
+        self, taken: Sequence[Taken], now: datetime, boards: Mapping[str, Any], batch: Batch, tally: Tally
+    ) -> None:
+        """Decide and fold every event in order, then write what changed into the batch."""
+        touched: dict[tuple[int, str], tuple[Shard, str]] = {}
+        for item in taken:
+            self._decide_one(item, now, boards, batch, tally)
+            touched[(item.shard.number, item.key)] = (item.shard, item.key)
+        for shard, key in touched.values():
+            self._put_away(shard, key, batch)
+        for item in taken:
+            if isinstance(item.event, TimerFired):
+                item.shard.alarms.rearm(item.event)
+
+    def _decide_one(
+        self, item: Taken, now: datetime, boards: Mapping[str, Any], batch: Batch, tally: Tally
+    ) -> None:
+        entity = item.shard.entities[item.key]
+        situation = Situation(now, item.shard.number, item.cause.event_id, boards, item.observed)
+        decided = self.processor.decide(entity.state, item.event, situation)
+        if isinstance(decided, Rejection):
+            tally.rejected += 1
+            decided = self.processor.refuse(entity.state, item.event, decided, situation)
+        for fact in decided:
+            if fact.topic.name not in self._outputs:
+                raise InvariantError(f"Expected {self.processor.full_name} to write only its topics, found {fact.topic.name}")
+            entity.state = self.processor.apply(entity.state, fact)
+            key = fact.key.encode()
+            place = (fact.topic.name, partition_of(key, self._partitions))
+            body = self._write(item.shard, place, fact, key, item.cause, now, batch)
+            if self.processor.journal:
+                entity.journal_length += 1
+                batch.journal.append(
+                    JournalRow(
+                        item.shard.number, item.key, entity.journal_length, now, fact.kind_name(), body, item.cause.event_id
+                    )
+                )
+        tally.facts += len(decided)
+
+    def _put_away(self, shard: Shard, key: str, batch: Batch) -> None:
+        entity = shard.entities[key]
+        shard.entities.move_to_end(key)
+        for part, body in self.processor.table.write(entity.state).items():
+            batch.rows[(shard.number, key, part)] = body
+        wanted = self.processor.alarms(entity.state)
+        for name, alarm in shard.alarms.replace(key, wanted):
+            timer = (shard.number, key, name)
+            batch.timers[timer] = _row(timer, alarm)
+
+    def _write(
+        self, shard: Shard, place: Place, fact: Message, key: bytes, cause: Cause, now: datetime, batch: Batch
+    ) -> bytes:
+        sequence = shard.next_sequence(place)
+        source = self._source(shard.number)
+        event_id = f"{source.decode()}/{place[0]}/{place[1]}/{sequence}"
+        body = fact.__pydantic_serializer__.to_json(fact)
+        headers = headers_for(fact, event_id, source, sequence, now.isoformat().encode(), cause)
+        record = Outgoing(key, body, headers, int(now.timestamp() * 1000))
+        lane = (shard.number, place[0], place[1])
+        batch.outbox.append(OutboxRow(lane, sequence, record))
+        batch.lanes_out[lane] = sequence
+        return body
+
+    def _source(self, shard: int) -> bytes:
+        source = self._sources.get(shard)
+        if source is None:
+            source = source_of(self.processor.service, self.processor.name, shard).encode()
+            self._sources[shard] = source
+        return source
+
+    # ------------------------------------------------------------------ memory
+
+    def evict(self) -> None:
+        """Let go of the states least recently used; only ever after their batch is committed."""
+        if self.processor.keep_in_memory:
+            return
+        for shard in self.shards.values():
+            while len(shard.entities) > self.limits.entities_max:
+                shard.entities.popitem(last=False)
+
+    def next_timer_at(self) -> datetime | None:
+        """The earliest alarm of all owned shards."""
+        instants = [at for shard in self.shards.values() if (at := shard.alarms.next_at()) is not None]
+        return min(instants, default=None)
+
+
+def _row(timer: tuple[int, str, str], alarm: Alarm | None) -> TimerRow | None:
+    return None if alarm is None else TimerRow(timer, alarm.at, alarm.boards)
+

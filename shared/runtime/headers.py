@@ -1,0 +1,130 @@
+"""CloudEvents 1.0 in Kafka's binary mode, with the lane's sequence and the ids that tie a case together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Final
+
+from shared.contracts.message import Message
+from shared.contracts.registry import CONTRACTS
+from shared.runtime.errors import ContractError
+from shared.runtime.log import Headers, Record
+
+_SPEC: Final = ("ce_specversion", b"1.0")
+_TYPE: Final = ("content-type", b"application/json")
+_KIND: Final = {contract: kind.encode() for kind, contract in CONTRACTS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a record came from, as its headers tell.
+
+    Holds:   `sequence` is 0 for a record from outside (branches, people), which has no lane.
+    """
+
+    kind: str
+    source: str
+    sequence: int
+    event_id: str
+    correlation: str
+    traceparent: str
+
+
+def source_of(service: str, processor: str, shard: int) -> str:
+    """`ce_source` of a shard: `/opsfloor/<service>/<processor>/<shard>`."""
+    return f"/opsfloor/{service}/{processor}/{shard}"
+
+
+def origin_of(record: Record) -> Origin:
+    """Read a record's headers. Errors: `ContractError` when it names no kind or its sequence is no number."""
+    found = dict(record.headers)
+    kind = found.get("ce_type")
+    if kind is None:
+        raise ContractError("Expected a header ce_type that names the contract, found none")
+    try:
+        return Origin(
+            kind=kind.decode(),
+            source=found.get("ce_source", b"").decode(),
+            sequence=int(found.get("sequence", b"0")),
+            event_id=found.get("ce_id", b"").decode() or f"{record.topic}/{record.partition}/{record.offset}",
+            correlation=found.get("correlationid", b"").decode(),
+            traceparent=found.get("traceparent", b"").decode(),
+        )
+    except ValueError as error:
+        raise ContractError(f"Expected readable headers, found {error}") from error
+
+
+def body_of(record: Record, kind: str) -> Message:
+    """Decode a record's body by its kind. Errors: `ContractError` for an unknown kind or a body that breaks it."""
+    contract = CONTRACTS.get(kind)
+    if contract is None:
+        raise ContractError(f"Expected a kind of this floor's contracts, found {kind!r}")
+    if record.value is None:
+        raise ContractError(f"Expected a body for {kind}, found a tombstone")
+    try:
+        return contract.model_validate_json(record.value)
+    except ValueError as error:
+        raise ContractError(f"Expected a body that keeps {kind}: {error}") from error
+
+
+@lru_cache(maxsize=65_536)
+def trace_of(correlation: str) -> str:
+    """The W3C trace id of a case that came without one: it follows from the correlation id."""
+    return blake2b(correlation.encode(), digest_size=16).hexdigest()
+
+
+def headers_for(fact: Message, event_id: str, source: bytes, sequence: int, at: bytes, cause: Cause) -> Headers:
+    """The headers of a fact that a shard writes. Units: `at` is RFC 3339 in bytes."""
+    correlation = correlation_of(fact) or cause.correlation or fact.key
+    trace = cause.traceparent[3:35] or trace_of(correlation)
+    span = blake2b(f"{trace}{event_id}".encode(), digest_size=8).hexdigest()
+    return (
+        _SPEC,
+        _TYPE,
+        ("ce_type", _KIND[type(fact)]),
+        ("ce_source", source),
+        ("ce_id", event_id.encode()),
+        ("ce_time", at),
+        ("sequence", b"%020d" % sequence),
+        ("correlationid", correlation.encode()),
+        ("causationid", cause.event_id.encode()),
+        ("traceparent", f"00-{trace}-{span}-01".encode()),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """The event that a fact follows from."""
+
+    event_id: str
+    correlation: str
+    traceparent: str
+
+
+def correlation_of(message: Message) -> str:
+    """The case that a message is about, or an empty string."""
+    case_id = getattr(message, "case_id", None)
+    if case_id is None:
+        order = getattr(message, "order", None)
+        case_id = getattr(order, "case_id", "")
+    return str(case_id)
+
+
+def outside_headers(message: Message, source: str, event_id: str, at: datetime) -> Headers:
+    """The headers of a record from outside the floor: no lane, so no sequence; readers go by business key."""
+    correlation = correlation_of(message) or message.key
+    span = blake2b(event_id.encode(), digest_size=8).hexdigest()
+    return (
+        _SPEC,
+        _TYPE,
+        ("ce_type", _KIND[type(message)]),
+        ("ce_source", source.encode()),
+        ("ce_id", event_id.encode()),
+        ("ce_time", at.isoformat().encode()),
+        ("correlationid", correlation.encode()),
+        ("causationid", b""),
+        ("traceparent", f"00-{trace_of(correlation)}-{span}-01".encode()),
+    )

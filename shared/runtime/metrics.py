@@ -1,0 +1,35 @@
+"""The instruments of the shard runtime. Labels are bounded: processor, topic, kind of event; never an id."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_P: Final = ["processor"]
+SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+SIZES: Final = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500)
+
+RECORDS: Final = Counter("opsfloor_shard_records_total", "Records read from the bus", _P)
+EVENTS: Final = Counter("opsfloor_shard_events_total", "Events decided, by kind", ["processor", "kind"])
+DUPLICATES: Final = Counter("opsfloor_shard_duplicates_total", "Records dropped because their lane had them already", _P)
+GAPS: Final = Counter("opsfloor_shard_gaps_total", "Lanes on which a record was missing", _P)
+PARKED: Final = Counter("opsfloor_shard_parked_total", "Records parked in the dead letters", _P)
+FUSES: Final = Counter("opsfloor_shard_fuses_total", "Times that the fuse blew", _P)
+REJECTED: Final = Counter("opsfloor_shard_rejected_total", "Lawful commands refused", _P)
+PUBLISHED: Final = Counter("opsfloor_shard_published_total", "Facts acknowledged by the bus", _P)
+PUBLISH_ERRORS: Final = Counter("opsfloor_shard_publish_errors_total", "Places that could not be written", _P)
+CLAIMS: Final = Counter("opsfloor_shard_claims_total", "Shards claimed", _P)
+LOST: Final = Counter("opsfloor_shard_lost_leases_total", "Shards found to have another owner at commit", _P)
+RETRIES: Final = Counter("opsfloor_shard_retries_total", "Times that a dependency was away", _P)
+RESTARTS: Final = Counter("opsfloor_shard_restarts_total", "Times that the watchdog restarted the bus client", _P)
+TIMERS: Final = Counter("opsfloor_shard_timers_total", "Alarms fired", _P)
+OWNED: Final = Gauge("opsfloor_shard_owned", "Shards that this process owns", _P)
+LAG_RECORDS: Final = Gauge("opsfloor_shard_lag_records", "Records not yet read, over owned shards", _P)
+LAG_SECONDS: Final = Gauge("opsfloor_shard_lag_seconds", "Age of the oldest record of the last batch when decided", _P)
+FUSE_SHARE: Final = Gauge("opsfloor_shard_fuse_share_ratio", "Share of the last records that was unreadable", _P)
+ENTITIES: Final = Gauge("opsfloor_shard_entities", "States held in memory", _P)
+BATCH_SECONDS: Final = Histogram("opsfloor_shard_batch_seconds", "A batch from fetched to committed", _P, buckets=SECONDS)
+COMMIT_SECONDS: Final = Histogram("opsfloor_shard_commit_seconds", "The batch's transaction", _P, buckets=SECONDS)
+PUBLISH_SECONDS: Final = Histogram("opsfloor_shard_publish_seconds", "From commit to acknowledgement", _P, buckets=SECONDS)
+BATCH_EVENTS: Final = Histogram("opsfloor_shard_batch_events", "Events per batch", _P, buckets=SIZES)

@@ -1,0 +1,386 @@
+"""The shell of a processor: claim, fetch, decide, commit, publish; and when in doubt, claim again."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from shared.contracts.message import Message
+from shared.runtime import metrics
+from shared.runtime.boards import Boards, views_of
+from shared.runtime.clock import Clock
+from shared.runtime.engine import Engine, FuseBlown, Limits, Taken, Tally
+from shared.runtime.errors import InvariantError, TransientError
+from shared.runtime.log import GroupReader, Log, Outgoing, Place, Publisher, Record
+from shared.runtime.processor import Processor
+from shared.runtime.shard import Shard
+from shared.runtime.store import Batch, Claim, LaneOut, OutboxRow, Store
+
+BACKOFF_SECONDS: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+WAIT_SECONDS_MAX: Final = 0.1
+IDLE_TURNS_MAX: Final = 5  # then what was published is noted without waiting for a batch
+STALL_SECONDS: Final = 30.0
+
+
+def poisoned(row: OutboxRow, doubtful: set[int]) -> bool:
+    """A publish error poisons every lane of its shard until the shard is claimed again."""
+    return row.lane[0] in doubtful
+
+
+_log: Final = structlog.get_logger("opsfloor.runner")
+
+
+@dataclass(slots=True)
+class Progress:
+    """What the watchdog and `/health` look at. Units: monotonic seconds."""
+
+    ready: bool = False
+    failed: str = ""
+    last_cycle: float = field(default_factory=time.monotonic)
+    last_progress: float = field(default_factory=time.monotonic)
+    lag_records: int = 0
+
+
+class Runner:
+    """Runs one processor over the shards that the group gives to this process.
+
+    Holds:   a fact is published only after its batch is committed, in lane order, one publication at a time; while one
+             is under way the next batch may be decided and committed. After a publish error, a lost lease or an
+             unknown outcome the shards concerned are claimed again, which publishes what is left in the outbox.
+    Errors:  `InvariantError` ends it: a gap, a blown fuse, an impossible state.
+    """
+
+    def __init__(
+        self, processor: Processor, log: Log, store: Store, boards: Boards, clock: Clock, limits: Limits | None = None
+    ) -> None:
+        self.processor: Final = processor
+        self.progress: Final = Progress()
+        self.engine: Engine | None = None
+        self._log_port: Final = log
+        self._store: Final = store
+        self._boards: Final = boards
+        self._views: Final = views_of(boards, (spec.name for spec in processor.boards))
+        self._clock: Final = clock
+        self._limits: Final = limits or Limits()
+        self._name: Final = processor.full_name
+        self._publisher: Final[Publisher] = log.publisher()
+        self._reader: GroupReader = self._new_reader()
+        self._mutex: Final = asyncio.Lock()  # a batch and a change of ownership never overlap
+        self._pending: list[OutboxRow] = []
+        self._published: dict[LaneOut, int] = {}
+        self._doubtful: set[int] = set()  # shards to claim again before the next batch
+        self._stopping = False
+        self._idle_turns = 0
+
+    def _new_reader(self) -> GroupReader:
+        topics = [topic.name for topic in self.processor.inputs]
+        return self._log_port.group_reader(f"opsfloor-{self.processor.name}", topics, self._claimed, self._dropped)
+
+    # -------------------------------------------------------------- life
+
+    async def start(self) -> None:
+        """Learn the partition count, start the clients, join the group."""
+        partitions = {await self._log_port.partitions(t.name) for t in (*self.processor.inputs, *self.processor.outputs)}
+        if len(partitions) != 1:
+            raise InvariantError(f"Expected equal partition counts on all topics of {self._name}, found {partitions}")
+        self.engine = Engine(self.processor, partitions.pop(), self._limits)
+        await self._publisher.start()
+        await self._reader.start()
+        self.progress.ready = True
+
+    async def run(self) -> None:
+        """Work until `stop`: one batch after the other, the last one's facts going out meanwhile."""
+        while not self._stopping:
+            flushing = asyncio.create_task(self.flush()) if self._pending else None
+            try:
+                await self.cycle()
+            finally:
+                if flushing is not None:
+                    await flushing
+
+    def stop(self) -> None:
+        """Ask `run` to end after the batch under way."""
+        self._stopping = True
+
+    async def close(self) -> None:
+        """Drain: publish what is committed, note it, leave the group."""
+        self.progress.ready = False
+        await self._reader.stop()
+        await self._publisher.stop()
+
+    # -------------------------------------------------------------- one turn
+
+    async def cycle(self) -> None:
+        """One batch: fetch, decide, commit. Its facts wait in `flush`'s queue."""
+        if self._doubtful:
+            await self.heal()
+        self.progress.last_cycle = time.monotonic()
+        records = await self._reader.fetch(self._limits.batch_records_max, self._wait_seconds())
+        async with self._mutex:
+            await self._turn(records)
+
+    async def _turn(self, records: Sequence[Record]) -> None:
+        started = time.perf_counter()
+        batch, tally = Batch(), Tally()
+        try:
+            await self._decide(records, batch, tally)
+            self._idle_turns = 0 if batch.epochs else self._idle_turns + 1
+            if batch.epochs or (self._published and self._idle_turns >= IDLE_TURNS_MAX):
+                await self._commit(batch, tally, started)
+        except TransientError as error:
+            metrics.RETRIES.labels(self._name).inc()
+            _log.warning("dependency away", processor=self._name, reason=str(error))
+            self._doubt(self._engine.shards)
+        except FuseBlown:
+            metrics.FUSES.labels(self._name).inc()
+            raise
+
+    async def _decide(self, records: Sequence[Record], batch: Batch, tally: Tally) -> None:
+        engine, now = self._engine, self._clock.now()
+        taken = engine.take(records, batch, tally, now)
+        taken += engine.timers(now, self._boards.versions, batch, tally)
+        if not taken:
+            return
+        await self._load(taken)
+        await self._observe(taken)
+        engine.decide(taken, now, self._views, batch, tally)
+
+    async def _load(self, taken: Sequence[Taken]) -> None:
+        keys = self._engine.missing(taken)
+        if not keys:
+            return
+        rows = await self._store.load(keys)
+        lengths = await self._store.journal_length(keys) if self.processor.journal else {}
+        for shard, key in keys:
+            self._engine.put(shard, key, rows.get((shard, key), {}), lengths.get((shard, key), 0))
+
+    async def _observe(self, taken: Sequence[Taken]) -> None:
+        if self.processor.observe is None:
+            return
+        items = [(item, item.event) for item in taken if isinstance(item.event, Message)]
+        found = await self.processor.observe([event for _, event in items], self._views)
+        for (item, _), observed in zip(items, found, strict=True):
+            item.observed = observed
+
+    async def _commit(self, batch: Batch, tally: Tally, started: float) -> None:
+        self._note_published(batch, frozenset(self._engine.shards))
+        before = time.perf_counter()
+        lost = await self._store.commit(batch)
+        after = time.perf_counter()
+        if lost:
+            metrics.LOST.labels(self._name).inc(len(lost))
+            _log.warning("shards have another owner", processor=self._name, shards=sorted(lost))
+            for number in lost:
+                self._forget(number)
+            self._doubt(set(batch.epochs) - lost)
+            return
+        self._pending.extend(batch.outbox)
+        self._engine.evict()
+        self.progress.last_progress = time.monotonic()
+        self._count(tally, after - before, after - started)
+
+    def _note_published(self, batch: Batch, shards: frozenset[int]) -> None:
+        for lane in [lane for lane in self._published if lane[0] in shards]:
+            batch.published[lane] = self._published.pop(lane)
+            batch.epochs[lane[0]] = self._engine.shards[lane[0]].epoch
+
+    async def flush(self) -> None:
+        """Publish what is committed and not yet out, in lane order; shards of a failed place are claimed again."""
+        rows = [row for row in self._pending if not poisoned(row, self._doubtful)]
+        self._pending = []
+        failed = await self._publish(rows)
+        self._doubt(failed)
+
+    async def _publish(self, rows: Sequence[OutboxRow]) -> set[int]:
+        if not rows:
+            return set()
+        places: dict[Place, list[Outgoing]] = {}
+        reached: dict[LaneOut, int] = {}
+        for row in rows:
+            places.setdefault((row.lane[1], row.lane[2]), []).append(row.record)
+            reached[row.lane] = row.sequence
+        before = time.perf_counter()
+        failures = await self._publisher.publish(places)
+        metrics.PUBLISH_SECONDS.labels(self._name).observe(time.perf_counter() - before)
+        for place, reason in failures.items():
+            metrics.PUBLISH_ERRORS.labels(self._name).inc()
+            _log.warning("publish failed", processor=self._name, topic=place[0], partition=place[1], reason=reason)
+        failed: set[int] = set()
+        for lane, sequence in reached.items():
+            if (lane[1], lane[2]) in failures:
+                failed.add(lane[0])
+            else:
+                self._published[lane] = sequence
+        metrics.PUBLISHED.labels(self._name).inc(len(rows) if not failures else 0)
+        return failed
+
+    # -------------------------------------------------------------- ownership
+
+    def _doubt(self, shards: Mapping[int, Shard] | set[int]) -> None:
+        """Nothing more goes out for these shards until they are claimed again: their lanes are poisoned."""
+        doubtful = set(shards)
+        if doubtful:
+            self._doubtful |= doubtful
+            self._pending = [row for row in self._pending if row.lane[0] not in doubtful]
+
+    def _forget(self, number: int) -> None:
+        self._engine.shards.pop(number, None)
+        self._doubtful.discard(number)
+        self._pending = [row for row in self._pending if row.lane[0] != number]
+        for lane in [lane for lane in self._published if lane[0] == number]:
+            del self._published[lane]
+        metrics.OWNED.labels(self._name).set(len(self._engine.shards))
+
+    async def heal(self) -> None:
+        """Claim the doubtful shards again and read on from what the store says."""
+        async with self._mutex:
+            shards = self._doubtful & set(self._engine.shards)
+            self._doubtful = set()
+            if shards:
+                starts = await self._claim(frozenset(shards))
+                await self._reader.seek(starts)
+
+    async def _claimed(self, shards: frozenset[int]) -> Mapping[Place, int]:
+        async with self._mutex:
+            return await self._claim(shards)
+
+    async def _dropped(self, shards: frozenset[int]) -> None:
+        async with self._mutex:
+            failed = await self._publish(self._take_pending(shards))
+            if failed:
+                _log.warning("left for the next owner to publish", processor=self._name, shards=sorted(failed))
+            await self._last_note(shards & frozenset(self._engine.shards))
+            for number in shards:
+                self._forget(number)
+
+    async def _last_note(self, shards: frozenset[int]) -> None:
+        batch = Batch()
+        self._note_published(batch, shards)
+        try:
+            if batch.published:
+                await self._store.commit(batch)
+        except TransientError as error:
+            _log.warning("the next owner will publish again", processor=self._name, reason=str(error))
+
+    def _take_pending(self, shards: frozenset[int]) -> list[OutboxRow]:
+        mine = [row for row in self._pending if row.lane[0] in shards and row.lane[0] not in self._doubtful]
+        self._pending = [row for row in self._pending if row.lane[0] not in shards]
+        return mine
+
+    async def _claim(self, shards: frozenset[int]) -> Mapping[Place, int]:
+        """Take the shards, publish what the outbox holds of them, start with nothing else in memory."""
+        starts: dict[Place, int] = {}
+        attempt = 0
+        todo = shards
+        while todo and not self._stopping:
+            for number in todo:
+                self._forget(number)
+            try:
+                claims = await self._store.claim(sorted(todo))
+                for number, claim in claims.items():
+                    starts.update(await self._open(number, claim))
+                todo = frozenset(await self._publish([row for claim in claims.values() for row in claim.unpublished]))
+            except TransientError as error:
+                metrics.RETRIES.labels(self._name).inc()
+                _log.warning("cannot claim yet", processor=self._name, reason=str(error))
+            if todo:
+                await self._pause(attempt)
+                attempt += 1
+        return starts
+
+    async def _open(self, number: int, claim: Claim) -> Mapping[Place, int]:
+        shard = Shard(number, claim)
+        self._engine.shards[number] = shard
+        metrics.CLAIMS.labels(self._name).inc()
+        metrics.OWNED.labels(self._name).set(len(self._engine.shards))
+        if self.processor.keep_in_memory:
+            for key, rows in (await self._store.load_shard(number)).items():
+                self._engine.put(number, key, rows, 0)
+        _log.info("claimed", processor=self._name, shard=number, epoch=claim.epoch, unpublished=len(claim.unpublished))
+        return {(t.name, number): claim.next_offsets.get((t.name, number), 0) for t in self.processor.inputs}
+
+    async def _pause(self, attempt: int) -> None:
+        await self._log_port.pause(BACKOFF_SECONDS[min(attempt, len(BACKOFF_SECONDS) - 1)])
+
+    # -------------------------------------------------------------- watching
+
+    @property
+    def _engine(self) -> Engine:
+        if self.engine is None:
+            raise InvariantError(f"Expected {self._name} to be started")
+        return self.engine
+
+    def _wait_seconds(self) -> float:
+        engine = self._engine
+        if any(shard.alarms.pending for shard in engine.shards.values()):
+            return 0.0
+        at = engine.next_timer_at()
+        if at is None:
+            return WAIT_SECONDS_MAX
+        seconds = self._clock.real_seconds((at - self._clock.now()).total_seconds())
+        return min(max(seconds, 0.002), WAIT_SECONDS_MAX)
+
+    async def watch(self) -> None:
+        """Compare progress with lag; restart the bus client when it has died silently. Call every few seconds."""
+        ends = await self._reader.ends()
+        lag = 0
+        for place, end in ends.items():
+            shard = self._engine.shards.get(place[1])
+            lag += max(0, end - shard.next_offsets.get(place, 0)) if shard is not None else 0
+        self.progress.lag_records = lag
+        await self._reader.hint({place: at for s in self._engine.shards.values() for place, at in s.next_offsets.items()})
+        metrics.LAG_RECORDS.labels(self._name).set(lag)
+        if lag == 0:
+            self.progress.last_progress = time.monotonic()
+        elif time.monotonic() - self.progress.last_progress > STALL_SECONDS:
+            await self._restart()
+
+    async def _restart(self) -> None:
+        _log.error("no progress with records waiting: the bus client is restarted", processor=self._name)
+        metrics.RESTARTS.labels(self._name).inc()
+        self.progress.last_progress = time.monotonic()
+        old, self._reader = self._reader, self._new_reader()
+        await old.stop()
+        await self._reader.start()
+
+    def _count(self, tally: Tally, commit_seconds: float, batch_seconds: float) -> None:
+        name = self._name
+        if tally.records:
+            metrics.RECORDS.labels(name).inc(tally.records)
+        for kind, count in tally.kinds.items():
+            metrics.EVENTS.labels(name, kind).inc(count)
+        for counter, count in (
+            (metrics.DUPLICATES, tally.duplicates),
+            (metrics.PARKED, tally.parked),
+            (metrics.REJECTED, tally.rejected),
+            (metrics.TIMERS, tally.timers),
+        ):
+            if count:
+                counter.labels(name).inc(count)
+        if not tally.records and not tally.timers:
+            return
+        metrics.COMMIT_SECONDS.labels(name).observe(commit_seconds)
+        metrics.BATCH_SECONDS.labels(name).observe(batch_seconds)
+        metrics.BATCH_EVENTS.labels(name).observe(tally.events + tally.timers)
+        lag = 0.0 if tally.oldest_ms is None else max(0.0, self._clock.now().timestamp() - tally.oldest_ms / 1000)
+        metrics.LAG_SECONDS.labels(name).set(lag)
+        metrics.ENTITIES.labels(name).set(sum(len(s.entities) for s in self._engine.shards.values()))
+        _log.info(
+            "batch",
+            processor=name,
+            records=tally.records,
+            events=tally.events,
+            timers=tally.timers,
+            facts=tally.facts,
+            duplicates=tally.duplicates,
+            parked=tally.parked,
+            rejected=tally.rejected,
+            commit_ms=round(commit_seconds * 1000, 2),
+            batch_ms=round(batch_seconds * 1000, 2),
+            lag_s=round(lag, 3),
+        )
