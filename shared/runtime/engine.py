@@ -179,9 +179,7 @@ class Engine:
 
     def missing(self, taken: Sequence[Taken]) -> list[tuple[int, str]]:
         """The entities that must be loaded before these events can be decided."""
-        return list(
-            {(t.shard.number, t.key): None for t in taken if t.key not in t.shard.entities}
-        )
+        return list({(t.shard.number, t.key): None for t in taken if t.key not in t.shard.entities})
 
     def put(self, shard_number: int, key: str, rows: Mapping[str, bytes], journal_length: int) -> None:
         """Take an entity's stored rows into memory."""
@@ -202,9 +200,7 @@ class Engine:
             if isinstance(item.event, TimerFired):
                 item.shard.alarms.rearm(item.event)
 
-    def _decide_one(
-        self, item: Taken, now: datetime, boards: Mapping[str, Any], batch: Batch, tally: Tally
-    ) -> None:
+    def _decide_one(self, item: Taken, now: datetime, boards: Mapping[str, Any], batch: Batch, tally: Tally) -> None:
         entity = item.shard.entities[item.key]
         situation = Situation(now, item.shard.number, item.cause.event_id, boards, item.observed)
         decided = self.processor.decide(entity.state, item.event, situation)
@@ -213,7 +209,9 @@ class Engine:
             decided = self.processor.refuse(entity.state, item.event, decided, situation)
         for fact in decided:
             if fact.topic.name not in self._outputs:
-                raise InvariantError(f"Expected {self.processor.full_name} to write only its topics, found {fact.topic.name}")
+                raise InvariantError(
+                    f"Expected {self.processor.full_name} to write only its topics, found {fact.topic.name}"
+                )
             entity.state = self.processor.apply(entity.state, fact)
             key = fact.key.encode()
             place = (fact.topic.name, partition_of(key, self._partitions))
@@ -222,7 +220,13 @@ class Engine:
                 entity.journal_length += 1
                 batch.journal.append(
                     JournalRow(
-                        item.shard.number, item.key, entity.journal_length, now, fact.kind_name(), body, item.cause.event_id
+                        item.shard.number,
+                        item.key,
+                        entity.journal_length,
+                        now,
+                        fact.kind_name(),
+                        body,
+                        item.cause.event_id,
                     )
                 )
         tally.facts += len(decided)
@@ -276,4 +280,3 @@ class Engine:
 
 def _row(timer: tuple[int, str, str], alarm: Alarm | None) -> TimerRow | None:
     return None if alarm is None else TimerRow(timer, alarm.at, alarm.boards)
-

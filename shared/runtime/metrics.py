@@ -12,7 +12,9 @@ SIZES: Final = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500)
 
 RECORDS: Final = Counter("opsfloor_shard_records_total", "Records read from the bus", _P)
 EVENTS: Final = Counter("opsfloor_shard_events_total", "Events decided, by kind", ["processor", "kind"])
-DUPLICATES: Final = Counter("opsfloor_shard_duplicates_total", "Records dropped because their lane had them already", _P)
+DUPLICATES: Final = Counter(
+    "opsfloor_shard_duplicates_total", "Records dropped because their lane had them already", _P
+)
 GAPS: Final = Counter("opsfloor_shard_gaps_total", "Lanes on which a record was missing", _P)
 PARKED: Final = Counter("opsfloor_shard_parked_total", "Records parked in the dead letters", _P)
 FUSES: Final = Counter("opsfloor_shard_fuses_total", "Times that the fuse blew", _P)
@@ -29,7 +31,11 @@ LAG_RECORDS: Final = Gauge("opsfloor_shard_lag_records", "Records not yet read, 
 LAG_SECONDS: Final = Gauge("opsfloor_shard_lag_seconds", "Age of the oldest record of the last batch when decided", _P)
 FUSE_SHARE: Final = Gauge("opsfloor_shard_fuse_share_ratio", "Share of the last records that was unreadable", _P)
 ENTITIES: Final = Gauge("opsfloor_shard_entities", "States held in memory", _P)
-BATCH_SECONDS: Final = Histogram("opsfloor_shard_batch_seconds", "A batch from fetched to committed", _P, buckets=SECONDS)
+BATCH_SECONDS: Final = Histogram(
+    "opsfloor_shard_batch_seconds", "A batch from fetched to committed", _P, buckets=SECONDS
+)
 COMMIT_SECONDS: Final = Histogram("opsfloor_shard_commit_seconds", "The batch's transaction", _P, buckets=SECONDS)
-PUBLISH_SECONDS: Final = Histogram("opsfloor_shard_publish_seconds", "From commit to acknowledgement", _P, buckets=SECONDS)
+PUBLISH_SECONDS: Final = Histogram(
+    "opsfloor_shard_publish_seconds", "From commit to acknowledgement", _P, buckets=SECONDS
+)
 BATCH_EVENTS: Final = Histogram("opsfloor_shard_batch_events", "Events per batch", _P, buckets=SIZES)

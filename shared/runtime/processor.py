@@ -141,7 +141,9 @@ class Processor:
     observe: Callable[[Sequence[Message], Mapping[str, Any]], Awaitable[Sequence[Any]]] | None = None
     journal: bool = False  # keep every fact of an entity for ever, for a timeline
     keep_in_memory: bool = False
-    takes: frozenset[str] = frozenset()  # the kinds it reads; others of its topics are passed over undecoded; empty: all
+    takes: frozenset[str] = (
+        frozenset()
+    )  # the kinds it reads; others of its topics are passed over undecoded; empty: all
 
     @property
     def full_name(self) -> str:

@@ -85,7 +85,9 @@ class Runner:
 
     async def start(self) -> None:
         """Learn the partition count, start the clients, join the group."""
-        partitions = {await self._log_port.partitions(t.name) for t in (*self.processor.inputs, *self.processor.outputs)}
+        partitions = {
+            await self._log_port.partitions(t.name) for t in (*self.processor.inputs, *self.processor.outputs)
+        }
         if len(partitions) != 1:
             raise InvariantError(f"Expected equal partition counts on all topics of {self._name}, found {partitions}")
         self.engine = Engine(self.processor, partitions.pop(), self._limits)
@@ -333,7 +335,9 @@ class Runner:
             shard = self._engine.shards.get(place[1])
             lag += max(0, end - shard.next_offsets.get(place, 0)) if shard is not None else 0
         self.progress.lag_records = lag
-        await self._reader.hint({place: at for s in self._engine.shards.values() for place, at in s.next_offsets.items()})
+        await self._reader.hint(
+            {place: at for s in self._engine.shards.values() for place, at in s.next_offsets.items()}
+        )
         metrics.LAG_RECORDS.labels(self._name).set(lag)
         if lag == 0:
             self.progress.last_progress = time.monotonic()

@@ -1,0 +1,48 @@
+"""`opsfloor case ID` and `opsfloor item ID`: where is it, and why."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from opsfloor import floor
+from opsfloor.answers import as_json, out, table
+
+Json = Annotated[bool, typer.Option("--json", help="one JSON document instead of tables")]
+
+
+def case(
+    identity: Annotated[str, typer.Argument(metavar="ID", help="case id or submission id")], json: Json = False
+) -> None:
+    """The whole timeline of a case: who did what, when, and why."""
+    answer = floor.ask("audit", f"/cases/{identity}", role="auditor")
+    if json:
+        as_json(answer)
+        return
+    summary = {key: value for key, value in answer.items() if not isinstance(value, list | dict)}
+    out.print("  ".join(f"[dim]{key}[/] {value}" for key, value in summary.items()))
+    table("Timeline", ("at", "what happened"), ((_clock(e["at"]), e["sentence"]) for e in answer["timeline"]))
+
+
+def item(
+    identity: Annotated[str, typer.Argument(metavar="ID", help="work item id")], json: Json = False
+) -> None:
+    """Where a work item is, and why it is there."""
+    answer = floor.ask("routing", f"/item/{identity}")
+    if json:
+        as_json(answer)
+        return
+    table(f"Work item {identity}", ("", ""), ((key, _short(value)) for key, value in answer.items()))
+
+
+def _clock(at: str) -> str:
+    return at[11:19]
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list):
+        return "\n".join(_short(entry) for entry in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={_short(entry)}" for key, entry in value.items() if entry not in (None, [], ""))
+    return str(value)

@@ -1,0 +1,39 @@
+"""`opsfloor`: run the services, hand in documents, ask where things are, mend what was parked."""
+
+from __future__ import annotations
+
+import typer
+
+from opsfloor import cases, dead_letters, replay, run, stack, status, submit, tokens
+from opsfloor.answers import Remedied, complain
+
+app = typer.Typer(
+    name="opsfloor",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help=(
+        "The operations floor of a bank.\n\n"
+        "A first look: [bold]make demo[/bold] plays a banking day. By hand: [bold]opsfloor stack up[/bold], then "
+        "[bold]opsfloor run intake[/bold] (and audit, routing, vendor), then [bold]opsfloor status[/bold]."
+    ),
+)
+app.add_typer(stack.app, name="stack", help="The local broker and database: up, down, status.")
+app.add_typer(dead_letters.app, name="dlq", help="Records that a reader could not take: list, show, redrive.")
+app.command("run")(run.run_service)
+app.command("reference")(run.publish_reference)
+app.command("submit")(submit.submit)
+app.command("case")(cases.case)
+app.command("item")(cases.item)
+app.command("status")(status.status)
+app.command("token")(tokens.token)
+app.command("replay")(replay.replay)
+
+
+def main() -> None:
+    """Run the command line; a failure with a known remedy is told in two lines and exits with 1."""
+    try:
+        app()
+    except Remedied as error:
+        complain(error)
+        raise SystemExit(1) from error

@@ -1,0 +1,90 @@
+"""Finding the running floor: its broker and database, its services' HTTP faces, a token to ask them with."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import psutil
+from pydantic import ValidationError
+
+from opsfloor.answers import Remedied
+from shared.http.tokens import Issuer, ensure_key_pair
+from shared.runtime.settings import Settings
+
+SERVICES: Final = ("intake", "audit", "routing", "vendor")
+START_IT: Final = "start the floor: `opsfloor stack up`, then `opsfloor run intake|audit|routing|vendor`, or `make demo`"
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A service process that wrote down where it answers."""
+
+    service: str
+    pid: int
+    url: str
+
+
+def home() -> Path:
+    """The folder with keys, local images and the addresses of running services."""
+    return Path(os.environ.get("OPSFLOOR_HOME", ".opsfloor"))
+
+
+def addresses_from_stack() -> dict[str, str]:
+    """Where the local stack answers, as environment variables, when one is up and nothing else is set."""
+    file = home() / "stack.env"
+    if not file.is_file():
+        return {}
+    pairs = (line.split("=", 1) for line in file.read_text().splitlines() if "=" in line)
+    return dict(pairs)
+
+
+def settings(**overrides: Any) -> Settings:
+    """The process's settings, from the environment and else from the local stack. Errors: `Remedied`."""
+    for name, value in addresses_from_stack().items():
+        os.environ.setdefault(name, value)
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        missing = ", ".join(f"OPSFLOOR_{str(e['loc'][0]).upper()}" for e in error.errors())
+        raise Remedied(
+            f"Expected {missing} to be set", "`opsfloor stack up` starts a local broker and database and sets them"
+        ) from error
+
+
+def running(service: str | None = None) -> list[Running]:
+    """The service processes of this machine that are alive, by the notes in `home()/run`; stale notes are passed over."""
+    found = []
+    for file in sorted((home() / "run").glob("*.json")):
+        note = json.loads(file.read_text())
+        entry = Running(note["service"], note["pid"], note["url"])
+        if psutil.pid_exists(entry.pid) and (service is None or entry.service == service):
+            found.append(entry)
+    return found
+
+
+def bearer(role: str = "on_call", subject: str = "command-line") -> dict[str, str]:
+    """An authorisation header signed with this machine's own key."""
+    private, _ = ensure_key_pair(home() / "keys")
+    return {"Authorization": f"Bearer {Issuer(private).issue(subject=subject, role=role, seconds=300)}"}
+
+
+def ask(service: str, path: str, role: str = "on_call") -> Any:
+    """GET a JSON answer from a running service. Errors: `Remedied` when none runs, it refuses or knows nothing."""
+    note = os.environ.get(f"OPSFLOOR_{service.upper()}_URL")
+    url = note or next((entry.url for entry in running(service)), None)
+    if url is None:
+        raise Remedied(f"Expected a running {service} service, found none", START_IT)
+    try:
+        answer = httpx.get(f"{url}{path}", headers=bearer(role), timeout=10)
+    except httpx.HTTPError as error:
+        raise Remedied(f"Expected {service} at {url} to answer, found: {error}", START_IT) from error
+    if answer.status_code == httpx.codes.NOT_FOUND:
+        raise Remedied(f"Expected {path} to be known, found nothing", "check the id; a submission needs a moment to arrive")
+    if answer.is_error:
+        raise Remedied(f"{service} refused: {answer.status_code} {answer.text[:300]}", "see the service's log")
+    return answer.json()

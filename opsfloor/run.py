@@ -1,0 +1,95 @@
+"""`opsfloor run SERVICE` and `opsfloor reference`."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvloop
+
+from opsfloor import floor
+from opsfloor.answers import Remedied, out
+from shared.contracts.message import Message
+from shared.http.tokens import ensure_key_pair
+from shared.reference import ReferenceErrors, load
+from shared.reference.keys import with_local_keys
+from shared.runtime.clock import RealClock, clock_from_environment
+from shared.runtime.errors import ContractError, TransientError
+from shared.runtime.host import CommandPublisher, Host, ServicePlan, configure_logging
+from shared.runtime.kafka_log import KafkaLog
+from shared.runtime.topics import ensure_topics
+
+PARTITIONS_DEFAULT = 8
+
+
+def run_service(
+    service: Annotated[str, typer.Argument(help="intake, audit, routing or vendor")],
+    port: Annotated[int, typer.Option(help="HTTP port; 0 takes a free one")] = 0,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error")] = "info",
+) -> None:
+    """Run one service in the foreground until Ctrl-C; run more of the same to share its shards."""
+    if service not in floor.SERVICES:
+        raise Remedied(f"Expected one of {', '.join(floor.SERVICES)}, found {service!r}", "`opsfloor run --help`")
+    settings = floor.settings(http_port=port, log_level=log_level)
+    ensure_key_pair(settings.home / "keys")
+    configure_logging(settings.log_level)
+    plan: ServicePlan = importlib.import_module(f"services.{service}.wiring").PLAN
+    note = floor.home() / "run" / f"{service}-{os.getpid()}.json"
+    host = Host(plan, settings, clock_from_environment(), serving=lambda url: _write_note(note, service, url))
+    try:
+        status = uvloop.run(host.run())
+    except (TransientError, ContractError) as error:
+        raise Remedied(str(error), "`opsfloor stack status` tells whether broker and database are up") from error
+    finally:
+        note.unlink(missing_ok=True)
+    raise SystemExit(status)
+
+
+def _write_note(note: Path, service: str, url: str) -> None:
+    note.parent.mkdir(parents=True, exist_ok=True)
+    note.write_text(json.dumps({"service": service, "pid": os.getpid(), "url": url}))
+
+
+def publish_reference(
+    folder: Annotated[Path, typer.Argument(help="folder with the bank's YAML files")] = Path("deploy/reference"),
+    check: Annotated[bool, typer.Option("--check", help="only validate, publish nothing")] = False,
+    partitions: Annotated[int, typer.Option(help="partitions of every topic, when they are new")] = PARTITIONS_DEFAULT,
+) -> None:
+    """Validate the bank's reference data and publish it; makes the topics when they are missing."""
+    try:
+        entries = with_local_keys(load(folder), floor.home() / "keys")
+    except ReferenceErrors as error:
+        raise Remedied(str(error), f"mend the lines named above in {folder}") from error
+    if not check:
+        asyncio.run(_publish(entries, partitions))
+    out.print(f"[green]✓[/] {len(entries)} entries of reference data {'valid' if check else 'published'}")
+
+
+async def _publish(entries: tuple[Message, ...], partitions: int) -> None:
+    settings = floor.settings()
+    await ensure_topics(settings.kafka, partitions)
+    async with command_publisher() as publish:
+        for entry in entries:
+            await publish(entry, f"reference/{entry.key}")
+
+
+class command_publisher:  # noqa: N801 - used like a function: `async with command_publisher() as publish`
+    """A publisher for records from outside, started and stopped around a block."""
+
+    def __init__(self, name: str = "command-line") -> None:
+        log = KafkaLog(floor.settings().kafka)
+        self._publisher = log.publisher()
+        self._commands = CommandPublisher(log, self._publisher, name, RealClock())
+
+    async def __aenter__(self) -> Callable[[Message, str], Awaitable[None]]:
+        await self._publisher.start()
+        return self._commands.publish
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._publisher.stop()

@@ -1,0 +1,215 @@
+"""One service process: its processors, boards and HTTP face, started in order and stopped in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import asyncpg
+import structlog
+from fastapi import APIRouter
+
+from shared.contracts.message import Message
+from shared.http.app import build_app, serve
+from shared.http.tokens import Verifier
+from shared.runtime.boards import BoardKeeper, Boards
+from shared.runtime.clock import Clock
+from shared.runtime.engine import Limits
+from shared.runtime.errors import InvariantError, TransientError
+from shared.runtime.headers import outside_headers
+from shared.runtime.kafka_log import KafkaLog
+from shared.runtime.log import Outgoing, partition_of
+from shared.runtime.postgres_store import PostgresStore, migrate
+from shared.runtime.processor import BoardSpec, Processor, derived_id
+from shared.runtime.runner import Runner
+from shared.runtime.settings import Settings
+
+WATCH_SECONDS: Final = 2.0
+SILENT_SECONDS: Final = 60.0  # a runner whose loop has not turned for so long is not alive
+
+Publish = Callable[[Message, str], Awaitable[None]]
+"""Publishes a command from outside under an event id; raises `TransientError` when the bus is away."""
+
+_log: Final = structlog.get_logger("opsfloor.host")
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a service's wiring may build on."""
+
+    settings: Settings
+    clock: Clock
+    log: KafkaLog
+    pool: asyncpg.Pool
+    boards: Boards
+    publish: Publish
+
+
+@dataclass(frozen=True)
+class Service:
+    """What a service's wiring hands to its process.
+
+    Holds:   `routers` pair a router with the roles that may use it; `background` runs until the process stops.
+    """
+
+    name: str
+    processors: tuple[Processor, ...]
+    routers: Sequence[tuple[APIRouter, tuple[str, ...]]] = ()
+    background: Sequence[Callable[[], Awaitable[None]]] = ()
+
+
+@dataclass(frozen=True)
+class ServicePlan:
+    """What must be known of a service before anything is connected: its name, boards and how to wire it."""
+
+    name: str
+    boards: tuple[BoardSpec, ...]
+    wire: Callable[[Surroundings], Service]
+
+
+@dataclass
+class Health:
+    """Answers `/health` and `/ready` from what the runners say of themselves."""
+
+    runners: list[Runner] = field(default_factory=list)
+    boards_ready: bool = False
+
+    def live(self) -> bool:
+        now = asyncio.get_running_loop().time()
+        return all(now - runner.progress.last_cycle < SILENT_SECONDS for runner in self.runners)
+
+    def ready(self) -> tuple[bool, list[str]]:
+        reasons = [] if self.boards_ready else ["boards are still being read"]
+        reasons += [f"{r.processor.full_name} has not joined its group" for r in self.runners if not r.progress.ready]
+        return not reasons, reasons
+
+
+def configure_logging(level: str) -> None:
+    """Structured logs on standard output, one JSON object per line, UTC."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        cache_logger_on_first_use=True,
+    )
+
+
+class Host:
+    """Runs one service until it is told to stop or an invariant breaks."""
+
+    def __init__(self, plan: ServicePlan, settings: Settings, clock: Clock) -> None:
+        self._plan: Final = plan
+        self._settings: Final = settings
+        self._clock: Final = clock
+        self._health: Final = Health()
+        self._stop: Final = asyncio.Event()
+
+    async def run(self) -> int:
+        """Start, work, stop. Returns the exit status: 0 after a stop that was asked for, 1 after a failure."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stop.set)
+        settings = self._settings
+        log = KafkaLog(
+            settings.kafka, session_timeout_seconds=settings.session_timeout_seconds, instance=settings.instance or None
+        )
+        async with contextlib.AsyncExitStack() as stack:
+            pool = await asyncpg.create_pool(settings.database_url, min_size=1, max_size=settings.pool_size_max)
+            stack.push_async_callback(pool.close)
+            await migrate(pool, self._plan.name)
+            boards = Boards(self._plan.boards)
+            keeper = BoardKeeper(boards, log)
+            publisher = log.publisher()
+            await publisher.start()
+            stack.push_async_callback(publisher.stop)
+            publish = CommandPublisher(log, publisher, self._plan.name, self._clock).publish
+            service = self._plan.wire(Surroundings(settings, self._clock, log, pool, boards, publish))
+            await keeper.start()
+            stack.push_async_callback(keeper.stop)
+            self._health.boards_ready = True
+            limits = Limits(batch_records_max=settings.batch_records_max)
+            runners = [
+                Runner(p, log, PostgresStore(pool, service.name, p.name, p.table.name), boards, self._clock, limits)
+                for p in service.processors
+            ]
+            return await self._work(service, runners, keeper)
+
+    async def _work(self, service: Service, runners: list[Runner], keeper: BoardKeeper) -> int:
+        verifier = Verifier.from_folder(self._settings.home / "keys")
+        app = build_app(service.name, verifier, service.routers, self._health)
+        self._health.runners = runners
+        for runner in runners:
+            await runner.start()
+        endless = [self._feed(keeper), self._watch(runners), serve(app, self._settings.http_host, self._settings.http_port)]
+        tasks = [asyncio.create_task(work) for work in endless]  # type: ignore[arg-type]  # any awaitable coroutine
+        tasks += [asyncio.ensure_future(work()) for work in service.background]
+        working = [asyncio.create_task(runner.run()) for runner in runners]
+        stopping = asyncio.create_task(self._stop.wait())
+        _log.info("running", service=service.name, processors=[p.name for p in service.processors])
+        done, _ = await asyncio.wait([*tasks, *working, stopping], return_when=asyncio.FIRST_COMPLETED)
+        status = 0 if stopping in done else 1
+        for task in done - {stopping}:
+            _log.error("stopped by a failure", service=service.name, reason=repr(task.exception()))
+        await self._drain(runners, working)
+        for task in (*tasks, stopping):
+            task.cancel()
+        await asyncio.gather(*tasks, stopping, return_exceptions=True)
+        return status
+
+    async def _drain(self, runners: list[Runner], working: list[asyncio.Task[None]]) -> None:
+        for runner in runners:
+            runner.stop()
+        await asyncio.gather(*working, return_exceptions=True)
+        for runner in runners:
+            await runner.close()
+
+    async def _feed(self, keeper: BoardKeeper) -> None:
+        while True:
+            if not await keeper.step(0.2):
+                await asyncio.sleep(0)
+
+    async def _watch(self, runners: list[Runner]) -> None:
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            for runner in runners:
+                try:
+                    await runner.watch()
+                except TransientError as error:
+                    _log.warning("cannot look at the bus", processor=runner.processor.full_name, reason=str(error))
+
+
+class CommandPublisher:
+    """Publishes what people and outside systems ask for: keyed, without a lane, deduplicated by business key."""
+
+    def __init__(self, log: KafkaLog, publisher: object, name: str, clock: Clock) -> None:
+        self._log: Final = log
+        self._publisher: Final = log.publisher() if publisher is None else publisher
+        self._source: Final = f"/opsfloor/{name}/http"
+        self._clock: Final = clock
+        self._partitions: dict[str, int] = {}
+
+    async def publish(self, message: Message, event_id: str) -> None:
+        """Write one record and wait for its acknowledgement. Errors: `TransientError` when the bus is away."""
+        topic = message.topic.name
+        if topic not in self._partitions:
+            self._partitions[topic] = await self._log.partitions(topic)
+        key, now = message.key.encode(), self._clock.now()
+        headers = outside_headers(message, self._source, event_id, now)
+        record = Outgoing(key, message.model_dump_json().encode(), headers, int(now.timestamp() * 1000))
+        place = (topic, partition_of(key, self._partitions[topic]))
+        failed = await self._publisher.publish({place: [record]})  # type: ignore[attr-defined]
+        if failed:
+            raise TransientError(f"Expected {topic} to take the command: {failed[place]}")
+
+
+__all__ = ["Host", "InvariantError", "Service", "ServicePlan", "Surroundings", "derived_id"]

@@ -1,0 +1,30 @@
+"""What a process is told by its environment. Every name starts with `OPSFLOOR_`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings of one service process.
+
+    Units:   seconds where the name says so; ports are TCP ports on `http_host`, 0 takes a free one.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="OPSFLOOR_", frozen=True, extra="ignore")
+
+    kafka: Annotated[str, Field(description="bootstrap servers, host:port")]
+    database_url: Annotated[str, Field(description="postgresql://…")]
+    home: Annotated[Path, Field(description="keys, local images, logs")] = Path(".opsfloor")
+    images: Annotated[str, Field(description="object store URL; empty: a folder below home")] = ""
+    http_host: str = "127.0.0.1"
+    http_port: Annotated[int, Field(ge=0, le=65_535)] = 0
+    instance: Annotated[str, Field(description="static membership: a name that survives restarts")] = ""
+    session_timeout_seconds: Annotated[float, Field(gt=0)] = 6.0
+    log_level: str = "info"
+    batch_records_max: Annotated[int, Field(gt=0)] = 1_000
+    pool_size_max: Annotated[int, Field(gt=0)] = 10
