@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Final, Literal
 
-from shared.contracts.message import DAY_MS, Identity, Instant, Message, Money, Part, Step, Topic
+from shared.contracts.message import DAY_MS, Identity, Instant, Message, Money, Part, Region, Step, Topic
 from shared.contracts.work import Outcome, WorkOrder
 
 WORK: Final = Topic("audit.work.v1", "audit", "work item id")
@@ -208,6 +208,7 @@ class KeyedEntry(Part):
     keying: int
     value: str
     doer: Doer
+    slice: Region | None = None  # what the operator was shown; an inspector is shown the same
 
 
 class CasePosted(CaseEnd):

@@ -41,6 +41,7 @@ TOPICS: Final[Mapping[str, Topic]] = {
         routing.RESULT,
         routing.LOAD,
         vendor.FINDING,
+        vendor.SCORE,
         vendor.INSPECTION,
         vendor.STANDING,
         vendor.APPRAISAL,

@@ -6,10 +6,12 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
-from shared.contracts.message import DAY_MS, Identity, Instant, Message, Topic
+from shared.contracts.audit import KeyedEntry
+from shared.contracts.message import DAY_MS, Identity, Instant, Message, Part, Topic
 from shared.contracts.work import WorkOrder
 
-FINDING: Final = Topic("vendor.finding.v1", "vendor", "operator id or provider id")
+FINDING: Final = Topic("vendor.finding.v1", "vendor", "operator:<id> or provider:<id>")
+SCORE: Final = Topic("vendor.score.v1", "vendor", "operator:<id> or provider:<id>")
 INSPECTION: Final = Topic("vendor.inspection.v1", "vendor", "work item id")
 STANDING: Final = Topic(
     "vendor.standing.v1", "vendor", "operator:<id> or provider:<id>", retention_ms=None, compacted=True
@@ -41,6 +43,30 @@ class KeyingJudged(Message):
         return f"{self.subject}:{self.subject_id}"
 
 
+class EntryScored(Message):
+    """A judgement moved the score of an operator or a provider.
+
+    Units:   `window` is how many judged entries the score looks back on; `keyed` and `errors` count inside it, after.
+    """
+
+    topic: ClassVar[Topic] = SCORE
+    kind: Literal["vendor.entry-scored.v1"] = "vendor.entry-scored.v1"
+    subject: Literal["operator", "provider"]
+    subject_id: Identity
+    provider_id: Identity
+    work_item_id: Identity
+    work_type: str
+    found_by: Literal["none", "arbitration", "review", "inspection"]  # none: keyed; else who found the error
+    window: Annotated[int, Field(gt=0)]
+    keyed: int
+    errors: int
+    at: Instant
+
+    @property
+    def key(self) -> str:
+        return f"{self.subject}:{self.subject_id}"
+
+
 class InspectionRequested(Message):
     """A finished entry is to be keyed again by an inspector. Placed like any work."""
 
@@ -64,6 +90,29 @@ class InspectionSettled(Message):
     @property
     def key(self) -> str:
         return self.work_item_id
+
+
+class DrawnEntry(Part):
+    """An entry of an ended case in the draw: inspected when `draw` lies below `share`."""
+
+    entry: KeyedEntry
+    draw: Annotated[float, Field(ge=0, lt=1)]
+    share: Annotated[float, Field(ge=0, le=1)]
+    sampled: bool
+
+
+class SampleDrawn(Message):
+    """Supervision drew the sample of a posted case. Once per case, also when nothing is inspected."""
+
+    topic: ClassVar[Topic] = APPRAISAL
+    kind: Literal["vendor.sample-drawn.v1"] = "vendor.sample-drawn.v1"
+    case_id: Identity
+    drawn: tuple[DrawnEntry, ...]
+    at: Instant
+
+    @property
+    def key(self) -> str:
+        return self.case_id
 
 
 class CaseAppraised(Message):
