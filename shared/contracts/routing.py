@@ -121,7 +121,11 @@ class CompleteAssignment(Command):
 
 
 class DeskFact(Message):
-    """A fact about one team's desk."""
+    """A fact about one team's desk.
+
+    Holds:   a fact that answers a command carries its `command_id` and `fingerprint`, a hash of what it asked for, so
+             that the same id with another content is seen as a conflict.
+    """
 
     topic: ClassVar[Topic] = DESK
     team_id: Identity
@@ -155,6 +159,7 @@ class OperatorReady(DeskFact):
     kind: Literal["routing.operator-ready.v1"] = "routing.operator-ready.v1"
     operator_id: Identity
     command_id: Identity
+    fingerprint: str = ""
 
 
 class OperatorAway(DeskFact):
@@ -170,6 +175,7 @@ class OperatorSignedOff(DeskFact):
     kind: Literal["routing.operator-signed-off.v1"] = "routing.operator-signed-off.v1"
     operator_id: Identity
     command_id: Identity
+    fingerprint: str = ""
 
 
 class AssignmentTaken(DeskFact):
@@ -181,6 +187,7 @@ class AssignmentTaken(DeskFact):
     attempt: int
     command_id: Identity
     lease_until: Instant
+    fingerprint: str = ""
 
 
 class CommandRefused(DeskFact):
@@ -193,6 +200,17 @@ class CommandRefused(DeskFact):
         "unknown_operator", "not_signed_on", "not_assigned", "superseded", "not_allowed", "wrong_outcome", "conflict"
     ]
     detail: str
+    fingerprint: str = ""
+
+
+class CommandNoted(DeskFact):
+    """The command changed nothing: what it asks for holds already."""
+
+    kind: Literal["routing.command-noted.v1"] = "routing.command-noted.v1"
+    command_id: Identity
+    operator_id: Identity
+    detail: str
+    fingerprint: str = ""
 
 
 class LoadByWorkType(Part):
@@ -251,6 +269,18 @@ class AssignmentDeclined(ItemFact):
     operator_id: Identity
     attempt: int
     reason: str
+    command_id: Identity | None = None  # none: the operator signed off with the item in hand
+    fingerprint: str = ""
+
+
+class AssignmentRevoked(ItemFact):
+    """The desk took the item back from an operator who may no longer do it; it waits again for somebody else."""
+
+    kind: Literal["routing.assignment-revoked.v1"] = "routing.assignment-revoked.v1"
+    team_id: Identity
+    operator_id: Identity
+    attempt: int
+    reason: UnplaceableReason
 
 
 class AssignmentExpired(ItemFact):
@@ -281,6 +311,18 @@ class WorkUnplaceable(ItemFact):
     detail: str
     considered: tuple[Candidate, ...]
     order: WorkOrder
+    placings: int = 0  # how often it was placed before
+    attempt: int = 0  # attempts already used up at desks
+    released_by: Identity | None = None  # the team that gave it back last
+    next_try_at: Instant | None = None  # none: only a change of reference data or standing helps
+
+
+class PlacementDeferred(ItemFact):
+    """Placement tried again in vain; nothing changed but the next try."""
+
+    kind: Literal["routing.placement-deferred.v1"] = "routing.placement-deferred.v1"
+    tries: int
+    next_try_at: Instant
 
 
 class WorkClosed(ItemFact):
@@ -312,6 +354,7 @@ class WorkCompleted(Message):
     assigned_at: Instant
     completed_at: Instant
     handle_seconds: float
+    fingerprint: str = ""  # of the command, as in `DeskFact`
 
     @property
     def key(self) -> str:
