@@ -1,0 +1,1 @@
+"""Supervision: judges keying, inspects samples, keeps scores and standing."""
