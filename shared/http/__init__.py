@@ -1,0 +1,1 @@
+"""The HTTP foundation of every service: tokens, problems, the application and its server."""
