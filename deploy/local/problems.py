@@ -1,0 +1,61 @@
+"""What can be wrong with a local stack, each with its remedy."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from typing import Final
+
+
+class StackProblem(Exception):
+    """The local stack cannot do what was asked. `remedy` says what to do, in words."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(f"{what}. Remedy: {remedy}")
+        self.what: Final = what
+        self.remedy: Final = remedy
+
+
+def port_taken(port: int, what: str) -> StackProblem:
+    return StackProblem(
+        f"Expected port {port} to be free for {what}, found another program on it",
+        f"end that program (`ss -ltnp 'sport = :{port}'` names it) or choose another port, or none for a free one",
+    )
+
+
+def other_version(folder: Path, found: str, expected: str) -> StackProblem:
+    return StackProblem(
+        f"Expected data of {expected} in {folder}, found {found}",
+        f"keep it for its own version, or remove it (`opsfloor stack down`, then delete {folder}) and start afresh",
+    )
+
+
+def not_fetched(coordinate: str, why: str) -> StackProblem:
+    return StackProblem(
+        f"Expected to fetch {coordinate}, found: {why}",
+        "see that this machine reaches its Maven repository, or copy the jars folder of a machine that has them and "
+        "point OPSFLOOR_JARS at it",
+    )
+
+
+def checksum_differs(file: Path, expected: str, found: str) -> StackProblem:
+    return StackProblem(
+        f"Expected {file.name} with sha256 {expected[:16]}…, found {found[:16]}…",
+        f"delete {file} and try again; if it differs again, what is served is not what was locked: do not run it",
+    )
+
+
+def did_not_start(what: str, log: Path, last_lines: str) -> StackProblem:
+    return StackProblem(f"Expected {what} to come up, found it ended: {last_lines}", f"read {log}")
+
+
+def from_os(error: OSError, folder: Path) -> StackProblem:
+    """Say what a failed file operation means."""
+    if error.errno == errno.ENOSPC:
+        return StackProblem(f"Expected room in {folder}, found the disk full", "free some space; about 1 GB is needed")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return StackProblem(
+            f"Expected to be allowed to write in {folder}, found: {error.strerror}",
+            "run as the folder's owner, or set OPSFLOOR_HOME to a folder of your own",
+        )
+    return StackProblem(f"Expected to use {folder}, found: {error}", "see the message above")

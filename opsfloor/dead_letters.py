@@ -1,0 +1,168 @@
+"""`opsfloor dlq`: what readers parked, and sending it again with who and why on record."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+import typer
+
+from opsfloor import floor
+from opsfloor.answers import Remedied, as_json, err, out, table
+from opsfloor.run import command_publisher
+from shared.contracts.message import Message
+from shared.contracts.ops import REDRIVE, RecordParked, RecordRedriven
+from shared.contracts.registry import TOPICS
+from shared.runtime.errors import ContractError
+from shared.runtime.headers import body_of, origin_of
+from shared.runtime.kafka_log import KafkaLog
+from shared.runtime.log import Outgoing, Record
+
+app: Final = typer.Typer(no_args_is_help=True)
+LANE_HEADERS: Final = frozenset({"sequence", "ce_source", "ce_id"})
+Json = Annotated[bool, typer.Option("--json", help="one JSON document instead of a table")]
+
+
+@app.command("list")
+def list_parked(
+    topic: Annotated[str | None, typer.Option(help="only records parked from this topic")] = None, json: Json = False
+) -> None:
+    """Every parked record: where it came from, why it was parked, whether it was sent again."""
+    parked, redriven = asyncio.run(_read(topic))
+    rows = [
+        {
+            "parked_id": p.parked_id,
+            "topic": p.origin_topic,
+            "partition": p.origin_partition,
+            "offset": p.origin_offset,
+            "processor": p.processor,
+            "at": p.at.isoformat(timespec="seconds"),
+            "redriven": ", ".join(f"{r.actor}: {r.reason}" for r in redriven.get(p.parked_id, [])),
+            "reason": p.reason,
+        }
+        for p in parked.values()
+    ]
+    if json:
+        as_json(rows)
+    elif rows:
+        table("Parked records", list(rows[0]), (list(row.values()) for row in rows))
+    else:
+        out.print("[green]✓[/] nothing is parked")
+
+
+@app.command("show")
+def show(parked_id: Annotated[str, typer.Argument(help="from `opsfloor dlq list`")], json: Json = False) -> None:
+    """One parked record, whole: headers and raw bytes as text where they are text."""
+    record = _one(asyncio.run(_read(None))[0], parked_id)
+    answer = record.model_dump(mode="json") | {
+        "raw_key": _readable(record.raw_key),
+        "raw_value": _readable(record.raw_value),
+        "raw_headers": {name: _readable(value) for name, value in record.raw_headers},
+    }
+    if json:
+        as_json(answer)
+    else:
+        table(f"Parked record {parked_id}", ("", ""), answer.items())
+
+
+@app.command("redrive")
+def redrive(
+    parked_ids: Annotated[list[str], typer.Argument(help="from `opsfloor dlq list`")],
+    actor: Annotated[str, typer.Option(help="who you are; kept on record")],
+    reason: Annotated[str, typer.Option(help="why it will work now; kept on record")],
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+) -> None:
+    """Send parked records to their topic again; readers take each at most once, by its business key."""
+    parked, redriven = asyncio.run(_read(None))
+    records = [_one(parked, parked_id) for parked_id in parked_ids]
+    for record in records:
+        for earlier in redriven.get(record.parked_id, []):
+            err.print(f"[yellow]![/] {record.parked_id} was sent again by {earlier.actor}: {earlier.reason}")
+    if not yes and not typer.confirm(f"Send {len(records)} record(s) to their topics again?"):
+        raise typer.Exit(1)
+    asyncio.run(_send(records, actor, reason))
+    out.print(f"[green]✓[/] sent {len(records)} record(s) again, recorded as {actor}: {reason}")
+
+
+def _one(parked: dict[str, RecordParked], parked_id: str) -> RecordParked:
+    if parked_id not in parked:
+        raise Remedied(f"Expected a parked record {parked_id}, found none", "`opsfloor dlq list` shows the ids")
+    return parked[parked_id]
+
+
+def _readable(encoded: str) -> str:
+    raw = base64.b64decode(encoded)
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return f"{len(raw)} bytes: {raw[:60].hex()}"
+
+
+async def _send(records: Sequence[RecordParked], actor: str, reason: str) -> None:
+    log = KafkaLog(floor.settings().kafka)
+    publisher = log.publisher()
+    await publisher.start()
+    try:
+        async with command_publisher() as publish:
+            for record in records:
+                await publish(
+                    RecordRedriven(
+                        parked_id=record.parked_id,
+                        origin_topic=record.origin_topic,
+                        actor=actor,
+                        reason=reason,
+                        at=datetime.now(UTC),
+                    ),
+                    f"redrive/{record.parked_id}/{actor}",
+                )
+                failed = await publisher.publish({(record.origin_topic, record.origin_partition): [again(record)]})
+                if failed:
+                    raise Remedied(f"Expected {record.origin_topic} to take the record: {failed}", "try again")
+    finally:
+        await publisher.stop()
+
+
+def again(record: RecordParked) -> Outgoing:
+    """The parked record as it was, but from outside: without its place on a lane."""
+    headers = tuple(
+        (name, base64.b64decode(value)) for name, value in record.raw_headers if name not in LANE_HEADERS
+    )
+    headers += (("ce_source", b"/opsfloor/redrive"), ("ce_id", f"redrive/{record.parked_id}".encode()))
+    key, value = base64.b64decode(record.raw_key), base64.b64decode(record.raw_value)
+    return Outgoing(key, value, headers, int(datetime.now(UTC).timestamp() * 1000))
+
+
+async def _read(topic: str | None) -> tuple[dict[str, RecordParked], dict[str, list[RecordRedriven]]]:
+    names = [f"{name}.dlq" for name in TOPICS if topic is None or name == topic]
+    parked: dict[str, RecordParked] = {}
+    redriven: dict[str, list[RecordRedriven]] = {}
+    for message in [decoded for record in await _everything([*names, REDRIVE.name]) if (decoded := _decode(record))]:
+        if isinstance(message, RecordParked):
+            parked[message.parked_id] = message
+        elif isinstance(message, RecordRedriven):
+            redriven.setdefault(message.parked_id, []).append(message)
+    return parked, redriven
+
+
+def _decode(record: Record) -> Message | None:
+    try:
+        return body_of(record, origin_of(record).kind)
+    except ContractError as error:
+        err.print(f"[yellow]![/] {record.topic}[{record.partition}]@{record.offset}: {error}")
+        return None
+
+
+async def _everything(topics: Sequence[str]) -> list[Record]:
+    tail = KafkaLog(floor.settings().kafka).tail(topics)
+    await tail.start()
+    try:
+        records: list[Record] = []
+        while True:
+            records += await tail.fetch(5_000, 0.2)
+            if await tail.ready():
+                return records
+    finally:
+        await tail.stop()

@@ -1,0 +1,79 @@
+"""`opsfloor status`: services, shards, lag, queues, oldest ages."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Annotated
+
+import httpx
+import typer
+from prometheus_client.parser import text_string_to_metric_families
+
+from opsfloor import floor
+from opsfloor.answers import Remedied, as_json, table
+
+Samples = dict[str, dict[tuple[str, ...], float]]
+
+
+def status(json: Annotated[bool, typer.Option("--json", help="one JSON document instead of tables")] = False) -> None:
+    """Show what runs, who owns which shards, how far behind it is, and what waits where."""
+    services = floor.running()
+    if not services:
+        raise Remedied("Expected running services, found none", floor.START_IT)
+    pages = [(entry, _scrape(entry)) for entry in services]
+    shards = [row for entry, samples in pages for row in _shards(entry, samples)]
+    queues = [row for _, samples in pages for row in _queues(samples)]
+    if json:
+        as_json({"services": [_service(*page) for page in pages], "shards": shards, "queues": queues})
+        return
+    table("Services", ("service", "pid", "url", "ready"), (tuple(_service(*page).values()) for page in pages))
+    table("Shards", ("service", "pid", "processor", "owned", "lag records", "lag s", "parked", "gaps"), (r.values() for r in shards))
+    table("Queues", ("team", "work type", "waiting", "oldest s"), (row.values() for row in queues))
+
+
+def _scrape(entry: floor.Running) -> Samples:
+    samples: Samples = defaultdict(dict)
+    try:
+        text = httpx.get(f"{entry.url}/metrics", headers=floor.bearer("service"), timeout=5).text
+    except httpx.HTTPError:
+        return samples
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            samples[sample.name][tuple(sample.labels.values())] = sample.value
+    return samples
+
+
+def _service(entry: floor.Running, samples: Samples) -> dict[str, object]:
+    try:
+        ready = httpx.get(f"{entry.url}/ready", timeout=5).is_success
+    except httpx.HTTPError:
+        ready = False
+    return {"service": entry.service, "pid": str(entry.pid), "url": entry.url, "ready": "yes" if ready else "NO"}
+
+
+def _shards(entry: floor.Running, samples: Samples) -> list[dict[str, object]]:
+    def value(name: str, processor: tuple[str, ...]) -> float:
+        return samples.get(name, {}).get(processor, 0.0)
+
+    return [
+        {
+            "service": entry.service,
+            "pid": str(entry.pid),
+            "processor": processor[0],
+            "owned": int(owned),
+            "lag_records": int(value("opsfloor_shard_lag_records", processor)),
+            "lag_seconds": round(value("opsfloor_shard_lag_seconds", processor), 1),
+            "parked": int(value("opsfloor_shard_parked_total", processor)),
+            "gaps": int(value("opsfloor_shard_gaps_total", processor)),
+        }
+        for processor, owned in sorted(samples.get("opsfloor_shard_owned", {}).items())
+    ]
+
+
+def _queues(samples: Samples) -> list[dict[str, object]]:
+    ages = samples.get("opsfloor_desk_oldest_seconds", {})
+    return [
+        {"team": labels[0], "work_type": labels[1], "waiting": int(depth), "oldest_seconds": round(ages.get(labels, 0.0), 1)}
+        for labels, depth in sorted(samples.get("opsfloor_desk_queue_items", {}).items())
+        if depth
+    ]

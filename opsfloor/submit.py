@@ -1,0 +1,60 @@
+"""`opsfloor submit`: hand in a scanned document the way a branch does."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from opsfloor import floor
+from opsfloor.answers import Remedied, as_json, out
+from opsfloor.run import command_publisher
+from services.intake.submit import build_submission
+from shared.contracts.message import Money
+from shared.images import ImageStore
+from shared.reference.keys import branch_key
+from shared.runtime.processor import derived_id
+
+
+def submit(
+    images: Annotated[list[Path], typer.Argument(help="image files, PNG or JPEG", exists=True, dir_okay=False)],
+    branch: Annotated[str, typer.Option(help="branch id, as in the reference data")],
+    business_type: Annotated[str, typer.Option("--type", help="business type, as in the reference data")],
+    amount: Annotated[int | None, typer.Option(help="declared amount in minor units (cents)")] = None,
+    currency: Annotated[str, typer.Option(help="ISO 4217")] = "CNY",
+    urgent: Annotated[bool, typer.Option("--urgent")] = False,
+    submission_id: Annotated[str | None, typer.Option(help="your own id; the same id and content is the same case")] = None,
+    json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Store the images, sign the submission with the branch's key, publish it."""
+    identity = submission_id or f"{branch}-{uuid.uuid4()}"
+    settings = floor.settings()
+    key = branch_key(settings.home / "keys", branch)
+    if key is None:
+        raise Remedied(f"Expected a key of branch {branch}", "`opsfloor reference` makes the local branches' keys")
+    money = None if amount is None else Money(amount_minor=amount, currency=currency)
+
+    async def send() -> None:
+        store = ImageStore.from_url(settings.images or f"file://{(settings.home / 'images').absolute()}")
+        references = [await store.put(file.read_bytes()) for file in images]
+        message = build_submission(
+            submission_id=identity,
+            branch_id=branch,
+            business_type=business_type,
+            images=tuple(references),
+            declared_amount=money,
+            urgent=urgent,
+            key=key,
+        )
+        async with command_publisher(f"branch/{branch}") as publish:
+            await publish(message, f"submission/{identity}")
+
+    asyncio.run(send())
+    case_id = derived_id("case", identity)
+    if json:
+        as_json({"submission_id": identity, "case_id": case_id})
+    else:
+        out.print(f"[green]✓[/] sent {identity}\n  follow it with: opsfloor case {case_id}", soft_wrap=True)
