@@ -1,0 +1,77 @@
+# Everything runs from .venv, made from requirements.lock. `make` alone lists the targets.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+VENV := .venv
+PY := $(VENV)/bin/python
+SEEDS ?= 200
+COUNT ?= 20
+QUICK := $(wildcard tests/unit tests/contracts tests/architecture)
+SLOW_ONLY := $(addprefix --ignore=,$(QUICK))
+PACKAGES := services shared opsfloor deploy tests
+
+.PHONY: help venv demo test check format simulate faults bench contracts lock stack-up stack-down clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+# The lock that the environment was made from lies inside it, so a changed lock, and nothing else, makes it anew.
+venv: ## make .venv from the lock, hashes required (again when the lock changes)
+	@if cmp -s requirements.lock $(VENV)/.made-from.lock; then exit 0; fi; \
+	python=; for candidate in $${PYTHON:-} python3 python3.11 python3.12 python3.13; do \
+	  if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python=$$candidate; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	  echo "Expected Python 3.11 or newer on PATH, found $$(python3 --version 2>&1 || echo none)." >&2; \
+	  echo "Remedy: install it, or name it: make venv PYTHON=/path/to/python3.11" >&2; exit 1; \
+	fi; \
+	echo "Making $(VENV) with $$("$$python" --version), about 250 MB, one to three minutes …"; \
+	"$$python" -m venv --clear $(VENV); \
+	$(PY) -m pip install --disable-pip-version-check --require-hashes -r requirements.lock; \
+	$(PY) -m pip install --disable-pip-version-check --no-deps --no-build-isolation --editable .; \
+	cp requirements.lock $(VENV)/.made-from.lock; \
+	echo "$(VENV) is ready."
+
+demo: venv ## play a banking day on a local broker and database
+	@$(PY) -m deploy.demo
+
+test: check ## everything: check, then simulation, integration, faults, migrations
+	$(PY) -m pytest tests $(SLOW_ONLY)
+
+check: venv ## format, lint, types, import rules, quick tests
+	$(PY) -m ruff format --check $(PACKAGES)
+	$(PY) -m ruff check $(PACKAGES)
+	$(PY) -m mypy
+	$(VENV)/bin/lint-imports
+	$(PY) -m pytest $(QUICK)
+
+format: venv ## format, and mend what the linter can mend
+	$(PY) -m ruff format $(PACKAGES)
+	$(PY) -m ruff check --fix $(PACKAGES)
+
+simulate: venv ## seeded simulation of all processors: make simulate SEEDS=1000
+	$(PY) -m tests.simulation --seeds $(SEEDS)
+
+faults: venv ## kills and restarts on the real stack: make faults COUNT=50
+	$(PY) -m tests.faults --count $(COUNT)
+
+bench: venv ## throughput and latency on this machine
+	$(PY) -m tests.bench
+
+contracts: venv ## write the schema documents of the contracts anew
+	$(PY) -m shared.contracts.documents write
+
+lock: venv ## resolve the dependencies anew into requirements.lock
+	$(VENV)/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-emit-index-url --upgrade --output-file requirements.lock
+
+stack-up: venv ## start the local broker and database, leave them running
+	@$(VENV)/bin/opsfloor stack up
+
+stack-down: venv ## stop the local broker and database, keep their data
+	@$(VENV)/bin/opsfloor stack down
+
+clean: ## remove caches and build output (not .venv, not .opsfloor)
+	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find $(PACKAGES) -name __pycache__ -type d -prune -exec rm -rf {} +
