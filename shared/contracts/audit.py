@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Final, Literal
 
-from shared.contracts.message import DAY_MS, Identity, Instant, Message, Money, Part, Region, Step, Topic
+from shared.contracts.message import DAY_MS, Identity, Instant, Message, Money, Part, Region, Sha256, Step, Topic
+from shared.contracts.reference import BusinessType
 from shared.contracts.work import Outcome, WorkOrder
 
 WORK: Final = Topic("audit.work.v1", "audit", "work item id")
@@ -73,7 +74,7 @@ class Doer(Part):
 
 
 class CaseStarted(CaseFact):
-    """Controls took the case up under one version of its process template."""
+    """Controls took the case up under one version of its process template, which travels along by value."""
 
     kind: Literal["audit.case-started.v1"] = "audit.case-started.v1"
     submission_id: Identity
@@ -82,6 +83,10 @@ class CaseStarted(CaseFact):
     template_version: int
     received_at: Instant
     due_at: Instant
+    template: BusinessType | None = None
+    images: tuple[Sha256, ...] = ()
+    declared_amount: Money | None = None
+    urgent: bool = False
 
 
 class ResultAccepted(CaseFact):
@@ -97,6 +102,7 @@ class ResultAccepted(CaseFact):
     doer: Doer
     outcome: Outcome
     handle_seconds: float
+    command_id: Identity | None = None
 
 
 class ResultRefused(CaseFact):
@@ -107,6 +113,7 @@ class ResultRefused(CaseFact):
     doer: Doer
     code: Literal["excluded_person", "not_open", "wrong_outcome"]
     detail: str
+    command_id: Identity | None = None
 
 
 class EntryMatched(CaseFact):
@@ -118,11 +125,12 @@ class EntryMatched(CaseFact):
 
 
 class EntryDiffered(CaseFact):
-    """Keyings of a field disagree: an arbitrator will rule."""
+    """Values of a field disagree, or the one that stood cannot be used: an arbitrator will rule."""
 
     kind: Literal["audit.entry-differed.v1"] = "audit.entry-differed.v1"
     field: Identity
     values: tuple[str, ...]
+    why: Literal["keyings_differ", "unreadable_amount", "rekeyed_otherwise"] = "keyings_differ"
 
 
 class EntryArbitrated(CaseFact):
@@ -226,7 +234,24 @@ class CaseClosed(CaseEnd):
     """End: the case was rejected, with the reason code."""
 
     kind: Literal["audit.case-closed.v1"] = "audit.case-closed.v1"
-    code: Literal["refused_by_authoriser", "refused_by_core", "review_exhausted", "unknown_business_type", "bad_amount"]
+    code: Literal[
+        "refused_by_authoriser",
+        "refused_by_core",
+        "review_exhausted",
+        "unknown_business_type",
+        "bad_amount",
+        "image_missing",
+    ]
+    detail: str
+
+
+class PostingAnswerRefused(CaseFact):
+    """The core bank's answer contradicts what the case knows: nothing moves, somebody must look."""
+
+    kind: Literal["audit.posting-answer-refused.v1"] = "audit.posting-answer-refused.v1"
+    posting_id: Identity
+    answer: Literal["confirmed", "failed"]
+    code: Literal["not_requested", "other_posting", "contradiction"]
     detail: str
 
 
