@@ -1,1 +1,1 @@
-
+"""Routing: who does which work, and where every work item is."""

@@ -1,0 +1,1 @@
+"""Desk: a team's queue and its matching of items to operators."""

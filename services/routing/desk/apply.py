@@ -1,0 +1,216 @@
+"""How facts move a desk. Nothing else does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+
+from services.routing.desk.state import (
+    Answer,
+    DeskItem,
+    DeskOperator,
+    ItemPhase,
+    OperatorPhase,
+    Pulse,
+    TeamDesk,
+    Touch,
+)
+from shared.contracts.message import Message
+from shared.contracts.routing import (
+    AssignmentDeclined,
+    AssignmentExpired,
+    AssignmentRevoked,
+    AssignmentTaken,
+    CommandNoted,
+    CommandRefused,
+    LoadSnapshot,
+    OperatorAway,
+    OperatorReady,
+    OperatorSignedOff,
+    WorkAssigned,
+    WorkCompleted,
+    WorkQueued,
+    WorkReleased,
+    WorkWithdrawn,
+)
+from shared.runtime.errors import InvariantError
+
+
+def queued(desk: TeamDesk, fact: WorkQueued) -> None:
+    desk.put_item(DeskItem(fact.order, fact.placing, fact.attempt, fact.at))
+    _changed(desk, fact.at)
+
+
+def assigned(desk: TeamDesk, fact: WorkAssigned) -> None:
+    item = desk.item(fact.work_item_id)
+    desk.put_item(
+        replace(
+            item,
+            phase=ItemPhase.OFFERED,
+            attempt=fact.attempt,
+            since=fact.at,
+            operator_id=fact.operator_id,
+            assigned_at=fact.at,
+            lease_until=fact.lease_until,
+        )
+    )
+    operator = desk.operator(fact.operator_id)
+    if operator.work_item_id is not None:
+        raise InvariantError(f"Expected {fact.operator_id} with empty hands, found {operator.work_item_id}")
+    desk.put_operator(
+        replace(
+            operator,
+            phase=OperatorPhase.OFFERED,
+            since=fact.at,
+            work_item_id=fact.work_item_id,
+            attempt=fact.attempt,
+            lease_until=fact.lease_until,
+        )
+    )
+    _changed(desk, fact.at)
+
+
+def taken(desk: TeamDesk, fact: AssignmentTaken) -> None:
+    item = desk.item(fact.work_item_id)
+    desk.put_item(replace(item, phase=ItemPhase.IN_HAND, lease_until=fact.lease_until))
+    operator = desk.operator(fact.operator_id)
+    desk.put_operator(replace(operator, phase=OperatorPhase.WORKING, since=fact.at, lease_until=fact.lease_until))
+    _answered(desk, fact.operator_id, fact.command_id, fact.fingerprint, "taken", "", fact.at)
+
+
+def declined(desk: TeamDesk, fact: AssignmentDeclined) -> None:
+    """Who declines is not offered the item again here; who merely signed off is."""
+    by = (fact.operator_id,) if fact.command_id is not None else ()
+    _back_to_queue(desk, fact.work_item_id, fact.at, by)
+    if fact.command_id is not None:
+        _answered(desk, fact.operator_id, fact.command_id, fact.fingerprint, "declined", "", fact.at)
+
+
+def expired(desk: TeamDesk, fact: AssignmentExpired) -> None:
+    _back_to_queue(desk, fact.work_item_id, fact.at)
+
+
+def revoked(desk: TeamDesk, fact: AssignmentRevoked) -> None:
+    _back_to_queue(desk, fact.work_item_id, fact.at)
+
+
+def released(desk: TeamDesk, fact: WorkReleased) -> None:
+    _let_go(desk, desk.item(fact.work_item_id), fact.at)
+    _changed(desk, fact.at)
+
+
+def withdrawn(desk: TeamDesk, fact: WorkWithdrawn) -> None:
+    _let_go(desk, desk.item(fact.work_item_id), fact.at)
+    _changed(desk, fact.at)
+
+
+def completed(desk: TeamDesk, fact: WorkCompleted) -> None:
+    _let_go(desk, desk.item(fact.work_item_id), fact.completed_at)
+    known = desk.touched.get(fact.case_id)
+    roles = {} if known is None else known.role_by_operator
+    finished = () if known is None else known.finished
+    desk.put_touch(
+        Touch(
+            fact.case_id,
+            fact.completed_at,
+            {**roles, fact.operator_id: fact.role},
+            (*finished, fact.work_item_id),
+        )
+    )
+    desk.forget_touches(fact.completed_at)
+    _answered(desk, fact.operator_id, fact.command_id, fact.fingerprint, "completed", "", fact.completed_at)
+    _changed(desk, fact.completed_at)
+
+
+def ready(desk: TeamDesk, fact: OperatorReady) -> None:
+    operator = desk.operator(fact.operator_id)
+    desk.put_operator(replace(operator, phase=OperatorPhase.READY, since=fact.at))
+    _answered(desk, fact.operator_id, fact.command_id, fact.fingerprint, "ready", "", fact.at)
+    _changed(desk, fact.at)
+
+
+def away(desk: TeamDesk, fact: OperatorAway) -> None:
+    desk.put_operator(replace(desk.operator(fact.operator_id), phase=OperatorPhase.AWAY, since=fact.at))
+    _changed(desk, fact.at)
+
+
+def signed_off(desk: TeamDesk, fact: OperatorSignedOff) -> None:
+    desk.put_operator(replace(desk.operator(fact.operator_id), phase=OperatorPhase.OFF, since=fact.at))
+    _answered(desk, fact.operator_id, fact.command_id, fact.fingerprint, "signed_off", "", fact.at)
+    _changed(desk, fact.at)
+
+
+def refused(desk: TeamDesk, fact: CommandRefused) -> None:
+    """A stranger's commands are not remembered, nor does a conflict replace the answer that stands."""
+    if fact.code not in ("unknown_operator", "conflict"):
+        _answered(desk, fact.operator_id, fact.command_id, fact.fingerprint, fact.code, fact.detail, fact.at)
+
+
+def noted(desk: TeamDesk, fact: CommandNoted) -> None:
+    _answered(desk, fact.operator_id, fact.command_id, fact.fingerprint, "noted", fact.detail, fact.at)
+
+
+def told(desk: TeamDesk, fact: LoadSnapshot) -> None:
+    desk.put_pulse(Pulse(fact.version, fact.at, None))
+    desk.forget_touches(fact.at)
+
+
+MOVES: Final[Mapping[type[Message], Callable[[TeamDesk, Any], None]]] = {
+    WorkQueued: queued,
+    WorkAssigned: assigned,
+    AssignmentTaken: taken,
+    AssignmentDeclined: declined,
+    AssignmentExpired: expired,
+    AssignmentRevoked: revoked,
+    WorkReleased: released,
+    WorkWithdrawn: withdrawn,
+    WorkCompleted: completed,
+    OperatorReady: ready,
+    OperatorAway: away,
+    OperatorSignedOff: signed_off,
+    CommandRefused: refused,
+    CommandNoted: noted,
+    LoadSnapshot: told,
+}
+
+
+def apply(desk: TeamDesk, fact: Message) -> TeamDesk:
+    """Fold one fact into the desk, in place. The only function that moves it."""
+    move = MOVES.get(type(fact))
+    if move is None:
+        raise InvariantError(f"Expected a fact of the desk, found {fact.kind_name()}")
+    move(desk, fact)
+    return desk
+
+
+def _back_to_queue(desk: TeamDesk, work_item_id: str, at: datetime, declined_by: tuple[str, ...] = ()) -> None:
+    item = desk.item(work_item_id)
+    _let_go(desk, item, at)
+    desk.put_item(DeskItem(item.order, item.placing, item.attempt, at, declined_by=(*item.declined_by, *declined_by)))
+    _changed(desk, at)
+
+
+def _let_go(desk: TeamDesk, item: DeskItem, at: datetime) -> None:
+    """The item leaves the desk or its operator's hand; the operator has empty hands and is ready."""
+    desk.drop_item(item.work_item_id)
+    if item.operator_id is not None:
+        operator = desk.operator(item.operator_id)
+        desk.put_operator(
+            replace(operator, phase=OperatorPhase.READY, since=at, work_item_id=None, attempt=None, lease_until=None)
+        )
+
+
+def _answered(
+    desk: TeamDesk, operator_id: str, command_id: str, fingerprint: str, answer: str, detail: str, at: datetime
+) -> None:
+    operator: DeskOperator = desk.operator(operator_id)
+    given = Answer(command_id, operator_id, operator.commands, fingerprint, answer, detail, at)
+    desk.put_answer(given)
+    desk.put_operator(replace(operator, commands=operator.commands + 1, last_command=given))
+
+
+def _changed(desk: TeamDesk, at: datetime) -> None:
+    if desk.pulse.changed_at is None:
+        desk.put_pulse(replace(desk.pulse, changed_at=at))

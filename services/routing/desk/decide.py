@@ -1,0 +1,377 @@
+"""The desk's decisions: every phase of an item or operator and every event that may meet it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any, Final, cast
+
+from services.routing.desk import guards, watch
+from services.routing.desk.dealing import Dealing
+from services.routing.desk.state import PRESENT, DeskItem, ItemPhase, OperatorPhase, TeamDesk
+from services.routing.eligibility import Rulebook
+from shared.contracts.message import Message
+from shared.contracts.routing import (
+    AcceptAssignment,
+    AssignmentDeclined,
+    AssignmentTaken,
+    Command,
+    CommandNoted,
+    CommandRefused,
+    CompleteAssignment,
+    DeclineAssignment,
+    OperatorReady,
+    OperatorSignedOff,
+    SignOff,
+    SignOn,
+    WorkCompleted,
+    WorkPlaced,
+    WorkQueued,
+    WorkRecalled,
+    WorkWithdrawn,
+)
+from shared.runtime.errors import InvariantError
+from shared.runtime.processor import Event, Facts, Rejection, Situation, TimerFired
+
+Rule = Callable[[TeamDesk, Any, Situation], Facts | Rejection]
+Assigned = AcceptAssignment | DeclineAssignment | CompleteAssignment
+
+# ------------------------------------------------------------------- placements
+
+
+def take_in(desk: TeamDesk, event: WorkPlaced, situation: Situation) -> Facts:
+    """Queue the item, and deal it out at once if somebody waits for it. What is finished here never comes back."""
+    order = event.order
+    if desk.finished(order.work_item_id):
+        return ()
+    dealing = Dealing.of(desk, situation)
+    dealing.facts.append(
+        WorkQueued(team_id=desk.team_id, at=situation.now, placing=event.placing, attempt=event.attempt, order=order)
+    )
+    dealing.deal_out(DeskItem(order, event.placing, event.attempt, situation.now))
+    return dealing.facts
+
+
+def placed_again(desk: TeamDesk, event: WorkPlaced, situation: Situation) -> Facts:
+    """The item is here already.
+
+    Errors:  `InvariantError` for a later placing: placement places again only what this desk has given back.
+    """
+    held = desk.item(event.order.work_item_id)
+    if event.placing > held.placing:
+        raise InvariantError(
+            f"Expected placing {held.placing} of {held.work_item_id} to be given back before placing {event.placing}"
+        )
+    return ()
+
+
+def withdraw(desk: TeamDesk, event: WorkRecalled, situation: Situation) -> Facts:
+    """Take the item out, in hand or not; whoever had it gets the next."""
+    item = desk.item(event.work_item_id)
+    if event.placing < item.placing:
+        return ()
+    dealing = Dealing.of(desk, situation)
+    dealing.given.add(item.work_item_id)
+    dealing.facts.append(
+        WorkWithdrawn(
+            team_id=desk.team_id, at=situation.now, work_item_id=item.work_item_id, operator_id=item.operator_id
+        )
+    )
+    if item.operator_id is not None:
+        dealing.deal_to(item.operator_id)
+    return dealing.facts
+
+
+def not_here(desk: TeamDesk, event: WorkRecalled, situation: Situation) -> Facts:
+    """The item has left already."""
+    return ()
+
+
+ITEM_RULES: Final[Mapping[tuple[ItemPhase, type[Event]], Rule]] = {
+    (ItemPhase.ABSENT, WorkPlaced): take_in,
+    (ItemPhase.QUEUED, WorkPlaced): placed_again,
+    (ItemPhase.OFFERED, WorkPlaced): placed_again,
+    (ItemPhase.IN_HAND, WorkPlaced): placed_again,
+    (ItemPhase.ABSENT, WorkRecalled): not_here,
+    (ItemPhase.QUEUED, WorkRecalled): withdraw,
+    (ItemPhase.OFFERED, WorkRecalled): withdraw,
+    (ItemPhase.IN_HAND, WorkRecalled): withdraw,
+}
+
+# --------------------------------------------------------------------- commands
+
+
+def sign_on(desk: TeamDesk, command: SignOn, situation: Situation) -> Facts:
+    """The operator is ready, and gets an item in the same decision if there is one."""
+    dealing = Dealing.of(desk, situation)
+    dealing.facts.append(
+        OperatorReady(
+            team_id=desk.team_id,
+            at=situation.now,
+            operator_id=command.operator_id,
+            command_id=command.command_id,
+            fingerprint=guards.fingerprint_of(command),
+        )
+    )
+    dealing.deal_to(command.operator_id)
+    return dealing.facts
+
+
+def sign_off(desk: TeamDesk, command: SignOff, situation: Situation) -> Facts:
+    """The operator leaves; what is in hand goes back and to whoever waits for it."""
+    dealing = Dealing.of(desk, situation)
+    dealing.busy.add(command.operator_id)
+    item = _hand_of(desk, command.operator_id)
+    if item is not None:
+        dealing.facts.append(_given_back(desk, item, command.operator_id, "signed off", situation))
+    dealing.facts.append(
+        OperatorSignedOff(
+            team_id=desk.team_id,
+            at=situation.now,
+            operator_id=command.operator_id,
+            command_id=command.command_id,
+            fingerprint=guards.fingerprint_of(command),
+        )
+    )
+    if item is not None:
+        dealing.deal_out(item)
+    return dealing.facts
+
+
+def note(desk: TeamDesk, command: Command, situation: Situation) -> Facts:
+    """What the command asks for holds already."""
+    return (
+        CommandNoted(
+            team_id=desk.team_id,
+            at=situation.now,
+            command_id=command.command_id,
+            operator_id=command.operator_id,
+            detail="Nothing to change: it is so already.",
+            fingerprint=guards.fingerprint_of(command),
+        ),
+    )
+
+
+def accept(desk: TeamDesk, command: AcceptAssignment, situation: Situation) -> Facts | Rejection:
+    """The offer becomes work in hand, under the longer lease."""
+    item = _claimed(desk, command)
+    if isinstance(item, Rejection):
+        return item
+    limits = Rulebook.of(situation.boards).reference.limits
+    lease = max(limits.work_lease_seconds_min, limits.work_lease_factor * item.order.standard_seconds)
+    return (
+        AssignmentTaken(
+            team_id=desk.team_id,
+            at=situation.now,
+            operator_id=command.operator_id,
+            work_item_id=item.work_item_id,
+            attempt=item.attempt,
+            command_id=command.command_id,
+            lease_until=situation.now + timedelta(seconds=lease),
+            fingerprint=guards.fingerprint_of(command),
+        ),
+    )
+
+
+def accept_again(desk: TeamDesk, command: AcceptAssignment, situation: Situation) -> Facts | Rejection:
+    """The item is in hand already, or it is another one."""
+    item = _claimed(desk, command)
+    return item if isinstance(item, Rejection) else note(desk, command, situation)
+
+
+def decline(desk: TeamDesk, command: DeclineAssignment, situation: Situation) -> Facts | Rejection:
+    """The item goes to somebody else, never to this operator again here; the operator gets the next."""
+    item = _claimed(desk, command)
+    if isinstance(item, Rejection):
+        return item
+    dealing = Dealing.of(desk, situation)
+    dealing.facts.append(_given_back(desk, item, command.operator_id, command.reason, situation, command))
+    dealing.deal_out(item)
+    dealing.given.add(item.work_item_id)
+    dealing.deal_to(command.operator_id)
+    return dealing.facts
+
+
+def complete(desk: TeamDesk, command: CompleteAssignment, situation: Situation) -> Facts | Rejection:
+    """The result counts, once; the operator gets the next item in the same decision."""
+    item = _claimed(desk, command)
+    if isinstance(item, Rejection):
+        return item
+    dealing = Dealing.of(desk, situation)
+    barred = guards.allowance_breach(item.order, command.operator_id, desk.team_id, dealing.book)
+    if barred is not None:
+        return _disallow(dealing, item, command, barred)
+    misfit = guards.outcome_breach(item.order, command)
+    if misfit is not None:
+        return misfit
+    dealing.facts.append(_result(dealing, item, command))
+    dealing.given.add(item.work_item_id)
+    dealing.just_done = (command.operator_id, item.order)
+    if item.operator_id == command.operator_id:
+        dealing.deal_to(command.operator_id)
+    return dealing.facts
+
+
+def turn_away(desk: TeamDesk, command: Assigned, situation: Situation) -> Rejection:
+    """The operator has nothing in hand: say why as exactly as the desk still knows."""
+    item = _claimed(desk, command)
+    if isinstance(item, Rejection):
+        return item
+    return Rejection("not_assigned", f"Expected {item.work_item_id} in the hand of {command.operator_id}.")
+
+
+OPERATOR_RULES: Final[Mapping[tuple[OperatorPhase, type[Event]], Rule]] = {
+    (OperatorPhase.OFF, SignOn): sign_on,
+    (OperatorPhase.AWAY, SignOn): sign_on,
+    (OperatorPhase.READY, SignOn): note,
+    (OperatorPhase.OFFERED, SignOn): note,
+    (OperatorPhase.WORKING, SignOn): note,
+    (OperatorPhase.OFF, SignOff): note,
+    (OperatorPhase.AWAY, SignOff): sign_off,
+    (OperatorPhase.READY, SignOff): sign_off,
+    (OperatorPhase.OFFERED, SignOff): sign_off,
+    (OperatorPhase.WORKING, SignOff): sign_off,
+    (OperatorPhase.OFF, AcceptAssignment): turn_away,
+    (OperatorPhase.AWAY, AcceptAssignment): turn_away,
+    (OperatorPhase.READY, AcceptAssignment): turn_away,
+    (OperatorPhase.OFFERED, AcceptAssignment): accept,
+    (OperatorPhase.WORKING, AcceptAssignment): accept_again,
+    (OperatorPhase.OFF, DeclineAssignment): turn_away,
+    (OperatorPhase.AWAY, DeclineAssignment): turn_away,
+    (OperatorPhase.READY, DeclineAssignment): turn_away,
+    (OperatorPhase.OFFERED, DeclineAssignment): decline,
+    (OperatorPhase.WORKING, DeclineAssignment): decline,
+    (OperatorPhase.OFF, CompleteAssignment): complete,
+    (OperatorPhase.AWAY, CompleteAssignment): complete,
+    (OperatorPhase.READY, CompleteAssignment): complete,
+    (OperatorPhase.OFFERED, CompleteAssignment): complete,
+    (OperatorPhase.WORKING, CompleteAssignment): complete,
+}
+
+# --------------------------------------------------------------------- the law
+
+
+def decide(desk: TeamDesk, event: Event, situation: Situation) -> Facts | Rejection:
+    """The facts that follow from one event, or a refusal. Pure: reads the desk, never moves it."""
+    match event:
+        case WorkPlaced():
+            return ITEM_RULES[desk.item_phase(event.order.work_item_id), WorkPlaced](desk, event, situation)
+        case WorkRecalled():
+            return ITEM_RULES[desk.item_phase(event.work_item_id), WorkRecalled](desk, event, situation)
+        case TimerFired():
+            return watch.ALARM_RULES[event.name](desk, event, situation)
+        case Command():
+            return _obey(desk, event, situation)
+        case _:
+            raise InvariantError(f"Expected an event of the desk, found {event.kind_name()}")
+
+
+def _obey(desk: TeamDesk, command: Command, situation: Situation) -> Facts | Rejection:
+    """A command that was answered before keeps its answer; a stranger's is refused; any other meets its rule."""
+    answer = desk.answered(command.operator_id, command.command_id)
+    if answer is not None:
+        return guards.command_breach(answer, command) or ()
+    stranger = guards.membership_breach(command, Rulebook.of(situation.boards))
+    if stranger is not None:
+        return stranger
+    return OPERATOR_RULES[desk.operator(command.operator_id).phase, type(command)](desk, command, situation)
+
+
+def refuse(desk: TeamDesk, event: Event, rejection: Rejection, situation: Situation) -> Facts:
+    """The refusal as a fact."""
+    if not isinstance(event, Command):
+        raise InvariantError(f"Expected only commands to be refused, found {rejection.code} of {type(event).__name__}")
+    return (_refusal(desk, event, rejection, situation),)
+
+
+def key(event: Message) -> str | None:
+    """The team whose desk the event is for."""
+    return event.key
+
+
+# ------------------------------------------------------------------------ parts
+
+
+def _claimed(desk: TeamDesk, command: Assigned) -> DeskItem | Rejection:
+    """The item that the command speaks of, if this attempt of this operator still holds."""
+    item = desk.items.get(command.work_item_id)
+    if item is not None:
+        return guards.attempt_breach(item, command.operator_id, command.attempt) or item
+    if desk.finished(command.work_item_id):
+        return Rejection("superseded", f"Expected {command.work_item_id} to be open, found that it has its result.")
+    if desk.operator(command.operator_id).phase not in PRESENT:
+        return Rejection("not_signed_on", f"Expected {command.operator_id} signed on, found nobody there.")
+    return Rejection("not_assigned", f"Expected {command.work_item_id} at desk {desk.team_id}, found it gone.")
+
+
+def _hand_of(desk: TeamDesk, operator_id: str) -> DeskItem | None:
+    held = desk.operator(operator_id).work_item_id
+    return None if held is None else desk.item(held)
+
+
+def _disallow(dealing: Dealing, item: DeskItem, command: CompleteAssignment, barred: Rejection) -> Facts:
+    """Refuse the result, take the item back from whoever may not do it, and deal both anew."""
+    desk, situation = dealing.desk, dealing.situation
+    dealing.facts.append(_refusal(desk, command, barred, situation))
+    watch.revoke(dealing, item)
+    return dealing.facts
+
+
+def _given_back(
+    desk: TeamDesk,
+    item: DeskItem,
+    operator_id: str,
+    reason: str,
+    situation: Situation,
+    command: DeclineAssignment | None = None,
+) -> AssignmentDeclined:
+    return AssignmentDeclined(
+        work_item_id=item.work_item_id,
+        case_id=item.order.case_id,
+        at=situation.now,
+        team_id=desk.team_id,
+        operator_id=operator_id,
+        attempt=item.attempt,
+        reason=reason,
+        command_id=None if command is None else command.command_id,
+        fingerprint="" if command is None else guards.fingerprint_of(command),
+    )
+
+
+def _refusal(desk: TeamDesk, command: Command, rejection: Rejection, situation: Situation) -> CommandRefused:
+    return CommandRefused(
+        team_id=desk.team_id,
+        at=situation.now,
+        command_id=command.command_id,
+        operator_id=command.operator_id,
+        code=cast(Any, rejection.code),  # the contract checks it against the codes that it knows
+        detail=rejection.detail,
+        fingerprint=guards.fingerprint_of(command),
+    )
+
+
+def _result(dealing: Dealing, item: DeskItem, command: CompleteAssignment) -> WorkCompleted:
+    order, now = item.order, dealing.situation.now
+    provider = dealing.book.provider_of(dealing.desk.team_id)
+    if provider is None:
+        raise InvariantError(f"Expected team {dealing.desk.team_id} to have a provider, found none")
+    return WorkCompleted(
+        work_item_id=item.work_item_id,
+        case_id=order.case_id,
+        business_type=order.business_type,
+        step=order.step,
+        role=order.role,
+        round=order.round,
+        field=order.field,
+        operator_id=command.operator_id,
+        team_id=dealing.desk.team_id,
+        provider_id=provider.id,
+        attempt=command.attempt,
+        command_id=command.command_id,
+        outcome=command.outcome,
+        requested_at=order.requested_at,
+        assigned_at=item.assigned_at or now,
+        completed_at=now,
+        handle_seconds=command.handle_seconds,
+        fingerprint=guards.fingerprint_of(command),
+    )

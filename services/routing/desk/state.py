@@ -1,0 +1,310 @@
+"""A team's desk: its items, its operators, and the orders in which both are looked at.
+
+The desk is one large state that facts move in place. What is asked often (the next item of a work type, who has been
+ready longest, the next lease to run out) is kept sorted, so that no event costs more than the logarithm of the queue.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from sortedcontainers import SortedList
+
+from shared.contracts.work import WorkOrder
+from shared.runtime.errors import InvariantError
+
+COMMANDS_KEPT: Final = 32  # answers remembered per operator
+TOUCHED_KEPT: Final = timedelta(hours=4)  # how long the desk remembers who did what on a case
+TOUCHED_MAX: Final = 100_000  # cases remembered; beyond it the oldest go first
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND: Final = timedelta(microseconds=1)
+
+Turn = tuple[int, int, str]  # latest start, requested at (both microseconds since 1970), work item id
+
+
+class ItemPhase(StrEnum):
+    """Where an item is at this desk."""
+
+    ABSENT = "absent"
+    QUEUED = "queued"
+    OFFERED = "offered"
+    IN_HAND = "in_hand"
+
+
+class OperatorPhase(StrEnum):
+    """What an operator is doing, as the desk knows it."""
+
+    OFF = "off"
+    READY = "ready"
+    OFFERED = "offered"
+    WORKING = "working"
+    AWAY = "away"
+
+
+PRESENT: Final = frozenset({OperatorPhase.READY, OperatorPhase.OFFERED, OperatorPhase.WORKING})
+
+
+@dataclass(frozen=True, slots=True)
+class DeskItem:
+    """One work item at the desk.
+
+    Holds:   queued: no operator; offered or in hand: operator, `assigned_at` and `lease_until` are set; `attempt` is
+             the last attempt given out here or elsewhere; `since` is when it began to wait, or was offered.
+    """
+
+    order: WorkOrder
+    placing: int
+    attempt: int
+    since: datetime
+    phase: ItemPhase = ItemPhase.QUEUED
+    declined_by: tuple[str, ...] = ()
+    operator_id: str | None = None
+    assigned_at: datetime | None = None
+    lease_until: datetime | None = None
+
+    @property
+    def work_item_id(self) -> str:
+        return self.order.work_item_id
+
+    @property
+    def turn(self) -> Turn:
+        """Its place in the queue: latest start first, then requested first, then by id."""
+        latest_start = self.order.due_at - timedelta(seconds=self.order.later_seconds + self.order.standard_seconds)
+        return microseconds(latest_start), microseconds(self.order.requested_at), self.order.work_item_id
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the desk said to one command, so that the same command again changes nothing."""
+
+    command_id: str
+    operator_id: str
+    number: int  # counts the operator's commands from 0
+    fingerprint: str
+    answer: str
+    detail: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DeskOperator:
+    """One operator as the desk knows them. Holds: an assignment's fields are set together or not at all."""
+
+    operator_id: str
+    phase: OperatorPhase
+    since: datetime
+    work_item_id: str | None = None
+    attempt: int | None = None
+    lease_until: datetime | None = None
+    commands: int = 0
+    last_command: Answer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """Who did what on one case at this desk, and which of its items are finished for good."""
+
+    case_id: str
+    at: datetime
+    role_by_operator: dict[str, str]
+    finished: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """When the desk last told its load, and since when that is out of date."""
+
+    version: int = 0
+    told_at: datetime | None = None
+    changed_at: datetime | None = None
+
+
+Row = DeskItem | DeskOperator | Answer | Touch | Pulse
+
+
+@dataclass(slots=True)
+class Queue:
+    """The waiting items of one work type, sorted by turn and by age. Units: milliseconds of standard time."""
+
+    turns: SortedList = field(default_factory=SortedList)
+    ages: SortedList = field(default_factory=SortedList)
+    standard_ms: int = 0
+
+    def add(self, item: DeskItem) -> None:
+        turn = item.turn
+        self.turns.add(turn)
+        self.ages.add(turn[1:])
+        self.standard_ms += round(item.order.standard_seconds * 1000)
+
+    def remove(self, item: DeskItem) -> None:
+        turn = item.turn
+        self.turns.remove(turn)
+        self.ages.remove(turn[1:])
+        self.standard_ms -= round(item.order.standard_seconds * 1000)
+
+
+class TeamDesk:
+    """The whole desk of one team. Moved only by `apply`, which calls the verbs below.
+
+    Holds:   every item is queued or in exactly one operator's hand; an operator has at most one item; `dirty` holds
+             the parts that changed since they were last written, `None` for one that is gone.
+    """
+
+    def __init__(self, team_id: str) -> None:
+        self.team_id: Final = team_id
+        self.items: Final[dict[str, DeskItem]] = {}
+        self.operators: Final[dict[str, DeskOperator]] = {}
+        self.answers: Final[dict[str, dict[str, Answer]]] = {}
+        self.touched: Final[dict[str, Touch]] = {}
+        self.pulse = Pulse()
+        self.dirty: Final[dict[str, Row | None]] = {}
+        self.queues: Final[dict[str, Queue]] = {}
+        self.ready: Final = SortedList()  # (ready since, operator id)
+        self.leases: Final = SortedList()  # (lease until, operator id)
+        self.touches: Final = SortedList()  # (touched at, case id)
+        self.present: Final = SortedList()  # operator ids
+        self._finished: Final[set[str]] = set()  # work item ids of all touches
+
+    # ------------------------------------------------------------------- items
+
+    def put_item(self, item: DeskItem) -> None:
+        """Take the item in, or in its new condition."""
+        self._unqueue(self.items.get(item.work_item_id))
+        self.items[item.work_item_id] = item
+        self.dirty[f"item/{item.work_item_id}"] = item
+        if item.phase is ItemPhase.QUEUED:
+            self.queues.setdefault(item.order.work_type, Queue()).add(item)
+
+    def drop_item(self, work_item_id: str) -> None:
+        """The item is no longer here."""
+        self._unqueue(self.items.pop(work_item_id, None))
+        self.dirty[f"item/{work_item_id}"] = None
+
+    def _unqueue(self, item: DeskItem | None) -> None:
+        if item is None or item.phase is not ItemPhase.QUEUED:
+            return
+        queue = self.queues[item.order.work_type]
+        queue.remove(item)
+        if not queue.turns:
+            del self.queues[item.order.work_type]
+
+    def item(self, work_item_id: str) -> DeskItem:
+        """The item, which must be here.
+
+        Errors:  `InvariantError` when a fact speaks of an item that the desk does not hold.
+        """
+        found = self.items.get(work_item_id)
+        if found is None:
+            raise InvariantError(f"Expected item {work_item_id} at desk {self.team_id}, found nothing")
+        return found
+
+    def item_phase(self, work_item_id: str) -> ItemPhase:
+        """Where the item is, seen from this desk."""
+        found = self.items.get(work_item_id)
+        return ItemPhase.ABSENT if found is None else found.phase
+
+    def in_hand(self) -> int:
+        """How many items are offered or in hand."""
+        return len(self.leases)
+
+    # --------------------------------------------------------------- operators
+
+    def put_operator(self, operator: DeskOperator) -> None:
+        """Take the operator in their new condition."""
+        self._unsort(self.operators.get(operator.operator_id))
+        self.operators[operator.operator_id] = operator
+        if operator.phase in PRESENT:
+            self.present.add(operator.operator_id)
+        if operator.phase is OperatorPhase.READY:
+            self.ready.add((microseconds(operator.since), operator.operator_id))
+        if operator.lease_until is not None:
+            self.leases.add((microseconds(operator.lease_until), operator.operator_id))
+        self.dirty[f"operator/{operator.operator_id}"] = operator
+
+    def _unsort(self, operator: DeskOperator | None) -> None:
+        if operator is None:
+            return
+        if operator.phase in PRESENT:
+            self.present.remove(operator.operator_id)
+        if operator.phase is OperatorPhase.READY:
+            self.ready.remove((microseconds(operator.since), operator.operator_id))
+        if operator.lease_until is not None:
+            self.leases.remove((microseconds(operator.lease_until), operator.operator_id))
+
+    def operator(self, operator_id: str) -> DeskOperator:
+        """The operator; somebody who was never here is off."""
+        return self.operators.get(operator_id) or DeskOperator(operator_id, OperatorPhase.OFF, EPOCH)
+
+    def put_answer(self, answer: Answer) -> None:
+        """Remember an answer; the operator's oldest beyond `COMMANDS_KEPT` is forgotten."""
+        kept = self.answers.setdefault(answer.operator_id, {})
+        kept[answer.command_id] = answer
+        if len(kept) > COMMANDS_KEPT:
+            del kept[next(iter(kept))]
+        self.dirty[f"command/{answer.operator_id}/{answer.number % COMMANDS_KEPT}"] = answer
+
+    def answered(self, operator_id: str, command_id: str) -> Answer | None:
+        """The answer that the desk gave to this command, if it still knows it."""
+        return self.answers.get(operator_id, {}).get(command_id)
+
+    # ------------------------------------------------------------ who did what
+
+    def put_touch(self, touch: Touch) -> None:
+        """Remember who did what on a case; forget cases untouched for `TOUCHED_KEPT`."""
+        self._untouch(touch.case_id)
+        self.touched[touch.case_id] = touch
+        self._finished.update(touch.finished)
+        self.touches.add((microseconds(touch.at), touch.case_id))
+        self.dirty[f"touched/{touch.case_id}"] = touch
+
+    def forget_touches(self, now: datetime) -> None:
+        """Forget the cases that nobody touched for `TOUCHED_KEPT`, and the oldest beyond `TOUCHED_MAX`."""
+        before = microseconds(now - TOUCHED_KEPT)
+        while self.touches and (self.touches[0][0] < before or len(self.touches) > TOUCHED_MAX):
+            self._untouch(self.touches[0][1])
+
+    def _untouch(self, case_id: str) -> None:
+        old = self.touched.pop(case_id, None)
+        if old is not None:
+            self._finished.difference_update(old.finished)
+            self.touches.remove((microseconds(old.at), case_id))
+            self.dirty[f"touched/{case_id}"] = None
+
+    def role_of(self, case_id: str, operator_id: str) -> str | None:
+        """The role that the operator already had on the case at this desk."""
+        touch = self.touched.get(case_id)
+        return None if touch is None else touch.role_by_operator.get(operator_id)
+
+    def finished(self, work_item_id: str) -> bool:
+        """The item has its one result, as far as the desk remembers."""
+        return work_item_id in self._finished
+
+    # ------------------------------------------------------------------- pulse
+
+    def put_pulse(self, pulse: Pulse) -> None:
+        if pulse != self.pulse:
+            self.pulse = pulse
+            self.dirty["desk"] = pulse
+
+    def contents(self) -> tuple[object, ...]:
+        """Everything that makes two desks equal."""
+        return self.team_id, self.items, self.operators, self.answers, self.touched, self.pulse
+
+
+def microseconds(instant: datetime) -> int:
+    """Microseconds since 1970: exact, and compares faster than an instant."""
+    return (instant - EPOCH) // MICROSECOND
+
+
+def instant(microseconds_since_1970: int) -> datetime:
+    """The instant of so many microseconds since 1970."""
+    return EPOCH + timedelta(microseconds=microseconds_since_1970)
+
+
+def new_desk(team_id: str) -> TeamDesk:
+    """An empty desk."""
+    return TeamDesk(team_id)

@@ -1,0 +1,64 @@
+"""How a desk lies in the store: one row per item, operator, remembered answer and touched case, so that it changes row
+by row. The shape of each row's JSON stands in this folder's README; the workbench reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+
+from services.routing.desk.state import Answer, DeskItem, DeskOperator, Pulse, Row, TeamDesk, Touch
+from shared.runtime.errors import InvariantError
+
+ITEM: Final = TypeAdapter(DeskItem)
+OPERATOR: Final = TypeAdapter(DeskOperator)
+ANSWER: Final = TypeAdapter(Answer)
+TOUCH: Final = TypeAdapter(Touch)
+PULSE: Final = TypeAdapter(Pulse)
+
+FORMS: Final[Mapping[type[Row], TypeAdapter[Any]]] = {
+    DeskItem: ITEM,
+    DeskOperator: OPERATOR,
+    Answer: ANSWER,
+    Touch: TOUCH,
+    Pulse: PULSE,
+}
+
+
+class DeskTable:
+    """The rows of all desks."""
+
+    name = "desk"
+
+    def read(self, key: str, rows: Mapping[str, bytes]) -> TeamDesk:
+        """Build the desk from its rows.
+
+        Errors:  `InvariantError` when a part has a name that no desk writes.
+        """
+        desk = TeamDesk(key)
+        answers: list[Answer] = []
+        for part, body in rows.items():
+            noun = part.partition("/")[0]
+            if noun == "item":
+                desk.put_item(ITEM.validate_json(body))
+            elif noun == "operator":
+                desk.put_operator(OPERATOR.validate_json(body))
+            elif noun == "command":
+                answers.append(ANSWER.validate_json(body))
+            elif noun == "touched":
+                desk.put_touch(TOUCH.validate_json(body))
+            elif noun == "desk":
+                desk.put_pulse(PULSE.validate_json(body))
+            else:
+                raise InvariantError(f"Expected a part of a desk, found {part!r} at desk {key}")
+        for answer in sorted(answers, key=lambda a: a.number):
+            desk.put_answer(answer)
+        desk.dirty.clear()
+        return desk
+
+    def write(self, state: TeamDesk) -> Mapping[str, bytes | None]:
+        """The rows that changed since the last call; `None` for one that is gone."""
+        changed = {part: None if row is None else FORMS[type(row)].dump_json(row) for part, row in state.dirty.items()}
+        state.dirty.clear()
+        return changed

@@ -1,0 +1,203 @@
+"""What the desk does unasked: leases run out, boards change, the load is told, items nobody is there for leave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any, Final
+
+from services.routing.desk.dealing import SCAN_MAX, Dealing
+from services.routing.desk.state import DeskItem, Queue, TeamDesk, instant, microseconds
+from shared.contracts.routing import (
+    AssignmentExpired,
+    AssignmentRevoked,
+    LoadByWorkType,
+    LoadSnapshot,
+    OperatorAway,
+    UnplaceableReason,
+    WorkReleased,
+)
+from shared.runtime.processor import Alarm, Facts, Situation, TimerFired
+
+TOLD_EVERY: Final = timedelta(seconds=1)  # while something changes
+TOLD_AT_LEAST_EVERY: Final = timedelta(seconds=10)  # while somebody is there or something waits
+NOBODY_PRESENT_MAX: Final = timedelta(seconds=15)  # then an item that nobody is there for goes back to placement
+LOOKED_AT_MAX: Final = 32  # items per work type that a look finds well placed before it stops
+RELEASED_MAX: Final = 500  # items given back in one decision; the next look goes on
+WATCHED: Final = frozenset({"reference", "standing"})
+
+
+def expire(desk: TeamDesk, fired: TimerFired, situation: Situation) -> Facts:
+    """Leases that ran out: the operator counts as away, the item goes to somebody else."""
+    dealing = Dealing.of(desk, situation)
+    due = [operator_id for _, operator_id in _run_out(desk, situation.now)]
+    for operator_id in due:
+        item = desk.items[desk.operators[operator_id].work_item_id or ""]
+        dealing.facts.append(
+            AssignmentExpired(
+                work_item_id=item.work_item_id,
+                case_id=item.order.case_id,
+                at=situation.now,
+                team_id=desk.team_id,
+                operator_id=operator_id,
+                attempt=item.attempt,
+            )
+        )
+        dealing.facts.append(OperatorAway(team_id=desk.team_id, at=situation.now, operator_id=operator_id))
+        dealing.deal_out(item)
+    return dealing.facts
+
+
+def _run_out(desk: TeamDesk, now: datetime) -> Iterator[tuple[int, str]]:
+    limit = microseconds(now)
+    for until, operator_id in desk.leases:
+        if until > limit:
+            return
+        yield until, operator_id
+
+
+def boards_changed(desk: TeamDesk, fired: TimerFired, situation: Situation) -> Facts:
+    """Who may do what has changed: take back what may no longer be done, let go what nobody may do, deal anew."""
+    dealing = Dealing.of(desk, situation)
+    for operator_id in tuple(desk.present):
+        _check_presence(dealing, operator_id)
+    _release(dealing, SCAN_MAX)
+    dealing.deal_to_all_ready()
+    return dealing.facts
+
+
+def _check_presence(dealing: Dealing, operator_id: str) -> None:
+    desk = dealing.desk
+    held = desk.operators[operator_id].work_item_id
+    stranger = dealing.book.member(desk.team_id, operator_id) is None
+    if stranger:
+        dealing.busy.add(operator_id)
+    if held is not None and dealing.hindrance(desk.items[held].order, operator_id) is not None:
+        revoke(dealing, desk.items[held], deal_next=not stranger)
+    if stranger:
+        dealing.facts.append(OperatorAway(team_id=desk.team_id, at=dealing.situation.now, operator_id=operator_id))
+
+
+def revoke(dealing: Dealing, item: DeskItem, deal_next: bool = True) -> None:
+    """Take the item back from an operator who may no longer do it, and deal both anew."""
+    operator_id = item.operator_id
+    if operator_id is None:
+        return
+    reason: UnplaceableReason = dealing.hindrance(item.order, operator_id) or "standing"
+    dealing.facts.append(
+        AssignmentRevoked(
+            work_item_id=item.work_item_id,
+            case_id=item.order.case_id,
+            at=dealing.situation.now,
+            team_id=dealing.desk.team_id,
+            operator_id=operator_id,
+            attempt=item.attempt,
+            reason=reason,
+        )
+    )
+    dealing.deal_out(item)
+    if deal_next:
+        dealing.deal_to(operator_id)
+
+
+def look(desk: TeamDesk, fired: TimerFired, situation: Situation) -> Facts:
+    """Tell the load, let go what nobody is there for, and look again for everybody who is ready.
+
+    Holds:   the load comes first: what the look itself changes is told by the next one, a second later.
+    """
+    due = _tell_at(desk)
+    if due is None or due > situation.now:
+        return ()
+    dealing = Dealing.of(desk, situation)
+    dealing.facts.append(load_of(desk, situation.now))
+    dealing.deal_to_all_ready()
+    _release(dealing, LOOKED_AT_MAX)
+    return dealing.facts
+
+
+def _release(dealing: Dealing, keepers_max: int) -> None:
+    """Give items back to placement, from the head of each queue until `keepers_max` of it are found well placed."""
+    released = 0
+    for work_type in sorted(dealing.desk.queues):
+        for item, reason in islice(_unserved(dealing, dealing.desk.queues[work_type], keepers_max), RELEASED_MAX):
+            dealing.given.add(item.work_item_id)
+            dealing.facts.append(_given_up(dealing, item, reason))
+            released += 1
+            if released >= RELEASED_MAX:
+                return
+
+
+def _unserved(dealing: Dealing, queue: Queue, keepers_max: int) -> Iterator[tuple[DeskItem, UnplaceableReason]]:
+    keepers = 0
+    for turn in queue.turns:
+        if keepers >= keepers_max:
+            return
+        item = dealing.desk.items[turn[2]]
+        reason = None if item.work_item_id in dealing.given else dealing.reason_to_release(item, NOBODY_PRESENT_MAX)
+        if reason is None:
+            keepers += 1
+        else:
+            yield item, reason
+
+
+def _given_up(dealing: Dealing, item: DeskItem, reason: UnplaceableReason) -> WorkReleased:
+    return WorkReleased(
+        work_item_id=item.work_item_id,
+        case_id=item.order.case_id,
+        at=dealing.situation.now,
+        team_id=dealing.desk.team_id,
+        placing=item.placing,
+        attempt=item.attempt,
+        declined_by=item.declined_by,
+        reason=reason,
+    )
+
+
+def load_of(desk: TeamDesk, now: datetime) -> LoadSnapshot:
+    """How full the desk is and who is there."""
+    return LoadSnapshot(
+        team_id=desk.team_id,
+        at=now,
+        version=desk.pulse.version + 1,
+        queued=tuple(
+            LoadByWorkType(
+                work_type=work_type,
+                queued=len(queue.turns),
+                standard_seconds=queue.standard_ms / 1000,
+                oldest_requested_at=instant(queue.ages[0][0]),
+            )
+            for work_type, queue in sorted(desk.queues.items())
+        ),
+        in_hand=desk.in_hand(),
+        present=tuple(desk.present),
+    )
+
+
+ALARM_RULES: Final[Mapping[str, Callable[[TeamDesk, Any, Situation], Facts]]] = {
+    "lease": expire,
+    "boards": boards_changed,
+    "load": look,
+}
+
+
+def alarms(desk: TeamDesk) -> Mapping[str, Alarm]:
+    """The next lease to run out, the next load to tell, and the boards while anything depends on them."""
+    wanted: dict[str, Alarm] = {}
+    if desk.leases:
+        wanted["lease"] = Alarm(instant(desk.leases[0][0]))
+    tell_at = _tell_at(desk)
+    if tell_at is not None:
+        wanted["load"] = Alarm(tell_at)
+    if desk.items or desk.present:
+        wanted["boards"] = Alarm(None, WATCHED)
+    return wanted
+
+
+def _tell_at(desk: TeamDesk) -> datetime | None:
+    told_at, changed_at = desk.pulse.told_at, desk.pulse.changed_at
+    if changed_at is not None:
+        return changed_at if told_at is None else max(changed_at, told_at + TOLD_EVERY)
+    if told_at is not None and (desk.present or desk.items):
+        return told_at + TOLD_AT_LEAST_EVERY
+    return None

@@ -1,0 +1,1 @@
+"""Placement: which team a work item goes to."""

@@ -1,0 +1,29 @@
+"""Placement as the shard runtime runs it."""
+
+from __future__ import annotations
+
+from services.routing.boards import LOAD_BOARD, STANDING_BOARD
+from services.routing.placement.decide import INTERESTS, decide, key, refuse
+from services.routing.placement.state import PlacedItem, alarms, apply, new_item
+from shared.contracts import audit, routing, vendor
+from shared.contracts.message import Message
+from shared.reference.board import REFERENCE_BOARD
+from shared.runtime.processor import DocumentTable, Processor
+
+
+def placement() -> Processor:
+    """Where every work item is: at which team, or waiting and why."""
+    return Processor(
+        service="routing",
+        name="placement",
+        inputs=(audit.WORK, vendor.INSPECTION, routing.ASSIGNMENT),
+        outputs=(routing.PLACED, routing.ASSIGNMENT),
+        key=key,
+        table=DocumentTable("placement", PlacedItem, new_item),
+        decide=decide,
+        apply=apply,
+        refuse=refuse,
+        alarms=alarms,
+        boards=(REFERENCE_BOARD, STANDING_BOARD, LOAD_BOARD),
+        takes=frozenset(event.kind_name() for event in INTERESTS if issubclass(event, Message)),
+    )

@@ -1,0 +1,96 @@
+"""Where one work item is, as placement knows it, and how facts move it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, Literal
+
+from shared.contracts.message import Message
+from shared.contracts.routing import (
+    PlacementDeferred,
+    UnplaceableReason,
+    WorkClosed,
+    WorkPlaced,
+    WorkRecalled,
+    WorkUnplaceable,
+)
+from shared.contracts.work import WorkOrder
+from shared.runtime.errors import InvariantError
+from shared.runtime.processor import Alarm
+
+WAITED_FOR: Final = frozenset({"reference", "standing"})
+"""The boards whose change may make an unplaceable item placeable."""
+
+
+class Phase(StrEnum):
+    """Where an item is, seen from placement."""
+
+    NEW = "new"
+    PLACED = "placed"
+    WAITING = "waiting"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedItem:
+    """One work item.
+
+    Holds:   `placing` counts placings from 1 and names the current one; `attempt` counts attempts used up at desks;
+             `next_try_at` is set while the item waits because nobody is present; a closed item keeps no order.
+    """
+
+    work_item_id: str
+    phase: Phase = Phase.NEW
+    order: WorkOrder | None = None
+    team_id: str | None = None
+    placing: int = 0
+    attempt: int = 0
+    released_by: str | None = None
+    reason: UnplaceableReason | None = None
+    tries: int = 0
+    next_try_at: datetime | None = None
+    outcome: Literal["accepted", "refused", "cancelled"] | None = None
+
+
+def new_item(work_item_id: str) -> PlacedItem:
+    """An item that placement has not heard of."""
+    return PlacedItem(work_item_id)
+
+
+def apply(item: PlacedItem, fact: Message) -> PlacedItem:
+    """Fold one fact into the item. The only function that moves it."""
+    match fact:
+        case WorkPlaced():
+            return PlacedItem(
+                item.work_item_id, Phase.PLACED, fact.order, fact.team_id, placing=fact.placing, attempt=fact.attempt
+            )
+        case WorkUnplaceable():
+            return PlacedItem(
+                item.work_item_id,
+                Phase.WAITING,
+                fact.order,
+                placing=fact.placings,
+                attempt=fact.attempt,
+                released_by=fact.released_by,
+                reason=fact.reason,
+                tries=1,
+                next_try_at=fact.next_try_at,
+            )
+        case PlacementDeferred():
+            return replace(item, tries=fact.tries, next_try_at=fact.next_try_at)
+        case WorkRecalled():
+            return replace(item, team_id=None)
+        case WorkClosed():
+            return PlacedItem(item.work_item_id, Phase.CLOSED, placing=item.placing, outcome=fact.outcome)
+        case _:
+            raise InvariantError(f"Expected a fact of placement, found {fact.kind_name()}")
+
+
+def alarms(item: PlacedItem) -> Mapping[str, Alarm]:
+    """A waiting item is tried again when a board changes, and at its next try when somebody may come."""
+    if item.phase is not Phase.WAITING:
+        return {}
+    return {"try": Alarm(item.next_try_at, WAITED_FOR)}
