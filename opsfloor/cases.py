@@ -25,9 +25,7 @@ def case(
     table("Timeline", ("at", "what happened"), ((_clock(e["at"]), e["sentence"]) for e in answer["timeline"]))
 
 
-def item(
-    identity: Annotated[str, typer.Argument(metavar="ID", help="work item id")], json: Json = False
-) -> None:
+def item(identity: Annotated[str, typer.Argument(metavar="ID", help="work item id")], json: Json = False) -> None:
     """Where a work item is, and why it is there."""
     answer = floor.ask("routing", f"/item/{identity}")
     if json:

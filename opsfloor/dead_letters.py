@@ -127,9 +127,7 @@ async def _send(records: Sequence[RecordParked], actor: str, reason: str) -> Non
 
 def again(record: RecordParked) -> Outgoing:
     """The parked record as it was, but from outside: without its place on a lane."""
-    headers = tuple(
-        (name, base64.b64decode(value)) for name, value in record.raw_headers if name not in LANE_HEADERS
-    )
+    headers = tuple((name, base64.b64decode(value)) for name, value in record.raw_headers if name not in LANE_HEADERS)
     headers += (("ce_source", b"/opsfloor/redrive"), ("ce_id", f"redrive/{record.parked_id}".encode()))
     key, value = base64.b64decode(record.raw_key), base64.b64decode(record.raw_value)
     return Outgoing(key, value, headers, int(datetime.now(UTC).timestamp() * 1000))

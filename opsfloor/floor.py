@@ -17,7 +17,9 @@ from shared.http.tokens import Issuer, ensure_key_pair
 from shared.runtime.settings import Settings
 
 SERVICES: Final = ("intake", "audit", "routing", "vendor")
-START_IT: Final = "start the floor: `opsfloor stack up`, then `opsfloor run intake|audit|routing|vendor`, or `make demo`"
+START_IT: Final = (
+    "start the floor: `opsfloor stack up`, then `opsfloor run intake|audit|routing|vendor`, or `make demo`"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,9 @@ def ask(service: str, path: str, role: str = "on_call") -> Any:
     except httpx.HTTPError as error:
         raise Remedied(f"Expected {service} at {url} to answer, found: {error}", START_IT) from error
     if answer.status_code == httpx.codes.NOT_FOUND:
-        raise Remedied(f"Expected {path} to be known, found nothing", "check the id; a submission needs a moment to arrive")
+        raise Remedied(
+            f"Expected {path} to be known, found nothing", "check the id; a submission needs a moment to arrive"
+        )
     if answer.is_error:
         raise Remedied(f"{service} refused: {answer.status_code} {answer.text[:300]}", "see the service's log")
     return answer.json()

@@ -31,7 +31,9 @@ def up(
     try:
         with Progress(*columns, console=err, transient=True) as bar:
             line = bar.add_task("Kafka's jars", total=None)
-            addresses = stack.up(lambda done, total, what: bar.update(line, completed=done, total=total, description=what))
+            addresses = stack.up(
+                lambda done, total, what: bar.update(line, completed=done, total=total, description=what)
+            )
     except StackProblem as problem:
         raise Remedied(problem.what, problem.remedy) from problem
     if json:

@@ -27,7 +27,11 @@ def status(json: Annotated[bool, typer.Option("--json", help="one JSON document 
         as_json({"services": [_service(*page) for page in pages], "shards": shards, "queues": queues})
         return
     table("Services", ("service", "pid", "url", "ready"), (tuple(_service(*page).values()) for page in pages))
-    table("Shards", ("service", "pid", "processor", "owned", "lag records", "lag s", "parked", "gaps"), (r.values() for r in shards))
+    table(
+        "Shards",
+        ("service", "pid", "processor", "owned", "lag records", "lag s", "parked", "gaps"),
+        (r.values() for r in shards),
+    )
     table("Queues", ("team", "work type", "waiting", "oldest s"), (row.values() for row in queues))
 
 
@@ -73,7 +77,12 @@ def _shards(entry: floor.Running, samples: Samples) -> list[dict[str, object]]:
 def _queues(samples: Samples) -> list[dict[str, object]]:
     ages = samples.get("opsfloor_desk_oldest_seconds", {})
     return [
-        {"team": labels[0], "work_type": labels[1], "waiting": int(depth), "oldest_seconds": round(ages.get(labels, 0.0), 1)}
+        {
+            "team": labels[0],
+            "work_type": labels[1],
+            "waiting": int(depth),
+            "oldest_seconds": round(ages.get(labels, 0.0), 1),
+        }
         for labels, depth in sorted(samples.get("opsfloor_desk_queue_items", {}).items())
         if depth
     ]

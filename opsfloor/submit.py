@@ -26,7 +26,9 @@ def submit(
     amount: Annotated[int | None, typer.Option(help="declared amount in minor units (cents)")] = None,
     currency: Annotated[str, typer.Option(help="ISO 4217")] = "CNY",
     urgent: Annotated[bool, typer.Option("--urgent")] = False,
-    submission_id: Annotated[str | None, typer.Option(help="your own id; the same id and content is the same case")] = None,
+    submission_id: Annotated[
+        str | None, typer.Option(help="your own id; the same id and content is the same case")
+    ] = None,
     json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Store the images, sign the submission with the branch's key, publish it."""

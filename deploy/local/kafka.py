@@ -61,6 +61,8 @@ class Broker:
                 "share.coordinator.state.topic.min.isr=1",
                 "group.initial.rebalance.delay.ms=0",
                 "group.min.session.timeout.ms=1000",
+                "broker.session.timeout.ms=2000",  # a killed broker is let in again after two seconds
+                "broker.heartbeat.interval.ms=500",
                 "log.retention.check.interval.ms=60000",
                 "log.segment.bytes=268435456",
                 "",
@@ -80,7 +82,16 @@ class Broker:
         self._configure()
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         done = subprocess.run(
-            [*self._java(), "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._file), "--ignore-formatted"],
+            [
+                *self._java(),
+                "kafka.tools.StorageTool",
+                "format",
+                "-t",
+                cluster,
+                "-c",
+                str(self._file),
+                "--ignore-formatted",
+            ],
             capture_output=True,
             text=True,
             check=False,
@@ -96,7 +107,9 @@ class Broker:
         """Start the broker and wait until it answers. Returns its process id. Errors: `StackProblem`."""
         if children.taken(self.port):
             raise problems.port_taken(self.port, "Kafka")
-        pid = children.start([*self._java(), "kafka.Kafka", str(self._file)], self.log, owned=owned, death=signal.SIGTERM)
+        pid = children.start(
+            [*self._java(), "kafka.Kafka", str(self._file)], self.log, owned=owned, death=signal.SIGTERM
+        )
         if not children.wait_for(lambda: children.taken(self.port), pid, UP_SECONDS):
             children.end(pid, signal.SIGKILL)
             raise problems.did_not_start("Kafka", self.log, children.last_lines(self.log))

@@ -66,7 +66,9 @@ class Database:
         mark = self._data / "PG_VERSION"
         if mark.exists():
             if mark.read_text().strip() != MAJOR:
-                raise problems.other_version(self._data, f"PostgreSQL {mark.read_text().strip()}", f"PostgreSQL {MAJOR}")
+                raise problems.other_version(
+                    self._data, f"PostgreSQL {mark.read_text().strip()}", f"PostgreSQL {MAJOR}"
+                )
             return
         if self._data.exists():
             shutil.rmtree(self._data)  # a half-made cluster: initdb was interrupted before it wrote its version
@@ -111,9 +113,12 @@ class Database:
         )
 
     def _create_database(self) -> None:
-        psql = [self._program("psql"), "-qAt", "-X", self.url.replace(f"/{DATABASE}", "/postgres"), "-c"]
+        psql = [self._program("psql"), "-qAt", "-X", self.url.removesuffix(DATABASE) + "postgres", "-c"]
         there = subprocess.run(
-            [*psql, f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'"], capture_output=True, text=True, check=True
+            [*psql, f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'"],
+            capture_output=True,
+            text=True,
+            check=True,
         )
         if not there.stdout.strip():
             subprocess.run([*psql, f"CREATE DATABASE {DATABASE}"], check=True, capture_output=True)

@@ -165,7 +165,9 @@ class Stack:
     def _known(self) -> State:
         state = self._read()
         if state is None:
-            raise problems.StackProblem(f"Expected a stack in {self.folder}, found none", "`opsfloor stack up` makes one")
+            raise problems.StackProblem(
+                f"Expected a stack in {self.folder}, found none", "`opsfloor stack up` makes one"
+            )
         return state
 
     def _read(self) -> State | None:

@@ -150,7 +150,11 @@ class Host:
         self._health.runners = runners
         for runner in runners:
             await runner.start()
-        endless = [self._feed(keeper), self._watch(runners), serve(app, self._settings.http_host, self._settings.http_port)]
+        endless = [
+            self._feed(keeper),
+            self._watch(runners),
+            serve(app, self._settings.http_host, self._settings.http_port),
+        ]
         tasks = [asyncio.create_task(work) for work in endless]  # type: ignore[arg-type]  # any awaitable coroutine
         tasks += [asyncio.ensure_future(work()) for work in service.background]
         working = [asyncio.create_task(runner.run()) for runner in runners]

@@ -55,7 +55,9 @@ class MemoryLog:
         return record
 
     def group_reader(self, group: str, topics: Sequence[str], claimed: Claimed, dropped: Dropped) -> MemoryReader:
-        return MemoryReader(self, self.groups.setdefault(group, Group(self.count)), group, tuple(topics), claimed, dropped)
+        return MemoryReader(
+            self, self.groups.setdefault(group, Group(self.count)), group, tuple(topics), claimed, dropped
+        )
 
     def tail(self, topics: Sequence[str]) -> MemoryTail:
         return MemoryTail(self, topics)

@@ -1,0 +1,214 @@
+"""The truth in PostgreSQL: one schema per service, one statement per batch."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from typing import Any, Final
+
+import asyncpg
+import orjson
+
+from shared.runtime.errors import InvariantError, TransientError
+from shared.runtime.log import Headers, Outgoing, Place
+from shared.runtime.store import Batch, Claim, OutboxRow, TimerRow
+
+_SCHEMA: Final = re.compile(r"^[a-z][a-z0-9_]{0,40}$")
+AWAY: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.InsufficientResourcesError,
+    OSError,
+    asyncio.TimeoutError,
+)
+"""What asyncpg raises when the database is away, restarting, full of connections or asks to try again."""
+
+
+def statements(schema: str) -> Mapping[str, str]:
+    """The named statements of `postgres_store.sql` for one schema."""
+    if not _SCHEMA.match(schema):
+        raise ValueError(f"Expected a schema name of small letters, found {schema!r}")
+    text = files("shared.runtime").joinpath("postgres_store.sql").read_text().replace("{schema}", schema)
+    found = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)[1:]
+    return dict(zip(found[::2], (body.strip().rstrip(";") for body in found[1::2]), strict=True))
+
+
+@asynccontextmanager
+async def _answering(pool: asyncpg.Pool) -> AsyncIterator[Any]:
+    """A connection; what says that the database is away, or leaves an outcome unknown, becomes `TransientError`."""
+    try:
+        async with pool.acquire() as connection:
+            yield connection
+    except AWAY as error:
+        raise TransientError(f"Expected the database to answer, found {type(error).__name__}: {error}") from error
+    except asyncpg.IntegrityConstraintViolationError as error:
+        raise InvariantError(f"Expected the batch to fit what is stored, found {error}") from error
+
+
+class PostgresStore:
+    """One processor's part of a service's schema."""
+
+    def __init__(self, pool: asyncpg.Pool, schema: str, processor: str, table: str) -> None:
+        self._pool: Final = pool
+        self._sql: Final = statements(schema)
+        self._schema: Final = schema
+        self._processor: Final = processor
+        self._table: Final = table
+        self._made = False
+
+    async def claim(self, shards: Sequence[int]) -> Mapping[int, Claim]:
+        numbers = list(shards)
+        async with _answering(self._pool) as connection:
+            await self._make_table(connection)
+            epochs = await connection.fetch(self._sql["claim"], self._processor, numbers)
+            found = {
+                name: await connection.fetch(self._sql[name], self._processor, numbers)
+                for name in ("inlets", "lanes_in", "lanes_out", "unpublished", "timers")
+            }
+        return {row["shard"]: _claim(row["shard"], row["epoch"], found) for row in epochs}
+
+    async def _make_table(self, connection: Any) -> None:
+        if self._made:
+            return
+        if not _SCHEMA.match(self._table):
+            raise InvariantError(f"Expected a table name of small letters, found {self._table!r}")
+        async with connection.transaction():
+            await connection.execute(
+                "SELECT pg_advisory_xact_lock(hashtext($1))", f"opsfloor/{self._schema}/{self._table}"
+            )
+            await connection.execute(
+                f"CREATE TABLE IF NOT EXISTS {self._schema}.state_{self._table} PARTITION OF {self._schema}.state "
+                f"FOR VALUES IN ('{self._table}') WITH (fillfactor = 70)"
+            )
+        self._made = True
+
+    async def load(self, keys: Sequence[tuple[int, str]]) -> Mapping[tuple[int, str], Mapping[str, bytes]]:
+        async with _answering(self._pool) as connection:
+            rows = await connection.fetch(self._sql["load"], self._table, [key for _, key in keys])
+        found: dict[tuple[int, str], dict[str, bytes]] = {}
+        for shard, key, part, body in rows:
+            found.setdefault((shard, key), {})[part] = body.encode()
+        return found
+
+    async def load_shard(self, shard: int) -> Mapping[str, Mapping[str, bytes]]:
+        async with _answering(self._pool) as connection:
+            rows = await connection.fetch(self._sql["load_shard"], self._table, shard)
+        found: dict[str, dict[str, bytes]] = {}
+        for key, part, body in rows:
+            found.setdefault(key, {})[part] = body.encode()
+        return found
+
+    async def journal_length(self, keys: Sequence[tuple[int, str]]) -> Mapping[tuple[int, str], int]:
+        async with _answering(self._pool) as connection:
+            rows = await connection.fetch(self._sql["journal_length"], self._processor, [key for _, key in keys])
+        return {(row["shard"], row["key"]): row["n"] for row in rows}
+
+    async def commit(self, batch: Batch) -> frozenset[int]:
+        async with _answering(self._pool) as connection:
+            held = await connection.fetch(self._sql["commit"], *self._arguments(batch))
+        return frozenset(batch.epochs) - {row["shard"] for row in held}
+
+    def _arguments(self, batch: Batch) -> Iterable[Any]:
+        put = [(k[0], k[1], k[2], body.decode()) for k, body in batch.rows.items() if body is not None]
+        cut = [(k[1], k[2]) for k, body in batch.rows.items() if body is None]
+        sent = [
+            (
+                *row.lane,
+                row.sequence,
+                row.record.key,
+                row.record.value,
+                pack(row.record.headers),
+                row.record.timestamp_ms,
+            )
+            for row in batch.outbox
+        ]
+        set_timers = [(*k, t.due_at, ",".join(sorted(t.boards))) for k, t in batch.timers.items() if t is not None]
+        cut_timers = [key for key, timer in batch.timers.items() if timer is None]
+        told = [(j.shard, j.key, j.number, j.at, j.kind, j.body.decode(), j.cause) for j in batch.journal]
+        return (
+            self._processor,
+            list(batch.epochs),
+            list(batch.epochs.values()),
+            self._table,
+            *_columns(put, 4),
+            *_columns(cut, 2),
+            *_columns(sent, 8),
+            *_columns([(*lane, sequence) for lane, sequence in batch.published.items()], 4),
+            *_columns([(*inlet, at) for inlet, at in batch.next_offsets.items()], 3),
+            *_columns([(*lane, at) for lane, at in batch.lanes_in.items()], 4),
+            *_columns([(*lane, at) for lane, at in batch.lanes_out.items()], 4),
+            *_columns(set_timers, 5),
+            *_columns(cut_timers, 3),
+            *_columns(told, 7),
+        )
+
+
+def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
+
+
+def pack(headers: Headers) -> bytes:
+    """Headers as one JSON array of strings; they are ASCII by construction."""
+    return orjson.dumps([[name, value.decode()] for name, value in headers])
+
+
+def unpack(body: bytes) -> Headers:
+    """The reverse of `pack`."""
+    return tuple((name, value.encode()) for name, value in orjson.loads(body))
+
+
+def _claim(shard: int, epoch: int, found: Mapping[str, Sequence[Any]]) -> Claim:
+    def of(name: str) -> Iterable[Any]:
+        return (row for row in found[name] if row["shard"] == shard)
+
+    offsets: dict[Place, int] = {(row["topic"], shard): row["next_offset"] for row in of("inlets")}
+    return Claim(
+        epoch=epoch,
+        next_offsets=offsets,
+        lanes_in={(row["source"], row["topic"]): row["sequence"] for row in of("lanes_in")},
+        lanes_out={(row["topic"], row["partition"]): row["sequence"] for row in of("lanes_out")},
+        unpublished=[
+            OutboxRow(
+                (shard, row["topic"], row["partition"]),
+                row["sequence"],
+                Outgoing(row["key"], row["value"], unpack(row["headers"]), row["timestamp_ms"]),
+            )
+            for row in of("unpublished")
+        ],
+        timers=[
+            TimerRow((shard, row["key"], row["name"]), row["due_at"], frozenset(row["boards"].split(",")) - {""})
+            for row in of("timers")
+        ],
+    )
+
+
+async def migrate(pool: asyncpg.Pool, schema: str) -> int:
+    """Bring one service's schema up to this code, under a lock. Returns how many steps were taken.
+
+    Errors:  `InvariantError` when the database is newer than this code.
+    """
+    statements(schema)  # refuses an impossible name
+    steps = sorted(f for f in files("shared.runtime").joinpath("migrations").iterdir() if f.name.endswith(".sql"))
+    async with _answering(pool) as connection, connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", f"opsfloor/migrate/{schema}")
+        await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+        await connection.execute(
+            f"CREATE TABLE IF NOT EXISTS {schema}.migration (name text PRIMARY KEY, at timestamptz DEFAULT now())"
+        )
+        done = {row["name"] for row in await connection.fetch(f"SELECT name FROM {schema}.migration")}
+        unknown = done - {step.name for step in steps}
+        if unknown:
+            raise InvariantError(
+                f"Expected a database that is not newer than this code, found {sorted(unknown)} in {schema}"
+            )
+        todo = [step for step in steps if step.name not in done]
+        for step in todo:
+            await connection.execute(f"SET LOCAL search_path TO {schema}")
+            await connection.execute(step.read_text())
+            await connection.execute(f"INSERT INTO {schema}.migration (name) VALUES ($1)", step.name)
+    return len(todo)

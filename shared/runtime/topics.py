@@ -1,0 +1,97 @@
+"""The floor's topics on a broker: made from the contracts, compared with them ever after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+
+from shared.contracts.message import Topic
+from shared.contracts.registry import TOPICS
+from shared.runtime.errors import ContractError, TransientError
+
+DEAD_LETTER_RETENTION_MS: Final = 90 * 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One topic as the contracts want it."""
+
+    name: str
+    partitions: int
+    config: Mapping[str, str]
+
+
+def config_of(topic: Topic) -> dict[str, str]:
+    """Kafka's settings for a contract's retention and compaction."""
+    policy = "compact" if topic.compacted and topic.retention_ms is None else "delete"
+    if topic.compacted and topic.retention_ms is not None:
+        policy = "compact,delete"
+    retention = -1 if topic.retention_ms is None else topic.retention_ms
+    return {"cleanup.policy": policy, "retention.ms": str(retention)}
+
+
+def wanted(partitions: int, topics: Mapping[str, Topic] = TOPICS) -> Iterator[Wanted]:
+    """Every topic of the contracts and the dead letters beside it."""
+    for topic in topics.values():
+        yield Wanted(topic.name, partitions, config_of(topic))
+        yield Wanted(
+            topic.dead_letters, partitions, {"cleanup.policy": "delete", "retention.ms": str(DEAD_LETTER_RETENTION_MS)}
+        )
+
+
+def differences(want: Wanted, partitions: int, config: Mapping[str, str]) -> list[str]:
+    """How an existing topic differs from the contract, in words."""
+    found = (
+        [] if partitions == want.partitions else [f"{want.name}: partitions {partitions}, expected {want.partitions}"]
+    )
+    for name, value in want.config.items():
+        have = ",".join(sorted(config.get(name, "").split(",")))
+        if have != ",".join(sorted(value.split(","))):
+            found.append(f"{want.name}: {name} {config.get(name)!r}, expected {value!r}")
+    return found
+
+
+async def ensure_topics(
+    bootstrap: str, partitions: int, replication: int = 1, topics: Mapping[str, Topic] = TOPICS
+) -> list[str]:
+    """Make the missing topics; returns their names.
+
+    Errors:  `ContractError` lists every setting of an existing topic that differs; `TransientError` when Kafka is away.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=15_000)
+    try:
+        await admin.start()
+        there = set(await admin.list_topics())
+        todo = [want for want in wanted(partitions, topics) if want.name not in there]
+        if todo:
+            await admin.create_topics(
+                [NewTopic(want.name, want.partitions, replication, topic_configs=dict(want.config)) for want in todo]
+            )
+        await _compare(admin, [want for want in wanted(partitions, topics) if want.name in there])
+        return [want.name for want in todo]
+    except TopicAlreadyExistsError:
+        return await ensure_topics(bootstrap, partitions, replication, topics)  # another process made them meanwhile
+    except (KafkaError, OSError) as error:
+        raise TransientError(f"Expected Kafka at {bootstrap} to answer, found {error}") from error
+    finally:
+        await admin.close()
+
+
+async def _compare(admin: Any, present: list[Wanted]) -> None:
+    if not present:
+        return
+    counts = {t["topic"]: len(t["partitions"]) for t in await admin.describe_topics([want.name for want in present])}
+    answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, want.name) for want in present])
+    configs = {res[3]: {entry[0]: entry[1] for entry in res[4]} for answer in answers for res in answer.resources}
+    found = [d for want in present for d in differences(want, counts.get(want.name, 0), configs.get(want.name, {}))]
+    if found:
+        raise ContractError(
+            "Expected the floor's topics as the contracts say, found: "
+            + "; ".join(found)
+            + ". Remedy: change the topic (kafka-configs, kafka-topics), or use another cluster or data folder"
+        )
