@@ -1,0 +1,38 @@
+"""Who reads each topic. The writer stands in the topic itself (`Topic.owner`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from shared.contracts import audit, branch, core, intake, ops, reference, routing, vendor
+
+READERS: Final[Mapping[str, tuple[str, ...]]] = {
+    branch.SUBMISSION.name: ("intake/reception",),
+    intake.RECEIPT.name: ("branch systems",),
+    intake.CASE.name: ("audit/controls",),
+    audit.WORK.name: ("routing/placement",),
+    audit.CASE.name: ("vendor/supervision",),
+    audit.POSTING.name: ("core adapter",),
+    core.POSTING.name: ("audit/controls",),
+    routing.PLACED.name: ("routing/desk",),
+    routing.COMMAND.name: ("routing/desk",),
+    routing.DESK.name: (),
+    routing.ASSIGNMENT.name: ("routing/placement",),
+    routing.RESULT.name: ("audit/controls", "vendor/supervision"),
+    routing.LOAD.name: ("routing/placement",),
+    vendor.FINDING.name: ("vendor/supervision",),
+    vendor.SCORE.name: (),
+    vendor.INSPECTION.name: ("routing/placement",),
+    vendor.STANDING.name: ("routing/desk", "routing/placement", "vendor/supervision"),
+    vendor.APPRAISAL.name: (),
+    reference.REFERENCE.name: (
+        "audit/controls",
+        "intake/reception",
+        "routing/desk",
+        "routing/placement",
+        "vendor/supervision",
+    ),
+    ops.REDRIVE.name: (),
+}
+"""Readers (`service/processor`, or a name outside the floor) by topic name."""
