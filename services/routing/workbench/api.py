@@ -1,0 +1,267 @@
+"""The operator's workbench: sign on, next work, the slice, accept, decline, complete."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Final, TypeVar
+
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
+
+from services.routing.desk.state import DeskItem
+from services.routing.eligibility import Rulebook
+from services.routing.workbench.answers import Answers, happens
+from services.routing.workbench.commands import CommandCounter
+from services.routing.workbench.decide import (
+    STATUS_BY_CODE,
+    Seat,
+    current,
+    part_of_an_image,
+    seat,
+    slice_of,
+    whole_image_of,
+)
+from services.routing.workbench.metrics import LONG_POLLS, SLICES
+from services.routing.workbench.oversight import oversight_router
+from services.routing.workbench.reads import DeskReads
+from services.routing.workbench.slices import SliceCutter
+from services.routing.workbench.views import (
+    AssignmentView,
+    AttemptBody,
+    CommandView,
+    CompleteBody,
+    DeclineBody,
+    assignment_view,
+    command_view,
+)
+from shared.contracts.routing import (
+    AcceptAssignment,
+    Command,
+    CompleteAssignment,
+    DeclineAssignment,
+    SignOff,
+    SignOn,
+)
+from shared.http.problems import Problem, problem_responses
+from shared.http.tokens import Claims, requires
+from shared.runtime.processor import Rejection, derived_id
+
+WAIT_SECONDS_MAX: Final = 30.0
+LOOK_AGAIN_SECONDS: Final = 5.0  # a long poll looks by itself, should the log have nothing to say
+
+ItemId = Annotated[str, Path(min_length=1, max_length=128)]
+ImageId = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
+Attempt = Annotated[int, Query(ge=1, description="the attempt that is in hand, from GET /next")]
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=128,
+        description="the command's id: the same key again is the same command; derived when absent",
+    ),
+]
+_V = TypeVar("_V")
+NO_STORE: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+PNG: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"image/png": {}}, "description": "the picture"}}
+TAKEN: Final[dict[int | str, dict[str, Any]]] = {
+    202: {"model": CommandView, "description": "The desk has not answered yet; see /commands/{command_id}"},
+    **problem_responses(409, 422),
+}
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """Everything that the endpoints work with.
+
+    Holds:   `boards` has the views `reference` and `standing`; `now` is the floor's clock.
+    """
+
+    reads: DeskReads
+    boards: Mapping[str, Any]
+    answers: Answers
+    counter: CommandCounter
+    slices: SliceCutter
+    now: Callable[[], datetime]
+
+    def seat_of(self, claims: Claims) -> Seat:
+        """The bearer's seat, or the problem that they have none."""
+        return _granted(seat(claims, Rulebook.of(self.boards)))
+
+    async def now_at(self, sitting: Seat) -> DeskItem | None:
+        """What the operator is offered or has in hand; a problem when not signed on."""
+        operator = await self.reads.operator(sitting.team_id, sitting.operator_id)
+        item_id = None if operator is None else operator.work_item_id
+        item = None if item_id is None else await self.reads.item(sitting.team_id, item_id)
+        return _granted(current(sitting, operator, item))
+
+    async def next_for(self, sitting: Seat, wait_seconds: float) -> DeskItem | None:
+        """As `now_at`, but wait so long for an offer."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + wait_seconds
+        with self.answers.expecting_work(sitting.operator_id) as offered, LONG_POLLS.track_inprogress():
+            while True:
+                offered.clear()  # before looking: an offer that comes while we look is not slept through
+                item = await self.now_at(sitting)
+                left = deadline - loop.time()
+                if item is not None or left <= 0:
+                    return item
+                await happens(offered, min(left, LOOK_AGAIN_SECONDS))
+
+    async def hand_in(self, command: Command, response: Response) -> CommandView:
+        """Publish the command and say what became of it; a refusal is a problem."""
+        verdict = await self.counter.hand_in(command)
+        if verdict is not None and verdict.refused:
+            raise Problem(409, verdict.answer, verdict.detail)
+        response.status_code = 202 if verdict is None else 200
+        return command_view(command.command_id, verdict)
+
+    async def slice_png(self, sitting: Seat, work_item_id: str, attempt: int) -> bytes:
+        """Exactly the region that the item names, for whoever has it in hand."""
+        item = await self.reads.item(sitting.team_id, work_item_id)
+        region = _shown("slice", slice_of(sitting, item, attempt, self.now(), Rulebook.of(self.boards)))
+        cut = await self.slices.cut(region)
+        return _shown("slice", part_of_an_image(sitting, cut)).png
+
+    async def whole_image(self, sitting: Seat, work_item_id: str, sha256: str, attempt: int) -> bytes:
+        """A whole image that the item lists, for the bank's own people."""
+        item = await self.reads.item(sitting.team_id, work_item_id)
+        book = Rulebook.of(self.boards)
+        listed = _shown("whole", whole_image_of(sitting, item, sha256, attempt, self.now(), book))
+        return await self.slices.whole(listed)
+
+
+def workbench_routers(bench: Workbench) -> Sequence[tuple[APIRouter, tuple[str, ...]]]:
+    """The routers of routing's HTTP face, each with the roles that may use it."""
+    return (
+        (operator_router(bench), ("operator",)),
+        (oversight_router(bench.reads), ("on_call", "team_leader", "auditor")),
+    )
+
+
+def operator_router(bench: Workbench) -> APIRouter:
+    """What an operator asks and commands."""
+    router = APIRouter(tags=["workbench"])
+
+    def seated(claims: Claims = Depends(requires("operator"))) -> Seat:
+        return bench.seat_of(claims)
+
+    _presence(router, bench, seated)
+    _work(router, bench, seated)
+    _pictures(router, bench, seated)
+    return router
+
+
+Seated = Callable[..., Seat]
+
+
+def _presence(router: APIRouter, bench: Workbench, seated: Seated) -> None:
+    @router.post("/sign-on", summary="Be at the desk and ready for work", responses=TAKEN)
+    async def sign_on(response: Response, sitting: Seat = Depends(seated), key: Key = None) -> CommandView:
+        return await bench.hand_in(SignOn(**_signed(sitting, "sign-on", key, bench.now())), response)
+
+    @router.post("/sign-off", summary="Leave the desk; what is in hand goes back", responses=TAKEN)
+    async def sign_off(response: Response, sitting: Seat = Depends(seated), key: Key = None) -> CommandView:
+        return await bench.hand_in(SignOff(**_signed(sitting, "sign-off", key, bench.now())), response)
+
+    @router.get(
+        "/commands/{command_id}", summary="What became of one of my commands?", responses=problem_responses(422)
+    )
+    async def command(command_id: ItemId, sitting: Seat = Depends(seated)) -> CommandView:
+        return command_view(command_id, await bench.counter.known(sitting.team_id, sitting.operator_id, command_id))
+
+
+def _work(router: APIRouter, bench: Workbench, seated: Seated) -> None:
+    @router.get(
+        "/next",
+        summary="My current or next work item; waits for one",
+        response_model=AssignmentView,
+        responses={204: {"description": "No work came in time; ask again"}, **problem_responses(409, 422)},
+    )
+    async def next_item(
+        sitting: Seat = Depends(seated), wait_seconds: Annotated[float, Query(ge=0, le=WAIT_SECONDS_MAX)] = 0.0
+    ) -> AssignmentView | Response:
+        item = await bench.next_for(sitting, wait_seconds)
+        return Response(status_code=204) if item is None else assignment_view(item, sitting)
+
+    @router.post("/assignment/{work_item_id}/accept", summary="Take the offered item in hand", responses=TAKEN)
+    async def accept(
+        work_item_id: ItemId, body: AttemptBody, response: Response, sitting: Seat = Depends(seated), key: Key = None
+    ) -> CommandView:
+        named = _named(sitting, "accept", work_item_id, body.attempt, key, bench.now())
+        return await bench.hand_in(AcceptAssignment(**named), response)
+
+    @router.post("/assignment/{work_item_id}/decline", summary="Give the item back, with the reason", responses=TAKEN)
+    async def decline(
+        work_item_id: ItemId, body: DeclineBody, response: Response, sitting: Seat = Depends(seated), key: Key = None
+    ) -> CommandView:
+        named = _named(sitting, "decline", work_item_id, body.attempt, key, bench.now())
+        return await bench.hand_in(DeclineAssignment(**named, reason=body.reason), response)
+
+    @router.post("/assignment/{work_item_id}/complete", summary="Hand in the result", responses=TAKEN)
+    async def complete(
+        work_item_id: ItemId, body: CompleteBody, response: Response, sitting: Seat = Depends(seated), key: Key = None
+    ) -> CommandView:
+        named = _named(sitting, "complete", work_item_id, body.attempt, key, bench.now())
+        result = CompleteAssignment(**named, outcome=body.outcome, handle_seconds=body.handle_seconds)
+        return await bench.hand_in(result, response)
+
+
+def _pictures(router: APIRouter, bench: Workbench, seated: Seated) -> None:
+    @router.get(
+        "/assignment/{work_item_id}/slice",
+        summary="The slice of the item in hand, cut now",
+        response_class=Response,
+        responses={**PNG, **problem_responses(404, 409, 422)},
+    )
+    async def slice_image(work_item_id: ItemId, attempt: Attempt, sitting: Seat = Depends(seated)) -> Response:
+        png = await bench.slice_png(sitting, work_item_id, attempt)
+        return Response(png, media_type="image/png", headers=NO_STORE)
+
+    @router.get(
+        "/assignment/{work_item_id}/images/{sha256}",
+        summary="A whole image that the item in hand lists; the bank's own people only",
+        response_class=Response,
+        responses={200: {"content": {"image/png": {}, "image/jpeg": {}}}, **problem_responses(404, 409, 422)},
+    )
+    async def whole_image(
+        work_item_id: ItemId, sha256: ImageId, attempt: Attempt, sitting: Seat = Depends(seated)
+    ) -> Response:
+        content = await bench.whole_image(sitting, work_item_id, sha256, attempt)
+        media_type = "image/png" if content.startswith(b"\x89PNG") else "image/jpeg"
+        return Response(content, media_type=media_type, headers=NO_STORE)
+
+
+def _granted(found: _V | Rejection) -> _V:
+    """The value, or its refusal as a problem."""
+    if isinstance(found, Rejection):
+        raise Problem(STATUS_BY_CODE[found.code], found.code, found.detail)
+    return found
+
+
+def _shown(what: str, found: _V | Rejection) -> _V:
+    SLICES.labels(what, found.code if isinstance(found, Rejection) else "shown").inc()
+    return _granted(found)
+
+
+def _signed(sitting: Seat, verb: str, key: str | None, issued_at: datetime) -> dict[str, Any]:
+    # Signing on is asked for anew every day: without a key each request is a command of its own.
+    return _command(sitting, key or derived_id(sitting.operator_id, verb, issued_at.isoformat()), issued_at)
+
+
+def _named(
+    sitting: Seat, verb: str, work_item_id: str, attempt: int, key: str | None, issued_at: datetime
+) -> dict[str, Any]:
+    command_id = key or derived_id(sitting.operator_id, work_item_id, str(attempt), verb)
+    return {**_command(sitting, command_id, issued_at), "work_item_id": work_item_id, "attempt": attempt}
+
+
+def _command(sitting: Seat, command_id: str, issued_at: datetime) -> dict[str, Any]:
+    return {
+        "command_id": command_id,
+        "team_id": sitting.team_id,
+        "operator_id": sitting.operator_id,
+        "issued_at": issued_at,
+    }

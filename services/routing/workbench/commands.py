@@ -1,0 +1,70 @@
+"""Hands commands to the desks and waits for what they make of them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from services.routing.desk.guards import fingerprint_of
+from services.routing.workbench.answers import Answers, Verdict, happens
+from services.routing.workbench.metrics import COMMAND_SECONDS, COMMANDS
+from services.routing.workbench.reads import DeskReads
+from shared.contracts.message import Message
+from shared.contracts.routing import Command
+from shared.runtime.processor import derived_id
+
+ANSWER_SECONDS: Final = 5.0
+
+Publish = Callable[[Message, str], Awaitable[None]]
+"""Publishes a command under an event id. Raises `TransientError` when the bus is away."""
+
+
+class CommandCounter:
+    """Where operators' commands are handed in.
+
+    Holds:   the same command again finds its first verdict and is not published again once that is known; the same
+             id with other content is a conflict; what memory has lost stands in the desk's rows.
+    Units:   `answer_seconds` is how long to wait for a desk, in real seconds.
+    """
+
+    def __init__(
+        self, reads: DeskReads, answers: Answers, publish: Publish, answer_seconds: float = ANSWER_SECONDS
+    ) -> None:
+        self._reads: Final = reads
+        self._answers: Final = answers
+        self._publish: Final = publish
+        self._answer_seconds: Final = answer_seconds
+
+    async def hand_in(self, command: Command) -> Verdict | None:
+        """The desk's verdict, or `None` when it has not come yet. Errors: `TransientError`; send again."""
+        with COMMAND_SECONDS.time():
+            verdict = await self.known(command.team_id, command.operator_id, command.command_id)
+            if verdict is None:
+                verdict = await self._asked(command)
+        verdict = _of_this_content(verdict, command)
+        COMMANDS.labels(command.kind_name(), "pending" if verdict is None else verdict.answer).inc()
+        return verdict
+
+    async def known(self, team_id: str, operator_id: str, command_id: str) -> Verdict | None:
+        """The verdict on an earlier command, from memory or else from the desk's rows."""
+        heard = self._answers.to(operator_id, command_id)
+        if heard is not None:
+            return heard
+        row = await self._reads.answer(team_id, operator_id, command_id)
+        return (
+            None if row is None else Verdict(row.command_id, row.operator_id, row.fingerprint, row.answer, row.detail)
+        )
+
+    async def _asked(self, command: Command) -> Verdict | None:
+        with self._answers.expecting_answer(command.operator_id, command.command_id) as answered:
+            await self._publish(command, derived_id(command.operator_id, command.command_id))
+            await happens(answered, self._answer_seconds)
+        return await self.known(command.team_id, command.operator_id, command.command_id)
+
+
+def _of_this_content(verdict: Verdict | None, command: Command) -> Verdict | None:
+    fingerprint = fingerprint_of(command)
+    if verdict is None or verdict.fingerprint == fingerprint:
+        return verdict
+    detail = "Expected the same content under the same Idempotency-Key; take a new key for another command"
+    return Verdict(command.command_id, command.operator_id, fingerprint, "conflict", detail)

@@ -1,0 +1,75 @@
+"""Reads the desks' and placement's rows. Writes nothing: the workbench only publishes commands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import asyncpg
+from pydantic import TypeAdapter
+
+from services.routing.desk.state import COMMANDS_KEPT, Answer, DeskItem, DeskOperator
+from services.routing.desk.store import ANSWER, ITEM, OPERATOR, DeskTable
+from services.routing.placement.state import PlacedItem
+from services.routing.workbench.reads import DeskNow
+from shared.runtime.errors import TransientError
+from shared.runtime.postgres_store import AWAY
+
+PLACEMENT: Final = "placement"
+PLACED: Final = TypeAdapter(PlacedItem)
+READ_SECONDS_MAX: Final = 5.0
+
+_NAME: Final = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+_R = TypeVar("_R")
+
+
+def _named_statements(text: str) -> Mapping[str, str]:
+    pieces = _NAME.split(text)[1:]
+    return dict(zip(pieces[::2], (piece.strip() for piece in pieces[1::2]), strict=True))
+
+
+SQL: Final = _named_statements((Path(__file__).parent / "store.sql").read_text(encoding="utf-8"))
+
+
+class PostgresDeskReads:
+    """`DeskReads` over routing's own tables."""
+
+    def __init__(self, pool: asyncpg.Pool[Any]) -> None:
+        self._pool: Final = pool
+
+    async def operator(self, team_id: str, operator_id: str) -> DeskOperator | None:
+        return await self._one(DeskTable.name, team_id, f"operator/{operator_id}", OPERATOR)
+
+    async def item(self, team_id: str, work_item_id: str) -> DeskItem | None:
+        return await self._one(DeskTable.name, team_id, f"item/{work_item_id}", ITEM)
+
+    async def answer(self, team_id: str, operator_id: str, command_id: str) -> Answer | None:
+        parts = [f"command/{operator_id}/{slot}" for slot in range(COMMANDS_KEPT)]
+        rows = await self._rows("parts", DeskTable.name, team_id, parts)
+        answers = (ANSWER.validate_json(row["body"]) for row in rows)
+        return next((answer for answer in answers if answer.command_id == command_id), None)
+
+    async def desk(self, team_id: str) -> DeskNow:
+        rows = await self._rows("everyone_and_everything", DeskTable.name, team_id)
+        body_by_part: dict[str, bytes] = {row["part"]: row["body"] for row in rows}
+        items = (ITEM.validate_json(body) for part, body in body_by_part.items() if part.startswith("item/"))
+        people = (OPERATOR.validate_json(body) for part, body in body_by_part.items() if part.startswith("operator/"))
+        return DeskNow(
+            operators={operator.operator_id: operator for operator in people},
+            items={item.work_item_id: item for item in items},
+        )
+
+    async def placed(self, work_item_id: str) -> PlacedItem | None:
+        return await self._one(PLACEMENT, work_item_id, "", PLACED)
+
+    async def _one(self, table: str, key: str, part: str, form: TypeAdapter[_R]) -> _R | None:
+        rows = await self._rows("part", table, key, part)
+        return form.validate_json(rows[0]["body"]) if rows else None
+
+    async def _rows(self, statement: str, *values: object) -> list[asyncpg.Record]:
+        try:
+            return await self._pool.fetch(SQL[statement], *values, timeout=READ_SECONDS_MAX)
+        except AWAY as error:
+            raise TransientError(f"Expected the database to answer {statement}: {error}") from error
