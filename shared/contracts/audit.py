@@ -178,6 +178,7 @@ class TierApplied(CaseFact):
     authorisers: int
     grade_min: int
     rekey_amount: bool
+    distinct_teams: bool = False
 
 
 class Authorised(CaseFact):
