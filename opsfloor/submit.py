@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -50,6 +51,7 @@ def submit(
             declared_amount=money,
             urgent=urgent,
             key=key,
+            captured_at=datetime.now(UTC),
         )
         async with command_publisher(f"branch/{branch}") as publish:
             await publish(message, f"submission/{identity}")

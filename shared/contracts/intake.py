@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
-from shared.contracts.message import DAY_MS, Identity, ImageReference, Instant, Message, Money, Sha256, Topic
+from pydantic import Field
+
+from shared.contracts.message import DAY_MS, Identity, ImageReference, Instant, Message, Money, Part, Sha256, Topic
 
 RECEIPT: Final = Topic("intake.receipt.v1", "intake", "branch id", retention_ms=30 * DAY_MS)
 CASE: Final = Topic("intake.case.v1", "intake", "case id", retention_ms=30 * DAY_MS)
@@ -57,6 +59,14 @@ class SubmissionRejected(Message):
         return self.branch_id
 
 
+class ImageSize(Part):
+    """How large an image is, as intake measured it. Units: pixels."""
+
+    image_sha256: Sha256
+    width: Annotated[int, Field(gt=0)]
+    height: Annotated[int, Field(gt=0)]
+
+
 class CaseOpened(Message):
     """One accepted submission is now a case of the floor."""
 
@@ -71,6 +81,7 @@ class CaseOpened(Message):
     urgent: bool = False
     captured_at: Instant
     received_at: Instant
+    image_sizes: tuple[ImageSize, ...] = ()
 
     @property
     def key(self) -> str:

@@ -1,0 +1,1 @@
+"""The example bank: reference data as YAML."""

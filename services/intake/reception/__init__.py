@@ -1,0 +1,1 @@
+"""Reception: takes submissions in, once and for ever."""

@@ -1,0 +1,213 @@
+"""Whether the bank takes a submission in. Pure: signature, reference data and image findings arrive as data."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from shared.contracts.branch import SubmissionSent
+from shared.contracts.intake import CaseOpened, ImageSize, RejectionCode, SubmissionAccepted, SubmissionRejected
+from shared.contracts.message import Message, base64_bytes
+from shared.images.checks import ImageFacts, ImageFault
+from shared.reference.board import ReferenceView
+from shared.runtime.processor import Facts, Rejection, Situation, TimerFired, derived_id
+
+
+class Phase(StrEnum):
+    """NEW until the first decision; then what it was, for ever."""
+
+    NEW = "new"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What is remembered of a submission id. Holds: enough to say the first receipt again word for word."""
+
+    submission_id: str
+    phase: Phase = Phase.NEW
+    branch_id: str = ""
+    content_sha256: str = ""
+    received_at: datetime | None = None
+    case_id: str = ""
+    code: RejectionCode | None = None
+    detail: str = ""
+
+
+Findings = Sequence[ImageFacts | ImageFault]
+Rule = Callable[[Submission, SubmissionSent, Situation], Facts | Rejection]
+
+
+def content_of(event: SubmissionSent) -> str:
+    """What two submissions are compared by: the hash of everything that the branch signed."""
+    return hashlib.sha256(event.signing_bytes()).hexdigest()
+
+
+def decide(state: Submission, event: SubmissionSent | TimerFired, situation: Situation) -> Facts | Rejection:
+    """Accept, reject, or say the first receipt again."""
+    if isinstance(event, TimerFired):
+        return ()  # reception sets no alarm
+    return RULES[(state.phase, type(event))](state, event, situation)
+
+
+def receive(state: Submission, event: SubmissionSent, situation: Situation) -> Facts | Rejection:
+    """A new id: check who sent it, what it is and its images, in this order."""
+    view: ReferenceView = situation.boards["reference"]
+    refusal = sender_fault(event, view) or type_fault(event, view) or image_fault(event, situation.observed)
+    if refusal is not None:
+        return refusal
+    case_id = derived_id("case", event.submission_id)
+    accepted = SubmissionAccepted(
+        submission_id=event.submission_id,
+        branch_id=event.branch_id,
+        case_id=case_id,
+        content_sha256=content_of(event),
+        received_at=situation.now,
+    )
+    opened = CaseOpened(
+        case_id=case_id,
+        submission_id=event.submission_id,
+        branch_id=event.branch_id,
+        business_type=event.business_type,
+        images=event.images,
+        declared_amount=event.declared_amount,
+        urgent=event.urgent,
+        captured_at=event.captured_at,
+        received_at=situation.now,
+        image_sizes=tuple(
+            ImageSize(image_sha256=facts.sha256, width=facts.width, height=facts.height)
+            for facts in situation.observed
+            if isinstance(facts, ImageFacts)
+        ),
+    )
+    return (accepted, opened)
+
+
+def say_again(state: Submission, event: SubmissionSent, situation: Situation) -> Facts | Rejection:
+    """A known id: the same content gets the same receipt, other content is a conflict and changes nothing."""
+    if content_of(event) != state.content_sha256:
+        return Rejection(
+            "conflict",
+            f"Expected a new submission id: {event.submission_id} was already used for other content, received "
+            f"{_at(state):%Y-%m-%d %H:%M:%S} UTC",
+        )
+    return (receipt_of(state),)
+
+
+RULES: Final[Mapping[tuple[Phase, type[SubmissionSent]], Rule]] = {
+    (Phase.NEW, SubmissionSent): receive,
+    (Phase.ACCEPTED, SubmissionSent): say_again,
+    (Phase.REJECTED, SubmissionSent): say_again,
+}
+
+
+def sender_fault(event: SubmissionSent, view: ReferenceView) -> Rejection | None:
+    """An unknown branch, or a signature that its key did not make."""
+    branch = view.branches.get(event.branch_id)
+    if branch is None:
+        return Rejection("unknown_branch", f"Expected a registered branch, found {event.branch_id!r}: register its key")
+    try:
+        key = Ed25519PublicKey.from_public_bytes(base64_bytes(branch.public_key))
+        key.verify(base64_bytes(event.signature), event.signing_bytes())
+    except (InvalidSignature, ValueError):
+        return Rejection(
+            "bad_signature", f"Expected a signature by the registered key of {event.branch_id}: sign it again"
+        )
+    return None
+
+
+def type_fault(event: SubmissionSent, view: ReferenceView) -> Rejection | None:
+    """A business type that has no process template."""
+    if event.business_type in view.business_types:
+        return None
+    known = ", ".join(sorted(view.business_types))
+    return Rejection("unknown_business_type", f"Expected one of {known}, found {event.business_type!r}")
+
+
+def image_fault(event: SubmissionSent, findings: Findings) -> Rejection | None:
+    """The first image that is not what the submission says."""
+    if not event.images:
+        return Rejection("no_image", "Expected at least one image, found none: scan the document")
+    for finding in findings:
+        if isinstance(finding, ImageFault):
+            return Rejection(finding.code, finding.detail)
+    return None
+
+
+def refuse(state: Submission, event: SubmissionSent | TimerFired, rejection: Rejection, situation: Situation) -> Facts:
+    """The receipt that tells the branch why."""
+    if isinstance(event, TimerFired):
+        return ()
+    code: RejectionCode = rejection.code  # type: ignore[assignment]  # this module makes no other codes
+    return (
+        SubmissionRejected(
+            submission_id=event.submission_id,
+            branch_id=event.branch_id,
+            content_sha256=content_of(event),
+            code=code,
+            detail=rejection.detail,
+            received_at=situation.now,
+        ),
+    )
+
+
+def receipt_of(state: Submission) -> Message:
+    """The first receipt, word for word."""
+    if state.phase is Phase.ACCEPTED:
+        return SubmissionAccepted(
+            submission_id=state.submission_id,
+            branch_id=state.branch_id,
+            case_id=state.case_id,
+            content_sha256=state.content_sha256,
+            received_at=_at(state),
+        )
+    assert state.code is not None  # noqa: S101 - a rejected submission has its code, by `apply`
+    return SubmissionRejected(
+        submission_id=state.submission_id,
+        branch_id=state.branch_id,
+        content_sha256=state.content_sha256,
+        code=state.code,
+        detail=state.detail,
+        received_at=_at(state),
+    )
+
+
+def _at(state: Submission) -> datetime:
+    assert state.received_at is not None  # noqa: S101 - set with the phase, by `apply`
+    return state.received_at
+
+
+def apply(state: Submission, fact: Message) -> Submission:
+    """Fold one fact. The first receipt decides; a receipt said again and a conflict change nothing."""
+    if state.phase is not Phase.NEW:
+        return state
+    match fact:
+        case SubmissionAccepted():
+            return replace(
+                state,
+                phase=Phase.ACCEPTED,
+                branch_id=fact.branch_id,
+                content_sha256=fact.content_sha256,
+                received_at=fact.received_at,
+                case_id=fact.case_id,
+            )
+        case SubmissionRejected():
+            return replace(
+                state,
+                phase=Phase.REJECTED,
+                branch_id=fact.branch_id,
+                content_sha256=fact.content_sha256,
+                received_at=fact.received_at,
+                code=fact.code,
+                detail=fact.detail,
+            )
+        case _:
+            return state

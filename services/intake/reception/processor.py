@@ -1,0 +1,55 @@
+"""Reception as the shard runtime runs it, and the one thing that it has to look at outside: the images."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from services.intake.reception.decide import Submission, apply, decide, refuse
+from shared.contracts import branch, intake
+from shared.contracts.branch import SubmissionSent
+from shared.contracts.message import Message
+from shared.images import ImageFacts, ImageFault, ImageStore, inspect
+from shared.reference.board import REFERENCE_BOARD
+from shared.runtime.processor import DocumentTable, Processor
+
+FETCHES_MAX: Final = 16  # images fetched at the same time
+
+
+def reception(images: ImageStore) -> Processor:
+    """The registry of submissions: dedup for ever, receipts, cases."""
+    gate = asyncio.Semaphore(FETCHES_MAX)
+
+    async def look_at(message: Message, boards: Mapping[str, Any]) -> list[ImageFacts | ImageFault]:
+        if not isinstance(message, SubmissionSent):
+            return []
+        limits, findings = boards["reference"].limits, []
+        for image in message.images:
+            async with gate:
+                content = await images.get(image.sha256)
+            findings.append(inspect(image, content, limits))
+        return findings
+
+    async def observe(messages: Sequence[Message], boards: Mapping[str, Any]) -> Sequence[Any]:
+        if len(messages) == 1:
+            return [await look_at(messages[0], boards)]
+        return await asyncio.gather(*(look_at(message, boards) for message in messages))
+
+    return Processor(
+        service="intake",
+        name="reception",
+        inputs=(branch.SUBMISSION,),
+        outputs=(intake.RECEIPT, intake.CASE),
+        key=_key,
+        table=DocumentTable("reception_submission", Submission, Submission),
+        decide=decide,
+        apply=apply,
+        refuse=refuse,
+        boards=(REFERENCE_BOARD,),
+        observe=observe,
+    )
+
+
+def _key(message: Message) -> str | None:
+    return message.submission_id if isinstance(message, SubmissionSent) else None

@@ -1,0 +1,36 @@
+"""Building and signing a submission: what a branch system does before it publishes."""
+
+from __future__ import annotations
+
+import base64
+from datetime import datetime
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from shared.contracts.branch import SubmissionSent
+from shared.contracts.message import ImageReference, Money
+
+
+def build_submission(
+    *,
+    submission_id: str,
+    branch_id: str,
+    business_type: str,
+    images: tuple[ImageReference, ...],
+    key: Ed25519PrivateKey,
+    captured_at: datetime,
+    declared_amount: Money | None = None,
+    urgent: bool = False,
+) -> SubmissionSent:
+    """A submission signed by the branch's key over its canonical bytes."""
+    unsigned = SubmissionSent(
+        submission_id=submission_id,
+        branch_id=branch_id,
+        business_type=business_type,
+        captured_at=captured_at,
+        images=images,
+        declared_amount=declared_amount,
+        urgent=urgent,
+    )
+    signature = base64.b64encode(key.sign(unsigned.signing_bytes())).decode()
+    return unsigned.model_copy(update={"signature": signature})

@@ -1,0 +1,27 @@
+"""Cutting the crop that a work item names: the only part of an image that its operator sees."""
+
+from __future__ import annotations
+
+import io
+
+from PIL import Image
+
+from shared.contracts.message import Region
+from shared.runtime.errors import ContractError
+
+
+def crop(content: bytes, region: Region) -> bytes:
+    """The region as a PNG of its own, without metadata.
+
+    Errors:  `ContractError` when the region reaches beyond the image.
+    """
+    with Image.open(io.BytesIO(content)) as image:
+        right, lower = region.x + region.width, region.y + region.height
+        if right > image.width or lower > image.height:
+            raise ContractError(
+                f"Expected a region inside {image.width}×{image.height}, found one up to {right}×{lower}"
+            )
+        piece = image.crop((region.x, region.y, right, lower)).convert("L" if image.mode in ("1", "L") else "RGB")
+        out = io.BytesIO()
+        piece.save(out, "PNG", compress_level=1)
+        return out.getvalue()

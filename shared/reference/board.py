@@ -1,0 +1,77 @@
+"""The reference data as every processor sees it, with what is looked up by more than the id."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from shared.contracts.message import Message
+from shared.contracts.reference import (
+    REFERENCE,
+    Branch,
+    BusinessType,
+    Centre,
+    FloorLimits,
+    Operator,
+    Provider,
+    ReferenceEntry,
+    Team,
+)
+from shared.runtime.processor import BoardSpec
+
+
+@dataclass(slots=True)
+class ReferenceView:
+    """All reference entries by id; only `fold` moves it.
+
+    Holds:   `operators_by_team` lists the ids of each team's operators in the order in which they came.
+    """
+
+    business_types: dict[str, BusinessType] = field(default_factory=dict)
+    centres: dict[str, Centre] = field(default_factory=dict)
+    providers: dict[str, Provider] = field(default_factory=dict)
+    teams: dict[str, Team] = field(default_factory=dict)
+    operators: dict[str, Operator] = field(default_factory=dict)
+    branches: dict[str, Branch] = field(default_factory=dict)
+    limits: FloorLimits = field(default_factory=lambda: FloorLimits(id="floor"))
+    operators_by_team: dict[str, dict[str, None]] = field(default_factory=dict)
+
+    def fold(self, key: str, message: Message | None) -> None:
+        """Take one record of `reference.v1`; a tombstone removes the entry."""
+        noun, _, identity = key.partition(":")
+        if noun == Operator.noun:
+            self._leave_team(identity)
+        if noun == FloorLimits.noun:
+            self.limits = message if isinstance(message, FloorLimits) else FloorLimits(id="floor")
+            return
+        entries = self._by_noun().get(noun)
+        if entries is None:
+            return
+        if message is None:
+            entries.pop(identity, None)
+        elif isinstance(message, ReferenceEntry):
+            entries[identity] = message
+            if isinstance(message, Operator):
+                self.operators_by_team.setdefault(message.team_id, {})[identity] = None
+
+    def _leave_team(self, operator_id: str) -> None:
+        known = self.operators.get(operator_id)
+        if known is not None:
+            self.operators_by_team[known.team_id].pop(operator_id, None)
+
+    def _by_noun(self) -> dict[str, dict[str, Any]]:
+        return {
+            BusinessType.noun: self.business_types,
+            Centre.noun: self.centres,
+            Provider.noun: self.providers,
+            Team.noun: self.teams,
+            Operator.noun: self.operators,
+            Branch.noun: self.branches,
+        }
+
+
+def _fold(view: ReferenceView, key: str, message: Message | None) -> None:
+    view.fold(key, message)
+
+
+REFERENCE_BOARD: Final = BoardSpec("reference", REFERENCE, ReferenceView, _fold)
