@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, cast, get_args
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -159,7 +159,7 @@ class Verifier:
 
 def _claims(body: dict[str, Any]) -> Claims:
     subject, role, team_id, provider_id = (body.get(name) for name in ("sub", "role", "team_id", "provider_id"))
-    if not isinstance(subject, str) or not subject or role not in ROLES:
+    if not (isinstance(subject, str) and subject and isinstance(role, str) and role in ROLES):
         raise TokenMalformedError(f"Expected a subject and one of the roles {', '.join(sorted(ROLES))}")
     if not all(name is None or (isinstance(name, str) and name) for name in (team_id, provider_id)):
         raise TokenMalformedError("Expected team_id and provider_id as names, or absent")
@@ -167,7 +167,7 @@ def _claims(body: dict[str, Any]) -> Claims:
         issued_at, expires_at = (datetime.fromtimestamp(int(body[name]), UTC) for name in ("iat", "exp"))
     except (ValueError, TypeError, OverflowError, OSError) as error:
         raise TokenMalformedError("Expected iat and exp as seconds since the epoch") from error
-    return Claims(subject, role, team_id, provider_id, issued_at, expires_at)
+    return Claims(subject, cast(Role, role), team_id, provider_id, issued_at, expires_at)
 
 
 def bearer_claims(verifier: Verifier, authorization: str | None) -> Claims:
