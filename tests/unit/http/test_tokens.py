@@ -106,7 +106,7 @@ def signed_by_somebody_else() -> str:
 )
 def test_each_bad_token_is_refused_in_its_kind(token: Callable[[], str], refusal: type[TokenError]) -> None:
     """Another key, issuer, algorithm, a claim missing or of the wrong form: each refusal has its class."""
-    with pytest.raises(refusal, match="^Expected"):
+    with pytest.raises(refusal, match=r"^Expected"):
         VERIFIER.verify(token())
 
 
@@ -137,7 +137,7 @@ def test_one_changed_character_breaks_a_token(place: int, other: str) -> None:
 @pytest.mark.parametrize(("role", "seconds"), [("root", 60), ("operator", 0), ("operator", 10**9)])
 def test_nothing_out_of_bounds_is_issued(role: str, seconds: float) -> None:
     """An unknown role and a lifetime without bound are refused where the token would be made."""
-    with pytest.raises(ValueError, match="^Expected"):
+    with pytest.raises(ValueError, match=r"^Expected"):
         Issuer(KEY).issue("op-1", role, seconds=seconds)
 
 
