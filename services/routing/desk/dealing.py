@@ -95,6 +95,7 @@ class Dealing:
                 yield first
 
     def _first_of(self, queue: Queue, operator_id: str) -> Turn | None:
+        turn: Turn
         for turn in queue.turns.islice(0, SCAN_MAX):
             work_item_id = turn[2]
             if work_item_id not in self.given and self.may_be_given(self.desk.items[work_item_id], operator_id):

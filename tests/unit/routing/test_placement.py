@@ -1,0 +1,293 @@
+"""Placement: the choice of a team, and where an item is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.routing.eligibility import Rulebook
+from services.routing.placement.choice import CONSIDERED_MAX, choose, draw_two
+from services.routing.placement.decide import INTERESTS, RULES, next_try_at
+from services.routing.placement.processor import placement
+from services.routing.placement.state import Phase
+from shared.contracts.audit import WorkCancelled, WorkRequested, WorkSettled
+from shared.contracts.message import Message
+from shared.contracts.reference import Team
+from shared.contracts.routing import (
+    PlacementDeferred,
+    UnplaceableReason,
+    WorkClosed,
+    WorkPlaced,
+    WorkRecalled,
+    WorkReleased,
+    WorkUnplaceable,
+)
+from shared.contracts.vendor import InspectionRequested, InspectionSettled
+from shared.contracts.work import WorkOrder
+from shared.reference.board import REFERENCE_BOARD
+from shared.runtime.processor import TimerFired
+from tests.unit.routing.floor import NOW, Floor, boards, kinds, load, only, operator, order, stand
+
+PEOPLE = (
+    operator("ann"),
+    operator("bob"),
+    operator("sue", team_id="south"),
+    operator("vic", team_id="vendor"),
+)
+
+
+def floor(*loads: Any, people: Any = PEOPLE) -> Floor:
+    return Floor(placement(), "item-1", boards(people, loads))
+
+
+def released(
+    placing: int = 1, team: str = "north", attempt: int = 1, reason: UnplaceableReason = "standing"
+) -> Message:
+    return WorkReleased(
+        work_item_id="item-1",
+        case_id="case-of-item-1",
+        at=NOW,
+        team_id=team,
+        placing=placing,
+        attempt=attempt,
+        reason=reason,
+    )
+
+
+def cancelled() -> Message:
+    return WorkCancelled(work_item_id="item-1", case_id="case-of-item-1", reason="withdrawn")
+
+
+def settled() -> Message:
+    return WorkSettled(work_item_id="item-1", case_id="case-of-item-1", outcome="refused")
+
+
+def events() -> list[Message | TimerFired]:
+    return [
+        WorkRequested(order=order()),
+        InspectionRequested(order=order()),
+        cancelled(),
+        settled(),
+        InspectionSettled(work_item_id="item-1", case_id="case-of-item-1"),
+        released(),
+        TimerFired("item-1", "try", NOW),
+    ]
+
+
+def test_every_phase_answers_every_event() -> None:
+    """The rules name every phase and every event."""
+    assert set(RULES) == {(phase, type(event)) for phase in Phase for event in events()}
+
+
+def test_its_own_facts_are_not_its_business() -> None:
+    """What placement reads back of its own from the shared topic has no key, and is not even decoded."""
+    spec = placement()
+    closed = WorkClosed(work_item_id="item-1", case_id="c", at=NOW, outcome="accepted")
+    assert spec.key(closed) is None
+    assert spec.key(released()) == "item-1"
+    assert spec.takes == {e.kind_name() for e in INTERESTS if issubclass(e, Message)}
+    assert WorkClosed.kind_name() not in spec.takes
+
+
+def test_the_better_of_two_teams_gets_the_item() -> None:
+    """Of two drawn teams the one with the shorter expected wait is chosen, and both stand in the fact."""
+    f = floor(load("north", ["ann", "bob"], 300), load("south", ["sue"], 200))
+    placed = only(f.send(WorkRequested(order=order())), WorkPlaced)
+    assert placed.team_id == "north"  # 300 / 2 people < 200 / 1
+    assert {(c.team_id, c.drawn, c.expected_wait_seconds) for c in placed.considered if c.drawn} == {
+        ("north", True, 150.0),
+        ("south", True, 200.0),
+    }
+    assert [c.removed_by for c in placed.considered if c.team_id == "vendor"] == ["vendor_barred"]
+
+
+def test_present_people_who_may_not_do_it_do_not_count() -> None:
+    """Capacity is the number of present members who may do this work."""
+    f = floor(load("north", ["ann", "bob", "stranger"], 100), load("south", ["sue"], 90))
+    placed = only(f.send(WorkRequested(order=order(excluded_operators=("ann",)))), WorkPlaced)
+    assert placed.team_id == "south"
+    assert [c.eligible_present for c in placed.considered if c.team_id == "north"] == [1]
+
+
+@pytest.mark.parametrize(
+    ("work", "reason"),
+    [
+        (order(grade_min=9), "nobody_qualified"),
+        (order(data_class="unheard-of"), "data_class_barred"),
+        (order(excluded_teams=("north", "south")), "all_excluded"),
+        (order(in_house_only=True), "nobody_present"),
+    ],
+)
+def test_an_item_that_nobody_may_do_waits_with_its_reason(work: WorkOrder, reason: str) -> None:
+    """Unplaceable is visible, with the nearest miss and a sentence."""
+    f = floor(load("vendor", ["vic"]))
+    fact = only(f.send(WorkRequested(order=work)), WorkUnplaceable)
+    assert fact.reason == reason
+    assert fact.detail.startswith("Expected ")
+    alarm = f.processor.alarms(f.state)["try"]
+    assert alarm.boards == {"reference", "standing"}
+    assert (alarm.at is not None) == (reason == "nobody_present")
+
+
+def test_it_is_placed_as_soon_as_somebody_may() -> None:
+    """A change of standing wakes the item; it is told once per reason, then placed."""
+    f = floor(load("north", ["ann"]), people=[operator("ann", standing="suspended")])
+    assert only(f.send(WorkRequested(order=order())), WorkUnplaceable).reason == "standing"
+    assert f.fire("try") == ()
+    stand(f.views, "operator", "ann", "allowed")
+    assert only(f.fire("try"), WorkPlaced).team_id == "north"
+
+
+def test_nobody_present_is_tried_again_with_growing_intervals() -> None:
+    """Each due try in vain notes the next one, doubling to the greatest interval, and says the reason only once."""
+    f = floor()
+    f.send(WorkRequested(order=order()))
+    facts = f.wait(300)
+    assert set(kinds(facts)) == {"PlacementDeferred"}
+    tries = [fact for fact in facts if isinstance(fact, PlacementDeferred)]
+    gaps = [(fact.next_try_at - fact.at).total_seconds() for fact in tries]
+    assert gaps == sorted(gaps[:3]) + gaps[3:]
+    assert 4 <= gaps[0] <= 4.8
+    assert all(30 <= gap <= 36 for gap in gaps[4:])
+    assert 9 <= len(tries) <= 14
+
+
+def test_an_early_wake_moves_nothing() -> None:
+    """A board that changes in vain before the next try is due gives no fact."""
+    f = floor()
+    f.send(WorkRequested(order=order()))
+    assert f.fire("try") == ()
+
+
+def test_a_change_of_reason_is_told() -> None:
+    """When the nearest miss changes the item says so."""
+    f = floor()
+    f.send(WorkRequested(order=order()))
+    for person in PEOPLE:
+        stand(f.views, "operator", person.id, "suspended")
+    assert only(f.fire("try"), WorkUnplaceable).reason == "standing"
+    assert f.state.next_try_at is None
+
+
+def test_a_released_item_prefers_another_team() -> None:
+    """The team that gave the item back is avoided while there is another, and attempts are carried over."""
+    f = floor(load("north", ["ann"]), load("south", ["sue"], 10_000))
+    first = only(f.send(WorkRequested(order=order())), WorkPlaced)
+    assert first.team_id == "north"
+    second = only(f.send(released(attempt=3)), WorkPlaced)
+    assert (second.team_id, second.placing, second.attempt) == ("south", 2, 3)
+
+
+def test_the_only_team_gets_its_item_back() -> None:
+    """A decline is not an exclusion for ever."""
+    f = floor(load("north", ["ann"]))
+    f.send(WorkRequested(order=order()))
+    assert only(f.send(released(reason="nobody_present")), WorkPlaced).team_id == "north"
+
+
+@pytest.mark.parametrize("late", [released(placing=2), released(team="south")])
+def test_late_news_of_another_placing_is_ignored(late: Message) -> None:
+    """Only the current placing's team can give the item back."""
+    f = floor(load("north", ["ann"]))
+    f.send(WorkRequested(order=order()))
+    assert f.send(late) == ()
+
+
+def test_a_cancelled_item_is_recalled_and_closed() -> None:
+    """Placed: recalled from its team; waiting: only closed. Nothing comes after."""
+    f = floor(load("north", ["ann"]))
+    f.send(WorkRequested(order=order()))
+    recalled = f.send(cancelled())
+    assert kinds(recalled) == ["WorkRecalled", "WorkClosed"]
+    assert only(recalled, WorkRecalled).team_id == "north"
+    assert all(f.send(event) == () for event in events())
+    waiting = floor()
+    waiting.send(WorkRequested(order=order()))
+    assert kinds(waiting.send(cancelled())) == ["WorkClosed"]
+
+
+def test_settled_work_is_closed_with_its_outcome() -> None:
+    """Both settlements close the item; its order is forgotten."""
+    f = floor(load("north", ["ann"]))
+    f.send(WorkRequested(order=order()))
+    assert only(f.send(settled()), WorkClosed).outcome == "refused"
+    assert f.state.order is None
+    g = floor(load("north", ["ann"]))
+    g.send(InspectionRequested(order=order()))
+    assert only(g.send(InspectionSettled(work_item_id="item-1", case_id="c")), WorkClosed).outcome == "accepted"
+
+
+def test_considered_is_bounded_with_the_drawn_first() -> None:
+    """However many teams there are, a fact carries at most twelve, the drawn ones among them."""
+    views = boards([operator(f"p{n}", team_id=f"t{n:02}") for n in range(40)])
+    for n in range(40):
+        team = Team(id=f"t{n:02}", label="t", centre_id="c", provider_id="bank")
+        REFERENCE_BOARD.fold(views["reference"], team.key, team)
+        views["load"][team.id] = load(team.id, [f"p{n}"], backlog_seconds=n)
+    choice = choose(order(), 1, None, Rulebook.of(views), views["load"])
+    assert len(choice.considered) == CONSIDERED_MAX
+    assert [c.drawn for c in choice.considered[:3]] == [True, True, False]
+
+
+def test_two_choices_tolerate_a_stale_view() -> None:
+    """With one empty desk among four in a view that never moves, it gets about half of the items, never all."""
+    views = boards([operator(f"p{n}", team_id=f"t{n}") for n in range(4)])
+    for n in range(4):
+        team = Team(id=f"t{n}", label="t", centre_id="c", provider_id="bank")
+        REFERENCE_BOARD.fold(views["reference"], team.key, team)
+        views["load"][team.id] = load(team.id, [f"p{n}"], backlog_seconds=100.0 * n)
+    book = Rulebook.of(views)
+    chosen = Counter(choose(order(f"item-{n}"), 1, None, book, views["load"]).team_id for n in range(400))
+    assert 160 <= chosen["t0"] <= 240
+    assert chosen["t3"] == 0
+
+
+@settings(max_examples=100)
+@given(st.integers(0, 2**53 - 1), st.integers(2, 60))
+def test_a_draw_gives_two_different_teams(seed: int, count: int) -> None:
+    """Both positions exist and differ."""
+    drawn = draw_two(seed, count)
+    assert len(set(drawn)) == 2
+    assert all(0 <= position < count for position in drawn)
+
+
+@settings(max_examples=100)
+@given(st.text(min_size=1, max_size=20), st.integers(1, 10_000))
+def test_the_next_try_is_soon_but_not_at_once(work_item_id: str, tries: int) -> None:
+    """The interval stays within its bounds, however often it was tried."""
+    assert timedelta(seconds=2) <= next_try_at(work_item_id, tries, NOW) - NOW <= timedelta(seconds=36)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(0, 9), max_size=25))
+def test_laws_of_placement_hold_for_any_course_of_events(course: list[int]) -> None:
+    """Totality, determinism, replay, stored form, idempotence; never two teams at once; closed stays closed."""
+    f = floor(load("north", ["ann"]))
+    for choice in course:
+        if choice == 7:
+            stand(f.views, "provider", "bank", "suspended")
+        elif choice == 8:
+            stand(f.views, "provider", "bank", "allowed")
+        elif choice == 9:
+            f.wait(40)
+        else:
+            event = events()[choice] if choice != 5 else released(placing=f.state.placing)
+            twin = f.processor.decide(f.state, event, f.situation())
+            assert f.send(event) == twin
+            if not isinstance(event, WorkReleased):
+                assert f.send(event) == ()
+    assert f.replayed() == f.state
+    assert f.reloaded() == f.state if f.stored else True
+    open_at: str | None = None
+    for fact in f.facts:
+        if isinstance(fact, WorkPlaced):
+            open_at = fact.team_id
+    assert f.state.team_id == (open_at if f.state.phase is Phase.PLACED else None)
+    placings = [fact.placing for fact in f.facts if isinstance(fact, WorkPlaced)]
+    assert placings == list(range(1, len(placings) + 1))
+    assert sum(isinstance(fact, WorkClosed) for fact in f.facts) <= 1
