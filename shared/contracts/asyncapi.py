@@ -56,9 +56,18 @@ def asyncapi_document() -> dict[str, Any]:
         "operations": dict(_operations()),
         "components": {
             "messages": {kind: _message(contract, payloads[contract]) for kind, contract in CONTRACTS.items()},
-            "schemas": {"CloudEventHeaders": HEADERS, **definitions["$defs"]},
+            "schemas": {"CloudEventHeaders": HEADERS, **_without_discriminators(definitions["$defs"])},
         },
     }
+
+
+def _without_discriminators(node: Any) -> Any:
+    """AsyncAPI's discriminator is a plain string with another meaning; `oneOf` with constants says the same."""
+    if isinstance(node, list):
+        return [_without_discriminators(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    return {key: _without_discriminators(value) for key, value in node.items() if key != "discriminator"}
 
 
 def kinds_of(topic: Topic) -> list[str]:

@@ -1,0 +1,22 @@
+"""Vendor's process: supervision, and the scorecards."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from services.vendor.api import scorecard_router
+from services.vendor.store import PostgresScores
+from services.vendor.supervision.metrics import measure
+from services.vendor.supervision.processor import supervision
+from shared.reference.board import REFERENCE_BOARD
+from shared.runtime.host import Service, ServicePlan, Surroundings
+from shared.standing import STANDING_BOARD
+
+
+def wire(around: Surroundings) -> Service:
+    """Build vendor on its surroundings."""
+    router = scorecard_router(PostgresScores(around.pool))
+    return Service("vendor", (replace(supervision(), measure=measure),), ((router, ("vendor_manager", "auditor", "on_call")),))
+
+
+PLAN = ServicePlan("vendor", (REFERENCE_BOARD, STANDING_BOARD), wire)

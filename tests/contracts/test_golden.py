@@ -1,0 +1,56 @@
+"""A golden example of every kind and version: fixed files that every later version of the code must still read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.contracts.promises import key_form
+from shared.contracts.registry import CONTRACTS
+
+GOLDEN = Path(__file__).parent / "golden"
+KINDS = sorted(path.stem for path in GOLDEN.glob("*.json"))
+
+
+def _keeps(golden: Any, found: Any) -> bool:
+    """Whether everything that the golden example says is still said; newer optional fields may stand beside it."""
+    if isinstance(golden, dict):
+        return isinstance(found, dict) and all(k in found and _keeps(v, found[k]) for k, v in golden.items())
+    if isinstance(golden, list):
+        return isinstance(found, list) and len(golden) == len(found) and all(map(_keeps, golden, found))
+    return bool(golden == found)
+
+
+def test_every_kind_has_a_golden_example_and_none_is_orphaned() -> None:
+    """A new kind comes with its example; an old example stays as long as records of its kind may lie about."""
+    assert sorted(CONTRACTS) == KINDS, "Expected one file tests/contracts/golden/<kind>.json for every kind"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_golden_example_is_read_and_written_as_it_stands(kind: str) -> None:
+    """Reading, writing and reading again loses and changes nothing."""
+    text = (GOLDEN / f"{kind}.json").read_text("utf-8")
+    message = CONTRACTS[kind].model_validate_json(text)
+    written = message.model_dump_json()
+    assert CONTRACTS[kind].model_validate_json(written) == message
+    assert _keeps(json.loads(text), json.loads(written))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_golden_example_has_a_key_of_the_promised_form(kind: str) -> None:
+    """The form of the key that the documents promise is the key that the code gives."""
+    contract = CONTRACTS[kind]
+    message = contract.model_validate_json((GOLDEN / f"{kind}.json").read_text("utf-8"))
+    fields = {name: getattr(message, name) for name in contract.model_fields}
+    assert key_form(contract).format(**fields) == message.key
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_readers_pass_over_fields_that_they_do_not_know(kind: str) -> None:
+    """A newer writer's extra field does not stop an older reader."""
+    golden = json.loads((GOLDEN / f"{kind}.json").read_text("utf-8"))
+    contract = CONTRACTS[kind]
+    assert contract.model_validate({**golden, "field_of_the_future": 1}) == contract.model_validate(golden)

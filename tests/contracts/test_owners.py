@@ -1,0 +1,44 @@
+"""Every topic has one owner, and nobody else's kinds travel on it."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.vendor.supervision.processor import supervision
+from shared.contracts.flow import READERS
+from shared.contracts.promises import topic_of
+from shared.contracts.registry import CONTRACTS, TOPICS
+from shared.runtime.processor import Processor
+
+PROCESSORS: tuple[Processor, ...] = (supervision(),)
+
+
+def test_every_topic_has_an_owner_and_readers_on_record() -> None:
+    """The flow table names every topic, and no other."""
+    assert all(topic.owner for topic in TOPICS.values())
+    assert set(READERS) == set(TOPICS)
+
+
+@pytest.mark.parametrize("name", sorted(TOPICS))
+def test_a_topic_is_written_from_one_contracts_module_only(name: str) -> None:
+    """One module per owning service: a second module's kind on the topic would be a second writer."""
+    modules = {c.__module__.rpartition(".")[2] for c in CONTRACTS.values() if topic_of(c) == TOPICS[name]}
+    assert modules == {name.split(".")[0]}, f"Expected {name} to carry kinds, all of its own module"
+
+
+@pytest.mark.parametrize("kind", sorted(CONTRACTS))
+def test_a_kind_carries_its_owner_and_its_version(kind: str) -> None:
+    """`<module>.<what>.v<number>`, on a registered topic of the same module."""
+    module, _, version = kind.split(".")
+    assert CONTRACTS[kind].__module__ == f"shared.contracts.{module}"
+    assert version.removeprefix("v").isdigit()
+    topic = topic_of(CONTRACTS[kind])
+    assert topic is None or TOPICS[topic.name] is topic
+
+
+@pytest.mark.parametrize("processor", PROCESSORS, ids=lambda p: p.full_name)
+def test_the_flow_table_says_what_the_processor_reads_and_writes(processor: Processor) -> None:
+    """Inputs and boards are its reads; outputs belong to its service."""
+    reads = {topic.name for topic in processor.inputs} | {board.topic.name for board in processor.boards}
+    assert reads == {name for name, readers in READERS.items() if processor.full_name in readers}
+    assert {topic.owner for topic in processor.outputs} == {processor.service}
