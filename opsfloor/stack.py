@@ -26,22 +26,29 @@ def up(
     if all(name in os.environ for name in GIVEN):
         out.print(f"[green]✓[/] using {' and '.join(GIVEN)} from the environment; nothing is started")
         return
+    given = [name for name in GIVEN if name in os.environ]
     stack = Stack(home(), kafka_port)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     try:
         with Progress(*columns, console=err, transient=True) as bar:
             line = bar.add_task("Kafka's jars", total=None)
             addresses = stack.up(
-                lambda done, total, what: bar.update(line, completed=done, total=total, description=what)
+                lambda done, total, what: bar.update(line, completed=done, total=total, description=what),
+                broker="OPSFLOOR_KAFKA" not in given,
+                database="OPSFLOOR_DATABASE_URL" not in given,
             )
     except StackProblem as problem:
         raise Remedied(problem.what, problem.remedy) from problem
+    kafka = os.environ.get("OPSFLOOR_KAFKA", addresses.kafka)
+    database_url = os.environ.get("OPSFLOOR_DATABASE_URL", addresses.database_url)
     if json:
-        as_json({"kafka": addresses.kafka, "database_url": addresses.database_url})
+        as_json({"kafka": kafka, "database_url": database_url})
         return
+    for name in given:
+        out.print(f"[green]✓[/] using {name} from the environment; only the other one is started")
     out.print("[green]✓[/] the stack is up; the command line and the services find it by themselves from this folder")
-    out.print(f"  elsewhere: export OPSFLOOR_KAFKA={addresses.kafka}", soft_wrap=True)
-    out.print(f"             export OPSFLOOR_DATABASE_URL={addresses.database_url}", soft_wrap=True)
+    out.print(f"  elsewhere: export OPSFLOOR_KAFKA={kafka}", soft_wrap=True)
+    out.print(f"             export OPSFLOOR_DATABASE_URL={database_url}", soft_wrap=True)
     out.print("  next: opsfloor reference, then opsfloor run intake|audit|routing|vendor; opsfloor stack down ends it")
 
 

@@ -26,13 +26,13 @@ def status(json: Annotated[bool, typer.Option("--json", help="one JSON document 
     if json:
         as_json({"services": [_service(*page) for page in pages], "shards": shards, "queues": queues})
         return
-    table("Services", ("service", "pid", "url", "ready"), (tuple(_service(*page).values()) for page in pages))
+    table("Services", ("service", "pid", "url", "ready"), [list(_service(*page).values()) for page in pages])
     table(
         "Shards",
         ("service", "pid", "processor", "owned", "lag records", "lag s", "parked", "gaps"),
-        (r.values() for r in shards),
+        [list(row.values()) for row in shards],
     )
-    table("Queues", ("team", "work type", "waiting", "oldest s"), (row.values() for row in queues))
+    table("Queues", ("team", "work type", "waiting", "oldest s"), [list(row.values()) for row in queues])
 
 
 def _scrape(entry: floor.Running) -> Samples:

@@ -41,7 +41,7 @@ def submit(
     money = None if amount is None else Money(amount_minor=amount, currency=currency)
 
     async def send() -> None:
-        store = ImageStore.from_url(settings.images or f"file://{(settings.home / 'images').absolute()}")
+        store = ImageStore.from_url(settings.images_url)
         references = [await store.put(file.read_bytes()) for file in images]
         message = build_submission(
             submission_id=identity,

@@ -34,7 +34,7 @@ class Limits:
     fuse_parked_min: int = 25
 
 
-class FuseBlown(InvariantError):
+class FuseBlownError(InvariantError):
     """Too large a share of what was read cannot be decoded: something upstream is broken."""
 
 
@@ -63,6 +63,7 @@ class Tally:
     facts: int = 0
     oldest_ms: int | None = None
     kinds: dict[str, int] = field(default_factory=dict)
+    decided: list[Message] = field(default_factory=list)
 
 
 class Engine:
@@ -152,7 +153,7 @@ class Engine:
         self._fuse.append(parked)
         count = sum(self._fuse) if parked else 0
         if count >= self.limits.fuse_parked_min and count >= self.limits.fuse_share * len(self._fuse):
-            raise FuseBlown(
+            raise FuseBlownError(
                 f"Expected at most {self.limits.fuse_share:.0%} of the last {len(self._fuse)} records unreadable, "
                 f"found {count}: {self.processor.full_name} stops. Remedy: `opsfloor dlq list`, mend the writer."
             )
@@ -230,6 +231,7 @@ class Engine:
                     )
                 )
         tally.facts += len(decided)
+        tally.decided += decided
 
     def _put_away(self, shard: Shard, key: str, batch: Batch) -> None:
         entity = shard.entities[key]

@@ -107,7 +107,10 @@ def configure_logging(level: str) -> None:
 class Host:
     """Runs one service until it is told to stop or an invariant breaks."""
 
-    def __init__(self, plan: ServicePlan, settings: Settings, clock: Clock) -> None:
+    def __init__(
+        self, plan: ServicePlan, settings: Settings, clock: Clock, serving: Callable[[str], None] | None = None
+    ) -> None:
+        self._serving: Final = serving
         self._plan: Final = plan
         self._settings: Final = settings
         self._clock: Final = clock
@@ -150,13 +153,13 @@ class Host:
         self._health.runners = runners
         for runner in runners:
             await runner.start()
-        endless = [
-            self._feed(keeper),
-            self._watch(runners),
-            serve(app, self._settings.http_host, self._settings.http_port),
+        host, port = self._settings.http_host, self._settings.http_port
+        tasks = [
+            asyncio.create_task(self._feed(keeper)),
+            asyncio.create_task(self._watch(runners)),
+            asyncio.create_task(serve(app, host, port, self._serving)),
+            *(asyncio.ensure_future(work()) for work in service.background),
         ]
-        tasks = [asyncio.create_task(work) for work in endless]  # type: ignore[arg-type]  # any awaitable coroutine
-        tasks += [asyncio.ensure_future(work()) for work in service.background]
         working = [asyncio.create_task(runner.run()) for runner in runners]
         stopping = asyncio.create_task(self._stop.wait())
         _log.info("running", service=service.name, processors=[p.name for p in service.processors])

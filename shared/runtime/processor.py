@@ -67,6 +67,7 @@ class Situation:
 
 
 Facts = Sequence[Message]
+Measure = Callable[[Facts, datetime], None]
 
 
 class Table(Protocol[S]):
@@ -133,7 +134,7 @@ class Processor:
     outputs: tuple[Topic, ...]
     key: Callable[[Message], str | None]
     table: Table[Any]
-    decide: Callable[[Any, Any, Situation], "Facts | Rejection"]
+    decide: Callable[[Any, Any, Situation], Facts | Rejection]
     apply: Callable[[Any, Message], Any]
     refuse: Callable[[Any, Any, Rejection, Situation], Facts]
     alarms: Callable[[Any], Mapping[str, Alarm]] = no_alarms

@@ -14,7 +14,7 @@ from shared.contracts.message import Message
 from shared.runtime import metrics
 from shared.runtime.boards import Boards, views_of
 from shared.runtime.clock import Clock
-from shared.runtime.engine import Engine, FuseBlown, Limits, Taken, Tally
+from shared.runtime.engine import Engine, FuseBlownError, Limits, Taken, Tally
 from shared.runtime.errors import InvariantError, TransientError
 from shared.runtime.log import GroupReader, Log, Outgoing, Place, Publisher, Record
 from shared.runtime.processor import Processor
@@ -138,7 +138,7 @@ class Runner:
             metrics.RETRIES.labels(self._name).inc()
             _log.warning("dependency away", processor=self._name, reason=str(error))
             self._doubt(self._engine.shards)
-        except FuseBlown:
+        except FuseBlownError:
             metrics.FUSES.labels(self._name).inc()
             raise
 
@@ -183,6 +183,8 @@ class Runner:
             return
         self._pending.extend(batch.outbox)
         self._engine.evict()
+        if self.processor.measure is not None and tally.decided:
+            self.processor.measure(tally.decided, self._clock.now())
         self.progress.last_progress = time.monotonic()
         self._count(tally, after - before, after - started)
 

@@ -28,3 +28,8 @@ class Settings(BaseSettings):
     log_level: str = "info"
     batch_records_max: Annotated[int, Field(gt=0)] = 1_000
     pool_size_max: Annotated[int, Field(gt=0)] = 10
+
+    @property
+    def images_url(self) -> str:
+        """The object store's URL: what was set, else a folder below home."""
+        return self.images or f"file://{(self.home / 'images').absolute()}"

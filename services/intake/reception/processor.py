@@ -12,12 +12,12 @@ from shared.contracts.branch import SubmissionSent
 from shared.contracts.message import Message
 from shared.images import ImageFacts, ImageFault, ImageStore, inspect
 from shared.reference.board import REFERENCE_BOARD
-from shared.runtime.processor import DocumentTable, Processor
+from shared.runtime.processor import DocumentTable, Measure, Processor
 
 FETCHES_MAX: Final = 16  # images fetched at the same time
 
 
-def reception(images: ImageStore) -> Processor:
+def reception(images: ImageStore, measure: Measure | None = None) -> Processor:
     """The registry of submissions: dedup for ever, receipts, cases."""
     gate = asyncio.Semaphore(FETCHES_MAX)
 
@@ -48,6 +48,7 @@ def reception(images: ImageStore) -> Processor:
         refuse=refuse,
         boards=(REFERENCE_BOARD,),
         observe=observe,
+        measure=measure,
     )
 
 

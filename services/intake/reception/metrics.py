@@ -1,0 +1,29 @@
+"""What intake counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from prometheus_client import Counter
+
+from shared.contracts.intake import CaseOpened, SubmissionAccepted, SubmissionRejected
+from shared.contracts.message import Message
+
+RECEIPTS: Final = Counter("opsfloor_intake_receipts_total", "Receipts to branches, said again ones too", ["outcome"])
+OPENED: Final = Counter("opsfloor_intake_cases_total", "Cases opened", ["business_type"])
+
+
+def measure(facts: Sequence[Message], now: datetime) -> None:
+    """Count receipts by outcome and cases by business type."""
+    for fact in facts:
+        match fact:
+            case SubmissionAccepted():
+                RECEIPTS.labels("accepted").inc()
+            case SubmissionRejected():
+                RECEIPTS.labels(fact.code).inc()
+            case CaseOpened():
+                OPENED.labels(fact.business_type).inc()
+            case _:
+                continue

@@ -1,0 +1,18 @@
+"""Intake's process: reception and its image store."""
+
+from __future__ import annotations
+
+from services.intake.reception.metrics import measure
+from services.intake.reception.processor import reception
+from shared.images import ImageStore
+from shared.reference.board import REFERENCE_BOARD
+from shared.runtime.host import Service, ServicePlan, Surroundings
+
+
+def wire(around: Surroundings) -> Service:
+    """Build intake on its surroundings."""
+    images = ImageStore.from_url(around.settings.images_url)
+    return Service("intake", (reception(images, measure),))
+
+
+PLAN = ServicePlan("intake", (REFERENCE_BOARD,), wire)

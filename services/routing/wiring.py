@@ -1,0 +1,39 @@
+"""Routing's process: placement, desk and the operators' workbench."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from services.routing.boards import LOAD_BOARD
+from services.routing.desk.processor import desk
+from services.routing.metrics import measure
+from services.routing.placement.processor import placement
+from services.routing.workbench.answers import Answers
+from services.routing.workbench.api import Workbench, workbench_routers
+from services.routing.workbench.commands import CommandCounter
+from services.routing.workbench.slices import SliceCutter
+from services.routing.workbench.store import PostgresDeskReads
+from services.routing.workbench.tailer import Tailer
+from shared.images import ImageStore, crop
+from shared.reference.board import REFERENCE_BOARD
+from shared.runtime.host import Service, ServicePlan, Surroundings
+from shared.standing import STANDING_BOARD
+
+
+def wire(around: Surroundings) -> Service:
+    """Build routing on its surroundings."""
+    reads, answers = PostgresDeskReads(around.pool), Answers()
+    bench = Workbench(
+        reads=reads,
+        boards=around.boards.views,
+        answers=answers,
+        counter=CommandCounter(reads, answers, around.publish),
+        slices=SliceCutter(ImageStore.from_url(around.settings.images_url), crop),
+        now=around.clock.now,
+    )
+    tailer = Tailer(around.log.tail, answers, around.clock.now)
+    processors = tuple(replace(processor, measure=measure) for processor in (placement(), desk()))
+    return Service("routing", processors, workbench_routers(bench), (tailer.run,))
+
+
+PLAN = ServicePlan("routing", (REFERENCE_BOARD, STANDING_BOARD, LOAD_BOARD), wire)
