@@ -1,14 +1,20 @@
-"""Starting a server as a child that dies with its owner, and ending it by its id."""
+"""Starting a server as a child that dies with its owner, and ending it by its id.
+
+A process id alone names nobody for long: after a reboot it belongs to a stranger. A server is therefore known by its id
+and a mark, a path of its own folder that stands on its command line.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -17,13 +23,22 @@ import psutil
 
 PR_SET_PDEATHSIG: Final = 1
 LOOPBACK: Final = "127.0.0.1"
+PORTS: Final = range(20_000, 32_000)
+"""Below the ports that Linux gives to outgoing connections: while a server is away, a client that tries its port again
+and again could otherwise be given that very port, connect to itself, and keep the server from coming back."""
+
+_starter: Final = ThreadPoolExecutor(1, "stack-starter")
+"""Starts the owned servers: the kernel takes the thread that started them for their owner, so it has to last."""
+
+_children: Final[dict[int, subprocess.Popen[bytes]]] = {}
 
 
 def free_port() -> int:
     """A TCP port on the loopback address that is free now."""
-    with closing(socket.socket()) as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    while True:
+        port = secrets.choice(PORTS)
+        if not taken(port):
+            return port
 
 
 def taken(port: int) -> bool:
@@ -33,12 +48,12 @@ def taken(port: int) -> bool:
         return probe.connect_ex((LOOPBACK, port)) == 0
 
 
-def _dies_with_owner(death: signal.Signals) -> Callable[[], None]:
+def _dies_with_owner() -> Callable[[], None]:
     libc = ctypes.CDLL(None)
     owner = os.getpid()
 
     def before_exec() -> None:
-        libc.prctl(PR_SET_PDEATHSIG, death)
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != owner:  # the owner died in between
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -50,14 +65,18 @@ def start(
     log: Path,
     *,
     owned: bool,
-    death: signal.Signals = signal.SIGTERM,
     user: int | None = None,
-    env: Mapping[str, str] | None = None,
 ) -> int:
     """Start a server in a session of its own, output to a file. Returns its process id.
 
-    Holds:   with `owned` the kernel sends it `death` when the starting thread's process is gone, however it went.
+    Holds:   with `owned` the kernel kills it when this process is gone, however it went, even if it was frozen.
     """
+    if owned:
+        return _starter.submit(_start, command, log, user, _dies_with_owner()).result()
+    return _start(command, log, user, None)
+
+
+def _start(command: Sequence[str], log: Path, user: int | None, before_exec: Callable[[], None] | None) -> int:
     with log.open("ab") as out:
         process = subprocess.Popen(
             list(command),
@@ -68,43 +87,45 @@ def start(
             user=user,
             group=user,
             extra_groups=None if user is None else [],
-            env=None if env is None else dict(env),
             cwd="/",
-            preexec_fn=_dies_with_owner(death) if owned else None,  # noqa: PLW1509 - prctl must run in the child
+            preexec_fn=before_exec,
         )
+    _children[process.pid] = process
     return process.pid
 
 
-def alive(pid: int | None) -> bool:
-    """Whether the process runs (a zombie does not)."""
+def alive(pid: int | None, mark: str) -> bool:
+    """Whether the server with this mark runs under this id (a zombie does not run, a stranger is not the server)."""
     if pid is None:
         return False
     try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and mark in process.cmdline()
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
         return False
 
 
-def wait_for(ready: Callable[[], bool], pid: int, seconds: float) -> bool:
+def wait_for(ready: Callable[[], bool], pid: int, mark: str, seconds: float) -> bool:
     """Wait until it is ready; false when it ended or took too long."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if ready():
             return True
-        if not alive(pid):
+        if not alive(pid, mark):
             return False
         time.sleep(0.05)
     return False
 
 
-def end(pid: int | None, first: signal.Signals, patience_seconds: float = 20.0) -> None:
-    """End one process by its id: politely, then for certain. Returns when it is gone."""
-    if pid is None or not alive(pid):
+def end(pid: int | None, mark: str, first: signal.Signals, patience_seconds: float = 20.0) -> None:
+    """End one server by its id and mark: politely, then for certain. Returns when it is gone."""
+    if pid is None or not alive(pid, mark):
         _reap(pid)
         return
     process = psutil.Process(pid)
     children = process.children(recursive=True)
     process.send_signal(first)
+    process.send_signal(signal.SIGCONT)  # a frozen process hears the first signal only when it goes on
     _, left = psutil.wait_procs([process], timeout=patience_seconds)
     for rest in left:
         rest.kill()
@@ -113,12 +134,9 @@ def end(pid: int | None, first: signal.Signals, patience_seconds: float = 20.0) 
 
 
 def _reap(pid: int | None) -> None:
-    if pid is None:
-        return
-    try:
-        os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        return  # somebody else's child: its parent takes care of it
+    child = None if pid is None else _children.pop(pid, None)
+    if child is not None:  # else it is another process's child, which takes care of it
+        child.wait()
 
 
 def last_lines(log: Path, count: int = 3) -> str:

@@ -38,6 +38,11 @@ class Broker:
     def log(self) -> Path:
         return self.folder / "kafka.log"
 
+    @property
+    def mark(self) -> str:
+        """What stands on the broker's command line and on no other process's."""
+        return str(self._file)
+
     def properties(self) -> str:
         """The broker's configuration: one node that is broker and controller, nothing made unasked."""
         return "\n".join(
@@ -80,6 +85,7 @@ class Broker:
             self._configure()
             return
         self._configure()
+        mark.write_text(jars.KAFKA + "\n")
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         done = subprocess.run(
             [
@@ -101,17 +107,19 @@ class Broker:
                 f"Expected Kafka to format {self.folder}, found: {(done.stdout + done.stderr).strip()[-300:]}",
                 f"remove {self.folder} and try again",
             )
-        mark.write_text(jars.KAFKA + "\n")
 
     def start(self, owned: bool) -> int:
         """Start the broker and wait until it answers. Returns its process id. Errors: `StackProblem`."""
         if children.taken(self.port):
             raise problems.port_taken(self.port, "Kafka")
-        pid = children.start(
-            [*self._java(), "kafka.Kafka", str(self._file)], self.log, owned=owned, death=signal.SIGTERM
-        )
-        if not children.wait_for(lambda: children.taken(self.port), pid, UP_SECONDS):
-            children.end(pid, signal.SIGKILL)
+        pid = children.start([*self._java(), "kafka.Kafka", str(self._file)], self.log, owned=owned)
+        up = False
+        try:
+            up = children.wait_for(lambda: children.taken(self.port), pid, self.mark, UP_SECONDS)
+        finally:  # also after Ctrl-C: its id is not written down yet
+            if not up:
+                children.end(pid, self.mark, signal.SIGKILL)
+        if not up:
             raise problems.did_not_start("Kafka", self.log, children.last_lines(self.log))
         return pid
 

@@ -52,6 +52,16 @@ class Database:
         return self.folder / "postgres.log"
 
     @property
+    def mark(self) -> str:
+        """What stands on the server's command line and on no other process's."""
+        return str(self._data)
+
+    @property
+    def made(self) -> bool:
+        """Whether there is a cluster with a password here."""
+        return (self.folder / "password").exists()
+
+    @property
     def url(self) -> str:
         password = (self.folder / "password").read_text().strip()
         return f"postgresql://{USER}:{password}@{children.LOOPBACK}:{self.port}/{DATABASE}"
@@ -77,8 +87,8 @@ class Database:
         password.chmod(0o600)
         self._give_to_runner()
         done = subprocess.run(
-            [self._program("initdb"), "-D", str(self._data), "-U", USER, "--auth=scram-sha-256", "--pwfile", str(password),
-             "--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"],
+            [self._program("initdb"), "-D", str(self._data), "-U", USER, "--auth=scram-sha-256",
+             "--pwfile", str(password), "--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"],
             capture_output=True, text=True, check=False, cwd="/", user=_runner(), group=_runner(),
             extra_groups=None if _runner() is None else [],
         )  # fmt: skip
@@ -97,9 +107,14 @@ class Database:
         self._forget_dead_postmaster()
         options = [f"--{name}={value}" for name, value in SETTINGS.items()]
         command = [self._program("postgres"), "-D", str(self._data), "-p", str(self.port), "-k", "", *options]
-        pid = children.start(command, self.log, owned=owned, death=signal.SIGINT, user=_runner())
-        if not children.wait_for(self._answers, pid, UP_SECONDS):
-            children.end(pid, signal.SIGQUIT)
+        pid = children.start(command, self.log, owned=owned, user=_runner())
+        up = False
+        try:
+            up = children.wait_for(self._answers, pid, self.mark, UP_SECONDS)
+        finally:  # also after Ctrl-C: its id is not written down yet
+            if not up:
+                children.end(pid, self.mark, signal.SIGQUIT)
+        if not up:
             raise problems.did_not_start("PostgreSQL", self.log, children.last_lines(self.log))
         self._create_database()
         return pid
@@ -115,7 +130,7 @@ class Database:
     def _create_database(self) -> None:
         psql = [self._program("psql"), "-qAt", "-X", self.url.removesuffix(DATABASE) + "postgres", "-c"]
         there = subprocess.run(
-            [*psql, f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'"],
+            [*psql, f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'"],  # noqa: S608 - a constant
             capture_output=True,
             text=True,
             check=True,
@@ -125,7 +140,7 @@ class Database:
 
     def _forget_dead_postmaster(self) -> None:
         note = self._data / "postmaster.pid"
-        if note.exists() and not children.alive(int(note.read_text().split()[0])):
+        if note.exists() and not children.alive(int(note.read_text().split()[0]), self.mark):
             note.unlink()
 
     def _give_to_runner(self) -> None:
@@ -152,8 +167,8 @@ def reachable(folder: Path) -> bool:
         return True
     return (
         subprocess.run(
-            ["/bin/sh", "-c", f'cd "{folder}"'], user=runner, group=runner, extra_groups=[], capture_output=True, check=False,
-            cwd="/",
+            ["/bin/sh", "-c", 'cd "$1"', "sh", str(folder)], user=runner, group=runner, extra_groups=[],
+            capture_output=True, check=False, cwd="/",
         ).returncode
         == 0
     )  # fmt: skip

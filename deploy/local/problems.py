@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 
-class StackProblem(Exception):
+class StackProblem(Exception):  # noqa: N818 - what a person reads: a problem and its remedy
     """The local stack cannot do what was asked. `remedy` says what to do, in words."""
 
     def __init__(self, what: str, remedy: str) -> None:
@@ -20,6 +20,20 @@ def port_taken(port: int, what: str) -> StackProblem:
     return StackProblem(
         f"Expected port {port} to be free for {what}, found another program on it",
         f"end that program (`ss -ltnp 'sport = :{port}'` names it) or choose another port, or none for a free one",
+    )
+
+
+def not_a_port(given: str) -> StackProblem:
+    return StackProblem(
+        f"Expected OPSFLOOR_KAFKA_PORT to be a port number, found {given!r}",
+        "set a number, or unset it for a free port",
+    )
+
+
+def unreadable(file: Path, why: str) -> StackProblem:
+    return StackProblem(
+        f"Expected {file} to say what was started, found: {why}",
+        f"see with `ps` that no java or postgres of {file.parent} runs, then delete {file} and start again",
     )
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import atexit
+import fcntl
 import hashlib
 import json
 import os
 import signal
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -59,43 +62,70 @@ class Stack:
         self._kafka_port: Final = kafka_port
         self._owned: Final = owned
 
-    def up(self, tell: jars.Progress = jars.nothing_to_tell) -> Addresses:
-        """Fetch what is missing, start what does not run, wait until both answer."""
+    def up(
+        self, tell: jars.Progress = jars.nothing_to_tell, *, broker: bool = True, database: bool = True
+    ) -> Addresses:
+        """Fetch what is missing, start what does not run, wait until it answers; only the one that is wanted.
+
+        Holds:   called twice, or by two processes at once, it starts each server once.
+        """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            jars.ensure(jars_folder(), tell)
-            state = self._read() or self._new_state()
-            if self._owned:
-                atexit.register(self.down)
-            database, broker = self._database(state), self._broker(state)
-            if not children.alive(state.postgres_pid):
-                database.make()
-                state.postgres_pid = database.start(self._owned)
-                self._write(state)
-            if not children.alive(state.kafka_pid):
-                broker.format()
-                state.kafka_pid = broker.start(self._owned)
-                self._write(state)
+            with self._alone():
+                if self._owned:
+                    atexit.register(self.down)
+                state = self._read() or self._new_state()
+                if database:
+                    self._start_database_unless_up(state)
+                if broker:
+                    jars.ensure(jars_folder(), tell)
+                    self._start_broker_unless_up(state)
         except OSError as error:
             raise problems.from_os(error, self.folder) from error
         return self.addresses()
 
+    def _start_database_unless_up(self, state: State) -> None:
+        if self._postgres_runs(state):
+            return
+        if children.taken(state.postgres_port):
+            state.postgres_port = children.free_port()
+        server = self._database(state)
+        server.make()
+        state.postgres_pid = server.start(self._owned)
+        self._write(state)
+
+    def _start_broker_unless_up(self, state: State) -> None:
+        if self._kafka_runs(state):
+            return
+        wanted = self._wanted_port()
+        if wanted is not None:
+            state.kafka_port = wanted
+        elif children.taken(state.kafka_port):
+            state.kafka_port = children.free_port()
+        if children.taken(state.controller_port):
+            state.controller_port = children.free_port()
+        server = self._broker(state)
+        server.format()
+        state.kafka_pid = server.start(self._owned)
+        self._write(state)
+
     def down(self) -> None:
         """End both by their ids; nothing is left running."""
-        state = self._read()
-        if state is None:
-            return
-        children.end(state.kafka_pid, signal.SIGTERM)
-        children.end(state.postgres_pid, signal.SIGINT)
-        state.kafka_pid = state.postgres_pid = None
-        self._write(state)
-        (self.folder / "stack.env").unlink(missing_ok=True)
         atexit.unregister(self.down)
+        if not (self.folder / "stack.json").exists():
+            return
+        with self._alone():
+            state = self._known()
+            children.end(state.kafka_pid, self._broker(state).mark, signal.SIGTERM)
+            children.end(state.postgres_pid, self._database(state).mark, signal.SIGINT)
+            state.kafka_pid = state.postgres_pid = None
+            self._write(state)
 
     def addresses(self) -> Addresses:
-        """Where both answer. Errors: `StackProblem` when the stack was never up."""
+        """Where both answer; no URL when no database was made here. Errors: `StackProblem` when never up."""
         state = self._known()
-        return Addresses(f"{children.LOOPBACK}:{state.kafka_port}", self._database(state).url)
+        database = self._database(state)
+        return Addresses(self._kafka_address(state), database.url if database.made else "")
 
     def status(self) -> dict[str, Any]:
         """What runs, on which ports, with which data."""
@@ -104,10 +134,10 @@ class Stack:
             return {"folder": str(self.folder), "kafka": "never started", "postgres": "never started"}
         return {
             "folder": str(self.folder),
-            "kafka": _word(state.kafka_pid),
-            "kafka_address": f"{children.LOOPBACK}:{state.kafka_port}",
+            "kafka": _word(state.kafka_pid, self._kafka_runs(state)),
+            "kafka_address": self._kafka_address(state),
             "kafka_log": str(self._broker(state).log),
-            "postgres": _word(state.postgres_pid),
+            "postgres": _word(state.postgres_pid, self._postgres_runs(state)),
             "postgres_address": f"{children.LOOPBACK}:{state.postgres_port}",
             "postgres_log": str(self._database(state).log),
         }
@@ -124,7 +154,8 @@ class Stack:
 
     def kill_broker(self) -> None:
         """SIGKILL the broker and wait until it is gone."""
-        children.end(self._known().kafka_pid, signal.SIGKILL)
+        state = self._known()
+        children.end(state.kafka_pid, self._broker(state).mark, signal.SIGKILL)
 
     def start_broker(self) -> None:
         """Start the broker again on the same data and port."""
@@ -134,7 +165,9 @@ class Stack:
 
     def stop_database(self, immediate: bool = True) -> None:
         """Stop the database: `immediate` is a crash as far as its data is concerned."""
-        children.end(self._known().postgres_pid, signal.SIGQUIT if immediate else signal.SIGINT)
+        state = self._known()
+        how = signal.SIGQUIT if immediate else signal.SIGINT
+        children.end(state.postgres_pid, self._database(state).mark, how)
 
     def start_database(self) -> None:
         """Start the database again on the same data and port."""
@@ -143,6 +176,21 @@ class Stack:
         self._write(state)
 
     # what is known of it
+
+    def _kafka_runs(self, state: State) -> bool:
+        return children.alive(state.kafka_pid, self._broker(state).mark)
+
+    def _postgres_runs(self, state: State) -> bool:
+        return children.alive(state.postgres_pid, self._database(state).mark)
+
+    def _kafka_address(self, state: State) -> str:
+        return f"{children.LOOPBACK}:{state.kafka_port}"
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        with (self.folder / "lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def _broker(self, state: State) -> Broker:
         return Broker(self.folder / "kafka", jars_folder(), state.kafka_port, state.controller_port)
@@ -159,8 +207,13 @@ class Stack:
         while len(ports) < 3:
             ports.add(children.free_port())
         kafka, controller, postgres = ports
-        wanted = self._kafka_port or int(os.environ.get("OPSFLOOR_KAFKA_PORT", "0")) or kafka
-        return State(wanted, controller, postgres)
+        return State(self._wanted_port() or kafka, controller, postgres)
+
+    def _wanted_port(self) -> int | None:
+        given = os.environ.get("OPSFLOOR_KAFKA_PORT", "")
+        if self._kafka_port is None and given and not given.isdecimal():
+            raise problems.not_a_port(given)
+        return self._kafka_port or (int(given) if given else None)
 
     def _known(self) -> State:
         state = self._read()
@@ -174,10 +227,10 @@ class Stack:
         file = self.folder / "stack.json"
         if not file.exists():
             return None
-        state = State(**json.loads(file.read_text()))
-        if self._kafka_port and self._kafka_port != state.kafka_port and not children.alive(state.kafka_pid):
-            state.kafka_port = self._kafka_port
-        return state
+        try:
+            return State(**json.loads(file.read_text()))
+        except (ValueError, TypeError) as error:
+            raise problems.unreadable(file, str(error)) from error
 
     def _write(self, state: State) -> None:
         file = self.folder / "stack.json"
@@ -185,12 +238,20 @@ class Stack:
         aside.write_text(json.dumps(asdict(state)))
         aside.chmod(0o600)
         os.replace(aside, file)
-        if state.kafka_pid and state.postgres_pid:
-            addresses = self.addresses()
-            note = self.folder / "stack.env"
+        self._write_environment(state)
+
+    def _write_environment(self, state: State) -> None:
+        lines = []
+        if state.kafka_pid:
+            lines.append(f"OPSFLOOR_KAFKA={self._kafka_address(state)}\n")
+        if state.postgres_pid:
+            lines.append(f"OPSFLOOR_DATABASE_URL={self._database(state).url}\n")
+        note = self.folder / "stack.env"
+        note.unlink(missing_ok=True)
+        if lines:
             note.touch(0o600)
-            note.write_text(f"OPSFLOOR_KAFKA={addresses.kafka}\nOPSFLOOR_DATABASE_URL={addresses.database_url}\n")
+            note.write_text("".join(lines))
 
 
-def _word(pid: int | None) -> str:
-    return f"up, process {pid}" if children.alive(pid) else "down"
+def _word(pid: int | None, runs: bool) -> str:
+    return f"up, process {pid}" if runs else "down"

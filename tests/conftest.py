@@ -1,0 +1,77 @@
+"""What every test may ask for: a real broker and a real database, started once and only when asked for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+
+from deploy.local import Addresses, Stack
+
+
+@pytest.fixture
+def stack_folder() -> Iterator[Path]:
+    """A folder for a stack of the test's own, below which PostgreSQL's user can walk, removed afterwards."""
+    with open_folder() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def own_stack() -> Iterator[Addresses]:
+    """The session's stack on free ports. It ends with the session, also when the session is killed."""
+    with open_folder() as folder:
+        stack = Stack(folder, owned=True)
+        try:
+            yield stack.up()
+        finally:
+            stack.down()
+
+
+@pytest.fixture(scope="session")
+def kafka(request: pytest.FixtureRequest) -> str:
+    """The broker's bootstrap address: `OPSFLOOR_KAFKA` when set, else the session's stack."""
+    return os.environ.get("OPSFLOOR_KAFKA") or _own(request).kafka
+
+
+@pytest.fixture(scope="session")
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The database's URL: `OPSFLOOR_DATABASE_URL` when set, else the session's stack."""
+    return os.environ.get("OPSFLOOR_DATABASE_URL") or _own(request).database_url
+
+
+@pytest.fixture
+async def fresh_database(database_url: str) -> AsyncIterator[str]:
+    """The URL of an empty database of the test's own, dropped afterwards with whoever is still connected."""
+    name = f"test_{uuid.uuid4().hex}"
+    owner = await asyncpg.connect(database_url)
+    try:
+        await owner.execute(f'CREATE DATABASE "{name}"')
+        yield urlunsplit(urlsplit(database_url)._replace(path=f"/{name}"))
+        await owner.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    finally:
+        await owner.close()
+
+
+def _own(request: pytest.FixtureRequest) -> Addresses:
+    addresses = request.getfixturevalue("own_stack")
+    assert isinstance(addresses, Addresses)
+    return addresses
+
+
+@contextmanager
+def open_folder() -> Iterator[Path]:
+    """A new folder that every user may walk through: pytest's own are closed to the database's user."""
+    folder = Path(tempfile.mkdtemp(prefix="opsfloor-"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)

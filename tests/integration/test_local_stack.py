@@ -1,0 +1,246 @@
+"""The local stack is a real Kafka and a real PostgreSQL that come, go, crash and come again with their data."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import asyncpg
+import psutil
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from deploy.local import Addresses, Stack, StackProblem
+from tests.conftest import open_folder
+
+OWNER = """
+import sys, time
+from pathlib import Path
+from deploy.local import Stack
+Stack(Path(sys.argv[1]), owned=True).up()
+print("up", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    """One stack for the tests of this page that leave it up."""
+    with open_folder() as folder:
+        stack = Stack(folder, owned=True)
+        try:
+            stack.up()
+            yield stack
+        finally:
+            stack.down()
+
+
+def processes_of(folder: Path) -> list[psutil.Process]:
+    """The living processes that name the folder on their command line, and their children."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "status"]):
+        if process.info["status"] != psutil.STATUS_ZOMBIE and str(folder) in " ".join(process.info["cmdline"] or ()):
+            found += [process, *process.children(recursive=True)]
+    return [process for process in found if process.pid != os.getpid()]
+
+
+def gone_within(folder: Path, seconds: float) -> bool:
+    """Whether all processes of the folder end in time."""
+    end = time.monotonic() + seconds
+    while processes_of(folder):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+async def make_topic(kafka: str, name: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(name, num_partitions=1, replication_factor=1)])
+    finally:
+        await admin.close()
+
+
+async def write(kafka: str, topic: str, value: bytes) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=kafka, acks="all", enable_idempotence=True)
+    await producer.start()
+    try:
+        await producer.send_and_wait(topic, value)
+    finally:
+        await producer.stop()
+
+
+async def first_record(kafka: str, topic: str) -> bytes | None:
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=kafka, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        value: bytes | None = (await consumer.getone()).value
+        return value
+    finally:
+        await consumer.stop()
+
+
+async def test_a_record_and_a_row(stack: Stack) -> None:
+    """A record that was written is read, and the database says that it is PostgreSQL 18 and durable."""
+    addresses = stack.addresses()
+    await make_topic(addresses.kafka, "greetings")
+    await write(addresses.kafka, "greetings", b"good morning")
+    assert await first_record(addresses.kafka, "greetings") == b"good morning"
+    connection = await asyncpg.connect(addresses.database_url)
+    assert str(await connection.fetchval("SELECT version()")).startswith("PostgreSQL 18")
+    assert await connection.fetchval("SHOW synchronous_commit") == "on"
+    assert await connection.fetchval("SHOW fsync") == "on"
+    await connection.close()
+
+
+async def test_a_wrong_password_is_refused(stack: Stack) -> None:
+    """Another program on this machine does not get into the database without the password."""
+    url = stack.addresses().database_url
+    password = url.split(":")[2].split("@")[0]
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        await asyncpg.connect(url.replace(password, "guess"))
+
+
+def test_up_twice(stack: Stack) -> None:
+    """`up` of a running stack starts nothing and answers with the same addresses."""
+    before = stack.addresses(), stack.kafka_pid, stack.postgres_pid
+    again = Stack(stack.folder)
+    assert (again.up(), again.kafka_pid, again.postgres_pid) == before
+
+
+async def test_a_killed_broker_keeps_its_records(stack: Stack) -> None:
+    """After SIGKILL and a start the broker answers on the same port and still has the record."""
+    kafka, killed = stack.addresses().kafka, stack.kafka_pid
+    await make_topic(kafka, "kept")
+    await write(kafka, "kept", b"still here")
+    stack.kill_broker()
+    stack.start_broker()
+    assert stack.kafka_pid != killed
+    assert stack.addresses().kafka == kafka
+    assert await first_record(kafka, "kept") == b"still here"
+
+
+@pytest.mark.parametrize("immediate", [True, False])
+async def test_a_stopped_database_keeps_its_rows(stack: Stack, immediate: bool) -> None:
+    """After a crash or a stop, and a start, a committed row is there on the same port."""
+    url = stack.addresses().database_url
+    connection = await asyncpg.connect(url)
+    await connection.execute(f"CREATE TABLE kept_{immediate} AS SELECT 42 AS answer")
+    stack.stop_database(immediate)
+    connection.terminate()
+    stack.start_database()
+    connection = await asyncpg.connect(url)
+    assert await connection.fetchval(f"SELECT answer FROM kept_{immediate}") == 42
+    await connection.close()
+
+
+def test_down_leaves_nothing(stack_folder: Path) -> None:
+    """A stack that outlives its starter runs until `down`, which leaves no process, and `down` again is no error."""
+    stack = Stack(stack_folder)
+    stack.up()
+    assert (stack_folder / "stack.env").stat().st_mode & 0o077 == 0
+    assert len(processes_of(stack_folder)) >= 2
+    stack.down()
+    assert gone_within(stack_folder, 5)
+    assert not (stack_folder / "stack.env").exists()
+    stack.down()
+
+
+@pytest.mark.parametrize(
+    ("how", "frozen"),
+    [(signal.SIGKILL, False), (signal.SIGINT, False), (signal.SIGTERM, False), (signal.SIGKILL, True)],
+)
+def test_the_death_of_the_owner_leaves_nothing(stack_folder: Path, how: signal.Signals, frozen: bool) -> None:
+    """However its owner ends, an owned stack ends too, even a broker that was frozen by a test."""
+    owner = subprocess.Popen([sys.executable, "-c", OWNER, str(stack_folder)], stdout=subprocess.PIPE)
+    with owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == b"up\n"
+        if frozen:
+            pid = Stack(stack_folder).kafka_pid
+            assert pid is not None
+            os.kill(pid, signal.SIGSTOP)
+        owner.send_signal(how)
+    assert gone_within(stack_folder, 25)
+
+
+def test_the_end_of_a_thread_ends_nothing(stack_folder: Path) -> None:
+    """A stack that was started in a worker thread outlives the thread: its owner is the process."""
+    stack = Stack(stack_folder, owned=True)
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(stack.up).result()
+    time.sleep(1)
+    status = stack.status()
+    stack.down()
+    assert str(status["kafka"]).startswith("up")
+    assert str(status["postgres"]).startswith("up")
+
+
+def test_a_taken_port(stack_folder: Path) -> None:
+    """A port that another program holds is named with its remedy, and that program is left alone."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        stack = Stack(stack_folder, kafka_port=port, owned=True)
+        with pytest.raises(StackProblem, match=f"Expected port {port} to be free for Kafka") as problem:
+            stack.up()
+        assert "choose another port" in problem.value.remedy
+    stack.down()
+    assert gone_within(stack_folder, 5)
+
+
+def test_data_of_another_version(stack: Stack, stack_folder: Path) -> None:
+    """Data that another version wrote is not touched: the folder is named with its remedy."""
+    data = stack_folder / "postgres" / "data"
+    data.mkdir(parents=True)
+    (data / "PG_VERSION").write_text("16\n")
+    with pytest.raises(StackProblem, match="found PostgreSQL 16"):
+        Stack(stack_folder, owned=True).up()
+    assert (data / "PG_VERSION").exists()
+
+
+def test_a_stranger_with_the_noted_id_is_left_alone(stack_folder: Path) -> None:
+    """After a reboot a noted id belongs to a stranger: it is not taken for a server, and `down` does not end it."""
+    stack = Stack(stack_folder)
+    stack.up()
+    stack.down()
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as stranger:
+        note = stack_folder / "stack.json"
+        note.write_text(_with_pids(note.read_text(), stranger.pid))
+        try:
+            assert stack.status()["kafka"] == "down"
+            assert stack.status()["postgres"] == "down"
+            stack.down()
+            assert stranger.poll() is None
+        finally:
+            stranger.kill()
+
+
+def _with_pids(note: str, pid: int) -> str:
+    return note.replace('"kafka_pid": null', f'"kafka_pid": {pid}').replace(
+        '"postgres_pid": null', f'"postgres_pid": {pid}'
+    )
+
+
+def test_the_sessions_stack(kafka: str, database_url: str) -> None:
+    """The fixtures of all integration tests give addresses on this machine unless the environment gives others."""
+    if "OPSFLOOR_KAFKA" not in os.environ:
+        assert kafka.startswith("127.0.0.1:")
+    assert database_url.startswith("postgresql://")
+    assert Addresses(kafka, database_url).kafka == kafka
+
+
+async def test_a_fresh_database_is_empty(fresh_database: str) -> None:
+    """A test's own database has no table but the server's."""
+    connection = await asyncpg.connect(fresh_database)
+    assert await connection.fetchval("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == 0
+    await connection.close()
