@@ -10,12 +10,12 @@ from typing import Final, Literal
 from services.vendor.supervision.reference import (
     UNREGISTERED_DATA_CLASS,
     field_of,
+    form_of,
     inspected_share,
     inspection_seconds,
     reference_of,
 )
 from services.vendor.supervision.state import Case, Inspection, mark
-from services.vendor.supervision.values import same_value
 from shared.contracts.audit import CasePosted, Doer, KeyedEntry, KeyingErrorFound, ResultAccepted
 from shared.contracts.message import Message
 from shared.contracts.routing import WorkCompleted
@@ -28,6 +28,7 @@ from shared.contracts.vendor import (
     SampleDrawn,
 )
 from shared.contracts.work import InspectionVerdict, ShownField, WorkOrder
+from shared.keyed_values import same
 from shared.runtime.processor import Rejection, Situation, derived_id
 
 INSPECTION_DUE: Final = timedelta(days=1)
@@ -218,8 +219,8 @@ def _ask_again(
 
 def _settle(case: Case, inspection: Inspection, order: WorkOrder, value: str, situation: Situation) -> list[Message]:
     entry = inspection.entry
-    field = field_of(reference_of(situation), order.business_type, entry.field)
-    right = same_value("text" if field is None else field.form, entry.value, value)
+    form, currency = form_of(reference_of(situation), order.business_type, entry.field)
+    right = same(form, entry.value, value, currency)
     detail = f"The inspector read {'the same' if right else f'{value!r}, keyed was {entry.value!r}'}"
     verdict: Literal["right", "wrong"] = "right" if right else "wrong"
     facts: list[Message] = [

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 from shared.contracts.reference import BusinessType, FloorLimits, Operator, Provider, TemplateField
 from shared.contracts.vendor import Standing
+from shared.keyed_values import Form
 from shared.runtime.processor import Situation
 from shared.standing import StandingView
 
@@ -62,6 +63,12 @@ def field_of(reference: Reference, business_type: str, name: str | None) -> Temp
     """A field of a process template."""
     template = reference.business_types.get(business_type)
     return None if template is None else next((field for field in template.fields if field.name == name), None)
+
+
+def form_of(reference: Reference, business_type: str, name: str) -> tuple[Form, str]:
+    """How a field is read, and the currency of its template; what is not known is compared as text."""
+    field = field_of(reference, business_type, name)
+    return ("text", "") if field is None else (field.form, reference.business_types[business_type].currency)
 
 
 def inspection_seconds(reference: Reference, business_type: str) -> float:

@@ -1,0 +1,90 @@
+"""When two readings of a field say the same: values brought to one form per kind of field. One truth for the floor."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Final, Literal
+
+Form = Literal["text", "account", "amount", "date", "choice"]
+
+MINOR_DIGITS: Final[Mapping[str, int]] = {"JPY": 0, "KRW": 0, "VND": 0, "BHD": 3, "KWD": 3, "OMR": 3, "TND": 3}
+MINOR_DIGITS_DEFAULT: Final = 2
+WHOLE_DIGITS_MAX: Final = 15  # more is no amount of this bank
+
+_CURRENCY_MARKS: Final = re.compile(r"[¥$€£元圆]|[A-Z]{3}")
+_CURRENCIES_BY_MARK: Final[Mapping[str, frozenset[str]]] = {
+    "¥": frozenset({"CNY", "JPY"}),
+    "元": frozenset({"CNY"}),
+    "圆": frozenset({"CNY", "JPY"}),
+    "RMB": frozenset({"CNY"}),
+    "$": frozenset({"USD", "HKD", "SGD", "AUD", "CAD", "NZD"}),
+    "€": frozenset({"EUR"}),
+    "£": frozenset({"GBP"}),
+}
+_AMOUNT: Final = re.compile(r"([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.([0-9]+))?")
+_DATE: Final = re.compile(r"([0-9]{4})[-/.年]?([0-9]{1,2})[-/.月]?([0-9]{1,2})日?")
+
+
+def minor_digits(currency: str) -> int:
+    """How many decimals an amount of this currency has."""
+    return MINOR_DIGITS.get(currency, MINOR_DIGITS_DEFAULT)
+
+
+def parse_amount(text: str, currency: str) -> int | None:
+    """The positive amount in minor units that somebody keyed, or `None` when it is none.
+
+    Holds:   a comma only groups thousands; the template's currency may stand beside the figure, another one may not.
+    """
+    figure = "".join(unicodedata.normalize("NFKC", text).upper().split())
+    marks = _CURRENCY_MARKS.findall(figure)
+    if any(currency not in _CURRENCIES_BY_MARK.get(mark, {mark}) for mark in marks):
+        return None
+    found = _AMOUNT.fullmatch(_CURRENCY_MARKS.sub("", figure))
+    if found is None:
+        return None
+    whole, decimals = found[1].replace(",", ""), found[2] or ""
+    digits = minor_digits(currency)
+    if len(whole) > WHOLE_DIGITS_MAX or len(decimals) > digits:
+        return None
+    return int(whole + decimals.ljust(digits, "0")) or None
+
+
+def amount_text(amount_minor: int, currency: str) -> str:
+    """An amount as figures, without its currency: `1234.50`."""
+    digits = minor_digits(currency)
+    if digits == 0:
+        return str(amount_minor)
+    whole, rest = divmod(amount_minor, 10**digits)
+    return f"{whole}.{rest:0{digits}d}"
+
+
+def tidy(form: Form, value: str, currency: str) -> str:
+    """The value as it goes into the books: same meaning, one spelling. What cannot be read stays as keyed."""
+    text = " ".join(unicodedata.normalize("NFKC", value).split())
+    match form:
+        case "amount":
+            minor = parse_amount(value, currency)
+            return text if minor is None else amount_text(minor, currency)
+        case "account":
+            return "".join(character for character in text if character not in " -").upper()
+        case "date":
+            return _tidy_date(text)
+        case "text" | "choice":
+            return text
+
+
+def _tidy_date(text: str) -> str:
+    found = _DATE.fullmatch(text.replace(" ", ""))
+    return text if found is None else f"{found[1]}-{int(found[2]):02d}-{int(found[3]):02d}"
+
+
+def comparable(form: Form, value: str, currency: str) -> str:
+    """What two keyings must share to count as the same."""
+    return tidy(form, value, currency).casefold()
+
+
+def same(form: Form, one: str, other: str, currency: str) -> bool:
+    """Whether two people read the same."""
+    return one == other or comparable(form, one, currency) == comparable(form, other, currency)
