@@ -13,7 +13,16 @@ MINOR_DIGITS: Final[Mapping[str, int]] = {"JPY": 0, "KRW": 0, "VND": 0, "BHD": 3
 MINOR_DIGITS_DEFAULT: Final = 2
 WHOLE_DIGITS_MAX: Final = 15  # more is no amount of this bank
 
-_CURRENCY_MARKS: Final = re.compile(r"[¥￥$€£元圆]|RMB|[A-Z]{3}")
+_CURRENCY_MARKS: Final = re.compile(r"[¥$€£元圆]|[A-Z]{3}")
+_CURRENCIES_BY_MARK: Final[Mapping[str, frozenset[str]]] = {
+    "¥": frozenset({"CNY", "JPY"}),
+    "元": frozenset({"CNY"}),
+    "圆": frozenset({"CNY", "JPY"}),
+    "RMB": frozenset({"CNY"}),
+    "$": frozenset({"USD", "HKD", "SGD", "AUD", "CAD", "NZD"}),
+    "€": frozenset({"EUR"}),
+    "£": frozenset({"GBP"}),
+}
 _AMOUNT: Final = re.compile(r"([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.([0-9]+))?")
 _DATE: Final = re.compile(r"([0-9]{4})[-/.年]?([0-9]{1,2})[-/.月]?([0-9]{1,2})日?")
 
@@ -30,7 +39,7 @@ def parse_amount(text: str, currency: str) -> int | None:
     """
     figure = "".join(unicodedata.normalize("NFKC", text).upper().split())
     marks = _CURRENCY_MARKS.findall(figure)
-    if any(len(mark) == 3 and mark not in (currency, "RMB") for mark in marks):
+    if any(currency not in _CURRENCIES_BY_MARK.get(mark, {mark}) for mark in marks):
         return None
     found = _AMOUNT.fullmatch(_CURRENCY_MARKS.sub("", figure))
     if found is None:
