@@ -98,5 +98,9 @@ def _fetch(jar: Jar, folder: Path) -> None:
         os.replace(whole, folder / jar.file_name)
     except (RuntimeError, ValueError) as error:
         raise problems.not_fetched(jar.coordinate, str(error)) from error
+    except OSError as error:
+        if error.errno is not None:  # the disk's; the network's come without a number
+            raise
+        raise problems.not_fetched(jar.coordinate, str(error)) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)

@@ -73,6 +73,9 @@ class Database:
     def make(self) -> None:
         """Make the cluster when there is none. Errors: `StackProblem` when the folder is another version's."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        owner = self.folder.lstat().st_uid  # the folder may lie in the open, where anybody could have put one or a link
+        if self.folder.is_symlink() or owner not in (os.geteuid(), _runner()):
+            raise problems.not_ours(self.folder, f"user {owner}")
         mark = self._data / "PG_VERSION"
         if mark.exists():
             if mark.read_text().strip() != MAJOR:

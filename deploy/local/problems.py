@@ -30,6 +30,13 @@ def not_a_port(given: str) -> StackProblem:
     )
 
 
+def not_ours(folder: Path, owner: str) -> StackProblem:
+    return StackProblem(
+        f"Expected {folder} to be a folder of this user, found one of {owner}",
+        "see who made it and remove it, or set OPSFLOOR_HOME to a folder that every user can reach",
+    )
+
+
 def unreadable(file: Path, why: str) -> StackProblem:
     return StackProblem(
         f"Expected {file} to say what was started, found: {why}",
@@ -72,4 +79,7 @@ def from_os(error: OSError, folder: Path) -> StackProblem:
             f"Expected to be allowed to write in {folder}, found: {error.strerror}",
             "run as the folder's owner, or set OPSFLOOR_HOME to a folder of your own",
         )
-    return StackProblem(f"Expected to use {folder}, found: {error}", "see the message above")
+    return StackProblem(
+        f"Expected to use {folder}, found: {error}",
+        "set OPSFLOOR_HOME to a folder on a local disk that you may write in",
+    )

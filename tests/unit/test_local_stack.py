@@ -1,0 +1,224 @@
+"""What the local stack says, reads, chooses and writes, without starting anything."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from deploy.local import Stack, StackProblem, children, jars, problems
+from deploy.local.kafka import Broker
+from deploy.local.postgres import SETTINGS, Database
+from deploy.local.stack import home, jars_folder
+
+FOLDER = Path("/somewhere/.opsfloor")
+
+PROBLEMS = {
+    "port": problems.port_taken(9092, "Kafka"),
+    "version": problems.other_version(FOLDER, "PostgreSQL 16", "PostgreSQL 18"),
+    "download": problems.not_fetched("group:artifact:1", "connection refused"),
+    "checksum": problems.checksum_differs(FOLDER / "a.jar", "0" * 64, "1" * 64),
+    "start": problems.did_not_start("Kafka", FOLDER / "kafka.log", "out of memory"),
+    "disk": problems.from_os(OSError(errno.ENOSPC, "No space left on device"), FOLDER),
+    "permission": problems.from_os(OSError(errno.EACCES, "Permission denied"), FOLDER),
+    "other": problems.from_os(OSError(errno.EIO, "Input/output error"), FOLDER),
+    "port number": problems.not_a_port("http"),
+    "note": problems.unreadable(FOLDER / "stack.json", "no JSON"),
+    "owner": problems.not_ours(FOLDER, "user 1001"),
+}
+
+
+@pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS.keys())
+def test_every_problem_has_a_remedy(problem: StackProblem) -> None:
+    """A problem says what was expected and what was found, and its remedy is something a person can do."""
+    assert problem.what.startswith("Expected ")
+    assert re.search(r"\b(set|end|run|read|see|keep|delete|free)\b", problem.remedy)
+    assert problem.remedy in str(problem)
+
+
+def test_a_full_disk_and_a_closed_folder_are_told_apart() -> None:
+    """The same failed write means two things, and each has its own remedy."""
+    assert "free some space" in PROBLEMS["disk"].remedy
+    assert "OPSFLOOR_HOME" in PROBLEMS["permission"].remedy
+
+
+def test_the_lock_names_every_jar_once() -> None:
+    """Each jar has a sha256, the broker and its client have the one version, and no address is named."""
+    locked = jars.locked()
+    names = [jar.file_name for jar in locked]
+    assert len(names) == len(set(names))
+    versions = {jar.version for jar in locked if jar.group == "org.apache.kafka"}
+    assert versions == {jars.KAFKA}
+    assert {"kafka_2.13", "kafka-clients"} <= {jar.artifact for jar in locked}
+    assert all(re.fullmatch(r"[0-9a-f]{64}", jar.sha256) for jar in locked)
+    assert "://" not in (Path(jars.__file__).parent / "jars.lock").read_text()
+
+
+@pytest.fixture
+def one_jar(monkeypatch: pytest.MonkeyPatch) -> jars.Jar:
+    """A lock with a single jar whose content is `whole`."""
+    jar = jars.Jar("group", "artifact", "1", hashlib.sha256(b"whole").hexdigest())
+    monkeypatch.setattr(jars, "locked", lambda: [jar])
+    return jar
+
+
+def test_a_whole_jar_is_taken(one_jar: jars.Jar, tmp_path: Path) -> None:
+    """A jar with the locked checksum is used without any network, and the caller hears of the progress."""
+    (tmp_path / one_jar.file_name).write_bytes(b"whole")
+    told: list[tuple[int, int, str]] = []
+    assert jars.ensure(tmp_path, lambda *step: told.append(step)) == tmp_path
+    assert told == [(0, 1, "group:artifact:1"), (1, 1, "all there")]
+
+
+def test_a_broken_jar_is_refused(one_jar: jars.Jar, tmp_path: Path) -> None:
+    """Half a jar, or another one, is not run: it is named with what to do."""
+    (tmp_path / one_jar.file_name).write_bytes(b"who")
+    with pytest.raises(StackProblem, match=r"artifact-1\.jar") as problem:
+        jars.ensure(tmp_path)
+    assert "delete" in problem.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        (OSError("no route to the repository"), "Expected to fetch group:artifact:1"),
+        (RuntimeError("no such artifact"), "Expected to fetch group:artifact:1"),
+        (OSError(errno.ENOSPC, "No space left on device"), "found the disk full"),
+    ],
+)
+def test_a_failed_download(
+    one_jar: jars.Jar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: Exception, expected: str
+) -> None:
+    """A download that fails says why, leaves no jar and nothing half finished."""
+    monkeypatch.setattr("jgo.maven.MavenContext.project", _raising(raised))
+    with pytest.raises(StackProblem, match=expected):
+        jars.ensure(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def _raising(error: Exception) -> Callable[..., None]:
+    def refuse(*_: object) -> None:
+        raise error
+
+    return refuse
+
+
+@pytest.mark.parametrize("line", ["group:artifact 1", "group:artifact:1", "group:artifact:1 short"])
+def test_a_bent_lock_is_refused(line: str) -> None:
+    """A line of the lock that is no coordinate with a checksum is named by its number."""
+    with pytest.raises(ValueError, match="in line 2"):
+        list(jars._parse(f"# comment\n{line}\n"))
+
+
+def test_free_ports_are_not_those_of_clients() -> None:
+    """A chosen port is free and outside the range that the kernel gives to outgoing connections."""
+    first_outgoing = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    port = children.free_port()
+    assert not children.taken(port)
+    assert 1024 < port < max(first_outgoing, children.PORTS.stop)
+
+
+def test_a_listened_port_is_taken() -> None:
+    """A port that somebody listens on is seen as taken."""
+    with socket.create_server((children.LOOPBACK, 0)) as other:
+        assert children.taken(other.getsockname()[1])
+
+
+def test_a_server_is_known_by_its_mark() -> None:
+    """The same id without the mark is a stranger: neither alive nor ended; with it, it is ended and reaped."""
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "the-mark"]) as process:
+        children.end(process.pid, "another-mark", signal.SIGKILL)
+        assert process.poll() is None
+        assert not children.alive(process.pid, "another-mark")
+        assert children.alive(process.pid, "the-mark")
+        children.end(process.pid, "the-mark", signal.SIGKILL)
+        assert not children.alive(process.pid, "the-mark")
+
+
+def test_the_brokers_properties(tmp_path: Path) -> None:
+    """The broker listens on the loopback address alone, makes no topic unasked, and needs no second broker."""
+    lines = Broker(tmp_path, tmp_path, 21_000, 21_001).properties().splitlines()
+    properties = dict(line.split("=", 1) for line in lines if line)
+    assert properties["advertised.listeners"] == "PLAINTEXT://127.0.0.1:21000"
+    assert all("://127.0.0.1:" in listener for listener in properties["listeners"].split(","))
+    assert properties["auto.create.topics.enable"] == "false"
+    assert properties["group.initial.rebalance.delay.ms"] == "0"
+    assert properties["group.min.session.timeout.ms"] == "1000"
+    factors = {value for name, value in properties.items() if name.endswith(("replication.factor", "min.isr"))}
+    assert factors == {"1"}
+    assert properties["log.dirs"].startswith(str(tmp_path))
+
+
+def test_the_database_is_durable() -> None:
+    """Nothing that keeps a commit is switched off to be fast."""
+    assert SETTINGS["fsync"] == SETTINGS["synchronous_commit"] == "on"
+    assert SETTINGS["listen_addresses"] == children.LOOPBACK
+    assert SETTINGS["max_connections"] == "200"
+
+
+def test_another_versions_broker_data(tmp_path: Path) -> None:
+    """Data that another Kafka wrote is named with both versions and not touched."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "meta.properties").write_text("version=1\n")
+    (tmp_path / "version").write_text("3.9.1\n")
+    with pytest.raises(StackProblem, match=rf"Expected data of Kafka {jars.KAFKA} .*, found Kafka 3\.9\.1"):
+        Broker(tmp_path, tmp_path, 21_000, 21_001).format()
+
+
+def test_a_link_in_place_of_the_databases_folder(tmp_path: Path) -> None:
+    """A link where the data should lie is refused: it could lead anywhere."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "postgres").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StackProblem, match="to be a folder of this user"):
+        Database(tmp_path / "postgres", 21_002).make()
+
+
+def test_folders_follow_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`OPSFLOOR_HOME` moves everything, `OPSFLOOR_JARS` the jars alone."""
+    monkeypatch.setenv("OPSFLOOR_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("OPSFLOOR_JARS", raising=False)
+    assert (home(), jars_folder()) == (tmp_path / "home", tmp_path / "home" / "jars")
+    monkeypatch.setenv("OPSFLOOR_JARS", str(tmp_path / "jars"))
+    assert jars_folder() == tmp_path / "jars"
+
+
+def test_a_stack_that_was_never_up(tmp_path: Path) -> None:
+    """Its status says so, `down` does nothing, and its addresses are a problem with a remedy."""
+    stack = Stack(tmp_path / "none")
+    assert stack.status()["kafka"] == "never started"
+    stack.down()
+    with pytest.raises(StackProblem, match="opsfloor stack up"):
+        stack.addresses()
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_bent_note(tmp_path: Path) -> None:
+    """A note that cannot be read is a problem with a remedy, not a stack trace."""
+    (tmp_path / "stack.json").write_text('{"kafka_port": ')
+    with pytest.raises(StackProblem, match="to say what was started"):
+        Stack(tmp_path).status()
+
+
+def test_a_port_that_is_no_number(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`OPSFLOOR_KAFKA_PORT` with words in it is named before anything is started."""
+    monkeypatch.setenv("OPSFLOOR_KAFKA_PORT", "http")
+    with pytest.raises(StackProblem, match="OPSFLOOR_KAFKA_PORT"):
+        Stack(tmp_path).up()
+
+
+def test_no_permission(tmp_path: Path) -> None:
+    """A place where no folder can be made is a problem that names another place as its remedy."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StackProblem, match="Expected to use") as problem:
+        Stack(tmp_path / "file" / "stack").up()
+    assert "OPSFLOOR_HOME" in problem.value.remedy
+    assert os.path.isfile(tmp_path / "file")
