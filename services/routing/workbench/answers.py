@@ -80,6 +80,11 @@ class Answers:
     def __len__(self) -> int:
         return len(self._by_command)
 
+    @property
+    def awaited(self) -> int:
+        """How many subjects somebody waits for."""
+        return len(self._waiting)
+
     def hear(self, message: Message) -> None:
         """Take one fact of the log in."""
         if isinstance(message, WorkAssigned):

@@ -122,15 +122,15 @@ class Workbench:
         """Exactly the region that the item names, for whoever has it in hand."""
         item = await self.reads.item(sitting.team_id, work_item_id)
         region = _shown("slice", slice_of(sitting, item, attempt, self.now(), Rulebook.of(self.boards)))
-        cut = await self.slices.cut(region)
-        return _shown("slice", part_of_an_image(sitting, cut)).png
+        cut = _granted(await self.slices.cut(region))
+        return _granted(part_of_an_image(sitting, cut)).png
 
     async def whole_image(self, sitting: Seat, work_item_id: str, sha256: str, attempt: int) -> bytes:
         """A whole image that the item lists, for the bank's own people."""
         item = await self.reads.item(sitting.team_id, work_item_id)
         book = Rulebook.of(self.boards)
         listed = _shown("whole", whole_image_of(sitting, item, sha256, attempt, self.now(), book))
-        return await self.slices.whole(listed)
+        return _granted(await self.slices.whole(listed))
 
 
 def workbench_routers(bench: Workbench) -> Sequence[tuple[APIRouter, tuple[str, ...]]]:

@@ -31,6 +31,8 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "lease_over": 409,
     "not_signed_on": 409,
     "no_slice": 404,
+    "image_missing": 404,
+    "bad_region": 409,
 }
 """HTTP status by rejection code."""
 

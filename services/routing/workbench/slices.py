@@ -13,6 +13,9 @@ from PIL import Image
 from services.routing.workbench.decide import Slice
 from services.routing.workbench.metrics import SLICE_SECONDS
 from shared.contracts.message import Region
+from shared.images import crop
+from shared.runtime.errors import ContractError
+from shared.runtime.processor import Rejection
 
 CACHED_BYTES_MAX: Final = 64_000_000
 CUTS_AT_ONCE_MAX: Final = 2  # a decoded scan is large: this bounds the memory, not the speed
@@ -24,16 +27,16 @@ Crop = Callable[[bytes, Region], bytes]
 class Images(Protocol):
     """Where scans lie, by the hash of their bytes."""
 
-    async def get(self, sha256: str) -> bytes:
-        """The image's bytes as the branch sent them."""
+    async def get(self, sha256: str) -> bytes | None:
+        """The image's bytes as the branch sent them; `None` when there are none. Errors: `TransientError`."""
 
 
 class SliceCutter:
     """Fetches images and cuts slices off the event loop. Holds: at most `cached_bytes_max` of encoded images."""
 
-    def __init__(self, images: Images, crop: Crop, cached_bytes_max: int = CACHED_BYTES_MAX) -> None:
+    def __init__(self, images: Images, cut_out: Crop = crop, cached_bytes_max: int = CACHED_BYTES_MAX) -> None:
         self._images: Final = images
-        self._crop: Final = crop
+        self._cut_out: Final = cut_out
         self._cached_bytes_max: Final = cached_bytes_max
         self._cached: Final[OrderedDict[str, bytes]] = OrderedDict()
         self._cached_bytes = 0
@@ -43,27 +46,37 @@ class SliceCutter:
     def cached_bytes(self) -> int:
         return self._cached_bytes
 
-    async def cut(self, region: Region) -> Slice:
+    async def cut(self, region: Region) -> Slice | Rejection:
         """Exactly the region, and how much of the image it is."""
         with SLICE_SECONDS.time():
             content = await self.whole(region.image_sha256)
+            if isinstance(content, Rejection):
+                return content
             async with self._turns:
                 return await asyncio.to_thread(self._cut, content, region)
 
-    async def whole(self, sha256: str) -> bytes:
+    async def whole(self, sha256: str) -> bytes | Rejection:
         """The whole image. Who may see it is not decided here."""
         known = self._cached.get(sha256)
         if known is not None:
             self._cached.move_to_end(sha256)
             return known
         content = await self._images.get(sha256)
+        if content is None:
+            return Rejection("image_missing", "Expected the image in the store, found none; tell the people on call")
         self._remember(sha256, content)
         return content
 
-    def _cut(self, content: bytes, region: Region) -> Slice:
-        with Image.open(BytesIO(content)) as image:  # reads the head only
-            width, height = image.size
-        return Slice(self._crop(content, region), region.width * region.height / (width * height))
+    def _cut(self, content: bytes, region: Region) -> Slice | Rejection:
+        try:
+            png = self._cut_out(content, region)
+            with Image.open(BytesIO(content)) as image:  # reads the head only
+                width, height = image.size
+        except (ContractError, OSError) as error:
+            return Rejection(
+                "bad_region", f"Expected a readable image with this slice in it ({error}); decline the item"
+            )
+        return Slice(png, region.width * region.height / (width * height))
 
     def _remember(self, sha256: str, content: bytes) -> None:
         if sha256 in self._cached or len(content) > self._cached_bytes_max:

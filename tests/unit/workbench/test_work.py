@@ -1,0 +1,273 @@
+"""Signing on, the next item, accept, decline, complete: over the real desk."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from services.routing.workbench.answers import Answers
+from shared.contracts.routing import WorkCompleted
+from tests.unit.routing.floor import order
+from tests.unit.workbench.window import LATER, RESULT, SLICE, Window
+
+ENDPOINTS: list[tuple[str, str, Any]] = [
+    ("POST", "/sign-on", None),
+    ("POST", "/sign-off", None),
+    ("GET", "/commands/some-command", None),
+    ("GET", "/next", None),
+    ("POST", "/assignment/item-1/accept", {"attempt": 1}),
+    ("POST", "/assignment/item-1/decline", {"attempt": 1, "reason": "torn"}),
+    ("POST", "/assignment/item-1/complete", RESULT),
+    ("GET", "/assignment/item-1/slice?attempt=1", None),
+    ("GET", f"/assignment/item-1/images/{SLICE.image_sha256}?attempt=1", None),
+]
+
+
+@pytest.fixture
+def window() -> Window:
+    return Window()
+
+
+def completions(window: Window, team: str = "north") -> int:
+    """How many results the desk gave out."""
+    return sum(isinstance(fact, WorkCompleted) for fact in window.desks.by_team[team].facts)
+
+
+@pytest.mark.parametrize(("method", "path", "body"), ENDPOINTS)
+async def test_every_endpoint_wants_a_token(window: Window, method: str, path: str, body: Any) -> None:
+    """Without a token nothing of the workbench answers."""
+    assert (await window.anonymous().request(method, path, json=body)).status_code == 401
+
+
+@pytest.mark.parametrize("role", ["team_leader", "auditor", "vendor_manager", "on_call", "branch", "service"])
+@pytest.mark.parametrize(("method", "path", "body"), ENDPOINTS)
+async def test_every_endpoint_wants_an_operator(window: Window, method: str, path: str, body: Any, role: str) -> None:
+    """No other role does an operator's work, not even with an operator's name."""
+    answer = await window.client("anna", role=role).request(method, path, json=body)
+    assert (answer.status_code, answer.json()["code"]) == (403, "wrong_role")
+
+
+@pytest.mark.parametrize(
+    ("subject", "team", "claims", "code"),
+    [
+        ("anna", None, {}, "no_team"),
+        ("anna", "south", {}, "wrong_team"),
+        ("anna", "nowhere", {}, "wrong_team"),
+        ("nobody", "north", {}, "unknown_operator"),
+        ("anna", "north", {"provider_id": "keyers"}, "wrong_provider"),
+    ],
+)
+@pytest.mark.parametrize(("method", "path", "body"), ENDPOINTS)
+async def test_token_and_reference_must_agree(
+    window: Window, method: str, path: str, body: Any, subject: str, team: str | None, claims: dict[str, str], code: str
+) -> None:
+    """A token whose team or provider is not the operator's own in the reference opens nothing and publishes nothing."""
+    answer = await window.client(subject, team, **claims).request(method, path, json=body)
+    assert (answer.status_code, answer.json()["code"]) == (403, code)
+    assert window.desks.published == []
+
+
+async def test_an_operator_works_from_sign_on_to_sign_off(window: Window) -> None:
+    """The whole round: nothing, an offer, in hand, done, gone; every answer is the desk's own."""
+    anna = window.client("anna")
+    assert (await anna.get("/next")).json()["code"] == "not_signed_on"
+    signed = (await anna.post("/sign-on")).json()
+    assert (signed["state"], signed["answer"]) == ("taken", "ready")
+    assert (await anna.get("/next")).status_code == 204
+    window.desks.place(order(slice=SLICE))
+    offered = (await anna.get("/next")).json()
+    assert (offered["work_item_id"], offered["state"], offered["attempt"]) == ("item-1", "offered", 1)
+    assert (await anna.post("/assignment/item-1/accept", json={"attempt": 1})).json()["answer"] == "taken"
+    assert (await anna.get("/next")).json()["state"] == "in_hand"
+    done = await anna.post("/assignment/item-1/complete", json=RESULT)
+    assert (done.status_code, done.json()["answer"]) == (200, "completed")
+    assert (await anna.get(f"/commands/{done.json()['command_id']}")).json()["answer"] == "completed"
+    assert (await anna.get("/next")).status_code == 204
+    assert (await anna.post("/sign-off")).json()["answer"] == "signed_off"
+    assert completions(window) == 1
+
+
+async def test_what_an_operator_is_told_names_no_image_and_no_colleague(window: Window) -> None:
+    """The assignment says that there is a slice, not of which image, and not who is excluded."""
+    anna = await window.in_hand(excluded_operators=("ben",), excluded_teams=("south",))
+    told = (await anna.get("/next")).text
+    assert SLICE.image_sha256 not in told
+    assert "ben" not in told
+    assert "south" not in told
+
+
+async def test_a_long_poll_is_woken_by_an_offer(window: Window) -> None:
+    """Who waits for work has it as soon as the log tells, long before the poll would look by itself."""
+    anna = window.client("anna")
+    await anna.post("/sign-on")
+    waiting = asyncio.create_task(anna.get("/next", params={"wait_seconds": 30}, timeout=60))
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    window.desks.place(order(slice=SLICE))
+    answer = await asyncio.wait_for(waiting, 1)
+    assert answer.json()["work_item_id"] == "item-1"
+
+
+async def test_a_long_poll_ends_empty_handed_in_time(window: Window) -> None:
+    """With no work a poll ends after the seconds that were asked for; beyond 30 nobody may ask."""
+    anna = window.client("anna")
+    await anna.post("/sign-on")
+    assert (await asyncio.wait_for(anna.get("/next", params={"wait_seconds": 0.05}), 1)).status_code == 204
+    assert (await anna.get("/next", params={"wait_seconds": 31})).status_code == 422
+
+
+async def test_a_long_poll_looks_by_itself_when_the_log_is_silent(
+    window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An offer that the log never told is found in the desk's rows."""
+    monkeypatch.setattr("services.routing.workbench.api.LOOK_AGAIN_SECONDS", 0.02)
+    anna = window.client("anna")
+    await anna.post("/sign-on")
+    window.desks.mute = True
+    waiting = asyncio.create_task(anna.get("/next", params={"wait_seconds": 30}, timeout=60))
+    await asyncio.sleep(0.05)
+    window.desks.place(order(slice=SLICE))
+    assert (await asyncio.wait_for(waiting, 1)).json()["work_item_id"] == "item-1"
+
+
+async def test_a_result_handed_in_twice_counts_once(window: Window) -> None:
+    """The same completion again gives the same answer under the same command id, and the desk hears it once."""
+    anna = await window.in_hand()
+    first = await anna.post("/assignment/item-1/complete", json=RESULT)
+    published = len(window.desks.published)
+    again = await anna.post("/assignment/item-1/complete", json=RESULT)
+    assert (first.status_code, first.json()) == (again.status_code, again.json())
+    assert len(window.desks.published) == published
+    assert completions(window) == 1
+
+
+async def test_a_result_handed_in_twice_at_once_counts_once(window: Window) -> None:
+    """Two copies under way together are one command to the desk."""
+    anna = await window.in_hand()
+    answers = await asyncio.gather(*(anna.post("/assignment/item-1/complete", json=RESULT) for _ in range(3)))
+    assert {answer.json()["answer"] for answer in answers} == {"completed"}
+    assert completions(window) == 1
+
+
+async def test_another_process_knows_the_answer_from_the_rows(window: Window) -> None:
+    """A workbench that started after the completion answers the same command from the desk's rows."""
+    anna = await window.in_hand()
+    first = await anna.post("/assignment/item-1/complete", json=RESULT)
+    window.app = window.face(window.started_anew(Answers()))
+    published = len(window.desks.published)
+    again = await window.client("anna").post("/assignment/item-1/complete", json=RESULT)
+    assert again.json()["answer"] == first.json()["answer"] == "completed"
+    assert len(window.desks.published) == published
+
+
+async def test_the_same_key_with_other_content_is_a_conflict(window: Window) -> None:
+    """An Idempotency-Key stands for one content; the first answer stays."""
+    anna = await window.in_hand()
+    key = {"Idempotency-Key": "my-key"}
+    assert (await anna.post("/assignment/item-1/complete", json=RESULT, headers=key)).json()["command_id"] == "my-key"
+    other = {**RESULT, "outcome": {"form": "keyed", "value": "9,999.00"}}
+    answer = await anna.post("/assignment/item-1/complete", json=other, headers=key)
+    assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
+    assert (await anna.get("/commands/my-key")).json()["answer"] == "completed"
+    assert completions(window) == 1
+
+
+async def test_two_operators_may_choose_the_same_key(window: Window) -> None:
+    """A key belongs to its operator: nobody can take another's command away by guessing its id."""
+    key = {"Idempotency-Key": "same"}
+    anna, ben = window.client("anna"), window.client("ben")
+    assert (await anna.post("/sign-on", headers=key)).json()["answer"] == "ready"
+    assert (await ben.get("/commands/same")).json()["state"] == "pending"
+    assert (await ben.post("/sign-on", headers=key)).json()["answer"] == "ready"
+    assert len({event_id for _, event_id in window.desks.published}) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"attempt": 2}, "superseded"),
+        ({"outcome": {"form": "review", "passed": True}}, "wrong_outcome"),
+    ],
+)
+async def test_a_refusal_of_the_desk_is_a_problem(window: Window, changes: dict[str, Any], code: str) -> None:
+    """What the desk refuses is a 409 with the desk's own code and sentence, and the item stays in hand."""
+    anna = await window.in_hand()
+    answer = await anna.post("/assignment/item-1/complete", json={**RESULT, **changes})
+    assert (answer.status_code, answer.json()["code"]) == (409, code)
+    assert answer.json()["detail"].startswith("Expected ")
+    assert (await anna.get("/next")).json()["state"] == "in_hand"
+    assert completions(window) == 0
+
+
+async def test_nobody_completes_a_colleagues_item(window: Window) -> None:
+    """The desk refuses the result of whoever has not the item in hand; the right one still counts."""
+    anna = await window.in_hand()
+    ben = window.client("ben")
+    await ben.post("/sign-on")
+    answer = await ben.post("/assignment/item-1/complete", json=RESULT)
+    assert (answer.status_code, answer.json()["code"]) == (409, "superseded")
+    assert (await anna.post("/assignment/item-1/complete", json=RESULT)).status_code == 200
+
+
+async def test_a_declined_item_goes_to_a_colleague(window: Window) -> None:
+    """Decline gives the item back with its reason; somebody else is offered it as the next attempt."""
+    anna, ben = await window.in_hand(), window.client("ben")
+    await ben.post("/sign-on")
+    answer = await anna.post("/assignment/item-1/decline", json={"attempt": 1, "reason": "illegible"})
+    assert (answer.status_code, answer.json()["answer"]) == (200, "declined")
+    assert (await anna.get("/next")).status_code == 204
+    assert (await ben.get("/next")).json()["attempt"] == 2
+
+
+async def test_a_desk_that_is_silent_leaves_the_command_pending(window: Window) -> None:
+    """Without an answer it is a 202, told apart from taken; once the desk works the same command is found taken."""
+    anna = await window.in_hand()
+    window.desks.deaf = True
+    answer = await anna.post("/assignment/item-1/complete", json=RESULT)
+    assert (answer.status_code, answer.json()["state"]) == (202, "pending")
+    assert (await anna.get(f"/commands/{answer.json()['command_id']}")).json()["state"] == "pending"
+    window.desks.deaf = False
+    command, _ = window.desks.published[-1]
+    window.desks.meet("north", command)
+    assert (await anna.get(f"/commands/{answer.json()['command_id']}")).json()["state"] == "taken"
+
+
+async def test_a_bus_that_is_away_is_told_and_nothing_is_lost(window: Window) -> None:
+    """The command was not taken: 503, and the same request again works."""
+    anna = await window.in_hand()
+    window.desks.away = True
+    answer = await anna.post("/assignment/item-1/complete", json=RESULT)
+    assert (answer.status_code, answer.json()["code"]) == (503, "dependency_away")
+    assert "broker's address" not in answer.text
+    window.desks.away = False
+    assert (await anna.post("/assignment/item-1/complete", json=RESULT)).status_code == 200
+
+
+async def test_who_let_a_lease_run_out_is_told_to_sign_on_again(window: Window) -> None:
+    """An operator marked away gets no work and a reason."""
+    anna = await window.in_hand()
+    window.desks.wait("north", LATER)
+    answer = await anna.get("/next", params={"wait_seconds": 5})
+    assert (answer.status_code, answer.json()["code"]) == (409, "not_signed_on")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"attempt": 0},
+        {**RESULT, "handle_seconds": -1},
+        {**RESULT, "outcome": {"form": "dance"}},
+        {**RESULT, "outcome": {"form": "keyed", "value": "x" * 501}},
+    ],
+)
+async def test_a_result_of_the_wrong_form_is_not_published(window: Window, body: dict[str, Any]) -> None:
+    """What breaks the form is refused at the face; the desk never hears of it."""
+    anna = await window.in_hand()
+    published = len(window.desks.published)
+    answer: httpx.Response = await anna.post("/assignment/item-1/complete", json=body)
+    assert answer.status_code == 422
+    assert len(window.desks.published) == published
