@@ -5,15 +5,23 @@ from __future__ import annotations
 import pytest
 
 from services.audit.controls.processor import controls
+from services.intake.reception.processor import reception
 from services.routing.desk.processor import desk
 from services.routing.placement.processor import placement
 from services.vendor.supervision.processor import supervision
 from shared.contracts.flow import READERS
 from shared.contracts.promises import topic_of
 from shared.contracts.registry import CONTRACTS, TOPICS
+from shared.images.store import ImageStore
 from shared.runtime.processor import Processor
 
-PROCESSORS: tuple[Processor, ...] = (controls(), placement(), desk(), supervision())
+PROCESSORS: tuple[Processor, ...] = (
+    reception(ImageStore(None)),  # never asked for an image here
+    controls(),
+    placement(),
+    desk(),
+    supervision(),
+)
 
 
 def test_every_topic_has_an_owner_and_readers_on_record() -> None:
