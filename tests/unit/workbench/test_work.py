@@ -8,9 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
+from services.routing.desk.state import DeskOperator
 from services.routing.workbench.answers import Answers
 from shared.contracts.routing import WorkCompleted
 from tests.unit.routing.floor import order
+from tests.unit.workbench.test_tailer import ASSIGNED
 from tests.unit.workbench.window import LATER, RESULT, SLICE, Window
 
 ENDPOINTS: list[tuple[str, str, Any]] = [
@@ -271,3 +273,26 @@ async def test_a_result_of_the_wrong_form_is_not_published(window: Window, body:
     answer: httpx.Response = await anna.post("/assignment/item-1/complete", json=body)
     assert answer.status_code == 422
     assert len(window.desks.published) == published
+
+
+async def test_an_offer_that_is_gone_again_does_not_make_the_poll_spin(
+    window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Woken for an item that the rows no longer hold, a poll looks once and waits on."""
+    looks = 0
+    real = window.desks.operator
+
+    async def counted(team_id: str, operator_id: str) -> DeskOperator | None:
+        nonlocal looks
+        looks += 1
+        await asyncio.sleep(0)
+        return await real(team_id, operator_id)
+
+    monkeypatch.setattr(window.desks, "operator", counted)
+    anna = window.client("anna")
+    await anna.post("/sign-on")
+    waiting = asyncio.create_task(anna.get("/next", params={"wait_seconds": 0.2}))
+    await asyncio.sleep(0.05)
+    window.answers.hear(ASSIGNED)
+    assert (await waiting).status_code == 204
+    assert looks == 3  # at first, when woken, at the end
