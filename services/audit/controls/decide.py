@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 from services.audit.controls import results
 from services.audit.controls.course import Course, proceed
 from services.audit.controls.due import due_at
-from services.audit.controls.orders import NoImage, cut, entry_order
+from services.audit.controls.orders import cut, entry_order
 from services.audit.controls.state import Case, Phase, answer_mark
 from shared.contracts.audit import (
     CaseClosed,
@@ -18,7 +18,7 @@ from shared.contracts.audit import (
 )
 from shared.contracts.core import PostingConfirmed, PostingFailed
 from shared.contracts.intake import CaseOpened
-from shared.contracts.message import Message, Region
+from shared.contracts.message import Message
 from shared.contracts.reference import BusinessType
 from shared.contracts.routing import WorkCompleted
 from shared.runtime.processor import Event, Facts, Rejection, Situation
@@ -33,16 +33,16 @@ def _start(course: Course, opened: CaseOpened) -> None:
         detail = f"Expected a business type of the reference data, found {opened.business_type}"
         course.add(_closed_unstarted(course, opened, detail))
         return
-    regions = [(field, cut(field.area, opened)) for field in template.fields]
     course.add(_started(course, opened, template))
-    missing = next((region for _, region in regions if isinstance(region, NoImage)), None)
-    if missing is not None:
-        course.close("image_missing", f"Expected a measured image with the label {missing.label!r}, found none")
+    regions = {field.name: region for field in template.fields if (region := cut(field.area, opened)) is not None}
+    missing = [field for field in template.fields if field.name not in regions]
+    if missing:
+        label = missing[0].area.image
+        course.close("image_missing", f"Expected a measured image with the label {label!r}, found none")
         return
-    for field, region in regions:
-        assert isinstance(region, Region)  # noqa: S101 - tells the type checker what the line above found
+    for field in template.fields:
         for keying in range(1, field.keyings + 1):
-            course.ask(entry_order(course.case, field, keying, region, course.now))
+            course.ask(entry_order(course.case, field, keying, regions[field.name], course.now))
 
 
 def _started(course: Course, opened: CaseOpened, template: BusinessType) -> CaseStarted:

@@ -24,6 +24,7 @@ RESULTS: Final = Counter("opsfloor_results_total", "Results of work items", ["bu
 ENTRIES: Final = Counter("opsfloor_entries_total", "Fields compared", ["outcome"])
 ERRORS: Final = Counter("opsfloor_keying_errors_total", "Keying errors caught", ["provider", "found_by"])
 POSTINGS: Final = Counter("opsfloor_postings_requested_total", "Postings requested of the core bank", ["business_type"])
+ANSWERS_REFUSED: Final = Counter("opsfloor_core_answers_refused_total", "Core answers that do not fit", ["code"])
 
 
 def measure(facts: Sequence[Message], now: datetime) -> None:
@@ -48,6 +49,8 @@ def measure(facts: Sequence[Message], now: datetime) -> None:
                 ERRORS.labels(fact.doer.provider_id, fact.found_by).inc()
             case audit.PostingRequested():
                 POSTINGS.labels(fact.business_type).inc()
+            case audit.PostingAnswerRefused():
+                ANSWERS_REFUSED.labels(fact.code).inc()
             case _:
                 continue
 

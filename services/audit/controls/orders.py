@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypedDict
 
@@ -19,15 +18,11 @@ from shared.runtime.processor import derived_id
 DECLARED: Final = "declared_amount"  # the name under which the branch's own figure is shown
 
 
-@dataclass(frozen=True, slots=True)
-class NoImage:
-    """The case has no measured image with the label that a slice is to be cut from."""
+def cut(area: SliceArea, opened: CaseOpened) -> Region | None:
+    """The area of a field in pixels of the first measured image with its label; `None` when there is none.
 
-    label: str
-
-
-def cut(area: SliceArea, opened: CaseOpened) -> Region | NoImage:
-    """The area of a field in pixels of the first image with its label; at least one pixel, inside the image."""
+    Holds:   at least one pixel, and nothing beyond the image.
+    """
     sizes = {size.image_sha256: size for size in opened.image_sizes}
     for image in opened.images:
         size = sizes.get(image.sha256)
@@ -40,7 +35,7 @@ def cut(area: SliceArea, opened: CaseOpened) -> Region | NoImage:
                 width=max(1, min(round(area.width * size.width), size.width - x)),
                 height=max(1, min(round(area.height * size.height), size.height - y)),
             )
-    return NoImage(area.image)
+    return None
 
 
 class _Common(TypedDict):
@@ -129,7 +124,7 @@ def review_order(case: Case, now: datetime) -> WorkOrder:
 def authorisation_order(case: Case, now: datetime) -> WorkOrder:
     """Grant or refuse. Where the amount is re-keyed blind, no amount is shown."""
     tier = case.tier
-    rekey = tier is not None and tier.rekey_amount
+    rekey = tier is not None and tier.rekey_amount and tier.amount is not None
     apart = case.granted_teams if tier is not None and tier.distinct_teams else ()
     return WorkOrder(
         **_common(case, "authorisation", f"authorisation-{case.authorisations + 1}", "authorisation", now),

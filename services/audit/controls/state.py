@@ -142,7 +142,8 @@ def answer_mark(fact: PostingAnswerRefused) -> str:
 
 
 def _moved(case: Case, **changes: Any) -> Case:
-    # `dataclasses.replace` takes several times as long, and every fact is folded twice: while deciding, and by the runtime.
+    # `dataclasses.replace` takes several times as long, and every fact is folded twice: while deciding, and by
+    # the runtime.
     moved = object.__new__(Case)
     moved.__dict__.update(case.__dict__, **changes)
     return moved

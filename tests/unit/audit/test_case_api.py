@@ -11,17 +11,19 @@ import pytest
 from fastapi import FastAPI
 
 from services.audit.api import case_id_of, case_router
+from services.audit.controls.metrics import ANSWERS_REFUSED, measure
 from services.audit.controls.processor import controls
 from services.audit.controls.state import Case, Phase, apply, empty
 from services.audit.store import SQL, JournalEntry
 from services.audit.timeline import _SAYINGS, sentence
+from services.audit.wiring import names_in
 from shared.contracts.audit import CASE as CASE_TOPIC
 from shared.contracts.audit import POSTING, WORK
 from shared.contracts.message import Message, Topic
 from shared.contracts.registry import CONTRACTS
 from shared.contracts.work import ArbitrationRuling, AuthorisationVerdict, ReviewVerdict
 from shared.http.problems import install_problems
-from tests.unit.audit.floor_of_cases import CaseRun, confirmed, failed, opened, run_in, started, with_amount
+from tests.unit.audit.floor_of_cases import CaseRun, confirmed, failed, opened, reference, run_in, started, with_amount
 
 NAMES = {"op-north1": "Chen Wei"}
 
@@ -201,6 +203,21 @@ def test_what_nobody_knows_is_still_told() -> None:
     """A fact of a newer version breaks no timeline."""
     assert "audit.thing.v9" in sentence("audit.thing.v9", {})
     assert "audit.case-posted.v1" in sentence("audit.case-posted.v1", {"case_id": 1})
+
+
+def test_people_have_names() -> None:
+    """A person is told by name, and by the id once the reference data forget them."""
+    name_of = names_in(reference())
+    assert (name_of("op-north1"), name_of("op-gone")) == ("Op 1", "op-gone")
+
+
+def test_a_refused_answer_is_counted() -> None:
+    """Whoever watches the floor sees that the core bank contradicts itself."""
+    counted = ANSWERS_REFUSED.labels("contradiction")
+    before = counted._value.get()
+    run = run_in(Phase.CLOSED)
+    measure(run.take(confirmed()), run.now)
+    assert counted._value.get() == before + 1
 
 
 def test_the_statements_are_named() -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.audit.controls.due import due_at
-from services.audit.controls.orders import DECLARED, NoImage, cut
+from services.audit.controls.orders import DECLARED, cut
 from services.audit.controls.tiers import tier_for
 from shared.contracts.audit import CaseClosed, CaseStarted, TierApplied
 from shared.contracts.intake import ImageSize
@@ -66,7 +66,7 @@ def test_a_slice_is_cut_in_pixels_inside_the_image() -> None:
 
 def test_no_image_to_cut_from_closes_the_case() -> None:
     """Without a measured image of the template's label nobody is shown anything: the case is closed, with reason."""
-    assert cut(SliceArea(image="seal", left=0, top=0, width=1, height=1), opened()) == NoImage("seal")
+    assert cut(SliceArea(image="seal", left=0, top=0, width=1, height=1), opened()) is None
     run = started(image_sizes=())
     assert [fact.code for fact in run.of(CaseClosed)] == ["image_missing"]
     assert not run.case.open_items
