@@ -388,6 +388,16 @@ def test_a_confirmed_value_finds_no_error() -> None:
     assert run.of(KeyingErrorFound) == []
 
 
+def test_a_keying_error_is_named_once() -> None:
+    """A keying that arbitration found wrong is not found wrong again when a review disputes the ruling."""
+    run = started().key_all(amount="12,600.00")
+    run.do("arbitration", "op-north2", ArbitrationRuling(value="12,500.00"))
+    run.do("review-1", "op-south2", ReviewVerdict(passed=False, wrong_fields=("amount",)))
+    run.do("arbitration-2", "op-north4", ArbitrationRuling(value="12,700.00"))
+    found = [(fact.doer.operator_id, fact.found_by) for fact in run.of(KeyingErrorFound)]
+    assert found == [("op-north1", "arbitration"), ("op-south1", "review")]
+
+
 def test_reviews_run_out() -> None:
     """The last review that the template allows ends the case when it fails."""
     run = started().key_all()
