@@ -92,8 +92,7 @@ class Broker:
                 *self._java(),
                 "kafka.tools.StorageTool",
                 "format",
-                "-t",
-                cluster,
+                f"--cluster-id={cluster}",  # one word: an id may begin with a dash, which would read as an option
                 "-c",
                 str(self._file),
                 "--ignore-formatted",

