@@ -107,6 +107,7 @@ class MemoryReader:
         self._generation = -1
         self._owned: frozenset[int] = frozenset()
         self._positions: dict[Place, int] = {}
+        self._turn = 0
         self.isolated = False  # hears nothing of rebalances: a paused process that wakes up as a zombie
 
     async def start(self) -> None:
@@ -119,7 +120,10 @@ class MemoryReader:
         if not self.isolated:
             await self._settle()
         taken: list[Record] = []
-        for place in sorted(self._positions):
+        places = sorted(self._positions)
+        self._turn += 1  # no place is always served first, else a long one would starve the others
+        for index in range(len(places)):
+            place = places[(self._turn + index) % len(places)]
             rows = self._log.records[place]
             start = self._positions[place]
             found = rows[start : start + records_max - len(taken)]

@@ -125,7 +125,7 @@ class Processor:
              `decide(state, event, situation)` is pure and returns facts, or a `Rejection` which `refuse` makes facts;
              `apply(state, fact)` is the only mover and may move a large state in place;
              `alarms(state)` names what the entity wants to be woken by, a pure function of the state.
-             `keep_in_memory(state)`: the state must not be evicted and is loaded at claim (desks).
+             `keep_in_memory`: the states must not be evicted and are loaded at claim (desks).
     """
 
     service: str
@@ -142,6 +142,7 @@ class Processor:
     observe: Callable[[Sequence[Message], Mapping[str, Any]], Awaitable[Sequence[Any]]] | None = None
     journal: bool = False  # keep every fact of an entity for ever, for a timeline
     keep_in_memory: bool = False
+    measure: Measure | None = None  # told of facts once they are committed
     takes: frozenset[str] = (
         frozenset()
     )  # the kinds it reads; others of its topics are passed over undecoded; empty: all

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -25,6 +25,7 @@ BACKOFF_SECONDS: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 WAIT_SECONDS_MAX: Final = 0.1
 IDLE_TURNS_MAX: Final = 5  # then what was published is noted without waiting for a batch
 STALL_SECONDS: Final = 30.0
+RECLAIM_SECONDS: Final = 2.0  # a shard lost to another owner is claimed again if the group still says it is ours
 
 
 def poisoned(row: OutboxRow, doubtful: set[int]) -> bool:
@@ -56,7 +57,14 @@ class Runner:
     """
 
     def __init__(
-        self, processor: Processor, log: Log, store: Store, boards: Boards, clock: Clock, limits: Limits | None = None
+        self,
+        processor: Processor,
+        log: Log,
+        store: Store,
+        boards: Boards,
+        clock: Clock,
+        limits: Limits | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.processor: Final = processor
         self.progress: Final = Progress()
@@ -74,6 +82,8 @@ class Runner:
         self._pending: list[OutboxRow] = []
         self._published: dict[LaneOut, int] = {}
         self._doubtful: set[int] = set()  # shards to claim again before the next batch
+        self._lost: dict[int, float] = {}  # shards found to have another owner → when to claim them again
+        self._monotonic: Final = monotonic
         self._stopping = False
         self._idle_turns = 0
 
@@ -119,7 +129,7 @@ class Runner:
 
     async def cycle(self) -> None:
         """One batch: fetch, decide, commit. Its facts wait in `flush`'s queue."""
-        if self._doubtful:
+        if self._doubtful or self._lost:
             await self.heal()
         self.progress.last_cycle = time.monotonic()
         records = await self._reader.fetch(self._limits.batch_records_max, self._wait_seconds())
@@ -179,6 +189,7 @@ class Runner:
             _log.warning("shards have another owner", processor=self._name, shards=sorted(lost))
             for number in lost:
                 self._forget(number)
+                self._lost[number] = self._monotonic() + RECLAIM_SECONDS
             self._doubt(set(batch.epochs) - lost)
             return
         self._pending.extend(batch.outbox)
@@ -241,9 +252,14 @@ class Runner:
         metrics.OWNED.labels(self._name).set(len(self._engine.shards))
 
     async def heal(self) -> None:
-        """Claim the doubtful shards again and read on from what the store says."""
+        """Claim the doubtful shards again and read on from what the store says.
+
+        A shard whose commit found another owner is claimed again too, a little later, unless the group has taken it away
+        meanwhile: the other owner may have been one whom the group had already put out.
+        """
         async with self._mutex:
-            shards = self._doubtful & set(self._engine.shards)
+            now = self._monotonic()
+            shards = self._doubtful & set(self._engine.shards) | {n for n, at in self._lost.items() if at <= now}
             self._doubtful = set()
             if shards:
                 starts = await self._claim(frozenset(shards))
@@ -255,6 +271,8 @@ class Runner:
 
     async def _dropped(self, shards: frozenset[int]) -> None:
         async with self._mutex:
+            for number in shards:
+                self._lost.pop(number, None)
             failed = await self._publish(self._take_pending(shards))
             if failed:
                 _log.warning("left for the next owner to publish", processor=self._name, shards=sorted(failed))
@@ -284,6 +302,7 @@ class Runner:
         while todo and not self._stopping:
             for number in todo:
                 self._forget(number)
+                self._lost.pop(number, None)
             try:
                 claims = await self._store.claim(sorted(todo))
                 for number, claim in claims.items():
@@ -303,8 +322,11 @@ class Runner:
         metrics.CLAIMS.labels(self._name).inc()
         metrics.OWNED.labels(self._name).set(len(self._engine.shards))
         if self.processor.keep_in_memory:
-            for key, rows in (await self._store.load_shard(number)).items():
-                self._engine.put(number, key, rows, 0)
+            everything = await self._store.load_shard(number)
+            keys = [(number, key) for key in everything]
+            lengths = await self._store.journal_length(keys) if self.processor.journal else {}
+            for key, rows in everything.items():
+                self._engine.put(number, key, rows, lengths.get((number, key), 0))
         _log.info("claimed", processor=self._name, shard=number, epoch=claim.epoch, unpublished=len(claim.unpublished))
         return {(t.name, number): claim.next_offsets.get((t.name, number), 0) for t in self.processor.inputs}
 

@@ -1,0 +1,228 @@
+"""An auditor who reads the topics from outside and says whether the promises were kept.
+
+Used on the real bus (the demo, the fault tests) and on the simulator's, so that both are judged by the same eyes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from shared.contracts import audit, branch, core, intake, routing
+from shared.contracts.message import Message
+from shared.runtime.errors import ContractError
+from shared.runtime.headers import body_of, origin_of
+from shared.runtime.log import Record
+
+Ended = audit.CasePosted | audit.CaseClosed
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A broken promise. `promise` is its short name, `detail` names what and where."""
+
+    promise: str
+    detail: str
+
+
+@dataclass(slots=True)
+class CaseSeen:
+    """What was seen of one case. Holds: `roles` maps an operator to the roles of their accepted results."""
+
+    opened: int = 0
+    started: audit.CaseStarted | None = None
+    ends: list[Ended] = field(default_factory=list)
+    requested: list[str] = field(default_factory=list)
+    roles: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    accepted_items: Counter[str] = field(default_factory=Counter)
+
+
+class Auditor:
+    """Takes every record of the floor's topics, in any order of topics, and keeps what the promises are judged by.
+
+    Holds:   a record that its lane has seen already is dropped, as every reader does; a gap on a lane is a finding.
+    """
+
+    def __init__(self) -> None:
+        self.submitted: Final[dict[str, branch.SubmissionSent]] = {}
+        self.receipts: Final[dict[str, list[Message]]] = defaultdict(list)
+        self.cases: Final[dict[str, CaseSeen]] = defaultdict(CaseSeen)
+        self.case_by_submission: Final[dict[str, str]] = {}
+        self.results: Final[Counter[str]] = Counter()
+        self.work: Final[dict[str, set[str]]] = defaultdict(set)
+        self.confirmed: Final[dict[str, set[str]]] = defaultdict(set)
+        self.failed: Final[set[str]] = set()
+        self.requests: Final[dict[str, audit.PostingRequested]] = {}
+        self.duplicates = 0
+        self.records = 0
+        self.counts: Final[Counter[str]] = Counter()
+        self.first_assigned: Final[dict[str, datetime]] = {}
+        self._lanes: Final[dict[tuple[str, str, int], int]] = {}
+        self._findings: Final[list[Finding]] = []
+
+    def take(self, record: Record) -> Message | None:
+        """Take one raw record; returns its message when it is new and readable."""
+        self.records += 1
+        try:
+            origin = origin_of(record)
+            message = body_of(record, origin.kind)
+        except ContractError:
+            return None  # unreadable: the floor parks it, and an auditor cannot judge it
+        if origin.sequence and not self._lane(record, origin.source, origin.sequence):
+            return None
+        self.counts[origin.kind] += 1
+        self._see(message)
+        return message
+
+    def take_all(self, records: Iterable[Record]) -> None:
+        """Take many."""
+        for record in records:
+            self.take(record)
+
+    def _lane(self, record: Record, source: str, sequence: int) -> bool:
+        lane = (source, record.topic, record.partition)
+        last = self._lanes.get(lane, 0)
+        if sequence <= last:
+            self.duplicates += 1
+            return False
+        if sequence != last + 1:
+            self._find("dense lanes", f"{source} → {record.topic}[{record.partition}]: {sequence} after {last}")
+        self._lanes[lane] = sequence
+        return True
+
+    def _find(self, promise: str, detail: str) -> None:
+        self._findings.append(Finding(promise, detail))
+
+    def _see(self, message: Message) -> None:
+        match message:
+            case branch.SubmissionSent():
+                self.submitted.setdefault(message.submission_id, message)
+            case intake.SubmissionAccepted() | intake.SubmissionRejected():
+                self.receipts[message.submission_id].append(message)
+            case intake.CaseOpened():
+                self.cases[message.case_id].opened += 1
+                self.case_by_submission[message.submission_id] = message.case_id
+            case audit.PostingRequested():
+                self.cases[message.case_id].requested.append(message.posting_id)
+                self.requests[message.posting_id] = message
+            case core.PostingConfirmed():
+                self.confirmed[message.posting_id].add(message.core_reference)
+            case core.PostingFailed():
+                self.failed.add(message.posting_id)
+            case audit.WorkRequested():
+                self.work[message.order.case_id].add(message.order.work_item_id)
+            case routing.WorkAssigned():
+                self.first_assigned.setdefault(message.case_id, message.at)
+            case routing.WorkCompleted():
+                self.results[message.work_item_id] += 1
+            case audit.CaseFact():
+                self._see_case(self.cases[message.case_id], message)
+            case _:
+                return
+
+    def _see_case(self, case: CaseSeen, fact: audit.CaseFact) -> None:
+        match fact:
+            case audit.CaseStarted():
+                case.started = fact
+            case audit.CasePosted() | audit.CaseClosed():
+                case.ends.append(fact)
+            case audit.ResultAccepted():
+                case.roles[fact.doer.operator_id].add(fact.role)
+                case.accepted_items[fact.work_item_id] += 1
+            case _:
+                return
+
+    # ----------------------------------------------------------------- judging
+
+    def findings(self, *, ended: bool = True) -> list[Finding]:
+        """Every broken promise. With `ended`, the floor has come to rest: every submission must have its end."""
+        found = list(self._findings)
+        found += self._judge_submissions(ended)
+        for case_id, case in self.cases.items():
+            found += self._judge_case(case_id, case)
+        found += [
+            Finding("one valid result", f"work item {item} has {count} results")
+            for item, count in self.results.items()
+            if count > 1
+        ]
+        return found
+
+    def _judge_submissions(self, ended: bool) -> Iterable[Finding]:
+        for submission_id in self.submitted:
+            first = self.first_receipt(submission_id)
+            if first is None:
+                if ended:
+                    yield Finding("nothing lost", f"submission {submission_id} has no receipt")
+                continue
+            case_id = self.case_by_submission.get(submission_id)
+            if isinstance(first, intake.SubmissionRejected):
+                if case_id is not None:
+                    yield Finding("one end", f"submission {submission_id} was rejected and opened a case")
+            elif case_id is None:
+                yield Finding("nothing lost", f"submission {submission_id} was accepted and opened no case")
+            elif ended and not self.cases[case_id].ends:
+                yield Finding("nothing lost", f"case {case_id} of {submission_id} has no end")
+
+    def first_receipt(self, submission_id: str) -> Message | None:
+        """The receipt that decided, if there is one; later conflicts do not count."""
+        receipts = self.receipts.get(submission_id, [])
+        plain = [r for r in receipts if not (isinstance(r, intake.SubmissionRejected) and r.code == "conflict")]
+        return plain[0] if plain else None
+
+    def _judge_case(self, case_id: str, case: CaseSeen) -> Iterable[Finding]:
+        if case.opened != 1:
+            yield Finding("nothing doubled", f"case {case_id} was opened {case.opened} times")
+        if len(case.ends) > 1:
+            yield Finding("one end", f"case {case_id} has {len(case.ends)} ends")
+        if len(case.requested) > 1:
+            yield Finding("posted once", f"case {case_id}: posting requested {len(case.requested)} times")
+        for end in case.ends:
+            if isinstance(end, audit.CasePosted) and not self.confirmed.get(end.posting_id):
+                yield Finding("posted once", f"case {case_id} was posted and the core bank never confirmed")
+        for operator, roles in case.roles.items():
+            if len(roles) > 1:
+                yield Finding("segregation of duties", f"case {case_id}: {operator} was {', '.join(sorted(roles))}")
+        for item, count in case.accepted_items.items():
+            if count > 1:
+                yield Finding("one valid result", f"case {case_id}: item {item} was accepted {count} times")
+
+    # ----------------------------------------------------------------- figures
+
+    def floor_book(self) -> dict[str, int]:
+        """What the floor holds to be booked: minor units by currency, over posted cases."""
+        book: Counter[str] = Counter()
+        for case in self.cases.values():
+            for end in case.ends:
+                if isinstance(end, audit.CasePosted) and end.amount is not None:
+                    book[end.amount.currency] += end.amount.amount_minor
+        return dict(book)
+
+    def ends(self) -> list[Ended]:
+        """Every end seen."""
+        return [end for case in self.cases.values() for end in case.ends]
+
+    def conservation(self) -> dict[str, int]:
+        """In = rejected + posted + closed + open."""
+        rejected = sum(
+            isinstance(self.first_receipt(submission_id), intake.SubmissionRejected) for submission_id in self.submitted
+        )
+        posted = sum(isinstance(end, audit.CasePosted) for end in self.ends())
+        closed = sum(isinstance(end, audit.CaseClosed) for end in self.ends())
+        return {
+            "submitted": len(self.submitted),
+            "rejected": rejected,
+            "posted": posted,
+            "closed": closed,
+            "open": len(self.submitted) - rejected - posted - closed,
+        }
+
+
+def describe(findings: Iterable[Finding]) -> dict[str, Any]:
+    """Findings counted by promise, with the first few of each."""
+    grouped: dict[str, list[str]] = defaultdict(list)
+    for finding in findings:
+        grouped[finding.promise].append(finding.detail)
+    return {promise: {"count": len(details), "first": details[:3]} for promise, details in grouped.items()}

@@ -1,0 +1,298 @@
+"""One simulated run: everything that happens is drawn from one integer."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import structlog
+
+from deploy.demo.auditor import Auditor, Finding
+from shared.contracts.registry import CONTRACTS
+from shared.runtime.clock import SetClock
+from shared.runtime.errors import InvariantError
+from tests.simulation.stage import Process, Stage
+from tests.simulation.world import World, image
+
+START: Final = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
+SERVICES: Final = ("intake", "audit", "routing", "vendor")
+KINDS: Final = (
+    "deliver again",
+    "crash before commit",
+    "crash after commit",
+    "crash while publishing",
+    "commit refused",
+    "commit acknowledgement lost",
+    "publish error",
+    "publish acknowledgement lost",
+    "zombie",
+    "rebalance",
+    "clock jump",
+    "poison",
+    "slow reader",
+)
+CHAOS_STEPS: Final = 700
+REST_STEPS_MAX: Final = 40_000
+
+
+@dataclass
+class Outcome:
+    """What came of a run. Holds: `faults` counts what was done to it, by kind."""
+
+    seed: int
+    faults: Counter[str] = field(default_factory=Counter)
+    findings: list[Finding] = field(default_factory=list)
+    conservation: dict[str, int] = field(default_factory=dict)
+    steps: int = 0
+
+    @property
+    def command(self) -> str:
+        """How to see it again."""
+        return f"python -m tests.simulation --seed {self.seed}"
+
+
+class Run:
+    """A floor under a seeded scheduler."""
+
+    def __init__(self, seed: int) -> None:
+        self._draw: Final = random.Random(seed)
+        self.outcome: Final = Outcome(seed)
+        self.stage: Final = Stage(SetClock(START), image(), self._records_max)
+        self.world: Final = World(self.stage, self._draw)
+        self._slow: Process | None = None
+        self._poisoned = 0
+
+    def _records_max(self) -> int:
+        return self._draw.choice((2, 10, 50, 200))
+
+    def play(self) -> Outcome:
+        """A time of trouble, then rest; then the promises are judged."""
+        self.world.publish_reference()
+        for service in SERVICES:
+            self.stage.spawn(service)
+        self.world.everybody_signs_on()
+        try:
+            for _ in range(CHAOS_STEPS):
+                self._trouble()
+                self._move()
+            self._rest()
+            self.outcome.findings += self._judge()
+        except InvariantError as error:
+            self.outcome.findings.append(Finding("invariant", str(error)))
+        return self.outcome
+
+    # ---------------------------------------------------------------- moving
+
+    def _move(self) -> None:
+        """One coroutine of one process goes on to its next seam."""
+        self.outcome.steps += 1
+        candidates = [p for p in self.stage.processes if p is not self._slow] or self.stage.processes
+        self._advance(self._draw.choice(candidates))
+
+    def _advance(self, process: Process) -> None:
+        moves: list[tuple[str, Callable[[], Any] | None]] = [(name, None) for name in sorted(process.under_way)]
+        moves += process.moves()
+        name, begin = self._draw.choice(moves)
+        process.advance(name, begin)
+
+    def _trouble(self) -> None:
+        draw = self._draw.random()
+        if draw < 0.05:
+            self.world.submit()
+        elif draw < 0.25:
+            self.world.work()
+        elif draw < 0.30:
+            self.world.book()
+        elif draw < 0.33:
+            self.world.sign_on()
+        elif draw < 0.335:
+            self.world.leave()
+        elif draw < 0.36:
+            self.stage.clock.move(self._draw.choice((1, 5, 30)))
+        elif draw < 0.43:
+            self._fault(self._draw.choice(KINDS))
+
+    # ---------------------------------------------------------------- faults
+
+    def _fault(self, kind: str) -> None:
+        action: dict[str, Callable[[], bool]] = {
+            "deliver again": self._deliver_again,
+            "crash before commit": lambda: self._crash_at("store.commit.before"),
+            "crash after commit": lambda: self._crash_at("store.commit.after"),
+            "crash while publishing": lambda: self._crash_at("log.publish.after"),
+            "commit refused": lambda: self._arm("refuse_commits", self.stage.database.faults),
+            "commit acknowledgement lost": lambda: self._arm("lose_acknowledgements", self.stage.database.faults),
+            "publish error": lambda: self._arm("refuse_publishes", self.stage.log.faults),
+            "publish acknowledgement lost": lambda: self._arm("lose_acknowledgements", self.stage.log.faults),
+            "zombie": self._zombie,
+            "rebalance": self._rebalance,
+            "clock jump": self._jump,
+            "poison": self._poison,
+            "slow reader": self._slow_down,
+        }
+        if action[kind]():
+            self.outcome.faults[kind] += 1
+
+    def _deliver_again(self) -> bool:
+        process = self._draw.choice(self.stage.processes)
+        for reader in process.readers():
+            reader.step_back(self._draw.randint(1, 5))
+        return True
+
+    def _crash_at(self, seam: str) -> bool:
+        standing = [p for p in self.stage.processes if seam in p.stands_at.values()]
+        if not standing:
+            return False
+        process = self._draw.choice(standing)
+        self.stage.kill(process)
+        self.stage.spawn(process.service)
+        return True
+
+    def _arm(self, name: str, faults: Any) -> bool:
+        setattr(faults, name, getattr(faults, name) + 1)
+        return True
+
+    def _zombie(self) -> bool:
+        """A process is put out of its groups and does not hear of it: two own its shards until a commit fails."""
+        if any(process.zombie for process in self.stage.processes):
+            return False
+        process = self._draw.choice(self.stage.processes)
+        process.zombie = True
+        for reader in process.readers():
+            reader.isolated = True
+            reader.vanish()
+        self.stage.spawn(process.service)
+        return True
+
+    def _rebalance(self) -> bool:
+        service = self._draw.choice(SERVICES)
+        owners = [p for p in self.stage.owners(service) if not p.zombie]
+        if len(owners) < 2:
+            self.stage.spawn(service)
+        else:
+            self.stage.kill(self._draw.choice(owners))
+        return True
+
+    def _jump(self) -> bool:
+        self.stage.clock.move(self._draw.choice((-20, 120, 700)))
+        return True
+
+    def _poison(self) -> bool:
+        self.world.poison()
+        self._poisoned += 1
+        return True
+
+    def _slow_down(self) -> bool:
+        self._slow = None if self._slow else self._draw.choice(self.stage.processes)
+        return True
+
+    # ------------------------------------------------------------------ rest
+
+    def _rest(self) -> None:
+        """No more trouble: zombies end, everybody works, until nothing is open any more."""
+        self._slow = None
+        self.stage.log.faults.refuse_publishes = self.stage.log.faults.lose_acknowledgements = 0
+        self.stage.database.faults.refuse_commits = self.stage.database.faults.lose_acknowledgements = 0
+        for process in [p for p in self.stage.processes if p.zombie]:
+            self.stage.kill(process)
+        for service in SERVICES:
+            if not self.stage.owners(service):
+                self.stage.spawn(service)
+        rounds = 0
+        while self.outcome.steps < REST_STEPS_MAX:
+            for _ in range(40):
+                self._move()
+            self.world.work(diligent=True)
+            self.world.book(diligent=True)
+            rounds += 1
+            if rounds % 10 == 0:
+                self.stage.clock.move(61)
+                if rounds % 50 == 0:
+                    self.world.everybody_signs_on()
+                if self._quiet():
+                    return
+        raise InvariantError(f"Expected the floor to come to rest within {REST_STEPS_MAX} steps, found {self._audit().conservation()}")
+
+    def _quiet(self) -> bool:
+        return self._audit().conservation()["open"] == 0 and self._lag() == 0
+
+    def _lag(self) -> int:
+        behind = 0
+        for name, processors in self.stage.processors.items():
+            del name
+            for processor in processors:
+                part = self.stage.database.parts[processor.name]
+                for topic in processor.inputs:
+                    for number in range(self.stage.log.count):
+                        end = len(self.stage.log.records[(topic.name, number)])
+                        if topic.name == "routing.load.v1":
+                            continue
+                        behind += max(0, end - part.next_offsets.get((number, topic.name), 0) - 40)
+        return behind
+
+    def _audit(self) -> Auditor:
+        auditor = Auditor()
+        for place in sorted(self.stage.log.records):
+            auditor.take_all(self.stage.log.records[place])
+        return auditor
+
+    # ----------------------------------------------------------------- judging
+
+    def _judge(self) -> list[Finding]:
+        auditor = self._audit()
+        self.outcome.conservation = auditor.conservation()
+        found = auditor.findings()
+        found += self._judge_replay()
+        found += self._judge_outbox()
+        return found
+
+    def _judge_outbox(self) -> Iterator[Finding]:
+        """What was committed is on the bus: nothing is left behind in an outbox that no longer belongs there."""
+        for name, part in self.stage.database.parts.items():
+            for lane, last in part.lanes_out.items():
+                shard, topic, number = lane
+                records = self.stage.log.records[(topic, number)]
+                source = f"/{name}/{shard}".encode()
+                seen = {dict(r.headers)["sequence"] for r in records if dict(r.headers).get("ce_source", b"").endswith(source)}
+                missing = last - len(seen) - sum(1 for key in part.outbox if key[0] == lane and b"%020d" % key[1] not in seen)
+                if missing:
+                    yield Finding("nothing lost", f"{name} lane {lane}: {missing} facts committed and never published")
+
+    def _judge_replay(self) -> Iterator[Finding]:
+        """Folding the facts from nothing gives what is stored."""
+        for processors in self.stage.processors.values():
+            for processor in processors:
+                part = self.stage.database.parts[processor.name]
+                stored: dict[str, dict[str, Any]] = {}
+                for (_, key, row), body in part.rows.items():
+                    stored.setdefault(key, {})[row] = json.loads(body)
+                for (_, key), facts in part.journal.items():
+                    state = processor.table.read(key, {})
+                    for fact in facts:
+                        state = processor.apply(state, CONTRACTS[fact.kind].model_validate_json(fact.body))
+                    folded = {p: json.loads(b) for p, b in processor.table.write(state).items() if b is not None}
+                    if folded != stored.get(key, {}):
+                        yield Finding("replay", f"{processor.name} {key}: {_difference(folded, stored.get(key, {}))}")
+
+
+def _difference(folded: dict[str, Any], stored: dict[str, Any]) -> str:
+    for part in sorted(set(folded) | set(stored)):
+        if folded.get(part) != stored.get(part):
+            return f"part {part!r}: folded {str(folded.get(part))[:200]} stored {str(stored.get(part))[:200]}"
+    return "equal"
+
+
+def silence() -> None:
+    """No log lines from simulated processes."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+
+
+def play(seed: int) -> Outcome:
+    """Play one run."""
+    return Run(seed).play()
+

@@ -1,0 +1,268 @@
+"""The people and systems around the simulated floor: branches, operators who err, a core bank that hesitates."""
+
+from __future__ import annotations
+
+import io
+import random
+from collections.abc import Iterator
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from PIL import Image
+
+from services.intake.submit import build_submission
+from shared.contracts import audit, core, routing
+from shared.contracts.branch import SubmissionSent
+from shared.contracts.message import ImageReference, Message, Money
+from shared.contracts.reference import Branch, Operator, ReferenceEntry
+from shared.contracts.work import (
+    ArbitrationRuling,
+    AuthorisationVerdict,
+    InspectionVerdict,
+    KeyedValue,
+    Outcome,
+    ReviewVerdict,
+    WorkOrder,
+)
+from shared.reference import load
+from shared.reference.keys import public_text
+from shared.runtime.headers import body_of, origin_of, outside_headers
+from shared.runtime.log import Outgoing, partition_of
+from tests.simulation.stage import PARTITIONS, Stage
+
+KEY: Final = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+REFERENCE: Final = Path(__file__).parents[2] / "deploy" / "reference"
+AMOUNTS_MINOR: Final = (120_000, 9_000_000, 90_000_000, 700_000_000)
+TYPES: Final = ("corporate-transfer", "cheque-deposit", "account-maintenance")
+PEOPLE: Final = (
+    *(f"north-entry-{n:02d}" for n in (1, 2, 12, 13)),
+    *(f"south-entry-{n:02d}" for n in (1, 2, 11)),
+    *(f"clearkey-one-{n:02d}" for n in (1, 2)),
+    *(f"north-control-{n:02d}" for n in (1, 2, 3, 7, 9, 10)),
+    *(f"south-control-{n:02d}" for n in (1, 2, 6, 7, 8)),
+)
+
+
+@cache
+def image() -> bytes:
+    """One small voucher, the same for everybody."""
+    out = io.BytesIO()
+    Image.new("L", (100, 60), 255).save(out, "PNG")
+    return out.getvalue()
+
+
+@cache
+def reference() -> tuple[ReferenceEntry, ...]:
+    """The example bank with few people, so that segregation of duties is felt."""
+    entries = []
+    for entry in load(REFERENCE):
+        if isinstance(entry, Operator) and entry.id not in PEOPLE:
+            continue
+        entries.append(
+            entry.model_copy(update={"public_key": public_text(KEY)}) if isinstance(entry, Branch) else entry
+        )
+    return tuple(entries)
+
+
+class World:
+    """What happens outside the floor, drawn from the run's seed."""
+
+    def __init__(self, stage: Stage, draw: random.Random) -> None:
+        self._stage: Final = stage
+        self._draw: Final = draw
+        self._read: Final[dict[str, list[int]]] = {}
+        self._sent: Final[list[SubmissionSent]] = []
+        self._pending: Final[list[Message]] = []
+        self._commands = 0
+        self._orders: Final[dict[str, WorkOrder]] = {}
+        self._team_by_operator: Final = {o.id: o.team_id for o in reference() if isinstance(o, Operator)}
+        self._answered: Final[set[str]] = set()
+
+    def publish(self, message: Message, event_id: str) -> None:
+        """Write one record from outside."""
+        key = message.key.encode()
+        now = self._stage.clock.now()
+        headers = outside_headers(message, "/outside", event_id, now)
+        body = message.model_dump_json().encode()
+        record = Outgoing(key, body, headers, int(now.timestamp() * 1000))
+        self._stage.log.append((message.topic.name, partition_of(key, PARTITIONS)), record)
+
+    def publish_reference(self) -> None:
+        """The reference data, as the command line publishes it."""
+        for entry in reference():
+            self.publish(entry, f"reference/{entry.key}")
+
+    # -------------------------------------------------------------- branches
+
+    def submit(self) -> None:
+        """A branch sends something: new, the same again, other content under a used id, or with a broken signature."""
+        kind = self._draw.random()
+        if self._sent and kind < 0.1:
+            self._send(self._draw.choice(self._sent))
+        elif self._sent and kind < 0.15:
+            old = self._draw.choice(self._sent)
+            self._send(self._submission(old.submission_id))
+        else:
+            message = self._submission(f"s-{len(self._sent)}")
+            if kind > 0.95:
+                message = message.model_copy(update={"signature": "AAAA"})
+            self._sent.append(message)
+            self._send(message)
+
+    def _send(self, message: SubmissionSent) -> None:
+        self.publish(message, f"submission/{message.submission_id}")
+
+    def _submission(self, submission_id: str) -> SubmissionSent:
+        import hashlib
+
+        amount = self._draw.choice(AMOUNTS_MINOR)
+        return build_submission(
+            submission_id=submission_id,
+            branch_id=f"branch-{self._draw.randint(1, 10):02d}",
+            business_type=self._draw.choice(TYPES),
+            images=(
+                ImageReference(
+                    sha256=hashlib.sha256(image()).hexdigest(), media_type="image/png", size_bytes=len(image())
+                ),
+            ),
+            key=KEY,
+            captured_at=self._stage.clock.now(),
+            declared_amount=Money(amount_minor=amount, currency="CNY"),
+        )
+
+    # ------------------------------------------------------------- operators
+
+    def sign_on(self, operator_id: str | None = None) -> None:
+        """An operator comes to the desk."""
+        operator = operator_id or self._draw.choice(PEOPLE)
+        self._command(routing.SignOn, operator)
+
+    def everybody_signs_on(self) -> None:
+        """The whole shift."""
+        for operator in PEOPLE:
+            self.sign_on(operator)
+
+    def leave(self) -> None:
+        """An operator signs off, whatever is in hand."""
+        self._command(routing.SignOff, self._draw.choice(PEOPLE))
+
+    def _command(self, contract: type[routing.Command], operator: str, **more: object) -> None:
+        self._commands += 1
+        command = contract.model_validate(
+            {
+                "command_id": f"c-{self._commands}",
+                "team_id": self._team_by_operator[operator],
+                "operator_id": operator,
+                "issued_at": self._stage.clock.now(),
+                **more,
+            }
+        )
+        self.publish(command, command.command_id)
+        if self._draw.random() < 0.1:
+            self._pending.append(command)  # the same command will arrive again, perhaps much later
+
+    def work(self, *, diligent: bool = False) -> None:
+        """Operators look at what they were assigned and do something about it."""
+        for message in self._news(routing.PLACED.name):
+            if isinstance(message, routing.WorkPlaced):
+                self._orders[message.order.work_item_id] = message.order
+        for message in self._news(routing.ASSIGNMENT.name):
+            if isinstance(message, routing.WorkAssigned):
+                self._act(message, 0.0 if diligent else self._draw.random())
+
+    def _act(self, assigned: routing.WorkAssigned, mood: float) -> None:
+        hand = {"work_item_id": assigned.work_item_id, "attempt": assigned.attempt}
+        operator = assigned.operator_id
+        if mood > 0.95:
+            return  # walked away: the lease will run out
+        if mood > 0.88:
+            self._command(routing.DeclineAssignment, operator, **hand, reason="unreadable")
+            return
+        if mood > 0.5:
+            self._command(routing.AcceptAssignment, operator, **hand)
+        order = self._orders[assigned.work_item_id]
+        outcome = self._outcome(order)
+        self._command(routing.CompleteAssignment, operator, **hand, outcome=outcome, handle_seconds=30.0)
+        if mood > 0.45 and mood < 0.5:
+            stale = {**hand, "attempt": max(0, assigned.attempt - 1)}
+            self._command(routing.CompleteAssignment, operator, **stale, outcome=outcome, handle_seconds=30.0)
+
+    def _outcome(self, order: WorkOrder) -> Outcome:
+        right = self._truth(order.case_id, order.field or "")
+        match order.step:
+            case "entry":
+                return KeyedValue(value=right if self._draw.random() > 0.15 else right[:-1] + "7")
+            case "arbitration":
+                return ArbitrationRuling(value=right)
+            case "inspection":
+                return InspectionVerdict(value=right)
+            case "review":
+                wrong = tuple(f.name for f in order.shown if f.values and f.name != "declared_amount")
+                failed = bool(wrong) and self._draw.random() < 0.1
+                return ReviewVerdict(passed=not failed, wrong_fields=wrong[:1] if failed else ())
+            case _:
+                amount = self._truth(order.case_id, "amount") if order.rekey_amount else None
+                return AuthorisationVerdict(granted=self._draw.random() > 0.05, rekeyed_amount=amount)
+
+    def _truth(self, case_id: str, field: str) -> str:
+        if field == "amount":
+            return f"{AMOUNTS_MINOR[int(case_id[:8], 16) % len(AMOUNTS_MINOR)] / 100:.2f}"
+        return f"{field}-{case_id[:6]}1"
+
+    # ------------------------------------------------------------- core bank
+
+    def book(self, *, diligent: bool = False) -> None:
+        """The core bank answers some of what it was asked: yes, twice yes, or no; late, if not now."""
+        for message in self._news(audit.POSTING.name):
+            if isinstance(message, audit.PostingRequested) and message.posting_id not in self._answered:
+                self._pending.append(message)
+        self._draw.shuffle(self._pending)
+        keep: list[Message] = []
+        for message in self._pending:
+            if not diligent and self._draw.random() < 0.5:
+                keep.append(message)
+            elif isinstance(message, audit.PostingRequested):
+                self._answer(message)
+            else:
+                self.publish(message, str(getattr(message, "command_id", "")))
+        self._pending[:] = keep
+
+    def _answer(self, asked: audit.PostingRequested) -> None:
+        if asked.posting_id in self._answered:
+            return
+        self._answered.add(asked.posting_id)
+        now: datetime = self._stage.clock.now()
+        if self._draw.random() < 0.1:
+            refused = core.PostingFailed(
+                posting_id=asked.posting_id, case_id=asked.case_id, code="closed", detail="Account closed", failed_at=now
+            )
+            self.publish(refused, f"core/{asked.posting_id}")
+            return
+        booked = core.PostingConfirmed(
+            posting_id=asked.posting_id, case_id=asked.case_id, core_reference=asked.posting_id[:8], booked_at=now
+        )
+        for _ in range(2 if self._draw.random() < 0.3 else 1):
+            self.publish(booked, f"core/{asked.posting_id}")
+
+    # ----------------------------------------------------------------- reading
+
+    def _news(self, topic: str) -> Iterator[Message]:
+        """What came on a topic since the last look, each lane's record once."""
+        positions = self._read.setdefault(topic, [0] * PARTITIONS)
+        for number in range(PARTITIONS):
+            records = self._stage.log.records[(topic, number)]
+            start, positions[number] = positions[number], len(records)
+            for record in records[start:]:
+                yield body_of(record, origin_of(record).kind)
+
+    def poison(self) -> str:
+        """A record that nobody can read, on a topic that somebody reads. Returns the topic."""
+        topic = self._draw.choice((audit.WORK.name, routing.COMMAND.name, routing.RESULT.name, "branch.submission.v1"))
+        rubbish = self._draw.choice((b"\xff\xfe not json", b"{}", b'{"kind": "x"'))
+        headers = self._draw.choice(((), (("ce_type", b"routing.sign-on.v1"),), (("ce_type", b"no.such.kind"),)))
+        place = (topic, self._draw.randrange(PARTITIONS))
+        self._stage.log.append(place, Outgoing(b"poison", rubbish, headers, 0))
+        return topic
