@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from shared.runtime.errors import TransientError
+from shared.runtime.errors import ContractError
 from shared.runtime.log import Claimed, Dropped, Outgoing, Place, Record
 
 Pause = Callable[[str], Awaitable[None]]
@@ -25,10 +25,12 @@ class Faults:
     """What the bus does wrong. A simulator arms them; each is spent when it strikes.
 
     `refuse_publishes`: so many publications fail before anything is written;
+    `cut_publishes`: so many are written up to their middle and reported failed;
     `lose_acknowledgements`: so many are written and reported failed all the same.
     """
 
     refuse_publishes: int = 0
+    cut_publishes: int = 0
     lose_acknowledgements: int = 0
 
 
@@ -45,8 +47,6 @@ class MemoryLog:
 
     def append(self, place: Place, outgoing: Outgoing) -> Record:
         """Write one record at the end of a place, as any producer may."""
-        if place not in self.records:
-            raise TransientError(f"Expected a topic {place[0]} with a partition {place[1]}, found none")
         rows = self.records[place]
         record = Record(
             place[0], place[1], len(rows), outgoing.key, outgoing.value, outgoing.headers, outgoing.timestamp_ms
@@ -69,6 +69,8 @@ class MemoryLog:
         await self.at_seam("pause")
 
     async def partitions(self, topic: str) -> int:
+        if (topic, 0) not in self.records:
+            raise ContractError(f"Expected a topic {topic}, found none")
         return self.count
 
 
@@ -215,19 +217,30 @@ class MemoryPublisher:
     async def publish(self, batch: Mapping[Place, Sequence[Outgoing]]) -> Mapping[Place, str]:
         await self._log.at_seam("log.publish.before")
         failed: dict[Place, str] = {}
-        faults = self._log.faults
         for place, rows in batch.items():
-            if faults.refuse_publishes:
-                faults.refuse_publishes -= 1
-                failed[place] = "refused before it was written"
-                continue
-            for row in rows:
+            count, reason = self._outcome(place, len(rows))
+            for row in rows[:count]:
                 self._log.append(place, row)
-            if faults.lose_acknowledgements:
-                faults.lose_acknowledgements -= 1
-                failed[place] = "written, but the acknowledgement was lost"
+            if reason:
+                failed[place] = reason
         await self._log.at_seam("log.publish.after")
         return failed
+
+    def _outcome(self, place: Place, count: int) -> tuple[int, str]:
+        """How many records are written, and why that counts as a failure; no reason when it does not."""
+        faults = self._log.faults
+        if place not in self._log.records:
+            return 0, f"Expected a topic {place[0]} with a partition {place[1]}, found none"
+        if faults.refuse_publishes:
+            faults.refuse_publishes -= 1
+            return 0, "refused before it was written"
+        if faults.cut_publishes:
+            faults.cut_publishes -= 1
+            return count // 2, "written in part"
+        if faults.lose_acknowledgements:
+            faults.lose_acknowledgements -= 1
+            return count, "written, but the acknowledgement was lost"
+        return count, ""
 
     async def stop(self) -> None:
         return None

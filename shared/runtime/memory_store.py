@@ -35,16 +35,21 @@ class Part:
 
 
 class MemoryDatabase:
-    """What stands in the database: it outlives the processes that write to it."""
+    """What stands in the database: it outlives the processes that write to it.
 
-    def __init__(self, pause: Pause = no_pause) -> None:
+    Holds:   with `keep_batches`, `committed` lists every batch that was written, in order, with its processor.
+    """
+
+    def __init__(self, pause: Pause = no_pause, *, keep_batches: bool = False) -> None:
         self.parts: Final[dict[str, Part]] = {}
         self.faults: Final = StoreFaults()
         self.at_seam: Pause = pause
+        self.keep_batches: Final = keep_batches
+        self.committed: Final[list[tuple[str, Batch]]] = []
 
     def store(self, processor: str) -> MemoryStore:
         """One processor's view."""
-        return MemoryStore(self, self.parts.setdefault(processor, Part()))
+        return MemoryStore(self, processor)
 
 
 def epoch_holds(part: Part, shard: int, epoch: int) -> bool:
@@ -55,9 +60,10 @@ def epoch_holds(part: Part, shard: int, epoch: int) -> bool:
 class MemoryStore:
     """One processor's part of a `MemoryDatabase`."""
 
-    def __init__(self, database: MemoryDatabase, part: Part) -> None:
+    def __init__(self, database: MemoryDatabase, processor: str) -> None:
         self._database: Final = database
-        self._part: Final = part
+        self._processor: Final = processor
+        self._part: Final = database.parts.setdefault(processor, Part())
 
     async def claim(self, shards: Sequence[int]) -> Mapping[int, Claim]:
         await self._database.at_seam("store.claim")
@@ -108,12 +114,30 @@ class MemoryStore:
         lost = frozenset(s for s, epoch in batch.epochs.items() if not epoch_holds(self._part, s, epoch))
         if lost:
             return lost
+        self._check(batch)
         self._write(batch)
+        if self._database.keep_batches:
+            self._database.committed.append((self._processor, batch))
         if faults.lose_acknowledgements:
             faults.lose_acknowledgements -= 1
             raise TransientError("Expected the commit's answer, found the connection gone")
         await self._database.at_seam("store.commit.after")
         return frozenset()
+
+    def _check(self, batch: Batch) -> None:
+        """Refuse the impossible before anything is written, as a transaction would."""
+        sent: set[tuple[LaneOut, int]] = set()
+        for row in batch.outbox:
+            if (row.lane, row.sequence) in sent or (row.lane, row.sequence) in self._part.outbox:
+                raise InvariantError(f"Expected lane {row.lane} to have no sequence {row.sequence} yet")
+            sent.add((row.lane, row.sequence))
+        lengths: dict[tuple[int, str], int] = {}
+        for entry in batch.journal:
+            of = (entry.shard, entry.key)
+            expected = lengths.get(of, len(self._part.journal.get(of, ()))) + 1
+            if entry.number != expected:
+                raise InvariantError(f"Expected fact {expected} of {entry.key}, found {entry.number}")
+            lengths[of] = expected
 
     def _write(self, batch: Batch) -> None:
         part = self._part
@@ -123,14 +147,9 @@ class MemoryStore:
             else:
                 part.rows[key] = body
         for row in batch.outbox:
-            if (row.lane, row.sequence) in part.outbox:
-                raise InvariantError(f"Expected lane {row.lane} to have no sequence {row.sequence} yet")
             part.outbox[(row.lane, row.sequence)] = row
         for entry in batch.journal:
-            rows = part.journal.setdefault((entry.shard, entry.key), [])
-            if entry.number != len(rows) + 1:
-                raise InvariantError(f"Expected fact {len(rows) + 1} of {entry.key}, found {entry.number}")
-            rows.append(entry)
+            part.journal.setdefault((entry.shard, entry.key), []).append(entry)
         for timer_key, timer in batch.timers.items():
             if timer is None:
                 part.timers.pop(timer_key, None)
