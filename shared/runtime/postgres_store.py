@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import asyncpg
 import orjson
+from asyncpg.exceptions._base import DataError as UnencodableError  # an InterfaceError that no second try mends
 
 from shared.runtime.errors import InvariantError, TransientError
 from shared.runtime.log import Headers, Outgoing, Place
@@ -27,6 +28,9 @@ AWAY: Final = (
     asyncio.TimeoutError,
 )
 """What asyncpg raises when the database is away, restarting, full of connections or asks to try again."""
+UNFIT: Final = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError, UnencodableError)
+"""What asyncpg raises when a batch cannot be stored as it is, however often it is tried."""
+ANSWER_SECONDS: Final = 30.0  # a database that is silent for longer is away: a stopped process answers nothing at all
 
 
 def statements(schema: str) -> Mapping[str, str]:
@@ -42,12 +46,12 @@ def statements(schema: str) -> Mapping[str, str]:
 async def _answering(pool: asyncpg.Pool) -> AsyncIterator[Any]:
     """A connection; what says that the database is away, or leaves an outcome unknown, becomes `TransientError`."""
     try:
-        async with pool.acquire() as connection:
+        async with pool.acquire(timeout=ANSWER_SECONDS) as connection:
             yield connection
+    except UNFIT as error:
+        raise InvariantError(f"Expected the batch to fit what is stored, found {error}") from error
     except AWAY as error:
         raise TransientError(f"Expected the database to answer, found {type(error).__name__}: {error}") from error
-    except asyncpg.IntegrityConstraintViolationError as error:
-        raise InvariantError(f"Expected the batch to fit what is stored, found {error}") from error
 
 
 class PostgresStore:
@@ -65,9 +69,9 @@ class PostgresStore:
         numbers = list(shards)
         async with _answering(self._pool) as connection:
             await self._make_table(connection)
-            epochs = await connection.fetch(self._sql["claim"], self._processor, numbers)
+            epochs = await connection.fetch(self._sql["claim"], self._processor, numbers, timeout=ANSWER_SECONDS)
             found = {
-                name: await connection.fetch(self._sql[name], self._processor, numbers)
+                name: await connection.fetch(self._sql[name], self._processor, numbers, timeout=ANSWER_SECONDS)
                 for name in ("inlets", "lanes_in", "lanes_out", "unpublished", "timers")
             }
         return {row["shard"]: _claim(row["shard"], row["epoch"], found) for row in epochs}
@@ -89,15 +93,18 @@ class PostgresStore:
 
     async def load(self, keys: Sequence[tuple[int, str]]) -> Mapping[tuple[int, str], Mapping[str, bytes]]:
         async with _answering(self._pool) as connection:
-            rows = await connection.fetch(self._sql["load"], self._table, [key for _, key in keys])
-        found: dict[tuple[int, str], dict[str, bytes]] = {}
+            rows = await connection.fetch(
+                self._sql["load"], self._table, *_columns(_by_key(keys), 2), timeout=ANSWER_SECONDS
+            )
+        wanted, found = set(keys), dict[tuple[int, str], dict[str, bytes]]()
         for shard, key, part, body in rows:
-            found.setdefault((shard, key), {})[part] = body.encode()
+            if (shard, key) in wanted:
+                found.setdefault((shard, key), {})[part] = body.encode()
         return found
 
     async def load_shard(self, shard: int) -> Mapping[str, Mapping[str, bytes]]:
         async with _answering(self._pool) as connection:
-            rows = await connection.fetch(self._sql["load_shard"], self._table, shard)
+            rows = await connection.fetch(self._sql["load_shard"], self._table, shard, timeout=ANSWER_SECONDS)
         found: dict[str, dict[str, bytes]] = {}
         for key, part, body in rows:
             found.setdefault(key, {})[part] = body.encode()
@@ -105,17 +112,20 @@ class PostgresStore:
 
     async def journal_length(self, keys: Sequence[tuple[int, str]]) -> Mapping[tuple[int, str], int]:
         async with _answering(self._pool) as connection:
-            rows = await connection.fetch(self._sql["journal_length"], self._processor, [key for _, key in keys])
-        return {(row["shard"], row["key"]): row["n"] for row in rows}
+            rows = await connection.fetch(
+                self._sql["journal_length"], self._processor, *_columns(_by_key(keys), 2), timeout=ANSWER_SECONDS
+            )
+        wanted = set(keys)
+        return {of: row["n"] for row in rows if (of := (row["shard"], row["key"])) in wanted}
 
     async def commit(self, batch: Batch) -> frozenset[int]:
         async with _answering(self._pool) as connection:
-            held = await connection.fetch(self._sql["commit"], *self._arguments(batch))
+            held = await connection.fetch(self._sql["commit"], *self._arguments(batch), timeout=ANSWER_SECONDS)
         return frozenset(batch.epochs) - {row["shard"] for row in held}
 
     def _arguments(self, batch: Batch) -> Iterable[Any]:
         put = [(k[0], k[1], k[2], body.decode()) for k, body in batch.rows.items() if body is not None]
-        cut = [(k[1], k[2]) for k, body in batch.rows.items() if body is None]
+        cut = [k for k, body in batch.rows.items() if body is None]
         sent = [
             (
                 *row.lane,
@@ -136,7 +146,7 @@ class PostgresStore:
             list(batch.epochs.values()),
             self._table,
             *_columns(put, 4),
-            *_columns(cut, 2),
+            *_columns(cut, 3),
             *_columns(sent, 8),
             *_columns([(*lane, sequence) for lane, sequence in batch.published.items()], 4),
             *_columns([(*inlet, at) for inlet, at in batch.next_offsets.items()], 3),
@@ -152,14 +162,18 @@ def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
 
 
+def _by_key(keys: Sequence[tuple[int, str]]) -> list[tuple[str, int]]:
+    return [(key, shard) for shard, key in keys]
+
+
 def pack(headers: Headers) -> bytes:
-    """Headers as one JSON array of strings; they are ASCII by construction."""
-    return orjson.dumps([[name, value.decode()] for name, value in headers])
+    """Headers as one JSON array. Latin-1 gives every byte one character, so that any value comes back as it was."""
+    return orjson.dumps([[name, value.decode("latin-1")] for name, value in headers])
 
 
 def unpack(body: bytes) -> Headers:
     """The reverse of `pack`."""
-    return tuple((name, value.encode()) for name, value in orjson.loads(body))
+    return tuple((name, value.encode("latin-1")) for name, value in orjson.loads(body))
 
 
 def _claim(shard: int, epoch: int, found: Mapping[str, Sequence[Any]]) -> Claim:

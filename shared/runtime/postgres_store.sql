@@ -21,13 +21,15 @@ WHERE processor = $1 AND shard = ANY ($2::int[]) ORDER BY shard, topic, partitio
 SELECT shard, key, name, due_at, boards FROM {schema}.timer WHERE processor = $1 AND shard = ANY ($2::int[]);
 
 -- name: load
-SELECT shard, key, part, body FROM {schema}.state WHERE table_name = $1 AND key = ANY ($2::text[]);
+SELECT shard, key, part, body FROM {schema}.state
+WHERE table_name = $1 AND key = ANY ($2::text[]) AND shard = ANY ($3::int[]);
 
 -- name: load_shard
 SELECT key, part, body FROM {schema}.state WHERE table_name = $1 AND shard = $2;
 
 -- name: journal_length
-SELECT shard, key, max(n) AS n FROM {schema}.journal WHERE processor = $1 AND key = ANY ($2::text[]) GROUP BY shard, key;
+SELECT shard, key, max(n) AS n FROM {schema}.journal
+WHERE processor = $1 AND key = ANY ($2::text[]) AND shard = ANY ($3::int[]) GROUP BY shard, key;
 
 -- name: commit
 -- One statement is one transaction and one round trip. Every write hangs on `mine`: all epochs of the batch still hold.
@@ -43,48 +45,48 @@ WITH held AS MATERIALIZED (
     INSERT INTO {schema}.state AS t (table_name, shard, key, part, body)
     SELECT $4, r.shard, r.key, r.part, r.body
     FROM mine, unnest($5::int[], $6::text[], $7::text[], $8::json[]) AS r (shard, key, part, body)
-    ON CONFLICT (table_name, key, part) DO UPDATE SET body = excluded.body, shard = excluded.shard
+    ON CONFLICT (table_name, key, part, shard) DO UPDATE SET body = excluded.body
 ), cut AS (
-    DELETE FROM {schema}.state AS t USING mine, unnest($9::text[], $10::text[]) AS r (key, part)
-    WHERE t.table_name = $4 AND t.key = r.key AND t.part = r.part
+    DELETE FROM {schema}.state AS t USING mine, unnest($9::int[], $10::text[], $11::text[]) AS r (shard, key, part)
+    WHERE t.table_name = $4 AND t.key = r.key AND t.part = r.part AND t.shard = r.shard
 ), sent AS (
     INSERT INTO {schema}.outbox (processor, shard, topic, partition, sequence, key, value, headers, timestamp_ms)
     SELECT $1, r.shard, r.topic, r.partition, r.sequence, r.key, r.value, r.headers, r.timestamp_ms
-    FROM mine, unnest($11::int[], $12::text[], $13::int[], $14::bigint[], $15::bytea[], $16::bytea[], $17::bytea[], $18::bigint[])
+    FROM mine, unnest($12::int[], $13::text[], $14::int[], $15::bigint[], $16::bytea[], $17::bytea[], $18::bytea[], $19::bigint[])
         AS r (shard, topic, partition, sequence, key, value, headers, timestamp_ms)
 ), pruned AS (
     DELETE FROM {schema}.outbox AS o
-    USING mine, unnest($19::int[], $20::text[], $21::int[], $22::bigint[]) AS r (shard, topic, partition, sequence)
+    USING mine, unnest($20::int[], $21::text[], $22::int[], $23::bigint[]) AS r (shard, topic, partition, sequence)
     WHERE o.processor = $1 AND o.shard = r.shard AND o.topic = r.topic AND o.partition = r.partition
         AND o.sequence <= r.sequence
 ), read_to AS (
     INSERT INTO {schema}.inlet (processor, shard, topic, next_offset)
     SELECT $1, r.shard, r.topic, r.next_offset
-    FROM mine, unnest($23::int[], $24::text[], $25::bigint[]) AS r (shard, topic, next_offset)
+    FROM mine, unnest($24::int[], $25::text[], $26::bigint[]) AS r (shard, topic, next_offset)
     ON CONFLICT (processor, shard, topic) DO UPDATE SET next_offset = excluded.next_offset
 ), taken AS (
     INSERT INTO {schema}.lane_in (processor, shard, source, topic, sequence)
     SELECT $1, r.shard, r.source, r.topic, r.sequence
-    FROM mine, unnest($26::int[], $27::text[], $28::text[], $29::bigint[]) AS r (shard, source, topic, sequence)
+    FROM mine, unnest($27::int[], $28::text[], $29::text[], $30::bigint[]) AS r (shard, source, topic, sequence)
     ON CONFLICT (processor, shard, source, topic) DO UPDATE SET sequence = excluded.sequence
 ), given AS (
     INSERT INTO {schema}.lane_out (processor, shard, topic, partition, sequence)
     SELECT $1, r.shard, r.topic, r.partition, r.sequence
-    FROM mine, unnest($30::int[], $31::text[], $32::int[], $33::bigint[]) AS r (shard, topic, partition, sequence)
+    FROM mine, unnest($31::int[], $32::text[], $33::int[], $34::bigint[]) AS r (shard, topic, partition, sequence)
     ON CONFLICT (processor, shard, topic, partition) DO UPDATE SET sequence = excluded.sequence
 ), set_timers AS (
     INSERT INTO {schema}.timer (processor, shard, key, name, due_at, boards)
     SELECT $1, r.shard, r.key, r.name, r.due_at, r.boards
-    FROM mine, unnest($34::int[], $35::text[], $36::text[], $37::timestamptz[], $38::text[])
+    FROM mine, unnest($35::int[], $36::text[], $37::text[], $38::timestamptz[], $39::text[])
         AS r (shard, key, name, due_at, boards)
     ON CONFLICT (processor, shard, key, name) DO UPDATE SET due_at = excluded.due_at, boards = excluded.boards
 ), cut_timers AS (
-    DELETE FROM {schema}.timer AS t USING mine, unnest($39::int[], $40::text[], $41::text[]) AS r (shard, key, name)
+    DELETE FROM {schema}.timer AS t USING mine, unnest($40::int[], $41::text[], $42::text[]) AS r (shard, key, name)
     WHERE t.processor = $1 AND t.shard = r.shard AND t.key = r.key AND t.name = r.name
 ), told AS (
     INSERT INTO {schema}.journal (processor, shard, key, n, at, kind, body, cause)
     SELECT $1, r.shard, r.key, r.n, r.at, r.kind, r.body, r.cause
-    FROM mine, unnest($42::int[], $43::text[], $44::bigint[], $45::timestamptz[], $46::text[], $47::json[], $48::text[])
+    FROM mine, unnest($43::int[], $44::text[], $45::bigint[], $46::timestamptz[], $47::text[], $48::json[], $49::text[])
         AS r (shard, key, n, at, kind, body, cause)
 )
 SELECT shard FROM held;

@@ -57,14 +57,15 @@ CREATE TABLE timer (
     PRIMARY KEY (processor, shard, key, name)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000);
 
--- Each processor's state is a partition of its own, read through this one name.
+-- Each processor's state is a partition of its own, read through this one name. A shard writes only its own rows: the
+-- shard stands last in the key, so that reading by entity needs no second index.
 CREATE TABLE state (
     table_name text NOT NULL,
     shard int NOT NULL,
     key text NOT NULL,
     part text NOT NULL,
     body json NOT NULL,
-    PRIMARY KEY (table_name, key, part)
+    PRIMARY KEY (table_name, key, part, shard)
 ) PARTITION BY LIST (table_name);
 
 CREATE TABLE journal (
@@ -76,5 +77,5 @@ CREATE TABLE journal (
     kind text NOT NULL,
     body json NOT NULL,
     cause text NOT NULL,
-    PRIMARY KEY (processor, key, n)
+    PRIMARY KEY (processor, key, n, shard)
 );
