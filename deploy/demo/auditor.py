@@ -17,6 +17,9 @@ from shared.runtime.errors import ContractError
 from shared.runtime.headers import body_of, origin_of
 from shared.runtime.log import Record
 
+OUTSIDE: Final = frozenset({branch.SUBMISSION.name, core.POSTING.name, routing.COMMAND.name, "reference.v1"})
+"""Topics that the floor does not write: their records have no lane."""
+
 Ended = audit.CasePosted | audit.CaseClosed
 
 
@@ -52,6 +55,8 @@ class Auditor:
         self.cases: Final[dict[str, CaseSeen]] = defaultdict(CaseSeen)
         self.case_by_submission: Final[dict[str, str]] = {}
         self.results: Final[Counter[str]] = Counter()
+        self.last_assigned: Final[dict[str, tuple[int, str]]] = {}
+        self.completed_by: Final[dict[str, tuple[int, str]]] = {}
         self.work: Final[dict[str, set[str]]] = defaultdict(set)
         self.confirmed: Final[dict[str, set[str]]] = defaultdict(set)
         self.failed: Final[set[str]] = set()
@@ -71,6 +76,8 @@ class Auditor:
             message = body_of(record, origin.kind)
         except ContractError:
             return None  # unreadable: the floor parks it, and an auditor cannot judge it
+        if origin.sequence == 0 and record.topic not in OUTSIDE:
+            return None  # somebody sent an old fact again by hand: no new fact, and the floor must not take it for one
         if origin.sequence and not self._lane(record, origin.source, origin.sequence):
             return None
         self.counts[origin.kind] += 1
@@ -116,8 +123,11 @@ class Auditor:
                 self.work[message.order.case_id].add(message.order.work_item_id)
             case routing.WorkAssigned():
                 self.first_assigned.setdefault(message.case_id, message.at)
+                this = (message.attempt, message.operator_id)
+                self.last_assigned[message.work_item_id] = max(this, self.last_assigned.get(message.work_item_id, this))
             case routing.WorkCompleted():
                 self.results[message.work_item_id] += 1
+                self.completed_by[message.work_item_id] = (message.attempt, message.operator_id)
             case audit.CaseFact():
                 self._see_case(self.cases[message.case_id], message)
             case _:
@@ -147,6 +157,11 @@ class Auditor:
             Finding("one valid result", f"work item {item} has {count} results")
             for item, count in self.results.items()
             if count > 1
+        ]
+        found += [
+            Finding("one valid result", f"work item {item} was completed as {by}, last assigned as {last}")
+            for item, by in self.completed_by.items()
+            if (last := self.last_assigned.get(item)) != by
         ]
         return found
 

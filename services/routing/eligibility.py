@@ -89,9 +89,13 @@ def excluded(order: WorkOrder, operator: Operator) -> bool:
 
 
 def suspended(operator: Operator, provider: Provider, standing: StandingView) -> bool:
-    """The bank currently allows the operator or the provider nothing."""
+    """The bank currently allows the operator, or the vendor that they work for, nothing.
+
+    The bank's own department cannot be suspended as a whole, or a run of keying errors would stop every review in the
+    house: its people are suspended one by one.
+    """
     return (
-        standing.provider(provider.id, provider.initial_standing) == "suspended"
+        (provider.outside and standing.provider(provider.id, provider.initial_standing) == "suspended")
         or standing.operator(operator.id, operator.initial_standing) == "suspended"
     )
 

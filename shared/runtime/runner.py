@@ -241,7 +241,7 @@ class Runner:
         doubtful = set(shards)
         if doubtful:
             self._doubtful |= doubtful
-            self._pending = [row for row in self._pending if row.lane[0] not in doubtful]
+            self._pending = [row for row in self._pending if not poisoned(row, doubtful)]
 
     def _forget(self, number: int) -> None:
         self._engine.shards.pop(number, None)

@@ -129,6 +129,25 @@ class Process:
             if name.endswith(".turn"):
                 self.started.add(name.removesuffix(".turn"))
 
+    def complete(self) -> int:
+        """Bring everything under way to its end, then every runner through one turn and publication. Returns steps."""
+        steps = 0
+        for name in sorted(self.under_way):
+            steps += self._to_the_end(name, None)
+        for name, begin in self.moves():
+            steps += self._to_the_end(name, begin)
+        for name, begin in self.moves():
+            if name.endswith(".flush"):
+                steps += self._to_the_end(name, begin)
+        return steps
+
+    def _to_the_end(self, name: str, begin: Callable[[], Awaitable[Any]] | None) -> int:
+        steps = 0
+        while name in self.under_way or steps == 0:
+            self.advance(name, begin)
+            steps += 1
+        return steps
+
 
 async def _as_coroutine(begin: Callable[[], Awaitable[Any]]) -> Any:
     return await begin()

@@ -55,16 +55,17 @@ def image() -> bytes:
 
 
 @cache
+def bank() -> tuple[ReferenceEntry, ...]:
+    """The example bank, its branches with the simulation's key."""
+    return tuple(
+        entry.model_copy(update={"public_key": public_text(KEY)}) if isinstance(entry, Branch) else entry
+        for entry in load(REFERENCE)
+    )
+
+
 def reference() -> tuple[ReferenceEntry, ...]:
     """The example bank with few people, so that segregation of duties is felt."""
-    entries = []
-    for entry in load(REFERENCE):
-        if isinstance(entry, Operator) and entry.id not in PEOPLE:
-            continue
-        entries.append(
-            entry.model_copy(update={"public_key": public_text(KEY)}) if isinstance(entry, Branch) else entry
-        )
-    return tuple(entries)
+    return tuple(entry for entry in bank() if not isinstance(entry, Operator) or entry.id in PEOPLE)
 
 
 class World:
@@ -78,8 +79,9 @@ class World:
         self._pending: Final[list[Message]] = []
         self._commands = 0
         self._orders: Final[dict[str, WorkOrder]] = {}
-        self._team_by_operator: Final = {o.id: o.team_id for o in reference() if isinstance(o, Operator)}
+        self._team_by_operator: Final = {o.id: o.team_id for o in bank() if isinstance(o, Operator)}
         self._answered: Final[set[str]] = set()
+        self._staff: tuple[str, ...] = PEOPLE
 
     def publish(self, message: Message, event_id: str) -> None:
         """Write one record from outside."""
@@ -142,8 +144,18 @@ class World:
 
     def everybody_signs_on(self) -> None:
         """The whole shift."""
-        for operator in PEOPLE:
+        for operator in self._staff:
             self.sign_on(operator)
+
+    def hire(self) -> None:
+        """The rest of the bank's people come to work: what nobody was allowed to do must now be placed by itself."""
+        if len(self._staff) > len(PEOPLE):
+            return
+        self._staff = tuple(self._team_by_operator)
+        for entry in bank():
+            if isinstance(entry, Operator) and entry.id not in PEOPLE:
+                self.publish(entry, f"reference/{entry.key}")
+        self.everybody_signs_on()
 
     def leave(self) -> None:
         """An operator signs off, whatever is in hand."""
@@ -237,7 +249,11 @@ class World:
         now: datetime = self._stage.clock.now()
         if self._draw.random() < 0.1:
             refused = core.PostingFailed(
-                posting_id=asked.posting_id, case_id=asked.case_id, code="closed", detail="Account closed", failed_at=now
+                posting_id=asked.posting_id,
+                case_id=asked.case_id,
+                code="closed",
+                detail="Account closed",
+                failed_at=now,
             )
             self.publish(refused, f"core/{asked.posting_id}")
             return
@@ -257,6 +273,20 @@ class World:
             start, positions[number] = positions[number], len(records)
             for record in records[start:]:
                 yield body_of(record, origin_of(record).kind)
+
+    def redrive(self) -> bool:
+        """An old record is sent to its topic again from outside, as on-call staff may do: it has no lane any more."""
+        topics = ("intake.case.v1", audit.WORK.name, routing.RESULT.name, routing.PLACED.name, audit.CASE.name)
+        places = [
+            place for place in sorted(self._stage.log.records) if place[0] in topics and self._stage.log.records[place]
+        ]
+        if not places:
+            return False
+        place = self._draw.choice(places)
+        old = self._draw.choice(self._stage.log.records[place])
+        headers = tuple(header for header in old.headers if header[0] not in ("sequence", "ce_source", "ce_id"))
+        self._stage.log.append(place, Outgoing(old.key or b"", old.value, headers, old.timestamp_ms))
+        return True
 
     def poison(self) -> str:
         """A record that nobody can read, on a topic that somebody reads. Returns the topic."""

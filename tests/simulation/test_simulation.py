@@ -1,0 +1,123 @@
+"""The floor's promises over many seeded days, and each guard proved by taking it out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from services.audit.controls import guards as control_guards
+from services.routing.desk import dealing
+from services.routing.desk import guards as desk_guards
+from shared.runtime import memory_store, runner, shard
+from tests.simulation.__main__ import play_many
+from tests.simulation.run import KINDS, Outcome, play, silence
+
+SEEDS = 500
+SEEDS_FOR_A_GUARD = 60
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    before = structlog.get_config()
+    silence()
+    yield
+    structlog.configure(**before)
+
+
+def never(*_: Any, **__: Any) -> None:
+    """A guard that never objects."""
+
+
+@pytest.fixture(scope="module")
+def days() -> list[Outcome]:
+    """Many days under every kind of fault."""
+    return play_many(range(SEEDS), show=False)
+
+
+@pytest.mark.timeout(900)
+def test_every_promise_holds_on_every_day(days: list[Outcome]) -> None:
+    """Nothing lost, nothing doubled, one end each, dense lanes, replay equal: on every seed."""
+    broken = [f"{day.command}: {day.findings[0]}" for day in days if day.findings]
+    assert not broken, "\n".join(broken[:5])
+    assert len(days) == SEEDS
+
+
+def test_every_kind_of_fault_has_happened(days: list[Outcome]) -> None:
+    """A simulation in which some fault never strikes proves nothing about it."""
+    struck: Counter[str] = Counter()
+    for day in days:
+        struck.update(day.faults)
+    assert [kind for kind in KINDS if not struck[kind]] == []
+
+
+def test_what_goes_in_comes_out(days: list[Outcome]) -> None:
+    """In = rejected + posted + closed, with nothing open at rest; and all three ends do occur."""
+    total: Counter[str] = Counter()
+    for day in days:
+        total.update(day.conservation)
+    assert total["submitted"] == total["rejected"] + total["posted"] + total["closed"]
+    assert min(total["rejected"], total["posted"], total["closed"]) > 0
+
+
+def test_a_seed_gives_the_same_day_again() -> None:
+    """One integer draws the whole run."""
+    first, second = play(7), play(7)
+    assert (first.faults, first.steps, first.conservation) == (second.faults, second.steps, second.conservation)
+
+
+def first_broken(
+    seeds: int = SEEDS_FOR_A_GUARD, wanted: Callable[[Outcome], bool] = lambda day: bool(day.findings)
+) -> Outcome | None:
+    """The first day on which a promise is broken."""
+    return next((day for seed in range(seeds) if wanted(day := play(seed))), None)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "instead"),
+    [
+        pytest.param(memory_store, "epoch_holds", lambda *_: True, id="epoch condition"),
+        pytest.param(shard, "duplicate_on_lane", lambda *_: False, id="duplicate drop"),
+        pytest.param(runner, "poisoned", lambda *_: False, id="poisoned lanes"),
+        pytest.param(desk_guards, "attempt_breach", never, id="attempt number"),
+        pytest.param(control_guards, "posting_due", lambda *_: True, id="posting once"),
+    ],
+)
+def test_without_the_guard_the_simulator_finds_the_violation(
+    monkeypatch: pytest.MonkeyPatch, module: Any, name: str, instead: Any
+) -> None:
+    """Each guard is needed: without it some day breaks a promise."""
+    monkeypatch.setattr(module, name, instead)
+    assert first_broken() is not None
+
+
+def test_without_segregation_of_duties_the_simulator_finds_the_violation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Desk and controls both keep duties apart; without either, somebody holds two roles of a case."""
+    monkeypatch.setattr(dealing, "segregation_breach", never)
+    monkeypatch.setattr(control_guards, "segregation_breach", never)
+    day = first_broken(wanted=lambda day: any(f.promise == "segregation of duties" for f in day.findings))
+    assert day is not None
+
+
+def test_controls_alone_keep_duties_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A desk that forgot its rule does no harm: controls refuse the result and ask again."""
+    monkeypatch.setattr(dealing, "segregation_breach", never)
+    day = first_broken(12, lambda day: any(f.promise == "segregation of duties" for f in day.findings))
+    assert day is None, day
+
+
+def test_a_record_that_the_bus_lost_stops_the_reader() -> None:
+    """With gap detection a lost record is noticed before anything after it is read."""
+    day = play(3, bus_loses_a_record=True)
+    assert any("a record was lost" in finding.detail for finding in day.findings), day.findings
+
+
+def test_without_gap_detection_a_lost_record_is_a_lost_submission(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the guard nobody stops, and the submission never has its end."""
+    monkeypatch.setattr(shard, "gap_on_lane", lambda *_: False)
+    day = play(3, bus_loses_a_record=True)
+    assert not any("a record was lost" in finding.detail for finding in day.findings)
+    assert day.findings
