@@ -40,6 +40,7 @@ KINDS: Final = (
 )
 CHAOS_STEPS: Final = 700
 REST_ROUNDS_MAX: Final = 1_500
+RESTING_RECORDS_MAX: Final = 500
 HIRE_ROUND: Final = 200  # what is still open by then waits for people who are not excluded
 
 
@@ -65,6 +66,7 @@ class Run:
     def __init__(self, seed: int, *, bus_loses_a_record: bool = False) -> None:
         self._bus_loses_a_record: Final = bus_loses_a_record
         self._draw: Final = random.Random(seed)
+        self._resting = False
         self.outcome: Final = Outcome(seed)
         self.stage: Final = Stage(SetClock(START), image(), self._records_max)
         self.world: Final = World(self.stage, self._draw)
@@ -72,7 +74,7 @@ class Run:
         self._poisoned = 0
 
     def _records_max(self) -> int:
-        return self._draw.choice((2, 10, 50, 200))
+        return RESTING_RECORDS_MAX if self._resting else self._draw.choice((2, 10, 50, 200))
 
     def play(self) -> Outcome:
         """A time of trouble, then rest; then the promises are judged."""
@@ -222,15 +224,15 @@ class Run:
     # ------------------------------------------------------------------ rest
 
     def _rest(self) -> None:
-        """No more trouble: zombies end, everybody works, until nothing is open any more."""
+        """No more trouble: every process is started anew, everybody works, until nothing is open any more."""
         self._slow = None
         self.stage.log.faults.refuse_publishes = self.stage.log.faults.lose_acknowledgements = 0
         self.stage.database.faults.refuse_commits = self.stage.database.faults.lose_acknowledgements = 0
-        for process in [p for p in self.stage.processes if p.zombie]:
+        self._resting = True  # the next processes read fast enough for what still arrives
+        for process in list(self.stage.processes):
             self.stage.kill(process)
         for service in SERVICES:
-            if not self.stage.owners(service):
-                self.stage.spawn(service)
+            self.stage.spawn(service)
         for rounds in range(REST_ROUNDS_MAX):
             for process in list(self.stage.processes):
                 self.outcome.steps += process.complete()
