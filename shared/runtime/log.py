@@ -34,7 +34,8 @@ class Outgoing:
 
 
 Claimed = Callable[[frozenset[int]], Awaitable[Mapping[Place, int]]]
-"""Partition numbers newly mine → where to start reading, per place. Called before any of their records is handed out."""
+"""Partition numbers newly mine → where to start reading, per place; a place that is left out starts at its beginning.
+Called before any of their records is handed out."""
 Dropped = Callable[[frozenset[int]], Awaitable[None]]
 """Partition numbers about to go: finish what is under way."""
 
@@ -98,7 +99,7 @@ class Log(Protocol):
         """Wait before trying again. Here because only the bus knows whether time is real."""
 
     async def partitions(self, topic: str) -> int:
-        """The partition count of a topic. Errors: `TransientError` when the bus is away, `ContractError` when absent."""
+        """How many partitions a topic has. Errors: `TransientError`: the bus is away; `ContractError`: no such topic."""
 
 
 def murmur2(data: bytes) -> int:

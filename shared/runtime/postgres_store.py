@@ -207,14 +207,16 @@ async def migrate(pool: asyncpg.Pool, schema: str) -> int:
     Errors:  `InvariantError` when the database is newer than this code.
     """
     statements(schema)  # refuses an impossible name
-    steps = sorted(f for f in files("shared.runtime").joinpath("migrations").iterdir() if f.name.endswith(".sql"))
+    folder = files("shared.runtime").joinpath("migrations")
+    steps = sorted((step for step in folder.iterdir() if step.name.endswith(".sql")), key=lambda step: step.name)
     async with _answering(pool) as connection, connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", f"opsfloor/migrate/{schema}")
         await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
         await connection.execute(
             f"CREATE TABLE IF NOT EXISTS {schema}.migration (name text PRIMARY KEY, at timestamptz DEFAULT now())"
         )
-        done = {row["name"] for row in await connection.fetch(f"SELECT name FROM {schema}.migration")}
+        await connection.execute(f"SET LOCAL search_path TO {schema}")
+        done = {row["name"] for row in await connection.fetch("SELECT name FROM migration")}
         unknown = done - {step.name for step in steps}
         if unknown:
             raise InvariantError(
@@ -222,7 +224,6 @@ async def migrate(pool: asyncpg.Pool, schema: str) -> int:
             )
         todo = [step for step in steps if step.name not in done]
         for step in todo:
-            await connection.execute(f"SET LOCAL search_path TO {schema}")
             await connection.execute(step.read_text())
-            await connection.execute(f"INSERT INTO {schema}.migration (name) VALUES ($1)", step.name)
+            await connection.execute("INSERT INTO migration (name) VALUES ($1)", step.name)
     return len(todo)
