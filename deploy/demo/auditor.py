@@ -64,6 +64,7 @@ class Auditor:
         self.duplicates = 0
         self.records = 0
         self.counts: Final[Counter[str]] = Counter()
+        self.errors: Final[Counter[str]] = Counter()
         self.first_assigned: Final[dict[str, datetime]] = {}
         self._lanes: Final[dict[tuple[str, str, int], int]] = {}
         self._findings: Final[list[Finding]] = []
@@ -142,6 +143,8 @@ class Auditor:
             case audit.ResultAccepted():
                 case.roles[fact.doer.operator_id].add(fact.role)
                 case.accepted_items[fact.work_item_id] += 1
+            case audit.KeyingErrorFound():
+                self.errors[fact.found_by] += 1
             case _:
                 return
 
@@ -214,6 +217,11 @@ class Auditor:
                 if isinstance(end, audit.CasePosted) and end.amount is not None:
                     book[end.amount.currency] += end.amount.amount_minor
         return dict(book)
+
+    def rejections(self) -> list[str]:
+        """The reason code of every submission that ended at intake."""
+        firsts = (self.first_receipt(submission_id) for submission_id in self.submitted)
+        return [first.code for first in firsts if isinstance(first, intake.SubmissionRejected)]
 
     def ends(self) -> list[Ended]:
         """Every end seen."""

@@ -1,0 +1,258 @@
+"""One banking day on a real broker and a real database, with a routing process killed in the middle of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.live import Live
+
+from deploy.demo.arrivals import CLOSE_MINUTE, OPEN_MINUTE, Arrival, arrivals
+from deploy.demo.auditor import Auditor
+from deploy.demo.branches import Branches
+from deploy.demo.core_bank import CoreBank
+from deploy.demo.live import ZONE, Board
+from deploy.demo.operators import ERROR_RATE, WEAK_ERROR_RATE, Person, Shift
+from deploy.demo.processes import ServiceProcesses
+from deploy.demo.summary import Summary, summarise
+from deploy.demo.truth import Truth
+from shared.contracts import audit, branch, core, intake, routing
+from shared.contracts.message import Message
+from shared.contracts.reference import Branch, BusinessType, FloorLimits, Operator, ReferenceEntry, Team
+from shared.http.tokens import Issuer, ensure_key_pair
+from shared.images import ImageStore
+from shared.reference import load
+from shared.reference.keys import with_local_keys
+from shared.runtime.clock import ScaledClock
+from shared.runtime.host import CommandPublisher, Publish
+from shared.runtime.kafka_log import KafkaLog
+from shared.runtime.topics import ensure_topics
+
+REFERENCE: Final = Path(__file__).parents[1] / "reference"
+PARTITIONS: Final = 8
+DAY: Final = datetime(2026, 3, 2, tzinfo=ZONE)
+SHARES: Final = {"corporate-transfer": 0.5, "cheque-deposit": 0.35, "account-maintenance": 0.15}
+DRAIN_SECONDS_MAX: Final = 90.0
+WATCHED: Final = (
+    branch.SUBMISSION, intake.RECEIPT, intake.CASE, audit.WORK, audit.CASE, audit.POSTING, core.POSTING,
+    routing.ASSIGNMENT, routing.RESULT, routing.LOAD,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What kind of day. Units: `seconds` is the real length of the banking day."""
+
+    submissions: int
+    seconds: float
+    seed: int
+    home: Path
+    kafka: str
+    database_url: str
+    interactive: bool
+
+    @property
+    def scale(self) -> float:
+        """How many banking seconds pass in a real one."""
+        return (CLOSE_MINUTE - OPEN_MINUTE) * 60 / self.seconds
+
+
+class Demo:
+    """The floor and the world around it for one day."""
+
+    def __init__(self, plan: Plan, console: Console) -> None:
+        self._plan: Final = plan
+        self._console: Final = console
+        self._draw: Final = random.Random(plan.seed)
+        self._truth: Final = Truth()
+        self._auditor: Final = Auditor()
+        self._board: Final = Board(self._auditor, plan.submissions)
+        self._log: Final = KafkaLog(plan.kafka)
+
+    async def play(self) -> Summary:
+        """Open, work, lose a process, heal, close, judge."""
+        reference = self._reference()
+        await ensure_topics(self._plan.kafka, PARTITIONS)
+        async with self._publishing(ScaledClock(datetime.now(UTC), time.time(), 1.0)) as publish:
+            for entry in reference:
+                await publish(entry, f"reference/{entry.key}")
+        clock = ScaledClock((DAY + timedelta(minutes=OPEN_MINUTE - 12)).astimezone(UTC), time.time(), self._plan.scale)
+        with ServiceProcesses(self._plan.home, self._environment(clock)) as services:
+            pids = {name: services.start(name.split("-")[0], name) for name in SERVICES}
+            for pid in pids.values():
+                await asyncio.to_thread(services.wait_ready, pid)
+            # the services are up: now the day begins, for them as well, since all share one clock
+            self._console.print(f"{len(pids)} service processes are ready; the bank opens")
+            async with self._publishing(clock) as publish:
+                return await self._work(reference, services, pids, clock, publish)
+
+    def _reference(self) -> tuple[ReferenceEntry, ...]:
+        """The example bank. Leases are in banking seconds, and at this speed a second on the wire is minutes of theirs."""
+        entries = with_local_keys(load(REFERENCE), self._plan.home / "keys")
+        seconds = self._plan.scale * 10
+        return tuple(
+            entry.model_copy(update={"offer_lease_seconds": seconds, "work_lease_seconds_min": seconds * 2})
+            if isinstance(entry, FloorLimits)
+            else entry
+            for entry in entries
+        )
+
+    def _environment(self, clock: ScaledClock) -> dict[str, str]:
+        return {
+            "OPSFLOOR_KAFKA": self._plan.kafka,
+            "OPSFLOOR_DATABASE_URL": self._plan.database_url,
+            "OPSFLOOR_CLOCK_SCALE": str(clock.scale),
+            "OPSFLOOR_CLOCK_START": clock.start.isoformat(),
+            "OPSFLOOR_CLOCK_ANCHOR": str(clock.anchor),
+            "OPSFLOOR_SESSION_TIMEOUT_SECONDS": "4",
+        }
+
+    @asynccontextmanager
+    async def _publishing(self, clock: ScaledClock) -> AsyncIterator[Publish]:
+        publisher = self._log.publisher()
+        await publisher.start()
+        try:
+            yield CommandPublisher(self._log, publisher, "outside", clock).publish
+        finally:
+            await publisher.stop()
+
+    # --------------------------------------------------------------- the day
+
+    async def _work(
+        self,
+        reference: Sequence[ReferenceEntry],
+        services: ServiceProcesses,
+        pids: dict[str, int],
+        clock: ScaledClock,
+        publish: Publish,
+    ) -> Summary:
+        images = ImageStore.in_folder(self._plan.home / "images")
+        templates = {entry.id: entry for entry in reference if isinstance(entry, BusinessType)}
+        branches = Branches(templates, images, self._plan.home / "keys", clock, publish, self._truth, self._draw)
+        core_bank = CoreBank(self._log.tail([audit.POSTING.name]), clock, publish, self._draw)
+        shift = Shift(
+            self._people(reference), lambda: list(services.urls("routing").values()), self._truth, clock, self._draw
+        )
+        tasks = [
+            asyncio.create_task(self._watch()),
+            asyncio.create_task(core_bank.work()),
+            asyncio.create_task(shift.work()),
+            asyncio.create_task(self._show(clock)),
+        ]
+        sending = asyncio.create_task(branches.work(self._arrivals(reference)))
+        breaking = asyncio.create_task(self._break(services, pids, clock))
+        try:
+            await _unless_one_fails([sending, breaking], tasks)
+            await _unless_one_fails([asyncio.create_task(self._drain(branches.sent, core_bank))], tasks)
+        finally:
+            for task in (*tasks, sending, breaking):
+                task.cancel()
+            await asyncio.gather(*tasks, sending, breaking, return_exceptions=True)
+        ended = services.ended()
+        if ended:
+            self._board.tell(clock.now(), f"ended without being asked: {', '.join(ended)}")
+        return summarise(self._auditor, core_bank.book(), branches.repeats, self._board.events)
+
+    def _people(self, reference: Sequence[ReferenceEntry]) -> list[Person]:
+        private, _ = ensure_key_pair(self._plan.home / "keys")
+        issuer = Issuer(private)
+        provider = {entry.id: entry.provider_id for entry in reference if isinstance(entry, Team)}
+        people = []
+        for entry in reference:
+            if isinstance(entry, Operator):
+                outside = provider[entry.team_id] != "house"
+                weak = outside and self._draw.random() < 0.25
+                token = issuer.issue(
+                    subject=entry.id, role="operator", team_id=entry.team_id, provider_id=provider[entry.team_id], seconds=7200
+                )
+                pace = self._draw.lognormvariate(0, 0.2)
+                people.append(Person(entry, token, pace, WEAK_ERROR_RATE if weak else ERROR_RATE))
+        return people
+
+    def _arrivals(self, reference: Sequence[ReferenceEntry]) -> list[Arrival]:
+        ids = [entry.id for entry in reference if isinstance(entry, Branch)]
+        return arrivals(self._plan.submissions, DAY, ids, SHARES, self._draw)
+
+    async def _watch(self) -> None:
+        """Feed the auditor with everything that is on the bus."""
+        tail = self._log.tail([topic.name for topic in WATCHED])
+        await tail.start()
+        try:
+            while True:
+                for record in await tail.fetch(2_000, 0.2):
+                    self._look(self._auditor.take(record))
+        finally:
+            await tail.stop()
+
+    def _look(self, message: Message | None) -> None:
+        if isinstance(message, routing.LoadSnapshot):
+            self._board.loads[message.team_id] = message
+
+    async def _show(self, clock: ScaledClock) -> None:
+        if not self._plan.interactive:
+            while True:
+                await asyncio.sleep(10)
+                self._console.print(self._board.line(clock.now()))
+        with Live(console=self._console, auto_refresh=False, transient=True) as live:
+            while True:
+                await asyncio.sleep(1)
+                self._board.tick()
+                live.update(self._board.render(clock.now()), refresh=True)
+
+    async def _break(self, services: ServiceProcesses, pids: dict[str, int], clock: ScaledClock) -> None:
+        """In the middle of the day one routing process is killed; its shards move, and it comes back."""
+        noon = DAY + timedelta(minutes=(OPEN_MINUTE + CLOSE_MINUTE) / 2)
+        await asyncio.sleep(max(0.0, clock.real_seconds((noon - clock.now()).total_seconds())))
+        completed = sum(self._auditor.results.values())
+        self._tell(clock, f"routing process {pids['routing-1']} killed with SIGKILL")
+        services.kill(pids["routing-1"])
+        killed = time.monotonic()
+        pid = services.start("routing", "routing-1")
+        await asyncio.to_thread(services.wait_ready, pid)
+        while sum(self._auditor.results.values()) < completed + 20:
+            await asyncio.sleep(0.1)
+        self._tell(clock, f"routing is back as process {pid}; work flows again {time.monotonic() - killed:.1f} s after the kill")
+
+    def _tell(self, clock: ScaledClock, what: str) -> None:
+        line = self._board.tell(clock.now(), what)
+        if not self._plan.interactive:
+            self._console.print(line)
+
+    async def _drain(self, sent: int, core_bank: CoreBank) -> None:
+        """Everybody stays until what was handed in today has its end."""
+        end = time.monotonic() + DRAIN_SECONDS_MAX
+        while time.monotonic() < end:
+            held = self._auditor.conservation()
+            if held["submitted"] == sent and held["open"] == 0:
+                await asyncio.sleep(1.0)  # what is still on the wire: second confirmations, late duplicates
+                return
+            await asyncio.sleep(0.2)
+
+
+SERVICES: Final = ("intake", "audit", "routing-1", "routing-2", "vendor")
+
+
+async def _unless_one_fails(work: Sequence[asyncio.Task[None]], others: Sequence[asyncio.Task[None]]) -> None:
+    """Wait for the work; when one of the others ends before it, its failure is raised."""
+    waiting = set(work)
+    while waiting:
+        done, _ = await asyncio.wait({*waiting, *others}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+            if task in others:
+                raise RuntimeError("Expected the world to go on until the day is over, found a part of it ended")
+        waiting -= done
+
+
+def interactive() -> bool:
+    """Whether a screen is there to be redrawn."""
+    return Console().is_terminal and "CI" not in os.environ

@@ -1,0 +1,82 @@
+"""The day as it passes: throughput, queues, on-time share, and what has happened."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from deploy.demo.auditor import Auditor
+from shared.contracts.routing import LoadSnapshot
+
+ZONE: Final = ZoneInfo("Asia/Shanghai")
+HISTORY: Final = 30
+
+
+@dataclass
+class Board:
+    """What the viewer sees. Holds: `loads` has each team's last snapshot; `events` the story so far."""
+
+    auditor: Auditor
+    expected: int
+    loads: dict[str, LoadSnapshot] = field(default_factory=dict)
+    events: list[str] = field(default_factory=list)
+    rates: deque[int] = field(default_factory=lambda: deque(maxlen=HISTORY))
+    _last: int = 0
+
+    def tick(self) -> None:
+        """Once a second: how many cases ended since."""
+        ended = len(self.auditor.ends())
+        self.rates.append(ended - self._last)
+        self._last = ended
+
+    def tell(self, at: datetime, what: str) -> str:
+        """Add to the story; returns the line."""
+        line = f"{at.astimezone(ZONE):%H:%M} {what}"
+        self.events.append(line)
+        return line
+
+    def line(self, now: datetime) -> str:
+        """One line, for a screen that cannot be redrawn."""
+        held = self.auditor.conservation()
+        waiting = sum(load.queued for snapshot in self.loads.values() for load in snapshot.queued)
+        return (
+            f"{now.astimezone(ZONE):%H:%M} submitted {held['submitted']}, ended {held['posted'] + held['closed'] + held['rejected']}, "
+            f"waiting items {waiting}, on time {self._on_time():.1%}"
+        )
+
+    def _on_time(self) -> float:
+        ends = self.auditor.ends()
+        return sum(end.on_time for end in ends) / len(ends) if ends else 1.0
+
+    def render(self, now: datetime) -> RenderableType:
+        """The whole view."""
+        held = self.auditor.conservation()
+        ended = held["posted"] + held["closed"] + held["rejected"]
+        rate = sum(self.rates) / max(1, len(self.rates))
+        head = Table.grid(padding=(0, 3))
+        head.add_row(
+            f"[bold]{now.astimezone(ZONE):%H:%M}[/] banking time",
+            f"submitted [bold]{held['submitted']:,}[/]",
+            f"posted [bold green]{held['posted']:,}[/]",
+            f"closed {held['closed']}",
+            f"rejected {held['rejected']}",
+            f"open [bold]{held['open']}[/]",
+            f"on time [bold]{self._on_time():.1%}[/]",
+            f"{rate:.1f} cases/s",
+        )
+        teams = Table("team", "present", "in hand", "waiting", "", box=None, padding=(0, 2))
+        for team, load in sorted(self.loads.items()):
+            waiting = sum(row.queued for row in load.queued)
+            bar = ProgressBar(total=60, completed=min(60, waiting), width=30)
+            teams.add_row(team, str(len(load.present)), str(load.in_hand), str(waiting), bar)
+        story = "\n".join(self.events[-6:]) or "…"
+        progress = ProgressBar(total=self.expected, completed=ended, width=60)
+        return Panel(Group(head, progress, "", teams, "", story), title="Opsfloor: a banking day", border_style="blue")

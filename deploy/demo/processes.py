@@ -1,0 +1,96 @@
+"""The four services as real processes, started and ended by their ids."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+from urllib.error import URLError
+from urllib.request import urlopen
+
+UP_SECONDS: Final = 60.0
+
+
+class ServiceProcesses:
+    """Service processes of one floor; all of them are ended when the block ends."""
+
+    def __init__(self, home: Path, env: Mapping[str, str]) -> None:
+        self._home: Final = home
+        self._env: Final = {**os.environ, **env, "OPSFLOOR_HOME": str(home)}
+        self._running: Final[dict[int, tuple[str, subprocess.Popen[bytes]]]] = {}
+
+    def __enter__(self) -> ServiceProcesses:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop_all()
+
+    def start(self, service: str, name: str) -> int:
+        """Start one; its log goes to `<home>/<name>.log`. Returns its process id."""
+        with (self._home / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "opsfloor", "run", service, "--log-level", "warning"],
+                env={**self._env, "OPSFLOOR_INSTANCE": name},
+                stdout=log,
+                stderr=log,
+            )
+        self._running[process.pid] = (service, process)
+        return process.pid
+
+    def urls(self, service: str) -> dict[int, str]:
+        """Where the living processes of a service answer, by process id."""
+        found = {}
+        for pid, (name, process) in self._running.items():
+            note = self._home / "run" / f"{name}-{pid}.json"
+            if name == service and process.poll() is None and note.exists():
+                found[pid] = str(json.loads(note.read_text())["url"])
+        return found
+
+    def ready(self, pid: int) -> bool:
+        """Whether a process says that it can work."""
+        service = self._running[pid][0]
+        url = self.urls(service).get(pid)
+        try:
+            return url is not None and urlopen(f"{url}/ready", timeout=2).status == 200  # noqa: S310 - our own address
+        except (URLError, OSError):
+            return False
+
+    def wait_ready(self, pid: int) -> None:
+        """Wait until it is ready. Errors: `RuntimeError` names its log when it ended or took too long."""
+        service, process = self._running[pid]
+        end = time.monotonic() + UP_SECONDS
+        while time.monotonic() < end and process.poll() is None:
+            if self.ready(pid):
+                return
+            time.sleep(0.1)
+        raise RuntimeError(f"Expected {service} to become ready, found it {process.poll()}: see the logs in {self._home}")
+
+    def ended(self) -> list[str]:
+        """Services whose process has ended though nobody asked."""
+        return [service for service, process in self._running.values() if process.poll() is not None]
+
+    def kill(self, pid: int, number: signal.Signals = signal.SIGKILL) -> None:
+        """Send a signal to one of these processes; with SIGKILL wait until it is gone."""
+        _, process = self._running[pid]
+        process.send_signal(number)
+        if number == signal.SIGKILL:
+            process.wait(10)
+            del self._running[pid]
+
+    def stop_all(self) -> None:
+        """Ask all to stop, then make sure."""
+        for _, process in self._running.values():
+            process.terminate()
+        for _, process in self._running.values():
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(5)
+        self._running.clear()

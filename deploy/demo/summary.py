@@ -1,0 +1,153 @@
+"""What the day came to: every submission's one end, in a table and in `summary.json`."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from deploy.demo.auditor import Auditor, Finding
+from shared.contracts import audit
+
+
+@dataclass(frozen=True)
+class TypeSummary:
+    """One business type. Units: minutes of the bank's clock; shares from 0 to 1."""
+
+    business_type: str
+    ended: int
+    on_time_share: float
+    turnaround_p50: float
+    turnaround_p90: float
+    turnaround_p99: float
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The whole day. Holds: submitted = posted + closed + rejected + lost."""
+
+    submitted: int
+    posted: int
+    closed: dict[str, int]
+    rejected: dict[str, int]
+    lost: int
+    doubled: int
+    sent_twice: int
+    by_type: tuple[TypeSummary, ...]
+    items_completed: int
+    arbitration_rate: float
+    errors_caught: dict[str, int]
+    results_refused: int
+    duplicates_dropped: int
+    floor_book: dict[str, int]
+    core_book: dict[str, int]
+    events: tuple[str, ...]
+    findings: tuple[dict[str, str], ...]
+
+    @property
+    def kept(self) -> bool:
+        """Every promise was kept."""
+        return not self.findings and self.lost == 0 and self.doubled == 0 and self.floor_book == self.core_book
+
+
+def summarise(auditor: Auditor, core_book: Mapping[str, int], sent_twice: int, events: Sequence[str]) -> Summary:
+    """Judge the day and count it."""
+    findings = auditor.findings()
+    floor_book = auditor.floor_book()
+    if dict(core_book) != floor_book:
+        findings.append(Finding("equal books", f"floor {floor_book}, core bank {dict(core_book)}"))
+    return Summary(
+        submitted=len(auditor.submitted),
+        posted=sum(isinstance(end, audit.CasePosted) for end in auditor.ends()),
+        closed=_counted([end.code for end in auditor.ends() if isinstance(end, audit.CaseClosed)]),
+        rejected=_counted(auditor.rejections()),
+        lost=sum(finding.promise == "nothing lost" for finding in findings),
+        doubled=sum(finding.promise in ("one end", "nothing doubled", "posted once") for finding in findings),
+        sent_twice=sent_twice,
+        by_type=tuple(_by_type(auditor.ends())),
+        items_completed=sum(auditor.results.values()),
+        arbitration_rate=_rate(auditor.counts["audit.entry-differed.v1"], auditor),
+        errors_caught=dict(auditor.errors),
+        results_refused=auditor.counts["audit.result-refused.v1"],
+        duplicates_dropped=auditor.duplicates,
+        floor_book=floor_book,
+        core_book=dict(core_book),
+        events=tuple(events),
+        findings=tuple(asdict(finding) for finding in findings),
+    )
+
+
+def _counted(codes: Sequence[str]) -> dict[str, int]:
+    return {code: codes.count(code) for code in sorted(set(codes))}
+
+
+def _rate(differed: int, auditor: Auditor) -> float:
+    fields = differed + auditor.counts["audit.entry-matched.v1"]
+    return differed / fields if fields else 0.0
+
+
+def _by_type(ends: Sequence[audit.CasePosted | audit.CaseClosed]) -> list[TypeSummary]:
+    groups: dict[str, list[audit.CasePosted | audit.CaseClosed]] = defaultdict(list)
+    for end in ends:
+        groups[end.business_type].append(end)
+    return [_type(name, group) for name, group in sorted(groups.items())]
+
+
+def _type(name: str, ends: Sequence[audit.CasePosted | audit.CaseClosed]) -> TypeSummary:
+    minutes = sorted((end.at - end.received_at).total_seconds() / 60 for end in ends)
+    cuts = statistics.quantiles(minutes, n=100, method="inclusive") if len(minutes) > 1 else minutes * 99
+    return TypeSummary(
+        name, len(ends), sum(end.on_time for end in ends) / len(ends), round(cuts[49], 1), round(cuts[89], 1), round(cuts[98], 1)
+    )
+
+
+def show(summary: Summary, console: Console) -> None:
+    """Print the summary for people."""
+    ends = Table("what became of them", "count", title="The day's submissions", title_justify="left", title_style="bold")
+    ends.add_row("submitted by branches", f"{summary.submitted:,}")
+    ends.add_row("posted by the core bank", f"{summary.posted:,}")
+    for code, count in summary.closed.items():
+        ends.add_row(f"closed: {code}", f"{count:,}")
+    for code, count in summary.rejected.items():
+        ends.add_row(f"rejected at intake: {code}", f"{count:,}")
+    ends.add_row("lost", _judged(summary.lost))
+    ends.add_row("doubled", _judged(summary.doubled))
+    console.print(ends)
+    types = Table("business type", "ended", "on time", "p50 min", "p90 min", "p99 min", title="Turnaround", title_justify="left", title_style="bold")
+    for row in summary.by_type:
+        types.add_row(
+            row.business_type, f"{row.ended:,}", f"{row.on_time_share:.1%}", f"{row.turnaround_p50:.1f}",
+            f"{row.turnaround_p90:.1f}", f"{row.turnaround_p99:.1f}",
+        )  # fmt: skip
+    console.print(types)
+    caught = ", ".join(f"{count} by {by}" for by, count in summary.errors_caught.items()) or "none"
+    console.print(f"{summary.items_completed:,} items completed, arbitration {summary.arbitration_rate:.2%} of fields, errors caught: {caught}")
+    console.print(
+        f"{summary.sent_twice} submissions arrived again and opened nothing; {summary.results_refused} results refused; "
+        f"{summary.duplicates_dropped} records published twice and dropped by every reader"
+    )
+    for currency in sorted({*summary.floor_book, *summary.core_book}):
+        floor, core = summary.floor_book.get(currency, 0), summary.core_book.get(currency, 0)
+        sign = "[green]=[/]" if floor == core else "[red]≠[/]"
+        console.print(f"floor's book {floor / 100:,.2f} {currency} {sign} core bank's book {core / 100:,.2f} {currency}")
+    for finding in summary.findings[:10]:
+        console.print(f"[red]✗ {finding['promise']}[/]: {finding['detail']}")
+    console.print("[bold green]✓ every submission had exactly one end[/]" if summary.kept else "[bold red]✗ a promise was broken[/]")
+
+
+def _judged(count: int) -> str:
+    return "[green]0[/]" if count == 0 else f"[bold red]{count}[/]"
+
+
+def write(summary: Summary, file: Path) -> None:
+    """Write `summary.json`."""
+    content: dict[str, Any] = asdict(summary) | {"kept": summary.kept}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(content, indent=2) + "\n")
