@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, ProducerClosed, UnknownTopicOrPartitionError
 
-from shared.runtime.errors import ContractError, TransientError
+from shared.runtime.errors import ContractError, InvariantError, TransientError
 from shared.runtime.log import Claimed, Dropped, Outgoing, Place, Record
 
 BATCH_BYTES_MAX: Final = 512 * 1024
 REQUEST_MS: Final = 15_000
+STOP_SECONDS: Final = 2.0
+START_CHECKS_MAX: Final = 8
+START_CHECK_SECONDS: Final = 0.5
+PLACE_CHECKS_MAX: Final = 5
+PLACE_CHECK_SECONDS: Final = 0.1
 _log: Final = structlog.get_logger("opsfloor.kafka")
 
 
@@ -93,7 +99,14 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
 
 
 class KafkaReader:
-    """A group member. Eager rebalancing: every change drops all numbers and claims the new ones."""
+    """A group member. Eager rebalancing: every change drops all numbers and claims the new ones.
+
+    Holds:   aiokafka fetches and hands out records while the listener still claims; what comes of a number that is not
+             open yet is left, and the seek that opens it brings it again.
+    Errors:  a broker that is away is waited for, and `fetch` is empty meanwhile. aiokafka logs and forgets what a
+             listener raises, so it is kept and raised by the next `fetch`. `InvariantError` when the log does not hold
+             the place to go on from: Kafka would silently begin elsewhere.
+    """
 
     def __init__(self, client: Any, topics: Sequence[str], claimed: Claimed, dropped: Dropped) -> None:
         self._client: Final = client
@@ -102,6 +115,8 @@ class KafkaReader:
         self._dropped: Final = dropped
         self._consumer: AIOKafkaConsumer | None = None
         self._owned: frozenset[int] = frozenset()
+        self._open: frozenset[int] = frozenset()
+        self._failure: BaseException | None = None
 
     async def start(self) -> None:
         consumer = self._client()
@@ -115,16 +130,50 @@ class KafkaReader:
 
     async def take_over(self, consumer: AIOKafkaConsumer, numbers: frozenset[int]) -> None:
         """Claim the numbers and place the consumer at the store's offsets."""
+        if not numbers or self._consumer is not consumer:
+            return
         self._owned = numbers
-        if numbers:
+        with self._kept():
             starts = await self._claimed(numbers)
-            self._seek(consumer, starts)
+            await self._check(consumer, starts)
+            self._seek(consumer, {(topic, n): 0 for topic in self._topics for n in numbers} | dict(starts))
+            self._open = numbers
 
     async def let_go(self) -> None:
         """Finish and give up everything owned."""
-        owned, self._owned = self._owned, frozenset()
+        owned, self._owned, self._open = self._owned, frozenset(), frozenset()
         if owned:
-            await self._dropped(owned)
+            with self._kept():
+                await self._dropped(owned)
+
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        """Keep for the next `fetch` what is raised inside."""
+        try:
+            yield
+        except asyncio.CancelledError:
+            raise  # the client is being stopped
+        except BaseException as error:
+            self._failure = error
+            raise
+
+    async def _check(self, consumer: AIOKafkaConsumer, starts: Mapping[Place, int]) -> None:
+        """Wait until the broker tells that it holds every place to go on from; a new leader may lag for a moment."""
+        checks, wrong = 0, list[str]()
+        while checks < START_CHECKS_MAX and self._consumer is consumer:
+            try:
+                wrong = await _missing(consumer, starts)
+                checks += 1
+            except (KafkaError, OSError) as error:
+                _log.warning("cannot compare the store with the log yet", reason=str(error))
+            if not wrong and checks:
+                return
+            await asyncio.sleep(START_CHECK_SECONDS)
+        if wrong:
+            raise InvariantError(
+                f"Expected the log to hold where the store has read to, found {'; '.join(wrong)}. Remedy: records were "
+                "lost or the topic was made anew; use the bus that belongs to this database, or set the inlet by hand"
+            )
 
     def _seek(self, consumer: AIOKafkaConsumer, starts: Mapping[Place, int]) -> None:
         assigned = consumer.assignment()
@@ -134,16 +183,19 @@ class KafkaReader:
                 consumer.seek(spot, offset)
 
     async def fetch(self, records_max: int, wait_seconds: float) -> list[Record]:
-        consumer = self._consumer
+        consumer, failure, self._failure = self._consumer, self._failure, None
+        if failure is not None:
+            raise failure
         if consumer is None:
             return []
         try:
             found = await consumer.getmany(timeout_ms=int(wait_seconds * 1000), max_records=records_max)
         except KafkaError as error:
             _log.warning("fetch failed", reason=str(error))
-            await asyncio.sleep(wait_seconds)
+            await asyncio.sleep(max(wait_seconds, 0.1))
             return []
-        return [_record(row) for rows in found.values() for row in rows]
+        # No await between the hand-out above and this line: a seek cannot come between them.
+        return [_record(row) for place, rows in found.items() if place.partition in self._open for row in rows]
 
     async def seek(self, starts: Mapping[Place, int]) -> None:
         if self._consumer is not None:
@@ -172,12 +224,18 @@ class KafkaReader:
 
     async def stop(self) -> None:
         consumer, self._consumer = self._consumer, None
-        await self.let_go()
-        if consumer is not None:
-            try:
-                await asyncio.wait_for(consumer.stop(), 10)
-            except (KafkaError, TimeoutError) as error:
-                _log.warning("left without a word", reason=str(error))
+        try:
+            await self.let_go()
+        finally:
+            if consumer is not None:
+                await _leave(consumer)
+
+
+async def _leave(consumer: AIOKafkaConsumer) -> None:
+    try:
+        await asyncio.wait_for(consumer.stop(), 5 * STOP_SECONDS)
+    except (KafkaError, TimeoutError) as error:
+        _log.warning("left without a word", reason=str(error))
 
 
 class KafkaTail:
@@ -198,13 +256,15 @@ class KafkaTail:
     async def start(self) -> None:
         try:
             await self._consumer.start()
-            places = list(self._consumer.assignment())
-            missing = set(self._topics) - {place.topic for place in places}
-            if missing:
-                raise ContractError(f"Expected topics {sorted(missing)}, found none: `opsfloor reference` makes them")
-            self._ends = await self._consumer.end_offsets(places)
+            self._ends = await self._consumer.end_offsets(list(self._consumer.assignment()))
+        except UnknownTopicOrPartitionError as error:
+            await self._consumer.stop()
+            raise ContractError(
+                f"Expected topics {self._topics}, found one missing: `opsfloor reference` makes the floor's topics"
+            ) from error
         except (KafkaError, OSError) as error:
-            raise TransientError(f"Expected to read {self._topics}, found {error}") from error
+            await self._consumer.stop()
+            raise TransientError(f"Expected to read {self._topics}, found {error!r}") from error
 
     async def ready(self) -> bool:
         for place, end in self._ends.items():
@@ -217,7 +277,7 @@ class KafkaTail:
             found = await self._consumer.getmany(timeout_ms=int(wait_seconds * 1000), max_records=records_max)
         except KafkaError as error:
             _log.warning("tail failed", reason=str(error))
-            await asyncio.sleep(wait_seconds)
+            await asyncio.sleep(max(wait_seconds, 0.1))
             return []
         return [_record(row) for rows in found.values() for row in rows]
 
@@ -226,11 +286,16 @@ class KafkaTail:
 
 
 class KafkaPublisher:
-    """One idempotent producer; at most one batch under way per place, so that an error leaves no gap behind it."""
+    """One idempotent producer; at most one batch under way per place, so that an error leaves no gap behind it.
+
+    Holds:   may be called by several at once; then the order of their records on one place is not said.
+    Errors:  aiokafka retries a batch itself for `REQUEST_MS`; then its place has failed, and a new producer takes over.
+    """
 
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap: Final = bootstrap
         self._producer: AIOKafkaProducer | None = None
+        self._renewing: Final = asyncio.Lock()
 
     async def start(self) -> None:
         producer = AIOKafkaProducer(
@@ -243,58 +308,97 @@ class KafkaPublisher:
             retry_backoff_ms=50,
         )
         try:
-            await producer.start()
-        except (KafkaError, OSError) as error:
-            await producer.stop()
+            await asyncio.wait_for(producer.start(), REQUEST_MS / 1000)
+        except (KafkaError, OSError, TimeoutError) as error:
+            await _end(producer)
             raise TransientError(f"Expected Kafka to take a producer, found {error}") from error
         self._producer = producer
 
     async def publish(self, batch: Mapping[Place, Sequence[Outgoing]]) -> Mapping[Place, str]:
+        producer = self._producer or await self._renew(None)
+        if producer is None:
+            return dict.fromkeys(batch, "no producer: Kafka is away")
         places = list(batch.items())
         if len(places) == 1:
-            reasons = [await self._publish_place(*places[0])]
+            reasons = [await _publish_place(producer, *places[0])]
         else:
-            reasons = await asyncio.gather(*(self._publish_place(place, rows) for place, rows in places))
+            reasons = await asyncio.gather(*(_publish_place(producer, place, rows) for place, rows in places))
         failed = {place: reason for (place, _), reason in zip(places, reasons, strict=True) if reason is not None}
         if failed:
-            await self._renew()
+            await self._renew(producer)
         return failed
 
-    async def _publish_place(self, place: Place, rows: Sequence[Outgoing]) -> str | None:
-        producer, position = self._producer, 0
-        if producer is None:
-            return "the producer is not running"
-        try:
-            while position < len(rows):
-                builder = producer.create_batch()
-                first = position
-                while position < len(rows) and _append(builder, rows[position]):
-                    position += 1
-                if position == first:
-                    return f"a record of {len(rows[first].value or b'')} bytes is larger than a batch"
-                builder.close()
-                written = await producer.send_batch(builder, place[0], partition=place[1])
-                await asyncio.wait_for(written, REQUEST_MS / 500)
-        except (KafkaError, TimeoutError, OSError) as error:
-            return f"{type(error).__name__}: {error}"
-        return None
-
-    async def _renew(self) -> None:
-        """After an error the producer may hold batches that it would send later: a new one takes its place."""
-        old, self._producer = self._producer, None
-        if old is not None:
+    async def _renew(self, failed: AIOKafkaProducer | None) -> AIOKafkaProducer | None:
+        """After an error the producer may hold batches that it would send later: a new one takes its place, once."""
+        async with self._renewing:
+            if self._producer is not failed:
+                return self._producer
+            self._producer = None
+            if failed is not None:
+                await _end(failed)
             try:
-                await asyncio.wait_for(old.stop(), 2)
-            except (KafkaError, TimeoutError, OSError) as error:
-                _log.info("old producer given up", reason=str(error))
-        try:
-            await asyncio.wait_for(self.start(), 10)
-        except (TransientError, TimeoutError) as error:
-            _log.warning("no producer yet", reason=str(error))
+                await self.start()
+            except TransientError as error:
+                _log.warning("no producer yet", reason=str(error))
+            return self._producer
 
     async def stop(self) -> None:
-        if self._producer is not None:
-            await self._producer.stop()
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await _end(producer)
+
+
+async def _publish_place(producer: AIOKafkaProducer, place: Place, rows: Sequence[Outgoing]) -> str | None:
+    position = 0
+    try:
+        if not await asyncio.wait_for(_known(producer, place), REQUEST_MS / 1000):
+            return f"Expected a topic {place[0]} with a partition {place[1]}, found none"
+        while position < len(rows):
+            builder = producer.create_batch()
+            while position < len(rows) and _append(builder, rows[position]):  # an empty batch takes any record
+                position += 1
+            builder.close()
+            written = await producer.send_batch(builder, place[0], partition=place[1])
+            await asyncio.wait_for(written, 2 * REQUEST_MS / 1000)
+    except (KafkaError, TimeoutError, OSError) as error:
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+async def _known(producer: AIOKafkaProducer, place: Place) -> bool:
+    """Whether the place exists. A topic made a moment ago may be known to the broker only in part: ask again."""
+    for _ in range(PLACE_CHECKS_MAX):
+        if place[1] in await producer.partitions_for(place[0]):
+            return True
+        await asyncio.sleep(PLACE_CHECK_SECONDS)
+        await producer.client.force_metadata_update()
+    return False
+
+
+async def _end(producer: AIOKafkaProducer) -> None:
+    """Stop a producer; one that cannot flush in time is torn down, so that it writes nothing later."""
+    try:
+        await asyncio.wait_for(producer.stop(), STOP_SECONDS)
+    except (KafkaError, TimeoutError, OSError) as error:
+        _log.info("producer given up", reason=f"{type(error).__name__}: {error}")
+        producer._message_accumulator.fail_all(ProducerClosed())  # aiokafka has no public way to give up what it holds
+        sender = producer._sender.sender_task
+        if sender is not None:
+            sender.cancel()
+        await producer.client.close()
+
+
+async def _missing(consumer: AIOKafkaConsumer, starts: Mapping[Place, int]) -> list[str]:
+    """The places whose start the log does not hold, in words. A place that is read from 0 takes what there is."""
+    spots = {TopicPartition(*place): at for place, at in starts.items() if at > 0}
+    if not spots:
+        return []
+    first, end = await consumer.beginning_offsets(list(spots)), await consumer.end_offsets(list(spots))
+    return [
+        f"{spot.topic}/{spot.partition}: offset {at} of {first[spot]} to {end[spot]}"
+        for spot, at in sorted(spots.items())
+        if not first[spot] <= at <= end[spot]
+    ]
 
 
 def _append(builder: Any, row: Outgoing) -> bool:
@@ -304,4 +408,7 @@ def _append(builder: Any, row: Outgoing) -> bool:
 
 
 def _record(row: Any) -> Record:
-    return Record(row.topic, row.partition, row.offset, row.key, row.value, tuple(row.headers), row.timestamp)
+    headers = tuple(row.headers)
+    if any(value is None for _, value in headers):  # Kafka allows it, nobody on the floor writes it
+        headers = tuple((name, value or b"") for name, value in headers)
+    return Record(row.topic, row.partition, row.offset, row.key, row.value, headers, row.timestamp)

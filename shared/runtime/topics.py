@@ -8,13 +8,16 @@ from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from shared.contracts.message import Topic
 from shared.contracts.registry import TOPICS
 from shared.runtime.errors import ContractError, TransientError
 
+ANY_TIME: Final = {"message.timestamp.after.max.ms": str(2**63 - 1)}
+"""Records carry the floor's time, which runs ahead of the broker's when its clock is scaled. Kafka would refuse them."""
 DEAD_LETTER_RETENTION_MS: Final = 90 * 86_400_000
+DEAD_LETTER_BYTES_MAX: Final = 3 * 1024 * 1024  # the largest record that Kafka takes elsewhere, in base64, with room
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ def config_of(topic: Topic) -> dict[str, str]:
     if topic.compacted and topic.retention_ms is not None:
         policy = "compact,delete"
     retention = -1 if topic.retention_ms is None else topic.retention_ms
-    return {"cleanup.policy": policy, "retention.ms": str(retention)}
+    return {"cleanup.policy": policy, "retention.ms": str(retention), **ANY_TIME}
 
 
 def wanted(partitions: int, topics: Mapping[str, Topic] = TOPICS) -> Iterator[Wanted]:
@@ -40,7 +43,14 @@ def wanted(partitions: int, topics: Mapping[str, Topic] = TOPICS) -> Iterator[Wa
     for topic in topics.values():
         yield Wanted(topic.name, partitions, config_of(topic))
         yield Wanted(
-            topic.dead_letters, partitions, {"cleanup.policy": "delete", "retention.ms": str(DEAD_LETTER_RETENTION_MS)}
+            topic.dead_letters,
+            partitions,
+            {
+                "cleanup.policy": "delete",
+                "retention.ms": str(DEAD_LETTER_RETENTION_MS),
+                "max.message.bytes": str(DEAD_LETTER_BYTES_MAX),
+                **ANY_TIME,
+            },
         )
 
 
@@ -69,9 +79,7 @@ async def ensure_topics(
         there = set(await admin.list_topics())
         todo = [want for want in wanted(partitions, topics) if want.name not in there]
         if todo:
-            await admin.create_topics(
-                [NewTopic(want.name, want.partitions, replication, topic_configs=dict(want.config)) for want in todo]
-            )
+            await _create(admin, todo, replication)
         await _compare(admin, [want for want in wanted(partitions, topics) if want.name in there])
         return [want.name for want in todo]
     except TopicAlreadyExistsError:
@@ -80,6 +88,18 @@ async def ensure_topics(
         raise TransientError(f"Expected Kafka at {bootstrap} to answer, found {error}") from error
     finally:
         await admin.close()
+
+
+async def _create(admin: Any, todo: list[Wanted], replication: int) -> None:
+    answer = await admin.create_topics(
+        [NewTopic(want.name, want.partitions, replication, topic_configs=dict(want.config)) for want in todo]
+    )
+    errors = [(entry[0], for_code(entry[1]), entry[2]) for entry in answer.topic_errors if entry[1]]
+    refused = [f"{name}: {kind.__name__} {text}" for name, kind, text in errors if kind is not TopicAlreadyExistsError]
+    if refused:  # aiokafka only hands the answer on
+        raise ContractError(f"Expected Kafka to make the floor's topics, found: {'; '.join(refused)}")
+    if errors:
+        raise TopicAlreadyExistsError(f"made meanwhile: {[name for name, _, _ in errors]}")
 
 
 async def _compare(admin: Any, present: list[Wanted]) -> None:

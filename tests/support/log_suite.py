@@ -71,7 +71,8 @@ def outgoing(text: str) -> Outgoing:
 
 async def write(publisher: Publisher, places: Sequence[Place], texts: Sequence[str]) -> None:
     rows = {place: [outgoing(text) for text in texts] for place in places}
-    assert await publisher.publish(rows) == {}
+    failed = await publisher.publish(rows)
+    assert failed == {}, failed
 
 
 async def work(members: Sequence[Member], done: Callable[[], bool]) -> None:
