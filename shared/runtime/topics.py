@@ -15,7 +15,7 @@ from shared.contracts.registry import TOPICS
 from shared.runtime.errors import ContractError, TransientError
 
 ANY_TIME: Final = {"message.timestamp.after.max.ms": str(2**63 - 1)}
-"""Records carry the floor's time, which runs ahead of the broker's when its clock is scaled. Kafka would refuse them."""
+"""Records carry the floor's time; when its clock is scaled that runs ahead of the broker's, which would refuse them."""
 DEAD_LETTER_RETENTION_MS: Final = 90 * 86_400_000
 DEAD_LETTER_BYTES_MAX: Final = 3 * 1024 * 1024  # the largest record that Kafka takes elsewhere, in base64, with room
 
