@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import typer
 
 from opsfloor import cases, dead_letters, replay, run, stack, status, submit, tokens
@@ -32,6 +34,7 @@ app.command("replay")(replay.replay)
 
 def main() -> None:
     """Run the command line; a failure with a known remedy is told in two lines and exits with 1."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it retries by itself; what fails in the end is raised
     try:
         app()
     except Remedied as error:

@@ -21,7 +21,9 @@ def main() -> int:
     parser.add_argument("--submissions", type=int, default=1500, help="documents that branches hand in (default 1500)")
     parser.add_argument("--seconds", type=float, default=170, help="real length of the banking day (default 170)")
     parser.add_argument("--seed", type=int, default=1, help="draws everything by chance (default 1)")
-    parser.add_argument("--json", type=Path, default=None, help="where summary.json goes (default: in the demo's folder)")
+    parser.add_argument(
+        "--json", type=Path, default=None, help="where summary.json goes (default: in the demo's folder)"
+    )
     given = parser.parse_args()
     console = Console(highlight=False)
     folder = _fresh_folder(home() / "demo")

@@ -89,6 +89,8 @@ class Branches:
             images=(reference,),
             key=make_branch_key(self.keys, arrival.branch_id),
             captured_at=self.clock.now(),
-            declared_amount=Money(amount_minor=int(amount.replace(".", "")), currency=template.currency) if amount else None,
+            declared_amount=Money(amount_minor=int(amount.replace(".", "")), currency=template.currency)
+            if amount
+            else None,
             urgent=arrival.urgent,
         )

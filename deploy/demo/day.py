@@ -172,7 +172,11 @@ class Demo:
                 outside = provider[entry.team_id] != "house"
                 weak = outside and self._draw.random() < 0.25
                 token = issuer.issue(
-                    subject=entry.id, role="operator", team_id=entry.team_id, provider_id=provider[entry.team_id], seconds=7200
+                    subject=entry.id,
+                    role="operator",
+                    team_id=entry.team_id,
+                    provider_id=provider[entry.team_id],
+                    seconds=7200,
                 )
                 pace = self._draw.lognormvariate(0, 0.2)
                 people.append(Person(entry, token, pace, WEAK_ERROR_RATE if weak else ERROR_RATE))
@@ -220,7 +224,10 @@ class Demo:
         await asyncio.to_thread(services.wait_ready, pid)
         while sum(self._auditor.results.values()) < completed + 20:
             await asyncio.sleep(0.1)
-        self._tell(clock, f"routing is back as process {pid}; work flows again {time.monotonic() - killed:.1f} s after the kill")
+        self._tell(
+            clock,
+            f"routing is back as process {pid}; work flows again {time.monotonic() - killed:.1f} s after the kill",
+        )
 
     def _tell(self, clock: ScaledClock, what: str) -> None:
         line = self._board.tell(clock.now(), what)

@@ -112,7 +112,12 @@ class Shift:
             return self._review(item, document)
         amount = document.values.get("amount") if item["rekey_amount"] else None
         granted = self.draw.random() >= REFUSES
-        return {"form": "authorisation", "granted": granted, "rekeyed_amount": amount, "remark": "" if granted else "limit"}
+        return {
+            "form": "authorisation",
+            "granted": granted,
+            "rekeyed_amount": amount,
+            "remark": "" if granted else "limit",
+        }
 
     def _read(self, person: Person, document: Document, name: str) -> str:
         right = document.values.get(name, "unreadable")
@@ -156,6 +161,8 @@ class Seat:
     async def post(self, path: str, body: Mapping[str, Any] | None = None) -> int:
         """POST; returns the status, 0 when nobody answered."""
         try:
+            if not self._urls():
+                return await self._turn_away()
             async with self._session.post(self._url(path), json=body or {}, headers=self._headers) as answer:
                 return answer.status
         except (aiohttp.ClientError, TimeoutError):
@@ -164,6 +171,8 @@ class Seat:
     async def get(self, path: str, parse: bool = True) -> tuple[int, Any]:
         """GET; returns status and content, 0 when nobody answered."""
         try:
+            if not self._urls():
+                return await self._turn_away(), None
             async with self._session.get(self._url(path), headers=self._headers) as answer:
                 if answer.status == 200 and parse:
                     return 200, await answer.json()

@@ -69,7 +69,9 @@ class ServiceProcesses:
             if self.ready(pid):
                 return
             time.sleep(0.1)
-        raise RuntimeError(f"Expected {service} to become ready, found it {process.poll()}: see the logs in {self._home}")
+        raise RuntimeError(
+            f"Expected {service} to become ready, found it {process.poll()}: see the logs in {self._home}"
+        )
 
     def ended(self) -> list[str]:
         """Services whose process has ended though nobody asked."""

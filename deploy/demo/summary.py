@@ -104,13 +104,20 @@ def _type(name: str, ends: Sequence[audit.CasePosted | audit.CaseClosed]) -> Typ
     minutes = sorted((end.at - end.received_at).total_seconds() / 60 for end in ends)
     cuts = statistics.quantiles(minutes, n=100, method="inclusive") if len(minutes) > 1 else minutes * 99
     return TypeSummary(
-        name, len(ends), sum(end.on_time for end in ends) / len(ends), round(cuts[49], 1), round(cuts[89], 1), round(cuts[98], 1)
+        name,
+        len(ends),
+        sum(end.on_time for end in ends) / len(ends),
+        round(cuts[49], 1),
+        round(cuts[89], 1),
+        round(cuts[98], 1),
     )
 
 
 def show(summary: Summary, console: Console) -> None:
     """Print the summary for people."""
-    ends = Table("what became of them", "count", title="The day's submissions", title_justify="left", title_style="bold")
+    ends = Table(
+        "what became of them", "count", title="The day's submissions", title_justify="left", title_style="bold"
+    )
     ends.add_row("submitted by branches", f"{summary.submitted:,}")
     ends.add_row("posted by the core bank", f"{summary.posted:,}")
     for code, count in summary.closed.items():
@@ -120,7 +127,17 @@ def show(summary: Summary, console: Console) -> None:
     ends.add_row("lost", _judged(summary.lost))
     ends.add_row("doubled", _judged(summary.doubled))
     console.print(ends)
-    types = Table("business type", "ended", "on time", "p50 min", "p90 min", "p99 min", title="Turnaround", title_justify="left", title_style="bold")
+    types = Table(
+        "business type",
+        "ended",
+        "on time",
+        "p50 min",
+        "p90 min",
+        "p99 min",
+        title="Turnaround",
+        title_justify="left",
+        title_style="bold",
+    )
     for row in summary.by_type:
         types.add_row(
             row.business_type, f"{row.ended:,}", f"{row.on_time_share:.1%}", f"{row.turnaround_p50:.1f}",
@@ -128,7 +145,9 @@ def show(summary: Summary, console: Console) -> None:
         )  # fmt: skip
     console.print(types)
     caught = ", ".join(f"{count} by {by}" for by, count in summary.errors_caught.items()) or "none"
-    console.print(f"{summary.items_completed:,} items completed, arbitration {summary.arbitration_rate:.2%} of fields, errors caught: {caught}")
+    console.print(
+        f"{summary.items_completed:,} items completed, arbitration {summary.arbitration_rate:.2%} of fields, errors caught: {caught}"
+    )
     console.print(
         f"{summary.sent_twice} submissions arrived again and opened nothing; {summary.results_refused} results refused; "
         f"{summary.duplicates_dropped} records published twice and dropped by every reader"
@@ -136,10 +155,16 @@ def show(summary: Summary, console: Console) -> None:
     for currency in sorted({*summary.floor_book, *summary.core_book}):
         floor, core = summary.floor_book.get(currency, 0), summary.core_book.get(currency, 0)
         sign = "[green]=[/]" if floor == core else "[red]≠[/]"
-        console.print(f"floor's book {floor / 100:,.2f} {currency} {sign} core bank's book {core / 100:,.2f} {currency}")
+        console.print(
+            f"floor's book {floor / 100:,.2f} {currency} {sign} core bank's book {core / 100:,.2f} {currency}"
+        )
     for finding in summary.findings[:10]:
         console.print(f"[red]✗ {finding['promise']}[/]: {finding['detail']}")
-    console.print("[bold green]✓ every submission had exactly one end[/]" if summary.kept else "[bold red]✗ a promise was broken[/]")
+    console.print(
+        "[bold green]✓ every submission had exactly one end[/]"
+        if summary.kept
+        else "[bold red]✗ a promise was broken[/]"
+    )
 
 
 def _judged(count: int) -> str:

@@ -15,7 +15,14 @@ from shared.contracts.reference import BusinessType, TemplateField
 WIDTH: Final = 1000
 HEIGHT: Final = 600
 NOISE_DOTS: Final = 120
-NAMES: Final = ("Orient Trading", "Blue River Steel", "Jade Logistics", "Harvest Foods", "North Star Textiles", "Lotus Med")
+NAMES: Final = (
+    "Orient Trading",
+    "Blue River Steel",
+    "Jade Logistics",
+    "Harvest Foods",
+    "North Star Textiles",
+    "Lotus Med",
+)
 PURPOSES: Final = ("goods", "rent March", "salaries", "freight", "invoice 2207", "advance", "loan interest")
 CHANGES: Final = ("new address", "new phone", "new signatory", "close sub account", "English statement")
 

@@ -95,9 +95,8 @@ def suspended(operator: Operator, provider: Provider, standing: StandingView) ->
     house: its people are suspended one by one.
     """
     return (
-        (provider.outside and standing.provider(provider.id, provider.initial_standing) == "suspended")
-        or standing.operator(operator.id, operator.initial_standing) == "suspended"
-    )
+        provider.outside and standing.provider(provider.id, provider.initial_standing) == "suspended"
+    ) or standing.operator(operator.id, operator.initial_standing) == "suspended"
 
 
 def team_hindrance(order: WorkOrder, team_id: str, book: Rulebook) -> UnplaceableReason | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from services.routing.boards import LOAD_BOARD
 from services.routing.desk.processor import desk
@@ -31,7 +32,7 @@ def wire(around: Surroundings) -> Service:
         slices=SliceCutter(ImageStore.from_url(around.settings.images_url), crop),
         now=around.clock.now,
     )
-    tailer = Tailer(around.log.tail, answers, around.clock.now)
+    tailer = Tailer(around.log.tail, answers, lambda: datetime.fromtimestamp(around.clock.wall_ms() / 1000, UTC))
     processors = tuple(replace(processor, measure=measure) for processor in (placement(), desk()))
     return Service("routing", processors, workbench_routers(bench), (tailer.run,))
 

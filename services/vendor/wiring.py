@@ -16,7 +16,9 @@ from shared.standing import STANDING_BOARD
 def wire(around: Surroundings) -> Service:
     """Build vendor on its surroundings."""
     router = scorecard_router(PostgresScores(around.pool))
-    return Service("vendor", (replace(supervision(), measure=measure),), ((router, ("vendor_manager", "auditor", "on_call")),))
+    return Service(
+        "vendor", (replace(supervision(), measure=measure),), ((router, ("vendor_manager", "auditor", "on_call")),)
+    )
 
 
 PLAN = ServicePlan("vendor", (REFERENCE_BOARD, STANDING_BOARD), wire)

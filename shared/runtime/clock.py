@@ -18,6 +18,12 @@ class Clock(Protocol):
     def real_seconds(self, floor_seconds: float) -> float:
         """How long to wait in real seconds for so many seconds of the floor."""
 
+    def wall_ms(self) -> int:
+        """The machine's own time, in ms since the epoch: what records on the bus are stamped with.
+
+        The bus removes records by their stamps, so a floor that plays another day must not stamp them with it.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class ScaledClock:
@@ -36,6 +42,9 @@ class ScaledClock:
     def real_seconds(self, floor_seconds: float) -> float:
         return floor_seconds / self.scale
 
+    def wall_ms(self) -> int:
+        return int(time.time() * 1000)
+
 
 class RealClock:
     """The machine's clock."""
@@ -45,6 +54,9 @@ class RealClock:
 
     def real_seconds(self, floor_seconds: float) -> float:
         return floor_seconds
+
+    def wall_ms(self) -> int:
+        return int(time.time() * 1000)
 
 
 class SetClock:
@@ -58,6 +70,9 @@ class SetClock:
 
     def real_seconds(self, floor_seconds: float) -> float:
         return floor_seconds
+
+    def wall_ms(self) -> int:
+        return int(self._now.timestamp() * 1000)
 
     def move(self, seconds: float) -> None:
         """Move by so many seconds; backwards too, as real clocks sometimes do."""

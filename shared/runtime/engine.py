@@ -73,6 +73,7 @@ class Engine:
         self.processor: Final = processor
         self.limits: Final = limits
         self.shards: dict[int, Shard] = {}
+        self.wall_ms = 0  # the stamp of what this batch writes; set before each batch
         self._partitions: Final = partitions
         self._fuse: deque[bool] = deque(maxlen=limits.fuse_window)
         self._sources: dict[int, bytes] = {}
@@ -251,7 +252,7 @@ class Engine:
         event_id = f"{source.decode()}/{place[0]}/{place[1]}/{sequence}"
         body = fact.__pydantic_serializer__.to_json(fact)
         headers = headers_for(fact, event_id, source, sequence, now.isoformat().encode(), cause)
-        record = Outgoing(key, body, headers, int(now.timestamp() * 1000))
+        record = Outgoing(key, body, headers, self.wall_ms)
         lane = (shard.number, place[0], place[1])
         batch.outbox.append(OutboxRow(lane, sequence, record))
         batch.lanes_out[lane] = sequence

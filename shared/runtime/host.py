@@ -212,7 +212,7 @@ class CommandPublisher:
             self._partitions[topic] = await self._log.partitions(topic)
         key, now = message.key.encode(), self._clock.now()
         headers = outside_headers(message, self._source, event_id, now)
-        record = Outgoing(key, message.model_dump_json().encode(), headers, int(now.timestamp() * 1000))
+        record = Outgoing(key, message.model_dump_json().encode(), headers, self._clock.wall_ms())
         place = (topic, partition_of(key, self._partitions[topic]))
         failed = await self._publisher.publish({place: [record]})  # type: ignore[attr-defined]
         if failed:

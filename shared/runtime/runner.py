@@ -154,6 +154,7 @@ class Runner:
 
     async def _decide(self, records: Sequence[Record], batch: Batch, tally: Tally) -> None:
         engine, now = self._engine, self._clock.now()
+        engine.wall_ms = self._clock.wall_ms()
         taken = engine.take(records, batch, tally, now)
         taken += engine.timers(now, self._boards.versions, batch, tally)
         if not taken:
@@ -395,7 +396,7 @@ class Runner:
         metrics.COMMIT_SECONDS.labels(name).observe(commit_seconds)
         metrics.BATCH_SECONDS.labels(name).observe(batch_seconds)
         metrics.BATCH_EVENTS.labels(name).observe(tally.events + tally.timers)
-        lag = 0.0 if tally.oldest_ms is None else max(0.0, self._clock.now().timestamp() - tally.oldest_ms / 1000)
+        lag = 0.0 if tally.oldest_ms is None else max(0.0, (self._clock.wall_ms() - tally.oldest_ms) / 1000)
         metrics.LAG_SECONDS.labels(name).set(lag)
         metrics.ENTITIES.labels(name).set(sum(len(s.entities) for s in self._engine.shards.values()))
         _log.info(

@@ -11,10 +11,16 @@ from prometheus_client import Counter, Gauge
 from shared.contracts import vendor
 from shared.contracts.message import Message
 
-JUDGED: Final = Counter("opsfloor_keyings_judged_total", "Keyings judged, per provider", ["provider", "what", "found_by"])
+JUDGED: Final = Counter(
+    "opsfloor_keyings_judged_total", "Keyings judged, per provider", ["provider", "what", "found_by"]
+)
 INSPECTIONS: Final = Counter("opsfloor_inspections_total", "Inspections by verdict", ["verdict"])
-PROVIDER: Final = Gauge("opsfloor_provider_standing", "1 for the standing that a provider has", ["provider", "standing"])
-CHANGES: Final = Counter("opsfloor_operator_standing_changes_total", "Changes of operators' standing", ["provider", "standing"])
+PROVIDER: Final = Gauge(
+    "opsfloor_provider_standing", "1 for the standing that a provider has", ["provider", "standing"]
+)
+CHANGES: Final = Counter(
+    "opsfloor_operator_standing_changes_total", "Changes of operators' standing", ["provider", "standing"]
+)
 STANDINGS: Final = ("probation", "allowed", "suspended")
 
 
