@@ -38,7 +38,7 @@ from shared.runtime.kafka_log import KafkaLog
 from shared.runtime.topics import ensure_topics
 
 REFERENCE: Final = Path(__file__).parents[1] / "reference"
-PARTITIONS: Final = 8
+PARTITIONS: Final = 4
 DAY: Final = datetime(2026, 3, 2, tzinfo=ZONE)
 SHARES: Final = {"corporate-transfer": 0.5, "cheque-deposit": 0.35, "account-maintenance": 0.15}
 DRAIN_SECONDS_MAX: Final = 90.0
