@@ -51,10 +51,13 @@ class Shift:
     async def work(self) -> None:
         """Everybody works until cancelled."""
         connector = aiohttp.TCPConnector(limit=0)
-        async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=40)) as session:
-            async with asyncio.TaskGroup() as group:
-                for person in self.people:
-                    group.create_task(self._day(session, person))
+        patience = aiohttp.ClientTimeout(total=40)
+        async with (
+            aiohttp.ClientSession(connector=connector, timeout=patience) as session,
+            asyncio.TaskGroup() as group,
+        ):
+            for person in self.people:
+                group.create_task(self._day(session, person))
 
     async def _day(self, session: aiohttp.ClientSession, person: Person) -> None:
         seat = Seat(session, self.urls, person)
