@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,6 +17,8 @@ from shared.runtime.errors import ContractError, TransientError
 
 ANY_TIME: Final = {"message.timestamp.after.max.ms": str(2**63 - 1)}
 """Records carry the floor's time; when its clock is scaled that runs ahead of the broker's, which would refuse them."""
+SETTLE_CHECKS_MAX: Final = 150
+SETTLE_CHECK_SECONDS: Final = 0.1
 DEAD_LETTER_RETENTION_MS: Final = 90 * 86_400_000
 DEAD_LETTER_BYTES_MAX: Final = 3 * 1024 * 1024  # the largest record that Kafka takes elsewhere, in base64, with room
 
@@ -100,6 +103,20 @@ async def _create(admin: Any, todo: list[Wanted], replication: int) -> None:
         raise ContractError(f"Expected Kafka to make the floor's topics, found: {'; '.join(refused)}")
     if errors:
         raise TopicAlreadyExistsError(f"made meanwhile: {[name for name, _, _ in errors]}")
+    await settle(admin, [want.name for want in todo])
+
+
+async def settle(admin: Any, names: list[str]) -> None:
+    """Wait until the broker knows new topics with all their leaders: a group that joins earlier shares out too little.
+
+    Errors:  `TransientError` when that takes longer than `SETTLE_CHECKS_MAX` looks.
+    """
+    for _ in range(SETTLE_CHECKS_MAX):
+        topics = await admin.describe_topics(names)
+        if all(not t["error_code"] and all(not p["error_code"] for p in t["partitions"]) for t in topics):
+            return
+        await asyncio.sleep(SETTLE_CHECK_SECONDS)
+    raise TransientError(f"Expected Kafka to have leaders for {names}")
 
 
 async def _compare(admin: Any, present: list[Wanted]) -> None:
