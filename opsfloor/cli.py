@@ -8,6 +8,7 @@ import typer
 
 from opsfloor import cases, dead_letters, replay, run, stack, status, submit, tokens
 from opsfloor.answers import Remedied, complain
+from shared.runtime.errors import ContractError, InvariantError, TransientError
 
 app = typer.Typer(
     name="opsfloor",
@@ -39,4 +40,10 @@ def main() -> None:
         app()
     except Remedied as error:
         complain(error)
+        raise SystemExit(1) from error
+    except TransientError as error:
+        complain(Remedied(str(error), "`opsfloor stack status` tells whether broker and database are up"))
+        raise SystemExit(1) from error
+    except (ContractError, InvariantError) as error:
+        complain(Remedied(str(error), "docs/operations.md says what each of these means"))
         raise SystemExit(1) from error

@@ -20,7 +20,6 @@ from shared.http.tokens import ensure_key_pair
 from shared.reference import ReferenceErrors, load
 from shared.reference.keys import with_local_keys
 from shared.runtime.clock import RealClock, clock_from_environment
-from shared.runtime.errors import ContractError, TransientError
 from shared.runtime.host import CommandPublisher, Host, ServicePlan, configure_logging
 from shared.runtime.kafka_log import KafkaLog
 from shared.runtime.topics import ensure_topics
@@ -44,8 +43,6 @@ def run_service(
     host = Host(plan, settings, clock_from_environment(), serving=lambda url: _write_note(note, service, url))
     try:
         status = uvloop.run(host.run())
-    except (TransientError, ContractError) as error:
-        raise Remedied(str(error), "`opsfloor stack status` tells whether broker and database are up") from error
     finally:
         note.unlink(missing_ok=True)
     raise SystemExit(status)

@@ -1,0 +1,83 @@
+"""`opsfloor replay LOG.csv`: a real event log through the running floor."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from opsfloor import floor
+from opsfloor.answers import Remedied, as_json, err, out, table
+from opsfloor.event_log import BrokenLogError, Columns, by_case, read_log
+from opsfloor.replaying import Replay, Turnarounds
+
+
+def replay(
+    log: Annotated[Path, typer.Argument(help="CSV, also gzipped", exists=True, dir_okay=False)],
+    case: Annotated[str, typer.Option(help="column with the case's id")] = "case_id",
+    activity: Annotated[str, typer.Option(help="column with the activity: becomes a work type")] = "activity",
+    resource: Annotated[str, typer.Option(help="column with who did it: becomes an operator")] = "resource",
+    start: Annotated[str, typer.Option(help="column with the start, ISO 8601")] = "start_time",
+    end: Annotated[str, typer.Option(help="column with the end, ISO 8601")] = "end_time",
+    role: Annotated[str | None, typer.Option(help="column with the role: becomes a team")] = None,
+    enabled: Annotated[str | None, typer.Option(help="column with when it could have begun")] = None,
+    speed: Annotated[float, typer.Option(help="seconds of the log in a real second")] = 30_000.0,
+    cases: Annotated[int | None, typer.Option(help="only the first so many cases")] = None,
+    json: Annotated[bool, typer.Option("--json", help="one JSON document instead of a table")] = False,
+) -> None:
+    """Play a log's arrivals, work types and handling times through the running floor and compare turnarounds.
+
+    Each activity becomes a document of a business type of its own, keyed once by an operator who did that activity in
+    the log, for as long as it took there. An activity is handed in when those it followed in the log are done here.
+    """
+    try:
+        activities = read_log(log, Columns(case, activity, resource, start, end, role, enabled))
+    except BrokenLogError as error:
+        raise Remedied(
+            f"Expected a log that can be played, found {error}", "mend these lines, or name the columns"
+        ) from error
+    chosen = dict(list(by_case(activities).items())[:cases])
+    if not floor.running("routing"):
+        raise Remedied("Expected a running floor, found no routing service", floor.START_IT)
+    total = sum(len(case_) for case_ in chosen.values())
+    columns = (TextColumn("activities played"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True) as bar:
+        line = bar.add_task("", total=total)
+        turnarounds = asyncio.run(Replay(chosen, speed, lambda done: bar.update(line, completed=done)).play())
+    _report(turnarounds, speed, json)
+
+
+def _report(turnarounds: Turnarounds, speed: float, json: bool) -> None:
+    rows = {
+        name: _figures(seconds) for name, seconds in (("the log", turnarounds.log), ("the floor", turnarounds.floor))
+    }
+    overhead = statistics.median(turnarounds.latencies) * speed / 60
+    if json:
+        as_json(
+            {
+                "cases": len(turnarounds.floor),
+                "turnaround_minutes": rows,
+                "speed": speed,
+                "floor_minutes_per_activity": overhead,
+            }
+        )
+        return
+    out.print(f"{len(turnarounds.floor):,} cases, {len(turnarounds.latencies):,} activities, every one of them ended")
+    table(
+        "Turnaround in minutes of the log",
+        ("", "p50", "p90", "p99", "mean"),
+        [(name, *figures.values()) for name, figures in rows.items()],
+    )
+    out.print(
+        f"At {speed:,.0f}× the floor's own {statistics.median(turnarounds.latencies) * 1000:.0f} ms per activity "
+        f"(hand-in to assignment) count as {overhead:,.0f} minutes each; a lower --speed shrinks them."
+    )
+
+
+def _figures(seconds: list[float]) -> dict[str, float]:
+    cuts = statistics.quantiles(seconds, n=100, method="inclusive") if len(seconds) > 1 else seconds * 99
+    return {"p50": cuts[49] / 60, "p90": cuts[89] / 60, "p99": cuts[98] / 60, "mean": statistics.fmean(seconds) / 60}

@@ -1,0 +1,92 @@
+"""Reading a real event log: what can be played, and how a broken one is refused."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from opsfloor.event_log import BrokenLogError, Columns, by_case, predecessors, read_log
+from opsfloor.replaying import reference_of, slug
+from shared.contracts.reference import Branch
+from shared.reference.rules import faults_of
+
+COLUMNS = Columns("case", "activity", "resource", "start", "end", "role", "enabled")
+HEAD = "case,activity,resource,role,start,end,enabled\n"
+GOOD = (
+    "1,Check,Ann,Clerk,2023-02-09T08:00:00,2023-02-09T08:05:00,2023-02-09T08:00:00\n"
+    "1,Approve,Bob,Officer,2023-02-09T08:10:00,2023-02-09T08:20:00,2023-02-09T08:05:00\n"
+    "2,Check,Ann,Clerk,2023-02-09T08:30:00,2023-02-09T08:31:00,2023-02-09T08:30:00\n"
+)
+
+
+def written(folder: Path, body: str) -> Path:
+    file = folder / "log.csv"
+    file.write_text(HEAD + body)
+    return file
+
+
+def test_a_log_is_read_in_order_of_its_starts(tmp_path: Path) -> None:
+    """Cases, roles and handling times come out as they stand."""
+    activities = read_log(written(tmp_path, GOOD), COLUMNS)
+    assert [(a.case_id, a.name, a.handle_seconds) for a in activities] == [
+        ("1", "Check", 300),
+        ("1", "Approve", 600),
+        ("2", "Check", 60),
+    ]
+
+
+def test_a_gzipped_log_is_the_same_log(tmp_path: Path) -> None:
+    """Compression changes nothing."""
+    file = tmp_path / "log.csv.gz"
+    file.write_bytes(gzip.compress((HEAD + GOOD).encode()))
+    assert len(read_log(file, COLUMNS)) == 3
+
+
+def test_an_activity_waits_for_what_had_ended_when_it_was_enabled(tmp_path: Path) -> None:
+    """Order within a case is kept by what followed what."""
+    case = by_case(read_log(written(tmp_path, GOOD), COLUMNS))["1"]
+    assert [(a.name, [b.name for b in before]) for a, before in predecessors(case)] == [
+        ("Check", []),
+        ("Approve", ["Check"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            "1,Check,Ann,Clerk,yesterday,2023-02-09T08:05:00,2023-02-09T08:00:00\n",
+            "line 2: expected an ISO 8601 instant in start",
+        ),
+        (
+            "1,Check,Ann,Clerk,2023-02-09T08:05:00,2023-02-09T08:00:00,2023-02-09T08:00:00\n",
+            "line 2: expected end not before start",
+        ),
+        (
+            "1,,Ann,Clerk,2023-02-09T08:00:00,2023-02-09T08:05:00,2023-02-09T08:00:00\n",
+            "line 2: expected a value in activity",
+        ),
+        ("", "expected at least one activity"),
+    ],
+)
+def test_a_broken_log_is_refused_with_line_and_reason(tmp_path: Path, line: str, said: str) -> None:
+    """Whoever brings a log learns which line to mend."""
+    with pytest.raises(BrokenLogError, match=said):
+        read_log(written(tmp_path, line), COLUMNS)
+
+
+def test_a_missing_column_is_named(tmp_path: Path) -> None:
+    """A wrong --case is told with the columns that there are."""
+    with pytest.raises(BrokenLogError, match="expected columns \\['nowhere'\\]"):
+        read_log(written(tmp_path, GOOD), Columns("nowhere", "activity", "resource", "start", "end"))
+
+
+def test_the_implied_reference_data_keeps_the_banks_rules_but_for_arbitration(tmp_path: Path) -> None:
+    """Roles become teams, resources operators; nothing dangles. Fields keyed once need no arbitrator."""
+    entries = reference_of(by_case(read_log(written(tmp_path, GOOD), COLUMNS)))
+    faults = [fault for fault in faults_of(entries) if "/arbitration" not in fault]
+    assert faults == []
+    assert [entry.id for entry in entries if isinstance(entry, Branch)] == ["log-branch"]
+    assert slug("Loan Officer-000001") == "log-loan-officer-000001"
