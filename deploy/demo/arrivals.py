@@ -13,16 +13,19 @@ CLOSE_MINUTE: Final = 17 * 60 + 30
 CUT_OFF_MINUTE: Final = 17 * 60 + 15
 LAST_MINUTE: Final = CUT_OFF_MINUTE - 3
 CLUMP_MEAN: Final = 3.0
+BUSIEST: Final = 2.4
+URGENT: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One document handed in at an instant of the floor's clock."""
+    """One document handed in at an instant of the floor's clock. `clump`: how many were scanned in one go with it."""
 
     at: datetime
     branch_id: str
     business_type: str
     urgent: bool
+    clump: int
 
 
 def intensity(minute: float) -> float:
@@ -30,7 +33,7 @@ def intensity(minute: float) -> float:
     if 9.5 * 60 <= minute < 11.5 * 60 or 14.5 * 60 <= minute < 16.5 * 60:
         return 1.9
     if CUT_OFF_MINUTE - 45 <= minute < CUT_OFF_MINUTE:
-        return 2.4
+        return BUSIEST
     return 0.6 if 12 * 60 <= minute < 13.5 * 60 else 1.0
 
 
@@ -41,20 +44,21 @@ def arrivals(
     found: list[Arrival] = []
     while len(found) < count:
         found += _clump(day, branches, shares, draw)
-    return sorted(found[:count], key=lambda arrival: arrival.at)
+    return sorted(found[:count], key=lambda arrival: (arrival.at, arrival.branch_id))
 
 
 def _clump(day: datetime, branches: Sequence[str], shares: dict[str, float], draw: random.Random) -> Iterator[Arrival]:
     minute = _minute(draw)
     branch_id = draw.choice(branches)
-    for _ in range(1 + int(draw.expovariate(1 / (CLUMP_MEAN - 1)))):
+    clump = 1 + int(draw.expovariate(1 / (CLUMP_MEAN - 1)))
+    for _ in range(clump):
         minute = min(minute + draw.expovariate(1 / 0.3), LAST_MINUTE)
         business_type = draw.choices(list(shares), weights=list(shares.values()))[0]
-        yield Arrival(day + timedelta(minutes=minute), branch_id, business_type, draw.random() < 0.05)
+        yield Arrival(day + timedelta(minutes=minute), branch_id, business_type, draw.random() < URGENT, clump)
 
 
 def _minute(draw: random.Random) -> float:
     while True:  # rejection: at most every fourth draw is kept, none for ever
         minute = draw.uniform(OPEN_MINUTE, LAST_MINUTE)
-        if draw.random() * 2.4 <= intensity(minute):
+        if draw.random() * BUSIEST <= intensity(minute):
             return minute

@@ -19,11 +19,12 @@ from rich.live import Live
 from deploy.demo.arrivals import CLOSE_MINUTE, OPEN_MINUTE, Arrival, arrivals
 from deploy.demo.auditor import Auditor
 from deploy.demo.branches import Branches
-from deploy.demo.core_bank import CoreBank
+from deploy.demo.core_bank import Book, CoreBank, Entry
+from deploy.demo.judgement import ERROR_RATE, WEAK_ERROR_RATE
 from deploy.demo.live import ZONE, Board
-from deploy.demo.operators import ERROR_RATE, WEAK_ERROR_RATE, Person, Shift
+from deploy.demo.operators import Person, Shift
 from deploy.demo.processes import ServiceProcesses
-from deploy.demo.summary import Summary, summarise
+from deploy.demo.summary import Summary, Testimony, escaped, summarise
 from deploy.demo.truth import Truth
 from shared.contracts import audit, branch, core, intake, routing
 from shared.contracts.message import Message
@@ -137,13 +138,18 @@ class Demo:
     ) -> Summary:
         images = ImageStore.in_folder(self._plan.home / "images")
         templates = {entry.id: entry for entry in reference if isinstance(entry, BusinessType)}
-        branches = Branches(templates, images, self._plan.home / "keys", clock, publish, self._truth, self._draw)
-        core_bank = CoreBank(self._log.tail([audit.POSTING.name]), clock, publish, self._draw)
+        branches = Branches(templates, images, self._plan.home / "keys", clock, publish, self._truth, self._plan.seed)
+        book = Book(self._plan.home / "core-bank.sqlite")
+        core_bank = CoreBank(book, self._log.tail([audit.POSTING.name]), clock, publish, self._plan.seed)
         shift = Shift(
-            self._people(reference), lambda: list(services.urls("routing").values()), self._truth, clock, self._draw
+            self._people(reference),
+            lambda: list(services.urls("routing").values()),
+            self._truth,
+            clock,
+            self._plan.seed,
         )
         tasks = [
-            asyncio.create_task(self._watch()),
+            asyncio.create_task(self._watch(branches)),
             asyncio.create_task(core_bank.work()),
             asyncio.create_task(shift.work()),
             asyncio.create_task(self._show(clock)),
@@ -152,15 +158,26 @@ class Demo:
         breaking = asyncio.create_task(self._break(services, pids, clock))
         try:
             await _unless_one_fails([sending, breaking], tasks)
-            await _unless_one_fails([asyncio.create_task(self._drain(branches.sent, core_bank))], tasks)
+            await _unless_one_fails([asyncio.create_task(self._drain(branches.sent))], tasks)
         finally:
             for task in (*tasks, sending, breaking):
                 task.cancel()
             await asyncio.gather(*tasks, sending, breaking, return_exceptions=True)
-        ended = services.ended()
-        if ended:
-            self._board.tell(clock.now(), f"ended without being asked: {', '.join(ended)}")
-        return summarise(self._auditor, core_bank.book(), branches.repeats, self._board.events)
+        testimony = Testimony(
+            sent=branches.sent,
+            sent_twice=branches.repeats,
+            receipts=branches.receipts,
+            unanswered=sorted(branches.unanswered),
+            core_book=book.total(),
+            core_booked=book.count(Entry.BOOKED),
+            core_refused=book.count(Entry.REFUSED),
+            core_asked_again=core_bank.repeated,
+            keying_errors=shift.counts["erred at entry"],
+            escaped=escaped(self._auditor, self._truth),
+            ended_services=services.ended(),
+        )
+        book.close()
+        return summarise(self._auditor, testimony, self._board.events)
 
     def _people(self, reference: Sequence[ReferenceEntry]) -> list[Person]:
         private, _ = ensure_key_pair(self._plan.home / "keys")
@@ -179,25 +196,29 @@ class Demo:
                     seconds=7200,
                 )
                 pace = self._draw.lognormvariate(0, 0.2)
-                people.append(Person(entry, token, pace, WEAK_ERROR_RATE if weak else ERROR_RATE))
+                people.append(Person(entry, token, pace, WEAK_ERROR_RATE if weak else ERROR_RATE, self._lunch()))
         return people
+
+    def _lunch(self) -> datetime:
+        return DAY + timedelta(minutes=self._draw.uniform(11.5 * 60, 13.5 * 60))
 
     def _arrivals(self, reference: Sequence[ReferenceEntry]) -> list[Arrival]:
         ids = [entry.id for entry in reference if isinstance(entry, Branch)]
         return arrivals(self._plan.submissions, DAY, ids, SHARES, self._draw)
 
-    async def _watch(self) -> None:
-        """Feed the auditor with everything that is on the bus."""
+    async def _watch(self, branches: Branches) -> None:
+        """Feed the auditor with everything that is on the bus, and the branches with their receipts."""
         tail = self._log.tail([topic.name for topic in WATCHED])
         await tail.start()
         try:
             while True:
                 for record in await tail.fetch(2_000, 0.2):
-                    self._look(self._auditor.take(record))
+                    self._look(self._auditor.take(record), branches)
         finally:
             await tail.stop()
 
-    def _look(self, message: Message | None) -> None:
+    def _look(self, message: Message | None, branches: Branches) -> None:
+        branches.hear(message)
         if isinstance(message, routing.LoadSnapshot):
             self._board.loads[message.team_id] = message
 
@@ -222,7 +243,7 @@ class Demo:
         killed = time.monotonic()
         pid = services.start("routing", "routing-1")
         await asyncio.to_thread(services.wait_ready, pid)
-        while sum(self._auditor.results.values()) < completed + 20:
+        while sum(self._auditor.results.values()) < completed + 20 and self._auditor.conservation()["open"]:
             await asyncio.sleep(0.1)
         self._tell(
             clock,
@@ -234,7 +255,7 @@ class Demo:
         if not self._plan.interactive:
             self._console.print(line)
 
-    async def _drain(self, sent: int, core_bank: CoreBank) -> None:
+    async def _drain(self, sent: int) -> None:
         """Everybody stays until what was handed in today has its end."""
         end = time.monotonic() + DRAIN_SECONDS_MAX
         while time.monotonic() < end:

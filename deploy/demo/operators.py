@@ -4,186 +4,192 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
+import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 import aiohttp
+import orjson
 
-from deploy.demo.truth import Document, Truth
-from deploy.demo.vouchers import misread
+from deploy.demo.judgement import outcome
+from deploy.demo.truth import Truth
 from shared.contracts.reference import Operator
 from shared.runtime.clock import Clock
 
-ERROR_RATE: Final = 0.0022  # 22 wrong of 10,000 fields keyed once (CAST, 1992)
-WEAK_ERROR_RATE: Final = 0.04
-BAD_SCAN_ERROR_RATE: Final = 0.25  # of which most people misread the same
-SAME_MISREADING: Final = 0.6
 WALKS_AWAY: Final = 0.001
 DECLINES: Final = 0.004
-REFUSES: Final = 0.005
-REVIEW_CATCHES: Final = 0.9
-WAIT_SECONDS: Final = 20
+WAIT_SECONDS: Final = 20.0
+TRIES_MAX: Final = 20  # at a tenth of a second: longer than a killed service needs to come back
+AWAY_SECONDS: Final = 3600.0  # of the bank's day
+LUNCH_SECONDS: Final = 1800.0
+SPREAD: Final = 0.35  # sigma of the lognormal factor on every single item
+UNANSWERED: Final = 0
 
 
 @dataclass
 class Person:
-    """How one operator works. Units: `pace` multiplies the standard time."""
+    """How one operator works. Units: `pace` multiplies the standard time. `lunch_at`: none stays the whole day."""
 
     operator: Operator
     token: str
     pace: float
     error_rate: float
+    lunch_at: datetime | None = None
 
 
 @dataclass
 class Shift:
-    """Everybody who works today, against the routing services' HTTP faces."""
+    """Everybody who works today, against the routing services' HTTP faces.
+
+    Holds:   what a person makes of an item follows from seed, person, item and attempt alone, not from who came first.
+    """
 
     people: Sequence[Person]
     urls: Callable[[], Sequence[str]]
     truth: Truth
     clock: Clock
-    draw: random.Random
+    seed: int
     counts: Counter[str] = field(default_factory=Counter)
 
     async def work(self) -> None:
         """Everybody works until cancelled."""
+        doors = Doors(self.urls)
         connector = aiohttp.TCPConnector(limit=0)
-        patience = aiohttp.ClientTimeout(total=40)
-        async with (
-            aiohttp.ClientSession(connector=connector, timeout=patience) as session,
-            asyncio.TaskGroup() as group,
-        ):
+        timeout = aiohttp.ClientTimeout(total=WAIT_SECONDS * 2)
+        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session, asyncio.TaskGroup() as group:
             for person in self.people:
-                group.create_task(self._day(session, person))
+                group.create_task(self._day(Seat(session, doors, person), person))
 
-    async def _day(self, session: aiohttp.ClientSession, person: Person) -> None:
-        seat = Seat(session, self.urls, person)
-        await asyncio.sleep(self.draw.random())
+    async def _day(self, seat: Seat, person: Person) -> None:
+        await asyncio.sleep(random.Random(f"{self.seed}/{person.operator.id}").random())
         await seat.post("/sign-on")
         while True:
-            status, item = await seat.get(f"/next?wait_seconds={WAIT_SECONDS}")
-            if status == 409:
+            if person.lunch_at is not None and person.lunch_at <= self.clock.now():
+                await self._lunch(seat, person)
+            status, item = await seat.get(f"/next?wait_seconds={self._patience(person):.2f}")
+            if status == 409:  # not signed on: a lease ran out, or the sign-on itself was lost
                 await asyncio.sleep(0.2)
                 await seat.post("/sign-on")
             elif status == 200:
-                await self._handle(seat, person, item)
+                await self._handle(seat, person, orjson.loads(item))
             elif status != 204:
                 await asyncio.sleep(0.3)
 
+    def _patience(self, person: Person) -> float:
+        if person.lunch_at is None:
+            return WAIT_SECONDS
+        left = self.clock.real_seconds((person.lunch_at - self.clock.now()).total_seconds())
+        return min(WAIT_SECONDS, max(left, 0.0))
+
+    async def _lunch(self, seat: Seat, person: Person) -> None:
+        person.lunch_at = None
+        self.counts["lunch"] += 1
+        await seat.post("/sign-off")
+        await asyncio.sleep(self.clock.real_seconds(LUNCH_SECONDS))
+        await seat.post("/sign-on")
+
     async def _handle(self, seat: Seat, person: Person, item: Mapping[str, Any]) -> None:
         path, attempt = f"/assignment/{item['work_item_id']}", {"attempt": item["attempt"]}
-        luck = self.draw.random()
-        if luck < DECLINES:
-            self.counts["declined"] += 1
-            await seat.post(f"{path}/decline", {**attempt, "reason": "I know the customer"})
-            return
-        status = await seat.post(f"{path}/accept", attempt)
-        if status not in (200, 202):
-            self.counts[f"accept answered {status}"] += 1
-            await asyncio.sleep(0.05)
-            return
-        if item["has_slice"]:
-            status, _ = await seat.get(f"{path}/slice?attempt={item['attempt']}", parse=False)
-            self.counts[f"slice {status}"] += 1
-        seconds = item["standard_seconds"] * person.pace * self.draw.lognormvariate(0, 0.35)
+        draw = random.Random(f"{self.seed}/{person.operator.id}/{item['work_item_id']}/{item['attempt']}")
+        luck = draw.random()
+        if item["state"] == "offered":
+            if luck < DECLINES:
+                self.counts["declined"] += 1
+                await seat.post(f"{path}/decline", {**attempt, "reason": "I know the customer"})
+                return
+            if not await self._counted("accept", seat.post(f"{path}/accept", attempt)):
+                return
+        if item["has_slice"] and not await self._look(seat, f"{path}/slice?attempt={item['attempt']}"):
+            return  # nobody keys what they do not see: `GET /next` shows the item again
+        seconds = item["standard_seconds"] * person.pace * draw.lognormvariate(0, SPREAD)
         if luck < DECLINES + WALKS_AWAY:
             self.counts["walked away"] += 1
-            await asyncio.sleep(self.clock.real_seconds(3600))
+            await asyncio.sleep(self.clock.real_seconds(AWAY_SECONDS))
             return
         await asyncio.sleep(self.clock.real_seconds(seconds))
-        result = {**attempt, "outcome": self._outcome(person, item), "handle_seconds": seconds}
-        status = await seat.post(f"{path}/complete", result)
-        self.counts[f"complete {status}"] += 1
+        made, erred = outcome(item, self.truth.of(item["case_id"]), person.error_rate, draw)
+        result = {**attempt, "outcome": made, "handle_seconds": seconds}
+        if await self._counted("complete", seat.post(f"{path}/complete", result)) and erred:
+            self.counts[f"erred at {item['step']}"] += 1
 
-    # ------------------------------------------------------------- judgement
+    async def _look(self, seat: Seat, path: str) -> bool:
+        status, picture = await seat.get(path)
+        self.counts[f"slice {status}"] += 1
+        if status == 200 and picture.startswith(b"\x89PNG"):
+            return True
+        await asyncio.sleep(0.1)
+        return False
 
-    def _outcome(self, person: Person, item: Mapping[str, Any]) -> dict[str, Any]:
-        document = self.truth.of(item["case_id"])
-        if document is None:
-            document = Document({}, {}, bad_scan=False)
-        step, name = item["step"], item["field"] or ""
-        if step == "entry":
-            return {"form": "keyed", "value": self._read(person, document, name)}
-        if step == "arbitration":
-            return {"form": "ruling", "value": document.values.get(name, "unreadable")}
-        if step == "inspection":
-            return {"form": "inspection", "value": document.values.get(name, "unreadable")}
-        if step == "review":
-            return self._review(item, document)
-        amount = document.values.get("amount") if item["rekey_amount"] else None
-        granted = self.draw.random() >= REFUSES
-        return {
-            "form": "authorisation",
-            "granted": granted,
-            "rekeyed_amount": amount,
-            "remark": "" if granted else "limit",
-        }
-
-    def _read(self, person: Person, document: Document, name: str) -> str:
-        right = document.values.get(name, "unreadable")
-        rate = BAD_SCAN_ERROR_RATE if document.bad_scan else person.error_rate
-        if self.draw.random() >= rate:
-            return right
-        self.counts["misread"] += 1
-        if document.bad_scan and self.draw.random() < SAME_MISREADING:
-            return document.illusion.get(name, right)
-        return misread(right, self.draw)
-
-    def _review(self, item: Mapping[str, Any], document: Document) -> dict[str, Any]:
-        wrong = [
-            shown["name"]
-            for shown in item["shown"]
-            if shown["name"] in document.values
-            and shown["values"]
-            and _plain(shown["values"][0]) != _plain(document.values[shown["name"]])
-            and self.draw.random() < REVIEW_CATCHES
-        ]
-        return {"form": "review", "passed": not wrong, "wrong_fields": wrong, "remark": "differs" if wrong else ""}
+    async def _counted(self, what: str, answer: Any) -> bool:
+        status = await answer
+        self.counts[f"{what} {status}"] += 1
+        if status in (200, 202):
+            return True
+        await asyncio.sleep(0.05)
+        return False
 
 
-def _plain(value: str) -> str:
-    return "".join(letter for letter in value.casefold() if letter.isalnum())
+class Doors:
+    """Where the routing services answer; asked anew a few times a second, not at every request."""
+
+    FRESH_SECONDS: Final = 0.25
+
+    def __init__(self, urls: Callable[[], Sequence[str]]) -> None:
+        self._urls: Final = urls
+        self._known: Sequence[str] = ()
+        self._asked_at = float("-inf")
+
+    def door(self, turn: int) -> str | None:
+        """The door that this turn leads to, or none while all are shut."""
+        now = time.monotonic()
+        if now - self._asked_at > self.FRESH_SECONDS:
+            self._known, self._asked_at = self._urls(), now
+        return self._known[turn % len(self._known)] if self._known else None
 
 
 class Seat:
-    """One operator's connection; when one routing service does not answer, the next one is asked."""
+    """One operator's connection; when one routing service does not answer, the next one is asked.
 
-    def __init__(self, session: aiohttp.ClientSession, urls: Callable[[], Sequence[str]], person: Person) -> None:
+    Holds:   a command that got no answer is sent again, word for word: the desk knows it by its id.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, doors: Doors, person: Person) -> None:
         self._session: Final = session
-        self._urls: Final = urls
-        self._headers: Final = {"Authorization": f"Bearer {person.token}"}
-        self._turn = hash(person.operator.id)
-
-    def _url(self, path: str) -> str:
-        urls = self._urls()
-        return f"{urls[self._turn % len(urls)]}{path}"
+        self._doors: Final = doors
+        self._headers: Final = {"Authorization": f"Bearer {person.token}", "Content-Type": "application/json"}
+        self._turn = zlib.crc32(person.operator.id.encode())
 
     async def post(self, path: str, body: Mapping[str, Any] | None = None) -> int:
-        """POST; returns the status, 0 when nobody answered."""
-        try:
-            if not self._urls():
-                return await self._turn_away()
-            async with self._session.post(self._url(path), json=body or {}, headers=self._headers) as answer:
-                return answer.status
-        except (aiohttp.ClientError, TimeoutError):
-            return await self._turn_away()
+        """POST until somebody answers; returns the status, 0 when nobody did."""
+        content = orjson.dumps(body or {})
+        for _ in range(TRIES_MAX):
+            status, _answer = await self._ask("POST", path, content)
+            if status != UNANSWERED and status < 500:
+                return status
+            await self._turn_away()
+        return UNANSWERED
 
-    async def get(self, path: str, parse: bool = True) -> tuple[int, Any]:
-        """GET; returns status and content, 0 when nobody answered."""
+    async def get(self, path: str) -> tuple[int, bytes]:
+        """GET once; returns status and content, 0 when nobody answered."""
+        status, content = await self._ask("GET", path, None)
+        if status == UNANSWERED or status >= 500:
+            await self._turn_away()
+        return status, content
+
+    async def _ask(self, method: str, path: str, content: bytes | None) -> tuple[int, bytes]:
+        door = self._doors.door(self._turn)
+        if door is None:
+            return UNANSWERED, b""
         try:
-            if not self._urls():
-                return await self._turn_away(), None
-            async with self._session.get(self._url(path), headers=self._headers) as answer:
-                if answer.status == 200 and parse:
-                    return 200, await answer.json()
+            async with self._session.request(method, door + path, data=content, headers=self._headers) as answer:
                 return answer.status, await answer.read()
         except (aiohttp.ClientError, TimeoutError):
-            return await self._turn_away(), None
+            return UNANSWERED, b""
 
-    async def _turn_away(self) -> int:
+    async def _turn_away(self) -> None:
         self._turn += 1
         await asyncio.sleep(0.1)
-        return 0

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import statistics
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
 
 from deploy.demo.auditor import Auditor, Finding
+from deploy.demo.judgement import plain
+from deploy.demo.truth import Truth
 from shared.contracts import audit
 
 
@@ -30,8 +32,28 @@ class TypeSummary:
 
 
 @dataclass(frozen=True)
+class Testimony:
+    """What the world around the floor saw, to be held against the floor's own records.
+
+    Units:   books in minor units by currency; `keying_errors` and `escaped` in fields.
+    """
+
+    sent: int
+    sent_twice: int
+    receipts: Mapping[str, int]
+    unanswered: Sequence[str]  # submissions whose branch never read a receipt
+    core_book: Mapping[str, int]
+    core_booked: int
+    core_refused: int
+    core_asked_again: int
+    keying_errors: int  # that operators made
+    escaped: int  # that stand in the core bank's book
+    ended_services: Sequence[str]  # though nobody asked
+
+
+@dataclass(frozen=True)
 class Summary:
-    """The whole day. Holds: submitted = posted + closed + rejected + lost."""
+    """The whole day. Holds: submitted = posted + closed + rejected + lost. Units: as in `TypeSummary`."""
 
     submitted: int
     posted: int
@@ -40,12 +62,17 @@ class Summary:
     lost: int
     doubled: int
     sent_twice: int
+    receipts: dict[str, int]
+    on_time_share: float
     by_type: tuple[TypeSummary, ...]
     items_completed: int
     arbitration_rate: float
+    keying_errors: int
     errors_caught: dict[str, int]
+    errors_escaped: int
     results_refused: int
     duplicates_dropped: int
+    core_asked_again: int
     floor_book: dict[str, int]
     core_book: dict[str, int]
     events: tuple[str, ...]
@@ -57,30 +84,63 @@ class Summary:
         return not self.findings and self.lost == 0 and self.doubled == 0 and self.floor_book == self.core_book
 
 
-def summarise(auditor: Auditor, core_book: Mapping[str, int], sent_twice: int, events: Sequence[str]) -> Summary:
+LOSSES: Final = ("nothing lost",)
+DOUBLES: Final = ("one end", "nothing doubled", "posted once")
+
+
+def summarise(auditor: Auditor, world: Testimony, events: Sequence[str]) -> Summary:
     """Judge the day and count it."""
-    findings = auditor.findings()
-    floor_book = auditor.floor_book()
-    if dict(core_book) != floor_book:
-        findings.append(Finding("equal books", f"floor {floor_book}, core bank {dict(core_book)}"))
+    ends, floor_book = auditor.ends(), auditor.floor_book()
+    findings = [*auditor.findings(), *_contradictions(auditor, world)]
     return Summary(
         submitted=len(auditor.submitted),
-        posted=sum(isinstance(end, audit.CasePosted) for end in auditor.ends()),
-        closed=_counted([end.code for end in auditor.ends() if isinstance(end, audit.CaseClosed)]),
+        posted=sum(isinstance(end, audit.CasePosted) for end in ends),
+        closed=_counted([end.code for end in ends if isinstance(end, audit.CaseClosed)]),
         rejected=_counted(auditor.rejections()),
-        lost=sum(finding.promise == "nothing lost" for finding in findings),
-        doubled=sum(finding.promise in ("one end", "nothing doubled", "posted once") for finding in findings),
-        sent_twice=sent_twice,
-        by_type=tuple(_by_type(auditor.ends())),
+        lost=sum(finding.promise in LOSSES for finding in findings),
+        doubled=sum(finding.promise in DOUBLES for finding in findings),
+        sent_twice=world.sent_twice,
+        receipts=dict(world.receipts),
+        on_time_share=sum(end.on_time for end in ends) / len(ends) if ends else 1.0,
+        by_type=tuple(_by_type(ends)),
         items_completed=sum(auditor.results.values()),
         arbitration_rate=_rate(auditor.counts["audit.entry-differed.v1"], auditor),
+        keying_errors=world.keying_errors,
         errors_caught=dict(auditor.errors),
+        errors_escaped=world.escaped,
         results_refused=auditor.counts["audit.result-refused.v1"],
         duplicates_dropped=auditor.duplicates,
+        core_asked_again=world.core_asked_again,
         floor_book=floor_book,
-        core_book=dict(core_book),
+        core_book=dict(world.core_book),
         events=tuple(events),
         findings=tuple(asdict(finding) for finding in findings),
+    )
+
+
+def _contradictions(auditor: Auditor, world: Testimony) -> Iterator[Finding]:
+    """Where the world's own records and the floor's do not agree."""
+    if world.sent != len(auditor.submitted):
+        yield Finding("nothing lost", f"branches handed in {world.sent}, the bus holds {len(auditor.submitted)}")
+    for submission_id in world.unanswered:
+        yield Finding("nothing lost", f"the branch never read a receipt for {submission_id}")
+    if dict(world.core_book) != auditor.floor_book():
+        yield Finding("equal books", f"floor {auditor.floor_book()}, core bank {dict(world.core_book)}")
+    posted = sum(isinstance(end, audit.CasePosted) for end in auditor.ends())
+    if world.core_booked != posted:
+        yield Finding("equal books", f"the floor posted {posted} cases, the core bank booked {world.core_booked}")
+    for service in world.ended_services:
+        yield Finding("services stay up", f"a process of {service} ended though nobody asked")
+
+
+def escaped(auditor: Auditor, truth: Truth) -> int:
+    """Fields that were posted with another value than the document has: errors that nobody caught."""
+    posted = (end.posting_id for end in auditor.ends() if isinstance(end, audit.CasePosted))
+    requests = [auditor.requests[posting_id] for posting_id in posted if posting_id in auditor.requests]
+    return sum(
+        plain(request.fields.get(name, "")) != plain(value)
+        for request in requests
+        for name, value in truth.of(request.case_id).values.items()
     )
 
 
@@ -144,9 +204,14 @@ def show(summary: Summary, console: Console) -> None:
             f"{row.turnaround_p90:.1f}", f"{row.turnaround_p99:.1f}",
         )  # fmt: skip
     console.print(types)
-    caught = ", ".join(f"{count} by {by}" for by, count in summary.errors_caught.items()) or "none"
+    caught = ", ".join(f"{count} by {by}" for by, count in sorted(summary.errors_caught.items())) or "none"
     console.print(
-        f"{summary.items_completed:,} items completed, arbitration {summary.arbitration_rate:.2%} of fields, errors caught: {caught}"
+        f"{summary.on_time_share:.1%} on time; {summary.items_completed:,} items completed, "
+        f"arbitration {summary.arbitration_rate:.2%} of fields"
+    )
+    console.print(
+        f"{summary.keying_errors} keying errors made; wrong keyings caught: {caught}; "
+        f"fields posted wrong: {summary.errors_escaped}"
     )
     console.print(
         f"{summary.sent_twice} submissions arrived again and opened nothing; {summary.results_refused} results refused; "
