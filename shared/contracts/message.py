@@ -6,12 +6,21 @@ import base64
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 DAY_MS: Final = 86_400_000
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Identity = Annotated[str, Field(min_length=1, max_length=128)]
+
+
+def printable(text: str) -> str:
+    """Refuse control characters in an id: it becomes a key in storage and a label on screens."""
+    if not text.isprintable():
+        raise ValueError("Expected an id of printable characters")
+    return text
+
+
+Identity = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(printable)]
 Instant = AwareDatetime
 Step = Literal["entry", "arbitration", "review", "authorisation", "inspection"]
 
