@@ -112,7 +112,9 @@ class Auditor:
                 self.receipts[message.submission_id].append(message)
             case intake.CaseOpened():
                 self.cases[message.case_id].opened += 1
-                self.case_by_submission[message.submission_id] = message.case_id
+                known = self.case_by_submission.setdefault(message.submission_id, message.case_id)
+                if known != message.case_id:
+                    self._find("nothing doubled", f"{message.submission_id} opened {known} and {message.case_id}")
             case audit.PostingRequested():
                 self.cases[message.case_id].requested.append(message.posting_id)
                 self.requests[message.posting_id] = message
@@ -198,14 +200,28 @@ class Auditor:
         if len(case.requested) > 1:
             yield Finding("posted once", f"case {case_id}: posting requested {len(case.requested)} times")
         for end in case.ends:
-            if isinstance(end, audit.CasePosted) and not self.confirmed.get(end.posting_id):
-                yield Finding("posted once", f"case {case_id} was posted and the core bank never confirmed")
+            yield from self._judge_end(case_id, case, end)
         for operator, roles in case.roles.items():
             if len(roles) > 1:
                 yield Finding("segregation of duties", f"case {case_id}: {operator} was {', '.join(sorted(roles))}")
         for item, count in case.accepted_items.items():
             if count > 1:
                 yield Finding("one valid result", f"case {case_id}: item {item} was accepted {count} times")
+
+    def _judge_end(self, case_id: str, case: CaseSeen, end: Ended) -> Iterable[Finding]:
+        if isinstance(end, audit.CaseClosed):
+            if any(self.confirmed.get(posting_id) for posting_id in case.requested):
+                yield Finding("posted once", f"case {case_id} was closed ({end.code}) and the core bank booked it")
+            return
+        references = self.confirmed.get(end.posting_id, set())
+        if not references:
+            yield Finding("posted once", f"case {case_id} was posted and the core bank never confirmed")
+        if len(references) > 1:
+            yield Finding("posted once", f"case {case_id} was booked as {', '.join(sorted(references))}")
+        request = self.requests.get(end.posting_id)
+        if request is None or request.amount != end.amount:
+            asked = "nothing" if request is None else str(request.amount)
+            yield Finding("equal books", f"case {case_id}: {asked} was requested, {end.amount} posted")
 
     # ----------------------------------------------------------------- figures
 

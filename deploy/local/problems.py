@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 
-class StackProblem(Exception):  # noqa: N818 - what a person reads: a problem and its remedy
+class StackProblem(Exception):
     """The local stack cannot do what was asked. `remedy` says what to do, in words."""
 
     def __init__(self, what: str, remedy: str) -> None:

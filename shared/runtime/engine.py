@@ -24,10 +24,13 @@ ENTITIES_MAX: Final = 50_000  # states at hand per shard, least recently used fi
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of one processor's shell. Units: records, share of records."""
+    """Bounds of one processor's shell. Units: records, share of records, real seconds."""
 
     batch_records_max: int = 1_000
     timers_max: int = 500
+    timer_tick_seconds: float = (
+        0.1  # real time between looks at the alarms: a floor that runs fast must not spin on them
+    )
     entities_max: int = ENTITIES_MAX
     fuse_window: int = 500
     fuse_share: float = 0.2
@@ -266,6 +269,10 @@ class Engine:
         return source
 
     # ------------------------------------------------------------------ memory
+
+    def woken_by(self, boards: Mapping[str, int]) -> bool:
+        """Whether a board that somebody waits on has changed, or woken entities still wait for their turn."""
+        return any(shard.alarms.woken_by(boards) for shard in self.shards.values())
 
     def evict(self) -> None:
         """Let go of the states least recently used; only ever after their batch is committed."""

@@ -88,6 +88,7 @@ class Runner:
         self._monotonic: Final = monotonic
         self._stopping = False
         self._idle_turns = 0
+        self._tick_at = 0.0  # when the alarms are looked at next
 
     def _new_reader(self) -> GroupReader:
         topics = [topic.name for topic in self.processor.inputs]
@@ -161,7 +162,9 @@ class Runner:
         engine, now = self._engine, self._clock.now()
         engine.wall_ms = self._clock.wall_ms()
         taken = engine.take(records, batch, tally, now)
-        taken += engine.timers(now, self._boards.versions, batch, tally)
+        if self._monotonic() >= self._tick_at or engine.woken_by(self._boards.versions):
+            self._tick_at = self._monotonic() + self._limits.timer_tick_seconds
+            taken += engine.timers(now, self._boards.versions, batch, tally)
         if not taken:
             return
         await self._load(taken)
@@ -355,7 +358,7 @@ class Runner:
         if at is None:
             return WAIT_SECONDS_MAX
         seconds = self._clock.real_seconds((at - self._clock.now()).total_seconds())
-        return min(max(seconds, 0.002), WAIT_SECONDS_MAX)
+        return min(max(seconds, self._tick_at - self._monotonic(), 0.002), WAIT_SECONDS_MAX)
 
     async def watch(self) -> None:
         """Compare progress with lag; restart the bus client when it has died silently. Call every few seconds."""

@@ -150,6 +150,12 @@ class AlarmClock:
         """The earliest instant, possibly of an alarm that is gone."""
         return self._heap[0][0] if self._heap else None
 
+    def woken_by(self, boards: Mapping[str, int]) -> bool:
+        """Whether `due` would find somebody whom a board has woken."""
+        return bool(self._woken) or any(
+            waiting and self._seen.get(board) != boards.get(board, 0) for board, waiting in self._waiting.items()
+        )
+
     @property
     def pending(self) -> bool:
         """Entities woken by a board still wait for their turn."""

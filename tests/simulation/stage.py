@@ -172,7 +172,7 @@ class Stage:
             for record in self.log.records[place]:
                 if place[0] in boards.topics():
                     boards.feed(record)
-        limits = Limits(batch_records_max=self._records_max(), fuse_parked_min=10_000)
+        limits = Limits(batch_records_max=self._records_max(), fuse_parked_min=10_000, timer_tick_seconds=0)
         runners = [
             Runner(p, self.log, self.database.store(p.name), boards, self.clock, limits, self._monotonic)
             for p in self.processors[service]

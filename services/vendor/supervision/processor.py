@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any, Final, cast
 
 from pydantic import Field
-from shared.reference.board import REFERENCE_BOARD
 
 from services.vendor.supervision.decide import TAKES, decide, key_of, refuse
 from services.vendor.supervision.state import Case, Score, State, apply, empty
 from shared.contracts import audit, routing, vendor
+from shared.reference.board import REFERENCE_BOARD
 from shared.runtime.processor import DocumentTable, Processor
 from shared.standing import STANDING_BOARD
 

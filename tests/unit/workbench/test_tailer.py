@@ -86,7 +86,7 @@ class ShortTail:
 async def until(true: Callable[[], bool]) -> None:
     """Wait for it, at most a second."""
     async with asyncio.timeout(1):
-        while not true():  # noqa: ASYNC110 - the tests wait for a state, not for an event of their own
+        while not true():
             await asyncio.sleep(0.001)
 
 
