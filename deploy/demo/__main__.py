@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import sys
 from pathlib import Path
 
@@ -26,6 +27,7 @@ def main() -> int:
     )
     given = parser.parse_args()
     console = Console(highlight=False)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it retries by itself; what fails in the end is raised
     folder = _fresh_folder(home() / "demo")
     stack = Stack(folder, owned=True)
     try:

@@ -43,10 +43,12 @@ PARTITIONS: Final = 4
 DAY: Final = datetime(2026, 3, 2, tzinfo=ZONE)
 SHARES: Final = {"corporate-transfer": 0.5, "cheque-deposit": 0.35, "account-maintenance": 0.15}
 DRAIN_SECONDS_MAX: Final = 90.0
+SET_UP_SECONDS: Final = 12.0  # real ones that the services have before the first document comes
 WATCHED: Final = (
     branch.SUBMISSION, intake.RECEIPT, intake.CASE, audit.WORK, audit.CASE, audit.POSTING, core.POSTING,
     routing.ASSIGNMENT, routing.RESULT, routing.LOAD,
 )  # fmt: skip
+WATCHED_AT_ONCE_BYTES: Final = 1_000_000  # a quarter of a second's worth: the onlooker must not keep the broker busy
 
 
 @dataclass(frozen=True)
@@ -86,13 +88,15 @@ class Demo:
         async with self._publishing(ScaledClock(datetime.now(UTC), time.time(), 1.0)) as publish:
             for entry in reference:
                 await publish(entry, f"reference/{entry.key}")
-        clock = ScaledClock((DAY + timedelta(minutes=OPEN_MINUTE - 12)).astimezone(UTC), time.time(), self._plan.scale)
+        opening = (DAY + timedelta(minutes=OPEN_MINUTE)).astimezone(UTC)
+        before = timedelta(seconds=SET_UP_SECONDS * self._plan.scale)
+        clock = ScaledClock(opening - before, time.time(), self._plan.scale)
         with ServiceProcesses(self._plan.home, self._environment(clock)) as services:
             pids = {name: services.start(name.split("-")[0], name) for name in SERVICES}
             for pid in pids.values():
                 await asyncio.to_thread(services.wait_ready, pid)
             # the services are up: now the day begins, for them as well, since all share one clock
-            self._console.print(f"{len(pids)} service processes are ready; the bank opens")
+            self._console.print(f"{len(pids)} service processes are ready; the bank opens at 08:30")
             async with self._publishing(clock) as publish:
                 return await self._work(reference, services, pids, clock, publish)
 
@@ -208,7 +212,7 @@ class Demo:
 
     async def _watch(self, branches: Branches) -> None:
         """Feed the auditor with everything that is on the bus, and the branches with their receipts."""
-        tail = self._log.tail([topic.name for topic in WATCHED])
+        tail = self._log.tail([topic.name for topic in WATCHED], gather_bytes=WATCHED_AT_ONCE_BYTES)
         await tail.start()
         try:
             while True:

@@ -60,8 +60,9 @@ class KafkaLog:
 
         return KafkaReader(client, topics, claimed, dropped)
 
-    def tail(self, topics: Sequence[str]) -> KafkaTail:
-        return KafkaTail(self.bootstrap, topics)
+    def tail(self, topics: Sequence[str], *, gather_bytes: int = 1) -> KafkaTail:
+        """A tail that takes every record at once; one in no hurry gathers so many bytes, for at most 250 ms."""
+        return KafkaTail(self.bootstrap, topics, gather_bytes)
 
     def publisher(self) -> KafkaPublisher:
         return KafkaPublisher(self.bootstrap)
@@ -241,7 +242,7 @@ async def _leave(consumer: AIOKafkaConsumer) -> None:
 class KafkaTail:
     """Reads all partitions of its topics from the beginning, without a group."""
 
-    def __init__(self, bootstrap: str, topics: Sequence[str]) -> None:
+    def __init__(self, bootstrap: str, topics: Sequence[str], gather_bytes: int = 1) -> None:
         self._topics: Final = list(topics)
         self._consumer: Final = AIOKafkaConsumer(
             *topics,
@@ -249,6 +250,7 @@ class KafkaTail:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=250,
+            fetch_min_bytes=gather_bytes,
             request_timeout_ms=REQUEST_MS,
         )
         self._ends: dict[TopicPartition, int] = {}
