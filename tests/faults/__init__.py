@@ -1,0 +1,1 @@
+"""Real broker, real database, real service processes, and what happens to them."""
