@@ -24,7 +24,7 @@ from deploy.demo.judgement import ERROR_RATE, WEAK_ERROR_RATE
 from deploy.demo.live import ZONE, Board
 from deploy.demo.operators import Person, Shift
 from deploy.demo.processes import ServiceProcesses
-from deploy.demo.summary import Summary, Testimony, escaped, summarise
+from deploy.demo.summary import Summary, Witness, escaped, summarise
 from deploy.demo.truth import Truth
 from shared.contracts import audit, branch, core, intake, routing
 from shared.contracts.message import Message
@@ -167,7 +167,7 @@ class Demo:
             for task in (*tasks, sending, breaking):
                 task.cancel()
             await asyncio.gather(*tasks, sending, breaking, return_exceptions=True)
-        testimony = Testimony(
+        witness = Witness(
             sent=branches.sent,
             sent_twice=branches.repeats,
             receipts=branches.receipts,
@@ -181,7 +181,7 @@ class Demo:
             ended_services=services.ended(),
         )
         book.close()
-        return summarise(self._auditor, testimony, self._board.events)
+        return summarise(self._auditor, witness, self._board.events)
 
     def _people(self, reference: Sequence[ReferenceEntry]) -> list[Person]:
         private, _ = ensure_key_pair(self._plan.home / "keys")

@@ -95,8 +95,8 @@ class Shift:
     async def _handle(self, seat: Seat, person: Person, item: Mapping[str, Any]) -> None:
         path, attempt = f"/assignment/{item['work_item_id']}", {"attempt": item["attempt"]}
         draw = random.Random(f"{self.seed}/{person.operator.id}/{item['work_item_id']}/{item['attempt']}")
-        luck = draw.random()
-        if item["state"] == "offered":
+        luck, offered = draw.random(), item["state"] == "offered"
+        if offered:
             if luck < DECLINES:
                 self.counts["declined"] += 1
                 await seat.post(f"{path}/decline", {**attempt, "reason": "I know the customer"})
@@ -106,7 +106,7 @@ class Shift:
         if item["has_slice"] and not await self._look(seat, f"{path}/slice?attempt={item['attempt']}"):
             return  # nobody keys what they do not see: `GET /next` shows the item again
         seconds = item["standard_seconds"] * person.pace * draw.lognormvariate(0, SPREAD)
-        if luck < DECLINES + WALKS_AWAY:
+        if offered and luck < DECLINES + WALKS_AWAY:  # who comes back to it stays
             self.counts["walked away"] += 1
             await asyncio.sleep(self.clock.real_seconds(AWAY_SECONDS))
             return

@@ -32,7 +32,7 @@ class TypeSummary:
 
 
 @dataclass(frozen=True)
-class Testimony:
+class Witness:
     """What the world around the floor saw, to be held against the floor's own records.
 
     Units:   books in minor units by currency; `keying_errors` and `escaped` in fields.
@@ -88,7 +88,7 @@ LOSSES: Final = ("nothing lost",)
 DOUBLES: Final = ("one end", "nothing doubled", "posted once")
 
 
-def summarise(auditor: Auditor, world: Testimony, events: Sequence[str]) -> Summary:
+def summarise(auditor: Auditor, world: Witness, events: Sequence[str]) -> Summary:
     """Judge the day and count it."""
     ends, floor_book = auditor.ends(), auditor.floor_book()
     findings = [*auditor.findings(), *_contradictions(auditor, world)]
@@ -118,7 +118,7 @@ def summarise(auditor: Auditor, world: Testimony, events: Sequence[str]) -> Summ
     )
 
 
-def _contradictions(auditor: Auditor, world: Testimony) -> Iterator[Finding]:
+def _contradictions(auditor: Auditor, world: Witness) -> Iterator[Finding]:
     """Where the world's own records and the floor's do not agree."""
     if world.sent != len(auditor.submitted):
         yield Finding("nothing lost", f"branches handed in {world.sent}, the bus holds {len(auditor.submitted)}")
