@@ -5,48 +5,85 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import shutil
 import sys
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from deploy.demo.day import Demo, Plan, interactive
-from deploy.demo.summary import show, write
-from deploy.local import Stack, StackProblem
+from deploy.demo.processes import NotReady
+from deploy.demo.summary import Summary, show, write
+from deploy.local import Addresses, Stack, StackProblem
 from deploy.local.stack import home
+
+BROKEN: Final = 1
+NOT_PLAYED: Final = 2
+STOPPED: Final = 130  # as a shell says it of Ctrl-C
 
 
 def main() -> int:
     """Read the arguments, start the stack, play the day. Returns 0 when every promise was kept."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.demo", description=__doc__)
-    parser.add_argument("--submissions", type=int, default=1500, help="documents that branches hand in (default 1500)")
-    parser.add_argument("--seconds", type=float, default=170, help="real length of the banking day (default 170)")
-    parser.add_argument("--seed", type=int, default=1, help="draws everything by chance (default 1)")
-    parser.add_argument(
-        "--json", type=Path, default=None, help="where summary.json goes (default: in the demo's folder)"
-    )
-    given = parser.parse_args()
+    given = _arguments().parse_args()
     console = Console(highlight=False)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it retries by itself; what fails in the end is raised
     folder = _fresh_folder(home() / "demo")
-    stack = Stack(folder, owned=True)
+    stack = Stack(folder, owned=not given.keep)
     try:
-        console.print("starting a broker and a database of the demo's own …")
-        addresses = stack.up()
+        addresses = _up(stack, console)
         plan = Plan(
             given.submissions, given.seconds, given.seed, folder, addresses.kafka, addresses.database_url, interactive()
         )
         summary = asyncio.run(Demo(plan, console).play())
     except StackProblem as problem:
         console.print(f"[bold red]✗[/] {problem.what}\n  [bold]Remedy:[/] {problem.remedy}")
-        return 2
+        return NOT_PLAYED
+    except NotReady as problem:
+        console.print(f"[bold red]✗[/] {problem}")
+        return NOT_PLAYED
+    except KeyboardInterrupt:
+        console.print("stopped; nothing was left running")
+        return STOPPED
     finally:
-        stack.down()
+        if not given.keep:
+            stack.down()
+    return _tell(summary, console, given.json or folder / "summary.json", folder, keep=given.keep)
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m deploy.demo", description=__doc__)
+    parser.add_argument("--submissions", type=int, default=1500, help="documents that branches hand in (default 1500)")
+    parser.add_argument("--seconds", type=float, default=170, help="real length of the banking day (default 170)")
+    parser.add_argument("--seed", type=int, default=1, help="draws everything by chance (default 1)")
+    parser.add_argument("--keep", action="store_true", help="leave broker and database running, to look around")
+    parser.add_argument(
+        "--json", type=Path, default=None, help="where summary.json goes (default: in the demo's folder)"
+    )
+    return parser
+
+
+def _up(stack: Stack, console: Console) -> Addresses:
+    console.print("starting a broker and a database of the demo's own …")
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        line = bar.add_task("Kafka's jars", total=None)
+        return stack.up(lambda done, total, what: bar.update(line, completed=done, total=total, description=what))
+
+
+def _tell(summary: Summary, console: Console, file: Path, folder: Path, *, keep: bool) -> int:
     show(summary, console)
-    file = given.json or folder / "summary.json"
     write(summary, file)
-    console.print(f"the same as JSON: {file}")
-    return 0 if summary.kept else 1
+    console.print(f"the same as JSON: {file}", soft_wrap=True)
+    if keep:
+        console.print("broker and database are still up, with all of the day in them:")
+        console.print(f"  export OPSFLOOR_HOME={folder.absolute()}", soft_wrap=True)
+        console.print("  opsfloor run audit    (then opsfloor case ID); opsfloor stack down ends them")
+    elif summary.kept:
+        for part in ("kafka", "postgres"):  # some 200 MB that nobody needs any more
+            shutil.rmtree(folder / part, ignore_errors=True)
+    return 0 if summary.kept else BROKEN
 
 
 def _fresh_folder(parent: Path) -> Path:

@@ -9,16 +9,26 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from deploy.local.children import dies_with_owner
+
 UP_SECONDS: Final = 60.0
+
+_starter: Final = ThreadPoolExecutor(1, "service-starter")
+"""Starts the processes: the kernel takes the thread that started them for their owner, so it has to last."""
+
+
+class NotReady(RuntimeError):
+    """A service did not come up. The message names its log."""
 
 
 class ServiceProcesses:
-    """Service processes of one floor; all of them are ended when the block ends."""
+    """Service processes of one floor; all of them are ended when the block ends, and die with this process."""
 
     def __init__(self, home: Path, env: Mapping[str, str]) -> None:
         self._home: Final = home
@@ -34,12 +44,14 @@ class ServiceProcesses:
     def start(self, service: str, name: str) -> int:
         """Start one; its log goes to `<home>/<name>.log`. Returns its process id."""
         with (self._home / f"{name}.log").open("ab") as log:
-            process = subprocess.Popen(
+            process = _starter.submit(
+                subprocess.Popen[bytes],
                 [sys.executable, "-m", "opsfloor", "run", service, "--log-level", "warning"],
                 env={**self._env, "OPSFLOOR_INSTANCE": name},
                 stdout=log,
                 stderr=log,
-            )
+                preexec_fn=dies_with_owner(),
+            ).result()
         self._running[process.pid] = (service, process)
         return process.pid
 
@@ -62,16 +74,14 @@ class ServiceProcesses:
             return False
 
     def wait_ready(self, pid: int) -> None:
-        """Wait until it is ready. Errors: `RuntimeError` names its log when it ended or took too long."""
+        """Wait until it is ready. Errors: `NotReady` when it ended or took too long."""
         service, process = self._running[pid]
         end = time.monotonic() + UP_SECONDS
         while time.monotonic() < end and process.poll() is None:
             if self.ready(pid):
                 return
             time.sleep(0.1)
-        raise RuntimeError(
-            f"Expected {service} to become ready, found it {process.poll()}: see the logs in {self._home}"
-        )
+        raise NotReady(f"Expected {service} to become ready, found it {process.poll()}: see the logs in {self._home}")
 
     def ended(self) -> list[str]:
         """Services whose process has ended though nobody asked."""

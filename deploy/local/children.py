@@ -48,7 +48,8 @@ def taken(port: int) -> bool:
         return probe.connect_ex((LOOPBACK, port)) == 0
 
 
-def _dies_with_owner() -> Callable[[], None]:
+def dies_with_owner() -> Callable[[], None]:
+    """What a child does before it becomes its program: the kernel kills it when the thread that started it is gone."""
     libc = ctypes.CDLL(None)
     owner = os.getpid()
 
@@ -72,7 +73,7 @@ def start(
     Holds:   with `owned` the kernel kills it when this process is gone, however it went, even if it was frozen.
     """
     if owned:
-        return _starter.submit(_start, command, log, user, _dies_with_owner()).result()
+        return _starter.submit(_start, command, log, user, dies_with_owner()).result()
     return _start(command, log, user, None)
 
 
