@@ -21,6 +21,7 @@ _SCHEMA: Final = re.compile(r"^[a-z][a-z0-9_]{0,40}$")
 AWAY: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # its own state is upset, as after a pause in the middle of an answer
     asyncpg.OperatorInterventionError,
     asyncpg.TransactionRollbackError,
     asyncpg.InsufficientResourcesError,
@@ -47,7 +48,11 @@ async def _answering(pool: asyncpg.Pool) -> AsyncIterator[Any]:
     """A connection; what says that the database is away, or leaves an outcome unknown, becomes `TransientError`."""
     try:
         async with pool.acquire(timeout=ANSWER_SECONDS) as connection:
-            yield connection
+            try:
+                yield connection
+            except AWAY:
+                connection.terminate()  # whatever state it is in, nobody gets it again
+                raise
     except UNFIT as error:
         raise InvariantError(f"Expected the batch to fit what is stored, found {error}") from error
     except AWAY as error:
