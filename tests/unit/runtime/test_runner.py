@@ -1,0 +1,264 @@
+"""The shard runtime over the models of bus and store: one small processor, one sentence a test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from shared.contracts import core, intake
+from shared.contracts.core import PostingConfirmed
+from shared.contracts.intake import SubmissionAccepted
+from shared.contracts.message import Message
+from shared.contracts.ops import RecordParked
+from shared.runtime.boards import Boards
+from shared.runtime.clock import SetClock
+from shared.runtime.engine import FuseBlownError, Limits
+from shared.runtime.errors import InvariantError
+from shared.runtime.headers import Cause, body_of, headers_for, origin_of, outside_headers
+from shared.runtime.log import Outgoing
+from shared.runtime.memory_log import MemoryLog, MemoryReader
+from shared.runtime.memory_store import MemoryDatabase
+from shared.runtime.processor import Alarm, DocumentTable, Facts, Processor, Rejection, Situation, TimerFired
+from shared.runtime.runner import Runner
+
+NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
+IN, OUT = core.POSTING, intake.RECEIPT
+DEAD = IN.dead_letters
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many confirmations an entity has seen, and when it was last woken."""
+
+    key: str
+    seen: int = 0
+    wake_at: datetime | None = None
+
+
+def decide(state: Count, event: Message | TimerFired, situation: Situation) -> Facts | Rejection:
+    if isinstance(event, TimerFired):
+        return (_fact(state.key, "woken", situation.now),)
+    assert isinstance(event, PostingConfirmed)
+    if event.core_reference == "refuse":
+        return Rejection("refused", "Expected another reference")
+    return (_fact(state.key, event.core_reference, situation.now),)
+
+
+def _fact(key: str, detail: str, at: datetime) -> SubmissionAccepted:
+    return SubmissionAccepted(submission_id=detail, branch_id="b", case_id=key, content_sha256="0" * 64, received_at=at)
+
+
+def apply(state: Count, fact: Message) -> Count:
+    assert isinstance(fact, SubmissionAccepted)
+    wake = fact.received_at + timedelta(seconds=60) if fact.submission_id == "sleep" else None
+    return replace(state, seen=state.seen + 1, wake_at=wake)
+
+
+def refuse(state: Count, event: Any, rejection: Rejection, situation: Situation) -> Facts:
+    return (_fact(state.key, rejection.code, situation.now),)
+
+
+def alarms(state: Count) -> Mapping[str, Alarm]:
+    return {} if state.wake_at is None else {"wake": Alarm(state.wake_at)}
+
+
+PROCESSOR = Processor(
+    service="test",
+    name="counting",
+    inputs=(IN,),
+    outputs=(OUT,),
+    key=lambda message: message.case_id if isinstance(message, PostingConfirmed) else None,
+    table=DocumentTable("counting", Count, Count),
+    decide=decide,
+    apply=apply,
+    refuse=refuse,
+    alarms=alarms,
+)
+
+
+class Bench:
+    """One runner on models; the outer world writes with `send`."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.clock = SetClock(NOW)
+        self.log = MemoryLog(1, [IN.name, OUT.name, DEAD])
+        self.database = MemoryDatabase()
+        self.limits = limits or Limits(timer_tick_seconds=0)
+
+    async def runner(self) -> Runner:
+        runner = Runner(PROCESSOR, self.log, self.database.store("counting"), Boards(()), self.clock, self.limits)
+        await runner.start()
+        return runner
+
+    def send(self, reference: str, case: str = "c-1", sequence: int = 0) -> None:
+        message = PostingConfirmed(posting_id="p", case_id=case, core_reference=reference, booked_at=NOW)
+        headers = (
+            headers_for(message, f"e-{sequence}", b"/opsfloor/other/lane/0", sequence, b"", Cause("", "", ""))
+            if sequence
+            else outside_headers(message, "/outside", f"o-{reference}", NOW)
+        )
+        self.log.append((IN.name, 0), Outgoing(case.encode(), message.model_dump_json().encode(), headers, 0))
+
+    def rubbish(self) -> None:
+        self.log.append((IN.name, 0), Outgoing(b"k", b"\xff", (("ce_type", b"no.such.kind"),), 0))
+
+    def written(self) -> list[str]:
+        return [
+            body.submission_id
+            for r in self.log.records[(OUT.name, 0)]
+            if isinstance(body := body_of(r, origin_of(r).kind), SubmissionAccepted)
+        ]
+
+
+def die(runner: Runner) -> None:
+    """The process is gone without a word."""
+    reader = runner._reader
+    assert isinstance(reader, MemoryReader)
+    reader.vanish()
+
+
+async def turn(runner: Runner) -> None:
+    await runner.cycle()
+    await runner.flush()
+
+
+async def test_an_event_becomes_a_published_fact_with_its_lane_and_cause() -> None:
+    """Headers tell where a fact stands on its lane and what it follows from."""
+    bench = Bench()
+    bench.send("a")
+    bench.send("b")
+    await turn(await bench.runner())
+    headers = [dict(record.headers) for record in bench.log.records[(OUT.name, 0)]]
+    assert bench.written() == ["a", "b"]
+    assert [int(h["sequence"]) for h in headers] == [1, 2]
+    assert headers[0]["causationid"] == b"o-a"
+    assert headers[0]["ce_source"] == b"/opsfloor/test/counting/0"
+    assert headers[0]["correlationid"] == b"c-1"
+    assert len(headers[0]["traceparent"]) == 55
+
+
+async def test_a_record_that_its_lane_had_already_is_dropped() -> None:
+    """A duplicate has no second effect."""
+    bench = Bench()
+    for sequence in (1, 2, 2, 1, 3):
+        bench.send(f"s{sequence}", sequence=sequence)
+    await turn(await bench.runner())
+    assert bench.written() == ["s1", "s2", "s3"]
+
+
+async def test_a_missing_record_stops_the_reader_and_names_the_lane() -> None:
+    """A gap is never read over."""
+    bench = Bench()
+    bench.send("s1", sequence=1)
+    bench.send("s3", sequence=3)
+    runner = await bench.runner()
+    with pytest.raises(
+        InvariantError, match=r"sequence 2 on lane /opsfloor/other/lane/0 → core.posting.v1\[0\], found 3"
+    ):
+        await turn(runner)
+    assert bench.written() == []
+
+
+async def test_an_unreadable_record_is_parked_with_its_coordinates_and_the_next_is_taken() -> None:
+    """Nothing is logged and dropped."""
+    bench = Bench()
+    bench.rubbish()
+    bench.send("a")
+    await turn(await bench.runner())
+    (record,) = bench.log.records[(DEAD, 0)]
+    parked = body_of(record, origin_of(record).kind)
+    assert isinstance(parked, RecordParked)
+    assert (parked.origin_topic, parked.origin_offset, parked.processor) == (IN.name, 0, "test/counting")
+    assert "no.such.kind" in parked.reason
+    assert bench.written() == ["a"]
+
+
+async def test_too_many_unreadable_records_blow_the_fuse() -> None:
+    """A broken writer stops the reader before everything is parked."""
+    bench = Bench(Limits(fuse_parked_min=5, fuse_share=0.5, timer_tick_seconds=0))
+    for _ in range(6):
+        bench.rubbish()
+    runner = await bench.runner()
+    with pytest.raises(FuseBlownError, match="opsfloor dlq list"):
+        await turn(runner)
+
+
+async def test_a_rejection_becomes_a_fact() -> None:
+    """A refused command has an answer on the log."""
+    bench = Bench()
+    bench.send("refuse")
+    await turn(await bench.runner())
+    assert bench.written() == ["refused"]
+
+
+async def test_a_timer_fires_once_after_its_instant_also_for_the_next_owner() -> None:
+    """Timers are rows: a new process inherits them."""
+    bench = Bench()
+    bench.send("sleep")
+    first = await bench.runner()
+    await turn(first)
+    die(first)
+    bench.clock.move(59)
+    heir = await bench.runner()
+    await turn(heir)
+    assert bench.written() == ["sleep"]
+    bench.clock.move(2)
+    await turn(heir)
+    await turn(heir)
+    assert bench.written() == ["sleep", "woken"]
+
+
+async def test_what_was_committed_and_not_published_goes_out_after_the_next_claim() -> None:
+    """A crash between commit and publication loses nothing."""
+    bench = Bench()
+    bench.send("a")
+    crashed = await bench.runner()
+    await crashed.cycle()
+    assert bench.written() == []
+    die(crashed)
+    await bench.runner()
+    assert bench.written() == ["a"]
+
+
+async def test_a_failed_publication_poisons_its_lanes_until_the_next_claim() -> None:
+    """Nothing later goes out before what failed."""
+    bench = Bench()
+    runner = await bench.runner()
+    bench.send("a")
+    await runner.cycle()
+    bench.log.faults.refuse_publishes = 1
+    await runner.flush()
+    bench.send("b")
+    await runner.cycle()
+    await runner.flush()
+    assert bench.written() == ["a", "b"]
+    assert [int(dict(r.headers)["sequence"]) for r in bench.log.records[(OUT.name, 0)]] == [1, 2]
+
+
+async def test_an_overtaken_owner_writes_nothing() -> None:
+    """The epoch fences a zombie, whatever it still holds in memory."""
+    bench = Bench()
+    zombie = await bench.runner()
+    reader = zombie._reader
+    assert isinstance(reader, MemoryReader)
+    reader.isolated = True  # it hears nothing of being put out
+    die(zombie)
+    bench.send("a")
+    await turn(await bench.runner())
+    await turn(zombie)
+    assert bench.written() == ["a"]
+
+
+async def test_a_stop_publishes_and_notes_what_is_committed() -> None:
+    """Drain, commit, leave."""
+    bench = Bench()
+    bench.send("a")
+    runner = await bench.runner()
+    await runner.cycle()
+    await runner.close()
+    assert bench.written() == ["a"]
+    assert not bench.database.parts["counting"].outbox
