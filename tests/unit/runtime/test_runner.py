@@ -107,11 +107,15 @@ class Bench:
         self.log.append((IN.name, 0), Outgoing(b"k", b"\xff", (("ce_type", b"no.such.kind"),), 0))
 
     def written(self) -> list[str]:
-        return [
-            body.submission_id
-            for r in self.log.records[(OUT.name, 0)]
-            if isinstance(body := body_of(r, origin_of(r).kind), SubmissionAccepted)
-        ]
+        """What a reader takes: each sequence of the lane once."""
+        by_sequence: dict[int, str] = {}
+        for record in self.log.records[(OUT.name, 0)]:
+            origin = origin_of(record)
+            body = body_of(record, origin.kind)
+            assert isinstance(body, SubmissionAccepted)
+            by_sequence.setdefault(origin.sequence, body.submission_id)
+        assert sorted(by_sequence) == list(range(1, len(by_sequence) + 1))
+        return list(by_sequence.values())
 
 
 def die(runner: Runner) -> None:
