@@ -99,6 +99,9 @@ def alive(pid: int | None, mark: str) -> bool:
     """Whether the server with this mark runs under this id (a zombie does not run, a stranger is not the server)."""
     if pid is None:
         return False
+    child = _children.get(pid)
+    if child is not None:  # our own child: its id cannot be a stranger's, and before its exec it has no mark yet
+        return child.poll() is None
     try:
         process = psutil.Process(pid)
         return process.status() != psutil.STATUS_ZOMBIE and mark in process.cmdline()
@@ -124,7 +127,10 @@ def end(pid: int | None, mark: str, first: signal.Signals, patience_seconds: flo
         _reap(pid)
         return
     process = psutil.Process(pid)
-    children = process.children(recursive=True)
+    try:
+        children = process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        children = []
     process.send_signal(first)
     process.send_signal(signal.SIGCONT)  # a frozen process hears the first signal only when it goes on
     _, left = psutil.wait_procs([process], timeout=patience_seconds)
