@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -113,12 +114,18 @@ class Issuer:
         return jwt.encode(body, self._key, algorithm=ALGORITHM)
 
 
+PROVED_MAX: Final = 10_000  # tokens whose signature is remembered
+
+
 class Verifier:
     """Checks tokens with the public key alone."""
 
     def __init__(self, public_key: Ed25519PublicKey, now: Callable[[], datetime] = utc_now) -> None:
         self._key: Final = public_key
         self._now: Final = now
+        self._proved: Final[OrderedDict[str, Claims]] = (
+            OrderedDict()
+        )  # a signature once good stays good; expiry does not
 
     @classmethod
     def from_folder(cls, folder: Path) -> Verifier:
@@ -131,7 +138,12 @@ class Verifier:
             raise TokenMalformedError(
                 f"Expected a token of at most {TOKEN_CHARACTERS_MAX} characters, found {len(token)}"
             )
-        claims = _claims(self._decoded(token))
+        claims = self._proved.get(token)
+        if claims is None:
+            claims = _claims(self._decoded(token))
+            self._proved[token] = claims
+            if len(self._proved) > PROVED_MAX:
+                self._proved.popitem(last=False)
         if claims.expires_at <= self._now():
             raise TokenExpiredError(
                 f"Expected a token that still holds, this one ended at {claims.expires_at.isoformat()}"
