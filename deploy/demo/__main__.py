@@ -55,7 +55,7 @@ def main() -> int:
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m deploy.demo", description=__doc__)
     parser.add_argument("--submissions", type=int, default=1500, help="documents that branches hand in (default 1500)")
-    parser.add_argument("--seconds", type=float, default=170, help="real length of the banking day (default 170)")
+    parser.add_argument("--seconds", type=float, default=200, help="real length of the banking day (default 200)")
     parser.add_argument("--seed", type=int, default=1, help="draws everything by chance (default 1)")
     parser.add_argument("--keep", action="store_true", help="leave broker and database running, to look around")
     parser.add_argument(

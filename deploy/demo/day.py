@@ -41,7 +41,7 @@ from shared.runtime.topics import ensure_topics
 REFERENCE: Final = Path(__file__).parents[1] / "reference"
 PARTITIONS: Final = 4
 DAY: Final = datetime(2026, 3, 2, tzinfo=ZONE)
-SHARES: Final = {"corporate-transfer": 0.5, "cheque-deposit": 0.35, "account-maintenance": 0.15}
+SHARES: Final = {"corporate-transfer": 0.4, "cheque-deposit": 0.3, "account-maintenance": 0.3}
 STALLED_SECONDS: Final = 60.0  # real ones: a slow machine is given time, a floor that stands still is not
 SET_UP_SECONDS: Final = 12.0  # real ones that the services have before the first document comes
 WATCHED: Final = (
