@@ -1,0 +1,192 @@
+"""Reception: taken in once and for ever, refused with a reason."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from PIL import Image
+
+from services.intake.reception.decide import RULES, Phase, Submission, apply, decide, refuse
+from services.intake.submit import build_submission
+from shared.contracts.branch import SubmissionSent
+from shared.contracts.intake import CaseOpened, SubmissionAccepted, SubmissionRejected
+from shared.contracts.message import ImageReference, Message, Region
+from shared.contracts.reference import Branch, FloorLimits
+from shared.images import ImageFacts, ImageFault, crop, inspect
+from shared.reference.board import ReferenceView
+from shared.reference.keys import public_text
+from shared.runtime.errors import ContractError
+from shared.runtime.processor import Rejection, Situation, TimerFired
+from tests.simulation.world import bank
+
+NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+FACTS = ImageFacts("a" * 64, 1000, 600)
+
+
+def png(width: int = 100, height: int = 60) -> bytes:
+    out = io.BytesIO()
+    Image.new("L", (width, height), 255).save(out, "PNG")
+    return out.getvalue()
+
+
+def reference_to(content: bytes, **changed: Any) -> ImageReference:
+    told = {"sha256": hashlib.sha256(content).hexdigest(), "media_type": "image/png", "size_bytes": len(content)}
+    return ImageReference.model_validate({**told, **changed})
+
+
+def submission(**changed: Any) -> SubmissionSent:
+    told: dict[str, Any] = {
+        "submission_id": "s-1",
+        "branch_id": "branch-01",
+        "business_type": "corporate-transfer",
+        "images": (reference_to(png()),),
+        "key": KEY,
+        "captured_at": NOW - timedelta(minutes=5),
+    }
+    return build_submission(**{**told, **changed})
+
+
+def situation(observed: Any = (FACTS,), now: datetime = NOW) -> Situation:
+    view = ReferenceView()
+    for entry in bank():
+        view.fold(entry.key, entry)
+    branch = view.branches["branch-01"].model_copy(update={"public_key": public_text(KEY)})
+    assert isinstance(branch, Branch)
+    view.fold(branch.key, branch)
+    return Situation(now, 0, "e-1", {"reference": view}, observed)
+
+
+def answer(state: Submission, event: SubmissionSent, around: Situation) -> tuple[list[Message], Submission]:
+    """What is published, and the state after it."""
+    decided = decide(state, event, around)
+    facts = list(refuse(state, event, decided, around) if isinstance(decided, Rejection) else decided)
+    for fact in facts:
+        state = apply(state, fact)
+    return facts, state
+
+
+def test_every_phase_has_an_answer_to_a_submission() -> None:
+    """Totality: no state is surprised."""
+    assert {phase for phase, _ in RULES} == set(Phase)
+    assert decide(Submission("s-1"), TimerFired("s-1", "none", NOW), situation()) == ()
+
+
+def test_a_sound_submission_gets_a_receipt_and_a_case() -> None:
+    """One receipt, one case, with the sizes that intake measured."""
+    facts, state = answer(Submission("s-1"), submission(), situation())
+    accepted, opened = facts
+    assert isinstance(accepted, SubmissionAccepted)
+    assert isinstance(opened, CaseOpened)
+    assert accepted.case_id == opened.case_id == state.case_id
+    assert [(size.width, size.height) for size in opened.image_sizes] == [(1000, 600)]
+    assert state.phase is Phase.ACCEPTED
+
+
+def test_the_same_content_gets_the_same_receipt_word_for_word() -> None:
+    """However much later it comes again, and no second case."""
+    first, state = answer(Submission("s-1"), submission(), situation())
+    again, after = answer(state, submission(), situation(now=NOW + timedelta(days=400)))
+    assert again == [first[0]]
+    assert after == state
+
+
+def test_other_content_under_a_used_id_is_a_conflict_and_changes_nothing() -> None:
+    """The first receipt stands."""
+    _, state = answer(Submission("s-1"), submission(), situation())
+    (refused,), after = answer(state, submission(business_type="cheque-deposit"), situation())
+    assert isinstance(refused, SubmissionRejected)
+    assert refused.code == "conflict"
+    assert after == state
+
+
+def test_a_rejection_is_said_again_too() -> None:
+    """A rejected id has its end; the same content does not get a second chance under it."""
+    event = submission().model_copy(update={"signature": "AAAA"})
+    (first,), state = answer(Submission("s-1"), event, situation())
+    (again,), _ = answer(state, event, situation(now=NOW + timedelta(hours=1)))
+    assert again == first
+    assert state.phase is Phase.REJECTED
+
+
+@pytest.mark.parametrize(
+    ("event", "observed", "code"),
+    [
+        (submission(branch_id="nowhere"), (FACTS,), "unknown_branch"),
+        (submission(key=Ed25519PrivateKey.generate()), (FACTS,), "bad_signature"),
+        (submission().model_copy(update={"urgent": True}), (FACTS,), "bad_signature"),
+        (submission(business_type="no-such-type"), (FACTS,), "unknown_business_type"),
+        (submission(images=()), (), "no_image"),
+        (submission(), (ImageFault("image_missing", "Expected it"),), "image_missing"),
+        (submission(), (ImageFault("image_unreadable", "Expected it"),), "image_unreadable"),
+    ],
+)
+def test_what_is_wrong_is_refused_with_its_code(event: SubmissionSent, observed: Any, code: str) -> None:
+    """Each fault has its reason code and a sentence, and opens no case."""
+    (refused,), state = answer(Submission("s-1"), event, situation(observed))
+    assert isinstance(refused, SubmissionRejected)
+    assert refused.code == code
+    assert refused.detail.startswith("Expected")
+    assert state.phase is Phase.REJECTED
+
+
+def test_folding_the_facts_from_nothing_gives_the_state() -> None:
+    """Replay: the log is enough."""
+    facts, state = answer(Submission("s-1"), submission(), situation())
+    folded = Submission("s-1")
+    for fact in facts:
+        folded = apply(folded, fact)
+    assert folded == state
+
+
+@pytest.mark.parametrize(
+    ("content", "reference", "code"),
+    [
+        (None, reference_to(png()), "image_missing"),
+        (png(), reference_to(png(101)), "image_hash_mismatch"),
+        (png(), reference_to(png(), media_type="image/jpeg"), "image_type"),
+        (b"no image", reference_to(b"no image"), "image_unreadable"),
+        (png(3000, 3000), reference_to(png(3000, 3000)), "image_too_many_pixels"),
+        (png() + b"\0" * 60_000, reference_to(png() + b"\0" * 60_000), "image_too_large"),
+    ],
+)
+def test_an_image_that_is_not_what_it_says_is_refused(
+    content: bytes | None, reference: ImageReference, code: str
+) -> None:
+    """Presence, hash, type, size and pixels, before any pixel is decoded."""
+    limits = FloorLimits(id="floor", image_bytes_max=50_000, image_pixels_max=1_000_000)
+    found = inspect(reference, content, limits)
+    assert isinstance(found, ImageFault)
+    assert found.code == code
+
+
+def test_a_sound_image_is_measured() -> None:
+    """Width and height come from the image, not from the branch."""
+    content = png(120, 80)
+    assert inspect(reference_to(content), content, FloorLimits(id="floor")) == ImageFacts(
+        hashlib.sha256(content).hexdigest(), 120, 80
+    )
+
+
+def test_a_slice_is_exactly_its_region() -> None:
+    """No pixel more than the item names."""
+    image = Image.new("L", (100, 60), 255)
+    image.putpixel((30, 20), 0)
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    region = Region(image_sha256="a" * 64, x=30, y=20, width=10, height=5)
+    with Image.open(io.BytesIO(crop(out.getvalue(), region))) as piece:
+        assert piece.size == (10, 5)
+        assert piece.getpixel((0, 0)) == 0
+        assert piece.getpixel((1, 0)) == 255
+
+
+def test_a_region_beyond_the_image_is_refused() -> None:
+    """Nothing is guessed beyond the edge."""
+    with pytest.raises(ContractError, match="inside 100×60"):
+        crop(png(), Region(image_sha256="a" * 64, x=95, y=0, width=10, height=5))
