@@ -1,0 +1,1 @@
+"""Throughput and latency of the floor on this machine. `make bench` runs everything and prints a table."""
