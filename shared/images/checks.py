@@ -4,14 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import io
+import struct
 import warnings
+import zlib
 from dataclasses import dataclass
+from typing import Final
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from shared.contracts.intake import RejectionCode
 from shared.contracts.message import ImageReference
 from shared.contracts.reference import FloorLimits
+
+UNREADABLE: Final = (
+    Image.DecompressionBombError,
+    AttributeError,
+    EOFError,
+    IndexError,
+    KeyError,
+    OSError,
+    OverflowError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+"""What Pillow raises on broken or hostile bytes: its parsers trust lengths and counts that the file itself states."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +68,8 @@ def inspect(reference: ImageReference, content: bytes | None, limits: FloorLimit
 def _inspect_form(reference: ImageReference, content: bytes, limits: FloorLimits, name: str) -> ImageFacts | ImageFault:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is stricter
-            with Image.open(io.BytesIO(content)) as image:
+            warnings.simplefilter("ignore")  # of a file that is odd; the limits below are stricter
+            with Image.open(io.BytesIO(content), formats=_formats(limits)) as image:
                 media_type, (width, height) = Image.MIME.get(image.format or "", "unknown"), image.size
                 if media_type not in limits.image_types or media_type != reference.media_type:
                     return ImageFault(
@@ -63,6 +82,15 @@ def _inspect_form(reference: ImageReference, content: bytes, limits: FloorLimits
                         f"Expected at most {limits.image_pixels_max} pixels, {name} has {width}×{height}: scan it at 200 dpi",
                     )
                 image.verify()
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
-        return ImageFault("image_unreadable", f"Expected {name} to be readable, found {error}: scan the page again")
+    except UNREADABLE as error:
+        return ImageFault(
+            "image_unreadable",
+            f"Expected {name} to be readable as {' or '.join(limits.image_types)}, found {error}: scan the page again",
+        )
     return ImageFacts(reference.sha256, width, height)
+
+
+def _formats(limits: FloorLimits) -> list[str]:
+    """Only the parsers of the allowed types ever see a branch's bytes: each other one is a door for nothing."""
+    Image.init()
+    return [form for form, media_type in Image.MIME.items() if media_type in limits.image_types]

@@ -7,14 +7,22 @@ import io
 from PIL import Image
 
 from shared.contracts.message import Region
+from shared.images.checks import UNREADABLE
 from shared.runtime.errors import ContractError
 
 
 def crop(content: bytes, region: Region) -> bytes:
     """The region as a PNG of its own, without metadata.
 
-    Errors:  `ContractError` when the region reaches beyond the image.
+    Errors:  `ContractError` when the region reaches beyond the image, or the image breaks off when it is decoded.
     """
+    try:
+        return _cut(content, region)
+    except UNREADABLE as error:
+        raise ContractError(f"Expected image {region.image_sha256[:12]}… to be readable, found {error}") from error
+
+
+def _cut(content: bytes, region: Region) -> bytes:
     with Image.open(io.BytesIO(content)) as image:
         right, lower = region.x + region.width, region.y + region.height
         if right > image.width or lower > image.height:

@@ -13,47 +13,66 @@ from obstore.store import LocalStore, from_url
 from PIL import Image
 
 from shared.contracts.message import ImageReference
-from shared.runtime.errors import TransientError
+from shared.images.checks import UNREADABLE
+from shared.runtime.errors import ContractError, TransientError
 
 
 class ImageStore:
     """Images by the SHA-256 of their bytes: the same image is stored once, and a name cannot lie about its content."""
 
-    def __init__(self, store: Any) -> None:
+    def __init__(self, store: Any, folder: Path | None = None) -> None:
         self._store: Final = store
+        self._folder: Final = folder
 
     @classmethod
     def from_url(cls, url: str) -> ImageStore:
         """A store at `file:///folder`, `s3://…`, `gs://…`, `az://…`, `memory://`. A local folder is made when missing."""
         if url.startswith("file://"):
-            return cls(LocalStore(prefix=Path(url.removeprefix("file://")), mkdir=True))
+            return cls.in_folder(Path(url.removeprefix("file://")))
         return cls(from_url(url))
 
     @classmethod
     def in_folder(cls, folder: Path) -> ImageStore:
         """A store in a local folder."""
-        return cls(LocalStore(prefix=folder.absolute(), mkdir=True))
+        absolute = folder.absolute()
+        return cls(LocalStore(prefix=absolute, mkdir=True), absolute)
 
     async def put(self, content: bytes, label: str = "voucher") -> ImageReference:
-        """Store an image and return what a submission says of it. Errors: `TransientError` when the store is away."""
+        """Store an image and return what a submission says of it.
+
+        Errors:  `ContractError` when the bytes are no image, and nothing is stored; `TransientError` when the store is
+                 away.
+        """
+        media_type = _media_type(content)
         digest = hashlib.sha256(content).hexdigest()
         try:
             await obstore.put_async(self._store, _path(digest), content)
         except (BaseError, OSError) as error:
             raise TransientError(f"Expected the image store to take an image, found {error}") from error
-        with Image.open(io.BytesIO(content)) as image:
-            media_type = Image.MIME[image.format or ""]
         return ImageReference(sha256=digest, media_type=media_type, size_bytes=len(content), label=label)
 
     async def get(self, sha256: str) -> bytes | None:
-        """The image's bytes, or `None` when the store has none. Errors: `TransientError` when the store is away."""
+        """The image's bytes, or `None` when the store has none.
+
+        Errors:  `TransientError` when the store is away; a local folder that has vanished is away, not empty.
+        """
         try:
             found = await obstore.get_async(self._store, _path(sha256))
             return bytes(await found.bytes_async())
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            if self._folder is not None and not self._folder.is_dir():
+                raise TransientError(f"Expected the image store's folder {self._folder}, found none") from error
             return None
         except (BaseError, OSError) as error:
             raise TransientError(f"Expected the image store to answer, found {error}") from error
+
+
+def _media_type(content: bytes) -> str:
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            return Image.MIME[image.format or ""]
+    except UNREADABLE as error:
+        raise ContractError("Expected the bytes of an image, PNG or JPEG, found something else") from error
 
 
 def _path(sha256: str) -> str:

@@ -63,7 +63,7 @@ def receive(state: Submission, event: SubmissionSent, situation: Situation) -> F
     view: ReferenceView = situation.boards["reference"]
     refusal = sender_fault(event, view) or type_fault(event, view) or image_fault(event, situation.observed)
     if refusal is not None:
-        return refusal
+        return Rejection(refusal.code, f"{refusal.detail}; then send it under a new submission id")
     case_id = derived_id("case", event.submission_id)
     accepted = SubmissionAccepted(
         submission_id=event.submission_id,
@@ -97,7 +97,7 @@ def say_again(state: Submission, event: SubmissionSent, situation: Situation) ->
         return Rejection(
             "conflict",
             f"Expected a new submission id: {event.submission_id} was already used for other content, received "
-            f"{_at(state):%Y-%m-%d %H:%M:%S} UTC",
+            f"{_at(state):%Y-%m-%d %H:%M:%S} UTC; send this one under an id of its own",
         )
     return (receipt_of(state),)
 
@@ -129,7 +129,7 @@ def type_fault(event: SubmissionSent, view: ReferenceView) -> Rejection | None:
     if event.business_type in view.business_types:
         return None
     known = ", ".join(sorted(view.business_types))
-    return Rejection("unknown_business_type", f"Expected one of {known}, found {event.business_type!r}")
+    return Rejection("unknown_business_type", f"Expected one of {known}, found {event.business_type!r}: name one of them")
 
 
 def image_fault(event: SubmissionSent, findings: Findings) -> Rejection | None:

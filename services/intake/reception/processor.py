@@ -11,7 +11,8 @@ from shared.contracts import branch, intake
 from shared.contracts.branch import SubmissionSent
 from shared.contracts.message import Message
 from shared.images import ImageFacts, ImageFault, ImageStore, inspect
-from shared.reference.board import REFERENCE_BOARD
+from shared.reference.board import REFERENCE_BOARD, ReferenceView
+from shared.runtime.errors import TransientError
 from shared.runtime.processor import DocumentTable, Measure, Processor
 
 FETCHES_MAX: Final = 16  # images fetched at the same time
@@ -32,6 +33,7 @@ def reception(images: ImageStore, measure: Measure | None = None) -> Processor:
         return findings
 
     async def observe(messages: Sequence[Message], boards: Mapping[str, Any]) -> Sequence[Any]:
+        _expect_reference(boards["reference"])
         if len(messages) == 1:
             return [await look_at(messages[0], boards)]
         return await asyncio.gather(*(look_at(message, boards) for message in messages))
@@ -50,6 +52,12 @@ def reception(images: ImageStore, measure: Measure | None = None) -> Processor:
         observe=observe,
         measure=measure,
     )
+
+
+def _expect_reference(view: ReferenceView) -> None:
+    """Wait rather than refuse every branch for ever, on a floor whose reference data is not published yet."""
+    if not view.branches or not view.business_types:
+        raise TransientError("Expected branches and business types in the reference data: `opsfloor reference` first")
 
 
 def _key(message: Message) -> str | None:
