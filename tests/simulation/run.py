@@ -63,13 +63,14 @@ class Outcome:
 class Run:
     """A floor under a seeded scheduler."""
 
-    def __init__(self, seed: int, *, bus_loses_a_record: bool = False) -> None:
+    def __init__(self, seed: int, *, bus_loses_a_record: bool = False, redrives_while_posting: bool = False) -> None:
         self._bus_loses_a_record: Final = bus_loses_a_record
         self._draw: Final = random.Random(seed)
         self._resting = False
         self.outcome: Final = Outcome(seed)
         self.stage: Final = Stage(SetClock(START), image(), self._records_max)
         self.world: Final = World(self.stage, self._draw)
+        self.world.redrives_while_posting = redrives_while_posting
         self._slow: Process | None = None
         self._poisoned = 0
 
@@ -326,6 +327,6 @@ def silence() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
 
 
-def play(seed: int, *, bus_loses_a_record: bool = False) -> Outcome:
+def play(seed: int, *, bus_loses_a_record: bool = False, redrives_while_posting: bool = False) -> Outcome:
     """Play one run."""
-    return Run(seed, bus_loses_a_record=bus_loses_a_record).play()
+    return Run(seed, bus_loses_a_record=bus_loses_a_record, redrives_while_posting=redrives_while_posting).play()

@@ -83,7 +83,6 @@ def first_broken(
         pytest.param(shard, "duplicate_on_lane", lambda *_: False, id="duplicate drop"),
         pytest.param(runner, "poisoned", lambda *_: False, id="poisoned lanes"),
         pytest.param(desk_guards, "attempt_breach", never, id="attempt number"),
-        pytest.param(control_guards, "posting_due", lambda *_: True, id="posting once"),
     ],
 )
 def test_without_the_guard_the_simulator_finds_the_violation(
@@ -92,6 +91,14 @@ def test_without_the_guard_the_simulator_finds_the_violation(
     """Each guard is needed: without it some day breaks a promise."""
     monkeypatch.setattr(module, name, instead)
     assert first_broken() is not None
+
+
+def test_without_posting_once_the_simulator_finds_the_violation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A case that is opened again while its posting is under way asks for a second one, but for the guard."""
+    assert play(3, redrives_while_posting=True).findings == []
+    monkeypatch.setattr(control_guards, "posting_due", lambda *_: True)
+    found = play(3, redrives_while_posting=True).findings
+    assert any(finding.promise == "posted once" for finding in found), found
 
 
 def test_without_segregation_of_duties_the_simulator_finds_the_violation(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,6 +82,7 @@ class World:
         self._team_by_operator: Final = {o.id: o.team_id for o in bank() if isinstance(o, Operator)}
         self._answered: Final[set[str]] = set()
         self._staff: tuple[str, ...] = PEOPLE
+        self.redrives_while_posting = False  # somebody sends a case's opening again just while its posting is under way
 
     def publish(self, message: Message, event_id: str) -> None:
         """Write one record from outside."""
@@ -231,6 +232,8 @@ class World:
         for message in self._news(audit.POSTING.name):
             if isinstance(message, audit.PostingRequested) and message.posting_id not in self._answered:
                 self._pending.append(message)
+                if self.redrives_while_posting:
+                    self._open_again(message.case_id)
         self._draw.shuffle(self._pending)
         keep: list[Message] = []
         for message in self._pending:
@@ -287,6 +290,13 @@ class World:
         headers = tuple(header for header in old.headers if header[0] not in ("sequence", "ce_source", "ce_id"))
         self._stage.log.append(place, Outgoing(old.key or b"", old.value, headers, old.timestamp_ms))
         return True
+
+    def _open_again(self, case_id: str) -> None:
+        for number in range(PARTITIONS):
+            place = ("intake.case.v1", number)
+            for old in [r for r in self._stage.log.records[place] if r.key == case_id.encode()][:1]:
+                headers = tuple(header for header in old.headers if header[0] not in ("sequence", "ce_source", "ce_id"))
+                self._stage.log.append(place, Outgoing(case_id.encode(), old.value, headers, old.timestamp_ms))
 
     def poison(self) -> str:
         """A record that nobody can read, on a topic that somebody reads. Returns the topic."""
