@@ -352,7 +352,8 @@ async def _look(services: ServiceProcesses, addresses: Addresses, home: Path) ->
 def _server_cpu(port: int) -> float:
     """CPU seconds of the process that listens on a port of this machine, with its children; 0 when it is elsewhere."""
     for connection in psutil.net_connections("tcp"):
-        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+        listens = connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port
+        if listens and connection.pid:
             server = psutil.Process(connection.pid)
             return _cpu(server) + sum(_cpu(child) for child in server.children(recursive=True))
     return 0.0
