@@ -129,7 +129,9 @@ def type_fault(event: SubmissionSent, view: ReferenceView) -> Rejection | None:
     if event.business_type in view.business_types:
         return None
     known = ", ".join(sorted(view.business_types))
-    return Rejection("unknown_business_type", f"Expected one of {known}, found {event.business_type!r}: name one of them")
+    return Rejection(
+        "unknown_business_type", f"Expected one of {known}, found {event.business_type!r}: name one of them"
+    )
 
 
 def image_fault(event: SubmissionSent, findings: Findings) -> Rejection | None:
