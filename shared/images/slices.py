@@ -30,6 +30,7 @@ def _cut(content: bytes, region: Region) -> bytes:
                 f"Expected a region inside {image.width}×{image.height}, found one up to {right}×{lower}"
             )
         piece = image.crop((region.x, region.y, right, lower)).convert("L" if image.mode in ("1", "L") else "RGB")
+        piece.info = {}  # Pillow would write the scan's colour profile into the slice
         out = io.BytesIO()
         piece.save(out, "PNG", compress_level=1)
         return out.getvalue()

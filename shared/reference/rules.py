@@ -3,105 +3,155 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import time
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from shared.contracts.reference import BusinessType, Operator, ReferenceEntry, Tier
+from shared.contracts.message import base64_bytes
+from shared.contracts.reference import (
+    Branch,
+    BusinessType,
+    FloorLimits,
+    Operator,
+    Provider,
+    ReferenceEntry,
+    Team,
+    TemplateField,
+    Tier,
+)
 from shared.reference.board import ReferenceView
+from shared.reference.keys import LOCAL
+from shared.reference.staffing import staffing_faults
 
-STEPS = ("entry", "arbitration", "review", "authorisation", "inspection")
+STEPS: Final = ("entry", "arbitration", "review", "authorisation", "inspection")
+PUBLIC_KEY_BYTES: Final = 32
 
 
 def faults_of(entries: Iterable[ReferenceEntry]) -> list[str]:
     """Every fault of the data as a whole, one sentence each with its remedy."""
+    return [fault for _, fault in faults_by_key(entries)]
+
+
+def faults_by_key(entries: Iterable[ReferenceEntry]) -> list[tuple[str, str]]:
+    """The same faults, each with the key of the entry to mend."""
     rows = list(entries)
     view = ReferenceView()
     for row in rows:
         view.fold(row.key, row)
-    return [*_twice(rows), *_dangling(view), *_templates(view), *_staffing(view)]
+    faults = [(key, f"{key}: defined {n} times; keep one") for key, n in Counter(r.key for r in rows).items() if n > 1]
+    for row in rows:
+        faults += [(row.key, f"{row.noun.replace('-', ' ')} {row.id}: {fault}") for fault in _faults(row, view)]
+    return faults
 
 
-def _twice(rows: list[ReferenceEntry]) -> Iterator[str]:
-    for key, count in Counter(row.key for row in rows).items():
-        if count > 1:
-            yield f"{key}: defined {count} times; keep one"
+def _faults(row: ReferenceEntry, view: ReferenceView) -> Iterator[str]:
+    match row:
+        case Team():
+            yield from _team(row, view)
+        case Operator():
+            yield from _operator(row, view)
+        case Branch():
+            yield from _branch(row)
+        case FloorLimits():
+            yield from _limits(row)
+        case BusinessType():
+            yield from _template(row, view)
+            yield from staffing_faults(row, view)
 
 
-def _dangling(view: ReferenceView) -> Iterator[str]:
-    for team in view.teams.values():
-        if team.centre_id not in view.centres:
-            yield f"team {team.id}: centre {team.centre_id!r} is not defined; define it or name one of {sorted(view.centres)}"
-        if team.provider_id not in view.providers:
-            yield f"team {team.id}: provider {team.provider_id!r} is not defined; name one of {sorted(view.providers)}"
-    for operator in view.operators.values():
-        yield from _operator(operator, view)
+def _team(team: Team, view: ReferenceView) -> Iterator[str]:
+    if team.centre_id not in view.centres:
+        yield f"centre {team.centre_id!r} is not defined; define it or name one of {sorted(view.centres)}"
+    if team.provider_id not in view.providers:
+        yield f"provider {team.provider_id!r} is not defined; name one of {sorted(view.providers)}"
 
 
 def _operator(operator: Operator, view: ReferenceView) -> Iterator[str]:
     if operator.team_id not in view.teams:
-        yield f"operator {operator.id}: team {operator.team_id!r} is not defined; name one of {sorted(view.teams)}"
+        yield f"team {operator.team_id!r} is not defined; name one of {sorted(view.teams)}"
     if operator.branch_id is not None and operator.branch_id not in view.branches:
-        yield f"operator {operator.id}: branch {operator.branch_id!r} is not defined; define it or leave it out"
+        yield f"branch {operator.branch_id!r} is not defined; define it or leave it out"
+    provider = _provider_of(operator, view)
     for work_type in operator.work_types:
         business_type, _, step = work_type.partition("/")
         if business_type not in view.business_types or step not in STEPS:
-            yield f"operator {operator.id}: work type {work_type!r} is unknown; expected <business type>/<{'|'.join(STEPS)}>"
+            yield f"work type {work_type!r} is unknown; expected <business type>/<{'|'.join(STEPS)}>"
+        elif provider is not None and provider.outside and step != "entry":
+            yield f"works for {provider.id}, an outside vendor, whose staff only key slices; take {work_type!r} away"
 
 
-def _templates(view: ReferenceView) -> Iterator[str]:
-    for template in view.business_types.values():
-        names = Counter(field.name for field in template.fields)
-        for name, count in names.items():
-            if count > 1:
-                yield f"business type {template.id}: field {name!r} stands {count} times; keep one"
-        if template.amount_field is not None and template.amount_field not in names:
-            yield f"business type {template.id}: amount_field {template.amount_field!r} is none of its fields"
-        if template.tiers and template.amount_field is None:
-            yield f"business type {template.id}: tiers go by the amount; name its amount_field"
-        yield from _areas(template)
-        yield from _tiers(template.id, template.tiers)
+def _provider_of(operator: Operator, view: ReferenceView) -> Provider | None:
+    team = view.teams.get(operator.team_id)
+    return None if team is None else view.providers.get(team.provider_id)
 
 
-def _areas(template: BusinessType) -> Iterator[str]:
+def _branch(branch: Branch) -> Iterator[str]:
+    try:
+        known = branch.public_key == LOCAL or len(base64_bytes(branch.public_key)) == PUBLIC_KEY_BYTES
+    except ValueError:
+        known = False
+    if not known:
+        yield f"public_key is no Ed25519 key; give base64 of its {PUBLIC_KEY_BYTES} bytes, or {LOCAL!r} on a local floor"
+
+
+def _limits(limits: FloorLimits) -> Iterator[str]:
+    if limits.id != "floor":
+        yield "the floor's limits have the id 'floor'; rename the entry"
+    if limits.restore_error_rate >= limits.suspend_error_rate:
+        yield "restore_error_rate must lie below suspend_error_rate, or standing would flap; lower it"
+    for name in ("image_bytes_max", "image_pixels_max", "offer_lease_seconds", "work_lease_factor", "score_window"):
+        if getattr(limits, name) <= 0:
+            yield f"{name} must be above zero, found {getattr(limits, name)}; raise it"
+    try:
+        ZoneInfo(limits.time_zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        yield f"time_zone {limits.time_zone!r} is no IANA time zone; write it as in Asia/Shanghai"
+
+
+def _template(template: BusinessType, view: ReferenceView) -> Iterator[str]:
+    names = Counter(field.name for field in template.fields)
+    for name, count in names.items():
+        if count > 1:
+            yield f"field {name!r} stands {count} times; keep one"
+    if template.amount_field is not None and template.amount_field not in names:
+        yield f"amount_field {template.amount_field!r} is none of its fields; name one of {sorted(names)}"
+    if template.tiers and template.amount_field is None:
+        yield "tiers go by the amount; name its amount_field"
+    if template.cut_off is not None and not _is_time(template.cut_off):
+        yield f"cut_off {template.cut_off!r} is no time of day; write it from 00:00 to 23:59"
     for field in template.fields:
-        area = field.area
-        if area.left + area.width > 1 or area.top + area.height > 1:
-            yield f"business type {template.id}: field {field.name}: its area reaches beyond the image; left+width, top+height ≤ 1"
-        for keying in field.vendor_keyings:
-            if not 1 <= keying <= field.keyings:
-                yield f"business type {template.id}: field {field.name}: vendor keying {keying} is not one of its {field.keyings}"
+        yield from _field(field, view)
+    yield from _tiers(template.tiers)
 
 
-def _tiers(name: str, tiers: tuple[Tier, ...]) -> Iterator[str]:
+def _is_time(text: str) -> bool:
+    try:
+        time.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _field(field: TemplateField, view: ReferenceView) -> Iterator[str]:
+    area = field.area
+    if area.left + area.width > 1 or area.top + area.height > 1:
+        yield f"field {field.name}: its area reaches beyond the image; keep left+width and top+height at most 1"
+    for keying in field.vendor_keyings:
+        if not 1 <= keying <= field.keyings:
+            yield f"field {field.name}: vendor keying {keying} is not one of its {field.keyings}; name one from 1 on"
+    vendors = [provider for provider in view.providers.values() if provider.outside]
+    if field.vendor_keyings and vendors and not any(field.data_class in vendor.data_classes for vendor in vendors):
+        yield (
+            f"field {field.name}: vendors may key it, but none of {sorted(vendor.id for vendor in vendors)} may see data "
+            f"of class {field.data_class!r}; leave out vendor_keyings, or let a vendor's contract allow the class"
+        )
+
+
+def _tiers(tiers: Sequence[Tier]) -> Iterator[str]:
     bounds = [tier.below_minor for tier in tiers]
     known = [bound for bound in bounds if bound is not None]
     if tiers and (bounds[-1] is not None or None in bounds[:-1]):
-        yield f"business type {name}: expected the last tier, and no other, to have below_minor: null"
+        yield "expected the last tier, and no other, to have below_minor: null"
     if known != sorted(set(known)):
-        yield f"business type {name}: expected tiers in rising order of below_minor, found {known}"
-
-
-def _staffing(view: ReferenceView) -> Iterator[str]:
-    inside = [o for o in view.operators.values() if _inside(o, view)]
-    for template in view.business_types.values():
-        steps = ["entry", "arbitration"] + (["review"] if template.review else [])
-        steps += ["authorisation"] if any(tier.authorisers for tier in template.tiers) else []
-        for step in steps:
-            if not any(f"{template.id}/{step}" in operator.work_types for operator in inside):
-                yield f"business type {template.id}: no in-house operator holds {template.id}/{step}; qualify somebody"
-        yield from _grades(template, inside)
-
-
-def _inside(operator: Operator, view: ReferenceView) -> bool:
-    team = view.teams.get(operator.team_id)
-    provider = None if team is None else view.providers.get(team.provider_id)
-    return provider is not None and not provider.outside
-
-
-def _grades(template: BusinessType, inside: list[Operator]) -> Iterator[str]:
-    for tier in template.tiers:
-        able = [o for o in inside if f"{template.id}/authorisation" in o.work_types and o.grade >= tier.grade_min]
-        teams = {operator.team_id for operator in able}
-        if tier.authorisers and len(able) < tier.authorisers:
-            yield f"business type {template.id}: a tier needs {tier.authorisers} of grade {tier.grade_min}, found {len(able)}"
-        elif tier.distinct_teams and len(teams) < tier.authorisers:
-            yield f"business type {template.id}: a tier needs authorisers of {tier.authorisers} teams, found {len(teams)}"
+        yield f"expected tiers in rising order of below_minor, found {known}"

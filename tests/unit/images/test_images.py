@@ -1,0 +1,186 @@
+"""Images: stored by what they are, believed only after a look, never cut beyond their edge."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import random
+import shutil
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from shared.contracts.message import ImageReference, Region
+from shared.contracts.reference import FloorLimits
+from shared.images import ImageFacts, ImageFault, ImageStore, crop, inspect
+from shared.runtime.errors import ContractError, TransientError
+
+LIMITS = FloorLimits(id="floor")
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+def picture(form: str = "PNG", size: tuple[int, int] = (40, 30), **saved: Any) -> bytes:
+    """A small image in the named format."""
+    out = io.BytesIO()
+    Image.new("L", size, 200).save(out, form, **saved)
+    return out.getvalue()
+
+
+def told(content: bytes, media_type: str = "image/png") -> ImageReference:
+    """What an honest branch says of the bytes."""
+    digest = hashlib.sha256(content).hexdigest()
+    return ImageReference(sha256=digest, media_type=media_type, size_bytes=len(content))
+
+
+def chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The chunks of a PNG: name and body."""
+    at = len(SIGNATURE)
+    while at < len(content):
+        (length,) = struct.unpack(">I", content[at : at + 4])
+        yield content[at + 4 : at + 8], content[at + 8 : at + 8 + length]
+        at += 12 + length
+
+
+def chunk(name: bytes, body: bytes) -> bytes:
+    """One PNG chunk whose checksum is right, whatever it says."""
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+
+def hostile(seed: int) -> bytes:
+    """A PNG with a few chunks cut, renamed, changed or added, each with a right checksum."""
+    draw = random.Random(seed)
+    parts = list(chunks(picture(dpi=(200, 200))))
+    names = [name for name, _ in parts] + [b"PLTE", b"tRNS", b"iCCP", b"zTXt", b"gAMA", b"cHRM", b"acTL", b"fcTL"]
+    for _ in range(draw.randint(1, 3)):
+        at = draw.randrange(len(parts))
+        name, body = parts[at]
+        parts[at] = draw.choice(
+            [
+                (name, body[: draw.randint(0, len(body))]),
+                (draw.choice(names), body),
+                (name, draw.randbytes(draw.randint(0, 30))),
+            ]
+        )
+    return SIGNATURE + b"".join(chunk(name, body) for name, body in parts)
+
+
+@given(st.integers(0, 10**9))
+@settings(max_examples=100, deadline=None)
+def test_no_bytes_break_the_inspector(seed: int) -> None:
+    """A branch's file is a fact or a fault, never an error that would stop reception at that record for ever."""
+    content = hostile(seed)
+    assert isinstance(inspect(told(content), content, LIMITS), ImageFacts | ImageFault)
+
+
+@pytest.mark.parametrize("name", [b"gAMA", b"cHRM", b"pHYs", b"sRGB", b"iCCP", b"acTL", b"fcTL", b"tRNS"])
+def test_an_empty_chunk_with_a_right_checksum_is_no_error(name: bytes) -> None:
+    """Lengths that the file itself states are not trusted."""
+    (head, *rest) = chunks(picture())
+    content = SIGNATURE + b"".join(chunk(n, b) for n, b in (head, (name, b""), *rest))
+    assert isinstance(inspect(told(content), content, LIMITS), ImageFacts | ImageFault)
+
+
+def test_a_bomb_is_refused_by_its_head() -> None:
+    """A head that promises 60,000 × 60,000 pixels is refused before any pixel is decoded."""
+    (_, *rest) = chunks(picture())
+    head = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
+    content = SIGNATURE + b"".join(chunk(n, b) for n, b in ((b"IHDR", head), *rest))
+    found = inspect(told(content), content, LIMITS)
+    assert isinstance(found, ImageFault)
+    assert found.code in ("image_too_many_pixels", "image_unreadable")
+
+
+def test_only_the_allowed_formats_are_parsed() -> None:
+    """A TIFF is refused whatever the branch calls it: its parser never sees the bytes."""
+    content = picture("TIFF")
+    for called in ("image/tiff", "image/png"):
+        found = inspect(told(content, called), content, LIMITS)
+        assert isinstance(found, ImageFault)
+        assert found.code == "image_unreadable"
+
+
+def test_the_limits_themselves_are_allowed() -> None:
+    """Exactly so many bytes and pixels pass; one less allowed, and the image is refused."""
+    content = picture()
+    exact = FloorLimits(id="floor", image_bytes_max=len(content), image_pixels_max=40 * 30)
+    assert inspect(told(content), content, exact) == ImageFacts(told(content).sha256, 40, 30)
+    for name, code in (("image_bytes_max", "image_too_large"), ("image_pixels_max", "image_too_many_pixels")):
+        tight = exact.model_copy(update={name: getattr(exact, name) - 1})
+        found = inspect(told(content), content, tight)
+        assert isinstance(found, ImageFault)
+        assert found.code == code
+
+
+async def test_what_is_put_is_got_by_its_hash(tmp_path: Path) -> None:
+    """The reference says what the bytes are; the same bytes twice are one object."""
+    store = ImageStore.in_folder(tmp_path / "images")
+    for form, media_type in (("PNG", "image/png"), ("JPEG", "image/jpeg")):
+        content = picture(form)
+        first, second = await store.put(content), await store.put(content)
+        assert first == second == told(content, media_type)
+        assert await store.get(first.sha256) == content
+    assert len([file for file in (tmp_path / "images").rglob("*") if file.is_file()]) == 2
+
+
+async def test_an_unknown_image_is_none(tmp_path: Path) -> None:
+    """Absence is an answer."""
+    assert await ImageStore.from_url(f"file://{tmp_path}/images").get("0" * 64) is None
+    assert await ImageStore.from_url("memory://").get("0" * 64) is None
+
+
+async def test_no_image_is_stored_that_is_none(tmp_path: Path) -> None:
+    """Whoever hands in a text is told, and nothing is left behind."""
+    store = ImageStore.in_folder(tmp_path / "images")
+    with pytest.raises(ContractError, match="Expected the bytes of an image"):
+        await store.put(b"Dear bank, please pay")
+    assert list((tmp_path / "images").iterdir()) == []
+
+
+async def test_a_vanished_folder_is_away_not_empty(tmp_path: Path) -> None:
+    """An unmounted store must not make a thousand submissions «image missing» for ever."""
+    store = ImageStore.in_folder(tmp_path / "images")
+    reference = await store.put(picture())
+    shutil.rmtree(tmp_path / "images")
+    with pytest.raises(TransientError):
+        await store.get(reference.sha256)
+    (tmp_path / "images").write_text("a file where the folder was")
+    with pytest.raises(TransientError):
+        await store.get(reference.sha256)
+
+
+@given(st.integers(0, 60), st.integers(0, 60), st.integers(1, 60), st.integers(1, 60))
+@settings(max_examples=60, deadline=None)
+def test_a_slice_is_its_region_or_refused(x: int, y: int, width: int, height: int) -> None:
+    """Inside: exactly that many pixels. Over the edge by one: refused."""
+    region = Region(image_sha256="a" * 64, x=x, y=y, width=width, height=height)
+    if x + width <= 40 and y + height <= 30:
+        with Image.open(io.BytesIO(crop(picture(), region))) as piece:
+            assert piece.size == (width, height)
+    else:
+        with pytest.raises(ContractError, match="inside 40×30"):
+            crop(picture(), region)
+
+
+def test_a_slice_carries_nothing_of_the_whole() -> None:
+    """A thumbnail, a comment or a profile in the scan's metadata would show a vendor more than the slice."""
+    exif = Image.Exif()
+    exif[0x010E] = "payee: Li Lei"
+    content = picture("JPEG", exif=exif.tobytes(), comment=b"payee: Li Lei", icc_profile=b"payee: Li Lei")
+    assert b"Li Lei" in content
+    piece = crop(content, Region(image_sha256="a" * 64, x=0, y=0, width=10, height=10))
+    assert {name for name, _ in chunks(piece)} == {b"IHDR", b"IDAT", b"IEND"}
+
+
+def test_an_image_that_breaks_off_is_refused_when_it_is_cut() -> None:
+    """A cut-off scan passes a look at its head; whoever asks for a slice gets a reason, not a crash."""
+    content = picture("JPEG", (400, 300))
+    region = Region(image_sha256="a" * 64, x=0, y=0, width=400, height=300)
+    with pytest.raises(ContractError, match="to be readable"):
+        crop(content[: len(content) // 2], region)
