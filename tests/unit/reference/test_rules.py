@@ -1,0 +1,181 @@
+"""Rules of the reference data as a whole: told by line, and no bank goes live that its own people could not run."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.contracts.reference import BusinessType, Operator, ReferenceEntry, Tier
+from shared.reference import ReferenceErrors, load
+from shared.reference.board import ReferenceView
+from shared.reference.rules import faults_of
+from shared.reference.staffing import most_seated
+
+BANK = Path(__file__).parents[3] / "deploy" / "reference"
+ENTRIES = load(BANK)
+
+
+def told(folder: Path, text: str) -> list[str]:
+    """What the loader says of one file with this text."""
+    (folder / "bank.yaml").write_text(text)
+    with pytest.raises(ReferenceErrors) as found:
+        load(folder)
+    return found.value.faults
+
+
+def changed(identity: str, **update: object) -> list[ReferenceEntry]:
+    """The example bank with one entry changed."""
+    assert any(entry.id == identity for entry in ENTRIES)
+    return [entry.model_copy(update=update) if entry.id == identity else entry for entry in ENTRIES]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("centres:\n- {id: n, label: N}\n", "bank.yaml:2: centres.n.city: Field required"),
+        ("centres:\n- id: n\n  label: N\n  city: X\n  town: Y\n", "bank.yaml:5: centres.n.town: no such field"),
+        ("centres:\n- id: n\n  label: N\n  city: X\n  label: M\n", "bank.yaml:5: 'label' stands 2 times in one entry"),
+        ("centres:\n- 7\n", "bank.yaml:2: centres.entry 1: Input should be a valid dictionary"),
+        ("centers:\n- {id: n}\n", "bank.yaml:1: expected one of business_types, centres"),
+        ("centres: none\n", "bank.yaml:1: centres: expected a list of entries, found str"),
+        ("teams:\n- id: t\n  label: T\n  centre_id: n\n  provider_id: p\n", "bank.yaml:2: team t: centre 'n'"),
+        ("- centres\n", "bank.yaml: expected business_types, centres"),
+        ("", "bank.yaml: expected business_types, centres"),
+        ("centres: [\n", "bank.yaml: expected YAML, found"),
+        ("centres:\n- {id: n, label: 2026-02-31}\n", "bank.yaml: expected YAML, found day is out of range"),
+    ],
+)
+def test_a_broken_file_is_told_by_line(tmp_path: Path, text: str, fault: str) -> None:
+    """Whoever mends the file opens it at the right line."""
+    assert any(one.startswith(fault) for one in told(tmp_path, text)), told(tmp_path, text)
+
+
+def test_a_misspelt_field_deep_in_a_template_is_told(tmp_path: Path) -> None:
+    """`keying: 2` read as one keying would quietly halve the control."""
+    text = (BANK / "business-types.yaml").read_text().replace("form: amount, keyings: 2", "form: amount, keying: 2", 1)
+    faults = told(tmp_path, text)
+    assert any("corporate-transfer.fields.0.keying: no such field" in fault for fault in faults)
+
+
+def test_an_unreadable_file_and_an_empty_folder_are_faults(tmp_path: Path) -> None:
+    """Neither is taken for a bank without data."""
+    with pytest.raises(ReferenceErrors, match="expected YAML files, found none"):
+        load(tmp_path)
+    (tmp_path / "bank.yaml").write_bytes(b"\xff\xfe\xff")
+    with pytest.raises(ReferenceErrors, match="expected a readable UTF-8 file"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("identity", "update", "fault"),
+    [
+        ("clearkey-one-01", {"work_types": ("corporate-transfer/review",)}, "whose staff only key slices"),
+        ("north-entry-01", {"branch_id": "nowhere"}, "branch 'nowhere' is not defined"),
+        ("clearkey", {"data_classes": ("public",)}, "field amount: vendors may key it, but none of ['clearkey']"),
+        ("house", {"data_classes": ("internal",)}, "nobody in the house may see data of class 'personal'"),
+        ("branch-01", {"public_key": "AAAA"}, "branch branch-01: public_key is no Ed25519 key"),
+        ("branch-01", {"public_key": "not base64"}, "branch branch-01: public_key is no Ed25519 key"),
+        ("floor", {"time_zone": "Middle/Earth"}, "no IANA time zone"),
+        ("floor", {"restore_error_rate": 0.05}, "must lie below suspend_error_rate"),
+        ("floor", {"image_bytes_max": 0}, "image_bytes_max must be above zero"),
+        ("floor", {"id": "other"}, "have the id 'floor'"),
+        ("corporate-transfer", {"cut_off": "27:15"}, "is no time of day"),
+        ("corporate-transfer", {"tiers": ()}, ""),
+    ],
+)
+def test_a_rule_of_control_that_the_data_would_break_is_told(
+    identity: str, update: dict[str, object], fault: str
+) -> None:
+    """One sentence with its remedy; the last row shows that a lawful change is told nothing."""
+    faults = faults_of(changed(identity, **update))
+    assert any(fault in one for one in faults) if fault else faults == []
+
+
+def test_the_same_id_twice_is_told() -> None:
+    """The later record would silently win on the bus."""
+    assert "team:north-entry: defined 2 times; keep one" in faults_of([*ENTRIES, _entry("north-entry")])
+
+
+@pytest.mark.parametrize("step", ["entry", "arbitration", "review", "authorisation"])
+def test_a_step_that_nobody_in_the_house_can_do_is_told(step: str) -> None:
+    """Vendors do not count: a bank must be able to take its work back."""
+    work_type = f"corporate-transfer/{step}"
+    without = [
+        entry.model_copy(update={"work_types": tuple(w for w in entry.work_types if w != work_type)})
+        if isinstance(entry, Operator) and not entry.id.startswith("clearkey")
+        else entry
+        for entry in ENTRIES
+    ]
+    assert any(f"nobody in the house can do {work_type}" in fault for fault in faults_of(without))
+
+
+def test_two_authorisers_of_one_team_are_not_two_teams() -> None:
+    """The largest tier asks for different teams."""
+    north = [
+        entry.model_copy(update={"grade": 0})
+        if isinstance(entry, Operator) and entry.team_id == "south-control"
+        else entry
+        for entry in ENTRIES
+    ]
+    assert any("authorisers of 2 teams, found 1" in fault for fault in faults_of(north))
+
+
+def test_too_few_people_for_one_case_is_told() -> None:
+    """Each step has somebody, but one person cannot be reviewer and authoriser of the same case."""
+    kept = {"north-entry-12", "north-entry-01", "north-entry-13", "north-control-07"}
+    few = [entry for entry in ENTRIES if not isinstance(entry, Operator) or entry.id in kept]
+    one_tier = [
+        entry.model_copy(update={"tiers": (Tier(below_minor=None, authorisers=1),)})
+        if isinstance(entry, BusinessType)
+        else entry
+        for entry in few
+        if not isinstance(entry, BusinessType) or entry.id == "corporate-transfer"
+    ]
+    faults = [fault for fault in faults_of(one_tier) if fault.startswith("business type")]
+    (said,) = faults
+    assert "one case can need 5 different people" in said
+    assert "the house can seat 4" in said
+
+
+@given(st.lists(st.lists(st.sampled_from("abcd"), unique=True), max_size=5))
+@settings(max_examples=100, deadline=None)
+def test_seating_is_as_good_as_trying_everything(wishes: Sequence[Sequence[str]]) -> None:
+    """The oracle tries every choice of one person, or nobody, for each role."""
+    best = max(
+        len(people)
+        for choice in itertools.product(*([*wish, ""] for wish in wishes))
+        for people in [[person for person in choice if person]]
+        if len(set(people)) == len(people)
+    )
+    assert most_seated(wishes) == best
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["t-1", "t-2", None])), max_size=20))
+@settings(max_examples=100, deadline=None)
+def test_the_index_by_team_is_what_the_operators_say(moves: list[tuple[str, str | None]]) -> None:
+    """After any arrivals, moves and removals; folding a record twice changes nothing."""
+    view, twice = ReferenceView(), ReferenceView()
+    for identity, team in moves:
+        entry = None if team is None else Operator(id=identity, name=identity, team_id=team, work_types=())
+        view.fold(f"operator:{identity}", entry)
+        twice.fold(f"operator:{identity}", entry)
+        twice.fold(f"operator:{identity}", entry)
+    members = {(team, person) for team, people in view.operators_by_team.items() for person in people}
+    assert members == {(operator.team_id, operator.id) for operator in view.operators.values()}
+    assert view == twice
+
+
+def test_an_unknown_noun_changes_nothing() -> None:
+    """A newer bank may publish kinds that this floor does not know."""
+    view = ReferenceView()
+    view.fold("holiday:new-year", None)
+    assert view == ReferenceView()
+
+
+def _entry(identity: str) -> ReferenceEntry:
+    return next(entry for entry in ENTRIES if entry.id == identity)
