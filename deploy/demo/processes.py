@@ -95,14 +95,16 @@ class ServiceProcesses:
             process.wait(10)
             del self._running[pid]
 
-    def stop_all(self) -> None:
-        """Ask all to stop, then make sure."""
+    def stop_all(self) -> dict[int, int]:
+        """Ask all to stop, then make sure. Returns each one's exit status by process id."""
+        statuses: dict[int, int] = {}
         for _, process in self._running.values():
             process.terminate()
-        for _, process in self._running.values():
+        for pid, (_, process) in self._running.items():
             try:
-                process.wait(20)
+                statuses[pid] = process.wait(20)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.wait(5)
+                statuses[pid] = process.wait(5)
         self._running.clear()
+        return statuses

@@ -9,12 +9,16 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from statistics import median
+from typing import Final
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from tests.faults.play import KINDS, Report, play
+
+FINDINGS_SHOWN_MAX: Final = 20
 
 
 def main() -> int:
@@ -43,15 +47,18 @@ def main() -> int:
 def show(report: Report) -> int:
     """Print what was done and found."""
     console = Console(highlight=False)
-    table = Table("fault", "times")
-    for kind, count in sorted(report.faults.items()):
-        table.add_row(kind, str(count))
+    table = Table("fault", "times", "works again after (median)", "at most")
+    for kind, seconds in sorted(report.healed_seconds.items()):
+        table.add_row(kind, str(len(seconds)), f"{median(seconds):.1f} s", f"{max(seconds):.1f} s")
     console.print(table)
     console.print(", ".join(f"{count} {name}" for name, count in report.conservation.items()))
     console.print(f"{report.duplicates} records were published twice and dropped by their readers")
-    for finding in report.findings[:20]:
+    console.print(f"{report.refused} batches of an owner that was no longer one were refused by the store")
+    console.print(", ".join(f"{part} {seconds:.0f} s" for part, seconds in report.seconds.items()))
+    for finding in report.findings[:FINDINGS_SHOWN_MAX]:
         console.print(f"[red]✗ {finding.promise}[/]: {finding.detail}")
-    console.print("[red]a promise was broken[/]" if report.findings else "[green]✓ every promise was kept[/]")
+    verdict = f"[red]{len(report.findings)} findings: a promise was broken[/]" if report.findings else ""
+    console.print(verdict or "[green]✓ 0 findings: every promise was kept[/]")
     return 1 if report.findings else 0
 
 

@@ -4,31 +4,58 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import asyncpg
 
 from deploy.demo.auditor import Auditor, Finding
 from deploy.demo.processes import ServiceProcesses
 from deploy.local import Addresses, Stack
+from services.audit.controls.processor import controls
+from services.intake.reception.processor import reception
+from services.routing.desk.processor import desk
+from services.routing.placement.processor import placement
+from services.vendor.supervision.processor import supervision
 from shared.contracts.reference import FloorLimits
 from shared.contracts.registry import TOPICS
 from shared.http.tokens import ensure_key_pair
 from shared.images import ImageStore
 from shared.runtime.clock import RealClock
+from shared.runtime.headers import source_of
 from shared.runtime.kafka_log import KafkaLog
 from shared.runtime.log import Outgoing, Place, Record
-from shared.runtime.topics import ensure_topics
+from shared.runtime.processor import Processor
+from shared.runtime.topics import ensure_topics, wanted
+from tests.faults import books
 from tests.simulation.stage import PARTITIONS, Stage
 from tests.simulation.world import World, image, reference
 
 SERVICES: Final = ("intake", "audit", "routing-1", "routing-2", "vendor")
+PROCESSORS: Final[tuple[Processor, ...]] = (
+    reception(ImageStore(None)),
+    controls(),
+    placement(),
+    desk(),
+    supervision(),
+)
+ALWAYS_WRITING: Final = frozenset(
+    source_of(processor.service, processor.name, shard)
+    for processor in PROCESSORS
+    if processor.name != "supervision"  # looks at samples: it may have nothing to write for a while
+    for shard in range(PARTITIONS)
+)
+"""Shards that have something to write within moments of load, by source."""
+
 LEASE_SECONDS: Final = 4.0
-SUBMISSIONS_MAX: Final = 100_000
+SUBMISSIONS_MAX: Final = 20_000
+TURN_SECONDS: Final = 0.1
+TURNS_PER_SUBMISSION: Final = 2
+STILL_SECONDS: Final = 45.0  # no submission has come to its end for so long: no more will
+READ_UP_SECONDS: Final = 30.0
 
 
 class Mirror:
@@ -53,8 +80,15 @@ class MirrorStage:
 class Floor:
     """Stack, processes and world. Holds: only processes started here are ever signalled, by their ids."""
 
-    def __init__(self, home: Path, seed: int) -> None:
+    def __init__(
+        self,
+        home: Path,
+        seed: int,
+        names: Sequence[str] = SERVICES,
+        draw: random.Random | None = None,
+    ) -> None:
         self.home: Final = home
+        self._names: Final = names
         self.stack: Final = Stack(home, owned=True)
         self.addresses: Final[Addresses] = self.stack.up()
         self.services: Final = ServiceProcesses(
@@ -67,8 +101,11 @@ class Floor:
         )
         self.pids: Final[dict[str, int]] = {}
         self.mirror: Final = MirrorStage()
-        self.world: Final = World(cast(Stage, self.mirror), random.Random(seed))
+        self.world: Final = World(cast(Stage, self.mirror), draw or random.Random(seed))
+        self.wrote_ms: Final = dict.fromkeys(ALWAYS_WRITING, -1)  # when each shard last wrote
         self._log: Final = KafkaLog(self.addresses.kafka)
+        self._seen: Final = Auditor()
+        self._taken: Final[dict[Place, int]] = {}
         self._loaded = True
 
     async def open(self) -> None:
@@ -84,12 +121,12 @@ class Floor:
         for entry in reference():
             changed = entry.model_copy(update=leases) if isinstance(entry, FloorLimits) else entry
             self.world.publish(changed, f"reference/{entry.key}")
-        for name in SERVICES:
+        for name in self._names:
             self.start(name)
         self.world.everybody_signs_on()
 
     def start(self, name: str) -> None:
-        """Start one service process and wait until it is ready."""
+        """Start one service process."""
         self.pids[name] = self.services.start(name.split("-")[0], name)
 
     async def ready(self) -> None:
@@ -129,8 +166,18 @@ class Floor:
             while True:
                 for record in await tail.fetch(2_000, 0.1):
                     self.mirror.log.records[(record.topic, record.partition)].append(record)
+                    self._note(record)
         finally:
             await tail.stop()
+
+    def _note(self, record: Record) -> None:
+        source = next((value.decode() for name, value in record.headers if name == "ce_source"), "")
+        if source in self.wrote_ms:
+            self.wrote_ms[source] = max(record.timestamp_ms, self.wrote_ms[source])
+
+    def silent(self, since_ms: int) -> list[str]:
+        """The shards that have written nothing since. Units: the floor's wall clock in milliseconds."""
+        return sorted(source for source, wrote_ms in self.wrote_ms.items() if wrote_ms <= since_ms)
 
     async def _write(self) -> None:
         publisher = self._log.publisher()
@@ -152,74 +199,120 @@ class Floor:
         turn = 0
         while True:
             turn += 1
-            if self._loaded and turn % 3 == 0:
+            if self._loaded and turn % TURNS_PER_SUBMISSION == 0 and turn < SUBMISSIONS_MAX * TURNS_PER_SUBMISSION:
                 self.world.submit()
             self.world.work(diligent=not self._loaded)
             self.world.book(diligent=not self._loaded)
             if turn % 40 == 0:
                 self.world.everybody_signs_on()
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(TURN_SECONDS)
 
     # ------------------------------------------------------------------ ending
 
     async def rest(self, seconds: float) -> dict[str, int]:
-        """No more submissions; wait until every one has its end, or so long. Returns the conservation figures."""
+        """No more submissions; wait until every one has its end.
+
+        Holds:   it waits so many seconds at most, and no longer when nothing has ended for `STILL_SECONDS`.
+        """
         self._loaded = False
         self.world.hire()
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
+        still_since, opened = loop.time(), -1
         while True:
             held = self.audit().conservation()
-            if (held["open"] == 0 and not self.mirror.log.outgoing) or loop.time() > end:
+            if held["open"] != opened:
+                still_since, opened = loop.time(), held["open"]
+            at_rest = opened == 0 and not self.mirror.log.outgoing
+            if at_rest or loop.time() > min(end, still_since + STILL_SECONDS):
                 await asyncio.sleep(1.0)
                 return self.audit().conservation()
             await asyncio.sleep(0.5)
 
     def audit(self) -> Auditor:
         """What an auditor makes of everything read so far."""
-        auditor = Auditor()
-        for place in sorted(self.mirror.log.records):
-            auditor.take_all(self.mirror.log.records[place])
-        return auditor
+        for place, records in self.mirror.log.records.items():
+            self._seen.take_all(records[self._taken.get(place, 0) :])
+            self._taken[place] = len(records)
+        return self._seen
 
     async def judge(self) -> list[Finding]:
-        """Read every topic again from the beginning, and the tables; say which promises were broken."""
-        self.mirror.log.records.update({place: [] for place in self.mirror.log.records})
-        tail = self._log.tail(list(TOPICS))
-        await tail.start()
-        while not await tail.ready():
-            for record in await tail.fetch(5_000, 0.2):
-                self.mirror.log.records[(record.topic, record.partition)].append(record)
-        await tail.stop()
-        found = self.audit().findings()
-        found += await self._judge_tables()
-        found += [Finding("no process ends by itself", service) for service in self.services.ended()]
+        """Let the services read up and stop, then read every topic from the beginning, and the tables.
+
+        Returns every broken promise. Nobody publishes from outside any more, and this ends the services.
+        """
+        found = [Finding("no process ends by itself", service) for service in self.services.ended()]
+        found += await self._read_up()
+        found += await self._stop_services()
+        topics = await self._everything()
+        auditor = Auditor()
+        for place in sorted(topics):
+            if place[0] in TOPICS:
+                auditor.take_all(topics[place])
+        found += auditor.findings()
+        tables = await books.read_books(self.addresses.database_url, PROCESSORS)
+        found += books.judge(tables, topics, PROCESSORS)
         return found
 
-    async def _judge_tables(self) -> list[Finding]:
-        connection = await asyncpg.connect(self.addresses.database_url)
-        found: list[Finding] = []
+    async def _read_up(self) -> list[Finding]:
+        """Whatever is in the topics now is read by every processor within moments."""
+        ends = {place: records[-1].offset + 1 for place, records in (await self._everything()).items() if records}
+        left: list[tuple[str, Place, int, int]] = []
+        for _ in range(int(READ_UP_SECONDS / 0.5)):
+            tables = await books.read_books(self.addresses.database_url, PROCESSORS)
+            left = list(books.unread(tables, ends, PROCESSORS))
+            if not left:
+                break
+            await asyncio.sleep(0.5)
+        return [
+            Finding("nothing lost", f"{name} has read {place[0]}[{place[1]}] to {at}, it goes to {end}")
+            for name, place, at, end in left
+        ]
+
+    async def _stop_services(self) -> list[Finding]:
+        """Asked to stop, a service drains, commits and leaves with status 0."""
+        names = {pid: name for name, pid in self.pids.items()}
+        statuses = await asyncio.to_thread(self.services.stop_all)
+        return [
+            Finding("graceful stop", f"{names[pid]} ended with status {status}")
+            for pid, status in statuses.items()
+            if status != 0
+        ]
+
+    async def _everything(self) -> dict[Place, list[Record]]:
+        """Every record of every topic, dead letters too, as they stand."""
+        names = [want.name for want in wanted(PARTITIONS, TOPICS)]
+        topics: dict[Place, list[Record]] = {(name, n): [] for name in names for n in range(PARTITIONS)}
+        tail = self._log.tail(names)
+        await tail.start()
         try:
-            for schema in ("intake", "audit", "routing", "vendor"):
-                left = await _settled(connection, schema)
-                if left:
-                    found.append(Finding("nothing lost", f"{schema}: {left} facts are still in the outbox"))
-            gaps = await connection.fetchval(
-                "SELECT count(*) FROM (SELECT max(n) AS last, count(*) AS rows FROM audit.journal "
-                "GROUP BY processor, shard, key) AS j WHERE last <> rows"
-            )
-            if gaps:
-                found.append(Finding("journal", f"{gaps} cases have gaps in their journal"))
+            ready = False
+            while not ready:
+                ready = await tail.ready()
+                for record in await tail.fetch(5_000, 0.0 if ready else 0.2):
+                    topics[(record.topic, record.partition)].append(record)
+        finally:
+            await tail.stop()
+        return topics
+
+    # ------------------------------------------------------------------ what is looked at from outside
+
+    async def epochs(self, processors: Iterable[Processor]) -> dict[tuple[str, int], int]:
+        """How often each shard of these processors was claimed: by processor's name and shard."""
+        connection = await asyncpg.connect(self.addresses.database_url)
+        try:
+            found = {}
+            for processor in processors:
+                rows = await connection.fetch(
+                    f"SELECT shard, epoch FROM {processor.service}.shard WHERE processor = $1", processor.name
+                )
+                found.update({(processor.name, shard): epoch for shard, epoch in rows})
+            return found
         finally:
             await connection.close()
-        return found
 
-
-async def _settled(connection: Any, schema: str) -> int:
-    """How many facts stay unpublished; what was published is noted within moments."""
-    for _ in range(50):
-        left = await connection.fetchval(f"SELECT count(*) FROM {schema}.outbox")
-        if not left:
-            return 0
-        await asyncio.sleep(0.2)
-    return int(left)
+    def warnings(self, text: str) -> int:
+        """How many lines of the services' logs hold this text."""
+        return sum(
+            line.count(text) for log in self.home.glob("*.log") for line in log.read_text(errors="replace").splitlines()
+        )

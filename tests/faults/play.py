@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-from collections import Counter
+import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,21 +15,31 @@ from typing import Final
 import asyncpg
 
 from deploy.demo.auditor import Finding
-from tests.faults.floor import Floor
+from tests.faults.floor import PROCESSORS, Floor
 
-PAUSE_SECONDS: Final = 1.5  # of undisturbed work between two faults
-FROZEN_SECONDS: Final = 4.0  # longer than the session timeout of two seconds
-REST_SECONDS: Final = 120.0
+NAMES: Final = ("intake", "audit-1", "audit-2", "routing-1", "routing-2", "vendor")
+PAUSE_SECONDS: Final = 0.5  # of undisturbed work between two faults
+ZOMBIE_SECONDS: Final = 0.5  # that the new owner works before the frozen one wakes
+TAKE_OVER_SECONDS: Final = 30.0
+HEAL_SECONDS: Final = 60.0
+REST_SECONDS: Final = 300.0
+REFUSED: Final = "shards have another owner"
+
+
+class NotTakenOverError(AssertionError):
+    """A frozen process kept its shards. The message names them."""
 
 
 @dataclass
 class Report:
-    """What was done and what came of it."""
+    """What was done and what came of it. Units: `healed_seconds` by kind, from a fault's end until all shards write."""
 
-    faults: Counter[str] = field(default_factory=Counter)
+    healed_seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     conservation: dict[str, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     duplicates: int = 0
+    refused: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
 
 
 async def kill_service(floor: Floor, name: str) -> None:
@@ -39,24 +50,33 @@ async def kill_service(floor: Floor, name: str) -> None:
 
 
 async def freeze(floor: Floor, name: str) -> None:
-    """SIGSTOP past the session timeout, so that another takes over, then SIGCONT: a true zombie."""
+    """SIGSTOP until its session has run out and another has claimed every shard, then SIGCONT: a true zombie."""
+    processors = [processor for processor in PROCESSORS if processor.service == name.split("-")[0]]
+    before = await floor.epochs(processors)
     floor.services.kill(floor.pids[name], signal.SIGSTOP)
-    await asyncio.sleep(FROZEN_SECONDS)
-    floor.services.kill(floor.pids[name], signal.SIGCONT)
+    try:
+        end = time.monotonic() + TAKE_OVER_SECONDS
+        while kept := [f"{p}/{n}" for (p, n), e in (await floor.epochs(processors)).items() if e <= before[(p, n)]]:
+            if time.monotonic() > end:
+                raise NotTakenOverError(f"Expected another process to claim {', '.join(kept)} of the frozen {name}")
+            await asyncio.sleep(0.2)
+        await asyncio.sleep(ZOMBIE_SECONDS)
+    finally:
+        floor.services.kill(floor.pids[name], signal.SIGCONT)
 
 
 async def restart_database(floor: Floor) -> None:
     """Immediate stop, a moment without, start."""
     await asyncio.to_thread(floor.stack.stop_database, immediate=True)
     await asyncio.sleep(1.0)
-    floor.stack.start_database()
+    await asyncio.to_thread(floor.stack.start_database)
 
 
 async def restart_broker(floor: Floor) -> None:
     """SIGKILL, a moment without, start."""
     await asyncio.to_thread(floor.stack.kill_broker)
     await asyncio.sleep(0.5)
-    floor.stack.start_broker()
+    await asyncio.to_thread(floor.stack.start_broker)
 
 
 async def end_sessions(floor: Floor) -> None:
@@ -64,7 +84,8 @@ async def end_sessions(floor: Floor) -> None:
     connection = await asyncpg.connect(floor.addresses.database_url)
     try:
         await connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
         )
     finally:
         await connection.close()
@@ -72,9 +93,10 @@ async def end_sessions(floor: Floor) -> None:
 
 KINDS: Final[dict[str, Callable[[Floor], Awaitable[None]]]] = {
     "kill intake": lambda floor: kill_service(floor, "intake"),
-    "kill audit": lambda floor: kill_service(floor, "audit"),
+    "kill audit": lambda floor: kill_service(floor, "audit-1"),
     "kill routing": lambda floor: kill_service(floor, "routing-1"),
     "kill vendor": lambda floor: kill_service(floor, "vendor"),
+    "freeze audit": lambda floor: freeze(floor, "audit-2"),
     "freeze routing": lambda floor: freeze(floor, "routing-2"),
     "restart database": restart_database,
     "kill broker": restart_broker,
@@ -86,24 +108,63 @@ async def play(home: Path, count: int, seed: int, tell: Callable[[int, str], Non
     """`count` faults in turn, each kind as often as the next, in an order drawn from the seed; then rest and judgement."""
     report = Report()
     draw = random.Random(seed)
-    floor = Floor(home, seed)
+    clock = _Stopwatch(report)
+    floor = Floor(home, seed, NAMES)
     try:
         await floor.open()
         async with floor.living():
             await floor.ready()
-            await asyncio.sleep(2 * PAUSE_SECONDS)
+            await _healed(floor, "start", 0, report)
+            clock.lap("starting")
+            order: list[str] = []
             for number in range(count):
-                if number % len(KINDS) == 0:
-                    order = draw.sample(sorted(KINDS), len(KINDS))
-                kind = order[number % len(KINDS)]
+                order = order or draw.sample(sorted(KINDS), len(KINDS))
+                kind = order.pop()
                 tell(number, kind)
-                await KINDS[kind](floor)
-                report.faults[kind] += 1
-                await asyncio.sleep(PAUSE_SECONDS)
+                await strike(floor, kind, report)
+            clock.lap("faults")
             tell(count, "every submission to its end")
             report.conservation = await floor.rest(REST_SECONDS)
-        report.findings = await floor.judge()
+            clock.lap("coming to rest")
+        tell(count, "judging")
+        report.findings += await floor.judge()
         report.duplicates = floor.audit().duplicates
+        report.refused = floor.warnings(REFUSED)
+        clock.lap("judging")
     finally:
         floor.close()
     return report
+
+
+async def strike(floor: Floor, kind: str, report: Report) -> None:
+    """One fault, until the floor works again everywhere."""
+    try:
+        await KINDS[kind](floor)
+    except NotTakenOverError as error:
+        report.findings.append(Finding("a silent owner is replaced", str(error)))
+    seconds = await _healed(floor, kind, floor.mirror.clock.wall_ms(), report)
+    report.healed_seconds[kind].append(seconds)
+    await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def _healed(floor: Floor, kind: str, since_ms: int, report: Report) -> float:
+    """Wait until every shard has written since, or so long that it is a finding. Returns the seconds."""
+    started = time.monotonic()
+    while silent := floor.silent(since_ms):
+        if time.monotonic() > started + HEAL_SECONDS:
+            report.findings.append(Finding("the floor heals", f"{kind}: nothing more from {', '.join(silent)}"))
+            break
+        await asyncio.sleep(0.1)
+    return time.monotonic() - started
+
+
+class _Stopwatch:
+    """Notes in the report how long each part took."""
+
+    def __init__(self, report: Report) -> None:
+        self._report: Final = report
+        self._since = time.monotonic()
+
+    def lap(self, part: str) -> None:
+        now = time.monotonic()
+        self._report.seconds[part], self._since = now - self._since, now
