@@ -220,6 +220,19 @@ class LoadByWorkType(Part):
     queued: int
     standard_seconds: float
     oldest_requested_at: Instant | None
+    learned_seconds: float | None = None  # the same backlog at the pace of those present; of nobody, at the team's
+
+
+class CapacityByWorkType(Part):
+    """Who is there for one work type, and how fast they are.
+
+    Holds:   `present` counts the operators present who hold the work type and are allowed to work, busy or not.
+    Units:   `learned_seconds` is their mean handling time per item.
+    """
+
+    work_type: str
+    present: int
+    learned_seconds: float
 
 
 class LoadSnapshot(DeskFact):
@@ -231,6 +244,7 @@ class LoadSnapshot(DeskFact):
     queued: tuple[LoadByWorkType, ...]
     in_hand: int
     present: tuple[Identity, ...]
+    capacity: tuple[CapacityByWorkType, ...] = ()
 
 
 class ItemFact(Message):

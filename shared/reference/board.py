@@ -54,6 +54,12 @@ class ReferenceView:
             if isinstance(message, Operator):
                 self.operators_by_team.setdefault(message.team_id, {})[identity] = None
 
+    def standard_seconds(self, work_type: str) -> float | None:
+        """The standard time of one item of a work type (`business-type/step`); `None` when there is no such template."""
+        business_type, _, step = work_type.rpartition("/")
+        template = self.business_types.get(business_type)
+        return None if template is None else getattr(template.standard, step, None)
+
     def _leave_team(self, operator_id: str) -> None:
         known = self.operators.get(operator_id)
         if known is not None:

@@ -74,7 +74,7 @@ def assigned(desk: TeamDesk, fact: WorkAssigned) -> None:
 
 def taken(desk: TeamDesk, fact: AssignmentTaken) -> None:
     item = desk.item(fact.work_item_id)
-    desk.put_item(replace(item, phase=ItemPhase.IN_HAND, lease_until=fact.lease_until))
+    desk.put_item(replace(item, phase=ItemPhase.IN_HAND, lease_until=fact.lease_until, taken_at=fact.at))
     operator = desk.operator(fact.operator_id)
     desk.put_operator(replace(operator, phase=OperatorPhase.WORKING, since=fact.at, lease_until=fact.lease_until))
     _answered(desk, fact.operator_id, fact.command_id, fact.fingerprint, "taken", "", fact.at)
@@ -107,7 +107,9 @@ def withdrawn(desk: TeamDesk, fact: WorkWithdrawn) -> None:
 
 
 def completed(desk: TeamDesk, fact: WorkCompleted) -> None:
-    _let_go(desk, desk.item(fact.work_item_id), fact.completed_at)
+    item = desk.item(fact.work_item_id)
+    _learn(desk, item, fact)
+    _let_go(desk, item, fact.completed_at)
     known = desk.touched.get(fact.case_id)
     roles = {} if known is None else known.role_by_operator
     finished = () if known is None else known.finished
@@ -122,6 +124,16 @@ def completed(desk: TeamDesk, fact: WorkCompleted) -> None:
     desk.forget_touches(fact.completed_at)
     _answered(desk, fact.operator_id, fact.command_id, fact.fingerprint, "completed", "", fact.completed_at)
     _changed(desk, fact.completed_at)
+
+
+def _learn(desk: TeamDesk, item: DeskItem, fact: WorkCompleted) -> None:
+    """Whoever completes without accepting took the item in hand when it was offered."""
+    began = item.taken_at or item.assigned_at
+    if began is not None:
+        order, taken = item.order, fact.completed_at - began
+        desk.put_pace(
+            desk.paces.after(fact.operator_id, order.work_type, taken, order.standard_seconds, fact.completed_at)
+        )
 
 
 def ready(desk: TeamDesk, fact: OperatorReady) -> None:

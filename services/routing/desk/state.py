@@ -13,6 +13,7 @@ from typing import Final
 
 from sortedcontainers import SortedList
 
+from services.routing.desk.learning import Pace, Paces
 from shared.contracts.work import WorkOrder
 from shared.runtime.errors import InvariantError
 
@@ -53,7 +54,8 @@ class DeskItem:
     """One work item at the desk.
 
     Holds:   queued: no operator; offered or in hand: operator, `assigned_at` and `lease_until` are set; `attempt` is
-             the last attempt given out here or elsewhere; `since` is when it began to wait, or was offered.
+             the last attempt given out here or elsewhere; `since` is when it began to wait, or was offered;
+             `taken_at` is when it came in hand.
     """
 
     order: WorkOrder
@@ -65,6 +67,7 @@ class DeskItem:
     operator_id: str | None = None
     assigned_at: datetime | None = None
     lease_until: datetime | None = None
+    taken_at: datetime | None = None
 
     @property
     def work_item_id(self) -> str:
@@ -123,7 +126,7 @@ class Pulse:
     changed_at: datetime | None = None
 
 
-Row = DeskItem | DeskOperator | Answer | Touch | Pulse
+Row = DeskItem | DeskOperator | Answer | Touch | Pulse | Pace
 
 
 @dataclass(slots=True)
@@ -160,6 +163,7 @@ class TeamDesk:
         self.operators: Final[dict[str, DeskOperator]] = {}
         self.answers: Final[dict[str, dict[str, Answer]]] = {}
         self.touched: Final[dict[str, Touch]] = {}
+        self.paces: Final = Paces()
         self.pulse = Pulse()
         self.dirty: Final[dict[str, Row | None]] = {}
         self.queues: Final[dict[str, Queue]] = {}
@@ -283,6 +287,13 @@ class TeamDesk:
         """The item has its one result, as far as the desk remembers."""
         return work_item_id in self._finished
 
+    # ------------------------------------------------------------------- paces
+
+    def put_pace(self, pace: Pace) -> None:
+        """Learn how long somebody takes."""
+        self.paces.put(pace)
+        self.dirty[f"pace/{pace.operator_id}/{pace.work_type}"] = pace
+
     # ------------------------------------------------------------------- pulse
 
     def put_pulse(self, pulse: Pulse) -> None:
@@ -292,7 +303,8 @@ class TeamDesk:
 
     def contents(self) -> tuple[object, ...]:
         """Everything that makes two desks equal."""
-        return self.team_id, self.items, self.operators, self.answers, self.touched, self.pulse
+        people = self.operators, self.answers, self.paces.by_person
+        return self.team_id, self.items, *people, self.touched, self.pulse
 
 
 def microseconds(instant: datetime) -> int:

@@ -1,5 +1,5 @@
-"""How a desk lies in the store: one row per item, operator, remembered answer and touched case, so that it changes row
-by row. The shape of each row's JSON stands in this folder's README; the workbench reads it."""
+"""How a desk lies in the store: one row per item, operator, remembered answer, touched case and learned pace, so that it
+changes row by row. The shape of each row's JSON stands in this folder's README; the workbench reads it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
+from services.routing.desk.learning import Pace
 from services.routing.desk.state import Answer, DeskItem, DeskOperator, Pulse, Row, TeamDesk, Touch
 from shared.runtime.errors import InvariantError
 
@@ -16,6 +17,7 @@ OPERATOR: Final = TypeAdapter(DeskOperator)
 ANSWER: Final = TypeAdapter(Answer)
 TOUCH: Final = TypeAdapter(Touch)
 PULSE: Final = TypeAdapter(Pulse)
+PACE: Final = TypeAdapter(Pace)
 
 FORMS: Final[Mapping[type[Row], TypeAdapter[Any]]] = {
     DeskItem: ITEM,
@@ -23,6 +25,7 @@ FORMS: Final[Mapping[type[Row], TypeAdapter[Any]]] = {
     Answer: ANSWER,
     Touch: TOUCH,
     Pulse: PULSE,
+    Pace: PACE,
 }
 
 
@@ -48,6 +51,8 @@ class DeskTable:
                 answers.append(ANSWER.validate_json(body))
             elif noun == "touched":
                 desk.put_touch(TOUCH.validate_json(body))
+            elif noun == "pace":
+                desk.put_pace(PACE.validate_json(body))
             elif noun == "desk":
                 desk.put_pulse(PULSE.validate_json(body))
             else:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, Final
 
+from services.routing import eligibility
 from services.routing.desk.dealing import SCAN_MAX, Dealing
 from services.routing.desk.state import DeskItem, Queue, TeamDesk, instant, microseconds
+from services.routing.eligibility import Rulebook
 from shared.contracts.routing import (
     AssignmentExpired,
     AssignmentRevoked,
+    CapacityByWorkType,
     LoadByWorkType,
     LoadSnapshot,
     OperatorAway,
@@ -110,7 +113,7 @@ def look(desk: TeamDesk, fired: TimerFired, situation: Situation) -> Facts:
     if due is None or due > situation.now:
         return ()
     dealing = Dealing.of(desk, situation)
-    dealing.facts.append(load_of(desk, situation.now))
+    dealing.facts.append(load_of(desk, dealing.book, situation.now))
     dealing.deal_to_all_ready()
     _release(dealing, LOOKED_AT_MAX)
     return dealing.facts
@@ -154,8 +157,9 @@ def _given_up(dealing: Dealing, item: DeskItem, reason: UnplaceableReason) -> Wo
     )
 
 
-def load_of(desk: TeamDesk, now: datetime) -> LoadSnapshot:
-    """How full the desk is and who is there."""
+def load_of(desk: TeamDesk, book: Rulebook, now: datetime) -> LoadSnapshot:
+    """How full the desk is, who is there and how fast they are."""
+    able = able_by_work_type(desk, book)
     return LoadSnapshot(
         team_id=desk.team_id,
         at=now,
@@ -166,12 +170,50 @@ def load_of(desk: TeamDesk, now: datetime) -> LoadSnapshot:
                 queued=len(queue.turns),
                 standard_seconds=queue.standard_ms / 1000,
                 oldest_requested_at=instant(queue.ages[0][0]),
+                learned_seconds=_to_tenths(
+                    queue.standard_ms / 1000 * desk.paces.mean(able.get(work_type, ()), work_type)
+                ),
             )
             for work_type, queue in sorted(desk.queues.items())
         ),
         in_hand=desk.in_hand(),
         present=tuple(desk.present),
+        capacity=tuple(_capacity(desk, book, able)),
     )
+
+
+def able_by_work_type(desk: TeamDesk, book: Rulebook) -> Mapping[str, Sequence[str]]:
+    """Who is present, busy or not, holds the work type and is allowed to work."""
+    provider = book.provider_of(desk.team_id)
+    able: dict[str, list[str]] = {}
+    for operator_id in desk.present:
+        operator = book.member(desk.team_id, operator_id)
+        if operator is None or provider is None or eligibility.suspended(operator, provider, book.standing):
+            continue
+        for work_type in operator.work_types:
+            able.setdefault(work_type, []).append(operator_id)
+    return able
+
+
+def _capacity(desk: TeamDesk, book: Rulebook, able: Mapping[str, Sequence[str]]) -> Iterator[CapacityByWorkType]:
+    for work_type, people in sorted(able.items()):
+        standard = _standard_seconds(desk, book, work_type)
+        if standard is not None:
+            seconds = standard * desk.paces.mean(people, work_type)
+            yield CapacityByWorkType(work_type=work_type, present=len(people), learned_seconds=_to_tenths(seconds))
+
+
+def _standard_seconds(desk: TeamDesk, book: Rulebook, work_type: str) -> float | None:
+    """The work type's standard time: of its template, else of what waits here; of work never heard of there is none."""
+    standard = book.reference.standard_seconds(work_type)
+    queue = desk.queues.get(work_type)
+    if standard is None and queue is not None:
+        return queue.standard_ms / 1000 / len(queue.turns)
+    return standard
+
+
+def _to_tenths(seconds: float) -> float:
+    return round(seconds, 1)
 
 
 ALARM_RULES: Final[Mapping[str, Callable[[TeamDesk, Any, Situation], Facts]]] = {
