@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from hypothesis import given, settings
@@ -86,7 +87,11 @@ def test_old_evidence_weighs_less() -> None:
 def test_the_bound_on_outliers_leaves_means_where_they_are() -> None:
     """Exponential and lognormal times are learned without bias: within 3 in 100 over 20,000 results."""
     draw = random.Random(5)
-    for seconds in (lambda: draw.expovariate(1 / 40), lambda: 40 * draw.lognormvariate(-0.06125, 0.35)):
+    laws: list[Callable[[], float]] = [
+        lambda: draw.expovariate(1 / 40),
+        lambda: 40 * draw.lognormvariate(-0.06125, 0.35),
+    ]
+    for seconds in laws:
         paces = Paces()
         found = []
         for n in range(20_000):
