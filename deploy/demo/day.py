@@ -101,14 +101,19 @@ class Demo:
                 return await self._work(reference, services, pids, clock, publish)
 
     def _reference(self) -> tuple[ReferenceEntry, ...]:
-        """The example bank. Leases are in banking seconds, and at this speed a second on the wire is minutes of theirs."""
+        """The example bank, its floor's intervals drawn out: at this speed a second on the wire is minutes of the bank."""
         entries = with_local_keys(load(REFERENCE), self._plan.home / "keys")
-        seconds = self._plan.scale * 10
+        scale = self._plan.scale
+        intervals = {
+            "offer_lease_seconds": scale * 10,
+            "work_lease_seconds_min": scale * 20,
+            "load_seconds": scale * 0.25,
+            "nobody_present_seconds": scale * 1.0,
+            "retry_seconds_min": scale * 0.25,
+            "retry_seconds_max": scale * 2.0,
+        }
         return tuple(
-            entry.model_copy(update={"offer_lease_seconds": seconds, "work_lease_seconds_min": seconds * 2})
-            if isinstance(entry, FloorLimits)
-            else entry
-            for entry in entries
+            entry.model_copy(update=intervals) if isinstance(entry, FloorLimits) else entry for entry in entries
         )
 
     def _environment(self, clock: ScaledClock) -> dict[str, str]:

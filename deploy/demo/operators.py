@@ -39,6 +39,7 @@ class Person:
     pace: float
     error_rate: float
     lunch_at: datetime | None = None
+    seen: str = ""  # the work item that lay on the desk last
 
 
 @dataclass
@@ -70,7 +71,7 @@ class Shift:
         while True:
             if person.lunch_at is not None and person.lunch_at <= self.clock.now():
                 await self._lunch(seat, person)
-            status, item = await seat.get(f"/next?wait_seconds={self._patience(person):.2f}")
+            status, item = await seat.ask("POST", f"/take?wait_seconds={self._patience(person):.2f}")
             if status == 409:  # not signed on: a lease ran out, or the sign-on itself was lost
                 await asyncio.sleep(0.2)
                 await seat.post("/sign-on")
@@ -95,18 +96,16 @@ class Shift:
     async def _handle(self, seat: Seat, person: Person, item: Mapping[str, Any]) -> None:
         path, attempt = f"/assignment/{item['work_item_id']}", {"attempt": item["attempt"]}
         draw = random.Random(f"{self.seed}/{person.operator.id}/{item['work_item_id']}/{item['attempt']}")
-        luck, offered = draw.random(), item["state"] == "offered"
-        if offered:
-            if luck < DECLINES:
-                self.counts["declined"] += 1
-                await seat.post(f"{path}/decline", {**attempt, "reason": "I know the customer"})
-                return
-            if not await self._counted("accept", seat.post(f"{path}/accept", attempt)):
-                return
+        luck, fresh = draw.random(), item["work_item_id"] != person.seen
+        person.seen = item["work_item_id"]
+        if fresh and luck < DECLINES:
+            self.counts["declined"] += 1
+            await seat.post(f"{path}/decline", {**attempt, "reason": "I know the customer"})
+            return
         if item["has_slice"] and not await self._look(seat, f"{path}/slice?attempt={item['attempt']}"):
-            return  # nobody keys what they do not see: `GET /next` shows the item again
+            return  # nobody keys what they do not see: `POST /take` shows the item again
         seconds = item["standard_seconds"] * person.pace * draw.lognormvariate(0, SPREAD)
-        if offered and luck < DECLINES + WALKS_AWAY:  # who comes back to it stays
+        if fresh and luck < DECLINES + WALKS_AWAY:  # who comes back to it stays
             self.counts["walked away"] += 1
             await asyncio.sleep(self.clock.real_seconds(AWAY_SECONDS))
             return
@@ -117,7 +116,7 @@ class Shift:
             self.counts[f"erred at {item['step']}"] += 1
 
     async def _look(self, seat: Seat, path: str) -> bool:
-        status, picture = await seat.get(path)
+        status, picture = await seat.ask("GET", path)
         self.counts[f"slice {status}"] += 1
         if status == 200 and picture.startswith(b"\x89PNG"):
             return True
@@ -173,9 +172,9 @@ class Seat:
             await self._turn_away()
         return UNANSWERED
 
-    async def get(self, path: str) -> tuple[int, bytes]:
-        """GET once; returns status and content, 0 when nobody answered."""
-        status, content = await self._ask("GET", path, None)
+    async def ask(self, method: str, path: str) -> tuple[int, bytes]:
+        """Ask once, without content; returns status and content, 0 when nobody answered."""
+        status, content = await self._ask(method, path, None)
         if status == UNANSWERED or status >= 500:
             await self._turn_away()
         return status, content

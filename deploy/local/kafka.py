@@ -143,6 +143,7 @@ class Broker:
             "-Xms256m",
             "-Xmx768m",
             "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",  # a floor that lives for minutes is better off without the second compiler
             "-XX:+ExitOnOutOfMemoryError",
             f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}",
             "-cp",

@@ -152,6 +152,10 @@ class FloorLimits(ReferenceEntry):
     offer_lease_seconds: float = 60.0
     work_lease_factor: float = 6.0  # work lease = standard time times this, but at least …
     work_lease_seconds_min: float = 300.0
+    load_seconds: float = 1.0  # a desk whose load changes tells it so often; ten times this while nothing changes
+    nobody_present_seconds: float = 15.0  # then a queued item that nobody is there for goes back to placement
+    retry_seconds_min: float = 2.0  # an item that nobody is there for is tried again, doubling from this …
+    retry_seconds_max: float = 30.0  # … to this
     probation_inspected_share: float = 1.0
     allowed_inspected_share: float = 0.05
     probation_items: int = 30  # judged entries before probation can end

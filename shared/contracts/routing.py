@@ -245,6 +245,7 @@ class LoadSnapshot(DeskFact):
     in_hand: int
     present: tuple[Identity, ...]
     capacity: tuple[CapacityByWorkType, ...] = ()
+    interval_seconds: float = 1.0  # how soon the desk tells a change; ten times this when nothing changes
 
 
 class ItemFact(Message):

@@ -95,12 +95,20 @@ def _branch(branch: Branch) -> Iterator[str]:
         yield f"public_key is no Ed25519 key; give base64 of its {PUBLIC_KEY_BYTES} bytes, or {LOCAL!r} on a local floor"
 
 
+ABOVE_ZERO: Final = (
+    "image_bytes_max", "image_pixels_max", "offer_lease_seconds", "work_lease_factor", "score_window",
+    "load_seconds", "nobody_present_seconds", "retry_seconds_min",
+)  # fmt: skip
+
+
 def _limits(limits: FloorLimits) -> Iterator[str]:
     if limits.id != "floor":
         yield "the floor's limits have the id 'floor'; rename the entry"
     if limits.restore_error_rate >= limits.suspend_error_rate:
         yield "restore_error_rate must lie below suspend_error_rate, or standing would flap; lower it"
-    for name in ("image_bytes_max", "image_pixels_max", "offer_lease_seconds", "work_lease_factor", "score_window"):
+    if limits.retry_seconds_max < limits.retry_seconds_min:
+        yield "retry_seconds_max must not lie below retry_seconds_min; raise it"
+    for name in ABOVE_ZERO:
         if getattr(limits, name) <= 0:
             yield f"{name} must be above zero, found {getattr(limits, name)}; raise it"
     try:

@@ -215,7 +215,9 @@ class KafkaReader:
 
     async def ends(self) -> Mapping[Place, int]:
         consumer = self._consumer
-        if consumer is None or not consumer.assignment():
+        if consumer is None:
+            raise TransientError("Expected to be in the group, found that joining it has failed so far")
+        if not consumer.assignment():
             return {}
         try:
             found = await asyncio.wait_for(consumer.end_offsets(list(consumer.assignment())), 5)

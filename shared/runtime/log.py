@@ -57,7 +57,7 @@ class GroupReader(Protocol):
         """Tell the broker how far the group is, for lag tools only. Best effort: errors are counted, not raised."""
 
     async def ends(self) -> Mapping[Place, int]:
-        """The end offset of every owned place."""
+        """The end offset of every owned place. Errors: `TransientError` when the bus cannot be seen."""
 
     async def stop(self) -> None:
         """Leave the group; `dropped` is called first."""
@@ -92,7 +92,8 @@ class Log(Protocol):
 
     def group_reader(self, group: str, topics: Sequence[str], claimed: Claimed, dropped: Dropped) -> GroupReader: ...
 
-    def tail(self, topics: Sequence[str]) -> Tail: ...
+    def tail(self, topics: Sequence[str], *, gather_bytes: int = 1) -> Tail:
+        """A tail; one in no hurry lets so many bytes gather, for at most a quarter of a second."""
 
     def publisher(self) -> Publisher: ...
 

@@ -59,7 +59,7 @@ class MemoryLog:
             self, self.groups.setdefault(group, Group(self.count)), group, tuple(topics), claimed, dropped
         )
 
-    def tail(self, topics: Sequence[str]) -> MemoryTail:
+    def tail(self, topics: Sequence[str], *, gather_bytes: int = 1) -> MemoryTail:
         return MemoryTail(self, topics)
 
     def publisher(self) -> MemoryPublisher:

@@ -25,14 +25,24 @@ BACKOFF_SECONDS: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 WAIT_SECONDS_MAX: Final = 0.1
 IDLE_TURNS_MAX: Final = 5  # then what was published is noted without waiting for a batch
 STALL_SECONDS: Final = 30.0
+BLIND_SECONDS: Final = (
+    12.0  # without a look at the bus: longer than a broker's restart, shorter than a person's patience
+)
 GATHER_RECORDS: Final = 100  # after a smaller batch …
-GATHER_SECONDS: Final = 0.004  # … let records gather: fewer transactions and requests for a little latency
+GATHER_SECONDS_MIN: Final = 0.004  # … let records gather: fewer transactions and requests for a little latency,
+GATHER_SECONDS_MAX: Final = 0.04
+GATHER_FACTOR: Final = 2.0  # and twice as long as the batch took, so that a busy machine makes larger batches
 RECLAIM_SECONDS: Final = 2.0  # a shard lost to another owner is claimed again if the group still says it is ours
 
 
 def poisoned(row: OutboxRow, doubtful: set[int]) -> bool:
     """A publish error poisons every lane of its shard until the shard is claimed again."""
     return row.lane[0] in doubtful
+
+
+def gather_seconds(turn_seconds: float) -> float:
+    """How long to let records gather after a small batch that took so long."""
+    return min(max(GATHER_FACTOR * turn_seconds, GATHER_SECONDS_MIN), GATHER_SECONDS_MAX)
 
 
 _log: Final = structlog.get_logger("opsfloor.runner")
@@ -86,8 +96,10 @@ class Runner:
         self._doubtful: set[int] = set()  # shards to claim again before the next batch
         self._lost: dict[int, float] = {}  # shards found to have another owner → when to claim them again
         self._monotonic: Final = monotonic
+        self._looked_at = monotonic()  # when the bus was last seen
         self._stopping = False
         self._idle_turns = 0
+        self._turn_seconds = 0.0  # what the last batch took, without waiting for its records
         self._tick_at = 0.0  # when the alarms are looked at next
 
     def _new_reader(self) -> GroupReader:
@@ -118,7 +130,7 @@ class Runner:
                 if flushing is not None:
                     await flushing
             if 0 < taken < GATHER_RECORDS:
-                await asyncio.sleep(GATHER_SECONDS)
+                await asyncio.sleep(gather_seconds(self._turn_seconds))
 
     def stop(self) -> None:
         """Ask `run` to end after the batch under way."""
@@ -138,8 +150,10 @@ class Runner:
             await self.heal()
         self.progress.last_cycle = time.monotonic()
         records = await self._reader.fetch(self._limits.batch_records_max, self._wait_seconds())
+        began = self._monotonic()
         async with self._mutex:
             await self._turn(records)
+        self._turn_seconds = self._monotonic() - began
         return len(records)
 
     async def _turn(self, records: Sequence[Record]) -> None:
@@ -361,8 +375,25 @@ class Runner:
         return min(max(seconds, self._tick_at - self._monotonic(), 0.002), WAIT_SECONDS_MAX)
 
     async def watch(self) -> None:
-        """Compare progress with lag; restart the bus client when it has died silently. Call every few seconds."""
+        """Compare progress with lag; restart the bus client when it has died silently. Call every few seconds.
+
+        Errors:  `TransientError` when the bus cannot be looked at. A client that cannot see for `BLIND_SECONDS` is
+                 restarted as well: it may be the client, not the bus, that is gone.
+        """
+        try:
+            await self._look()
+        except TransientError:
+            if self._monotonic() - self._looked_at > BLIND_SECONDS:
+                await self._restart("the bus client cannot see the bus: it is restarted")
+            raise
+        if self.progress.lag_records == 0:
+            self.progress.last_progress = time.monotonic()
+        elif time.monotonic() - self.progress.last_progress > STALL_SECONDS:
+            await self._restart("no progress with records waiting: the bus client is restarted")
+
+    async def _look(self) -> None:
         ends = await self._reader.ends()
+        self._looked_at = self._monotonic()
         lag = 0
         for place, end in ends.items():
             shard = self._engine.shards.get(place[1])
@@ -372,15 +403,12 @@ class Runner:
             {place: at for s in self._engine.shards.values() for place, at in s.next_offsets.items()}
         )
         metrics.LAG_RECORDS.labels(self._name).set(lag)
-        if lag == 0:
-            self.progress.last_progress = time.monotonic()
-        elif time.monotonic() - self.progress.last_progress > STALL_SECONDS:
-            await self._restart()
 
-    async def _restart(self) -> None:
-        _log.error("no progress with records waiting: the bus client is restarted", processor=self._name)
+    async def _restart(self, why: str) -> None:
+        _log.error(why, processor=self._name)
         metrics.RESTARTS.labels(self._name).inc()
         self.progress.last_progress = time.monotonic()
+        self._looked_at = self._monotonic()
         old, self._reader = self._reader, self._new_reader()
         await old.stop()
         await self._reader.start()

@@ -165,7 +165,7 @@ def noted(desk: TeamDesk, fact: CommandNoted) -> None:
 
 
 def told(desk: TeamDesk, fact: LoadSnapshot) -> None:
-    desk.put_pulse(Pulse(fact.version, fact.at, None))
+    desk.put_pulse(Pulse(fact.version, fact.at, None, fact.interval_seconds))
     desk.forget_touches(fact.at)
 
 

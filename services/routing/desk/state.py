@@ -124,6 +124,7 @@ class Pulse:
     version: int = 0
     told_at: datetime | None = None
     changed_at: datetime | None = None
+    interval_seconds: float = 1.0
 
 
 Row = DeskItem | DeskOperator | Answer | Touch | Pulse | Pace

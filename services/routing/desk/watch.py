@@ -23,9 +23,7 @@ from shared.contracts.routing import (
 )
 from shared.runtime.processor import Alarm, Facts, Situation, TimerFired
 
-TOLD_EVERY: Final = timedelta(seconds=1)  # while something changes
-TOLD_AT_LEAST_EVERY: Final = timedelta(seconds=10)  # while somebody is there or something waits
-NOBODY_PRESENT_MAX: Final = timedelta(seconds=15)  # then an item that nobody is there for goes back to placement
+TOLD_AT_LEAST: Final = 10  # every so many intervals, though nothing changed, while somebody is there or something waits
 LOOKED_AT_MAX: Final = 32  # items per work type that a look finds well placed before it stops
 RELEASED_MAX: Final = 500  # items given back in one decision; the next look goes on
 WATCHED: Final = frozenset({"reference", "standing"})
@@ -133,11 +131,12 @@ def _release(dealing: Dealing, keepers_max: int) -> None:
 
 def _unserved(dealing: Dealing, queue: Queue, keepers_max: int) -> Iterator[tuple[DeskItem, UnplaceableReason]]:
     keepers = 0
+    grace = timedelta(seconds=dealing.book.reference.limits.nobody_present_seconds)
     for turn in queue.turns:
         if keepers >= keepers_max:
             return
         item = dealing.desk.items[turn[2]]
-        reason = None if item.work_item_id in dealing.given else dealing.reason_to_release(item, NOBODY_PRESENT_MAX)
+        reason = None if item.work_item_id in dealing.given else dealing.reason_to_release(item, grace)
         if reason is None:
             keepers += 1
         else:
@@ -158,12 +157,13 @@ def _given_up(dealing: Dealing, item: DeskItem, reason: UnplaceableReason) -> Wo
 
 
 def load_of(desk: TeamDesk, book: Rulebook, now: datetime) -> LoadSnapshot:
-    """How full the desk is, who is there and how fast they are."""
+    """How full the desk is, who is there, how fast they are, and how soon a change of it will be told."""
     able = able_by_work_type(desk, book)
     return LoadSnapshot(
         team_id=desk.team_id,
         at=now,
         version=desk.pulse.version + 1,
+        interval_seconds=book.reference.limits.load_seconds,
         queued=tuple(
             LoadByWorkType(
                 work_type=work_type,
@@ -238,8 +238,9 @@ def alarms(desk: TeamDesk) -> Mapping[str, Alarm]:
 
 def _tell_at(desk: TeamDesk) -> datetime | None:
     told_at, changed_at = desk.pulse.told_at, desk.pulse.changed_at
+    interval = timedelta(seconds=desk.pulse.interval_seconds)
     if changed_at is not None:
-        return changed_at if told_at is None else max(changed_at, told_at + TOLD_EVERY)
+        return changed_at if told_at is None else max(changed_at, told_at + interval)
     if told_at is not None and (desk.present or desk.items):
-        return told_at + TOLD_AT_LEAST_EVERY
+        return told_at + TOLD_AT_LEAST * interval
     return None

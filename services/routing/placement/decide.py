@@ -12,6 +12,7 @@ from services.routing.placement.choice import Choice, choose, detail_of
 from services.routing.placement.state import Phase, PlacedItem
 from shared.contracts.audit import WorkCancelled, WorkRequested, WorkSettled
 from shared.contracts.message import Message
+from shared.contracts.reference import FloorLimits
 from shared.contracts.routing import (
     PlacementDeferred,
     WorkClosed,
@@ -25,8 +26,6 @@ from shared.contracts.work import WorkOrder
 from shared.runtime.errors import InvariantError
 from shared.runtime.processor import Event, Facts, Rejection, Situation, TimerFired
 
-RETRY_SECONDS_MIN: Final = 2.0
-RETRY_SECONDS_MAX: Final = 30.0
 JITTER_SHARE: Final = 0.2  # spread of the next try, so that items that began to wait together do not come together
 
 Rule = Callable[[PlacedItem, Any, Situation], Facts]
@@ -42,7 +41,7 @@ def place(order: WorkOrder, placings: int, attempt: int, avoid: str | None, situ
     choice = _choose(order, placings, avoid, situation)
     if choice.team_id is not None:
         return (_placed(order, placings, attempt, choice, choice.team_id, situation.now),)
-    return (_unplaceable(order, placings, attempt, avoid, choice, situation.now),)
+    return (_unplaceable(order, placings, attempt, avoid, choice, situation),)
 
 
 def try_again(item: PlacedItem, event: TimerFired, situation: Situation) -> Facts:
@@ -52,9 +51,9 @@ def try_again(item: PlacedItem, event: TimerFired, situation: Situation) -> Fact
     if choice.team_id is not None:
         return (_placed(order, item.placing, item.attempt, choice, choice.team_id, situation.now),)
     if choice.reason != item.reason:
-        return (_unplaceable(order, item.placing, item.attempt, item.released_by, choice, situation.now),)
+        return (_unplaceable(order, item.placing, item.attempt, item.released_by, choice, situation),)
     if item.next_try_at is not None and item.next_try_at <= situation.now:
-        return (_deferred(item, order, situation.now),)
+        return (_deferred(item, order, situation),)
     return ()
 
 
@@ -171,13 +170,13 @@ def _placed(order: WorkOrder, placings: int, attempt: int, choice: Choice, team_
 
 
 def _unplaceable(
-    order: WorkOrder, placings: int, attempt: int, released_by: str | None, choice: Choice, now: datetime
+    order: WorkOrder, placings: int, attempt: int, released_by: str | None, choice: Choice, situation: Situation
 ) -> WorkUnplaceable:
     reason = choice.reason or "nobody_present"
     return WorkUnplaceable(
         work_item_id=order.work_item_id,
         case_id=order.case_id,
-        at=now,
+        at=situation.now,
         reason=reason,
         detail=detail_of(reason, order),
         considered=choice.considered,
@@ -185,24 +184,29 @@ def _unplaceable(
         placings=placings,
         attempt=attempt,
         released_by=released_by,
-        next_try_at=next_try_at(order.work_item_id, 1, now) if reason == "nobody_present" else None,
+        next_try_at=_next_try_at(order.work_item_id, 1, situation) if reason == "nobody_present" else None,
     )
 
 
-def _deferred(item: PlacedItem, order: WorkOrder, now: datetime) -> PlacementDeferred:
+def _deferred(item: PlacedItem, order: WorkOrder, situation: Situation) -> PlacementDeferred:
     tries = item.tries + 1
     return PlacementDeferred(
         work_item_id=item.work_item_id,
         case_id=order.case_id,
-        at=now,
+        at=situation.now,
         tries=tries,
-        next_try_at=next_try_at(item.work_item_id, tries, now),
+        next_try_at=_next_try_at(item.work_item_id, tries, situation),
     )
 
 
-def next_try_at(work_item_id: str, tries: int, now: datetime) -> datetime:
+def _next_try_at(work_item_id: str, tries: int, situation: Situation) -> datetime:
+    limits = Rulebook.of(situation.boards).reference.limits
+    return next_try_at(work_item_id, tries, situation.now, limits)
+
+
+def next_try_at(work_item_id: str, tries: int, now: datetime, limits: FloorLimits) -> datetime:
     """When to try again: doubling from the least to the greatest interval, spread by a hash of the item."""
-    interval = min(RETRY_SECONDS_MIN * 2.0 ** min(tries - 1, 16), RETRY_SECONDS_MAX)
+    interval = min(limits.retry_seconds_min * 2.0 ** min(tries - 1, 16), limits.retry_seconds_max)
     digest = blake2b(f"{work_item_id}/{tries}".encode(), digest_size=4).digest()
     spread = int.from_bytes(digest) / 2**32
     return now + timedelta(seconds=interval * (1.0 + JITTER_SHARE * spread))

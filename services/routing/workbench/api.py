@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
 
-from services.routing.desk.state import DeskItem
+from services.routing.desk.state import DeskItem, ItemPhase
 from services.routing.eligibility import Rulebook
 from services.routing.workbench.answers import Answers, happens
 from services.routing.workbench.commands import CommandCounter
@@ -110,6 +110,17 @@ class Workbench:
                     return item
                 await happens(offered, min(left, LOOK_AGAIN_SECONDS))
 
+    async def in_hand(self, sitting: Seat, item: DeskItem) -> DeskItem:
+        """The item once the operator has accepted it; as it was when the desk has not answered yet."""
+        if item.phase is ItemPhase.IN_HAND:
+            return item
+        named = _named(sitting, "accept", item.work_item_id, item.attempt, None, self.now())
+        verdict = await self.counter.hand_in(AcceptAssignment(**named))
+        if verdict is not None and verdict.refused:
+            raise Problem(409, verdict.answer, verdict.detail)
+        taken = await self.reads.item(sitting.team_id, item.work_item_id)
+        return item if taken is None or taken.operator_id != sitting.operator_id else taken
+
     async def hand_in(self, command: Command, response: Response) -> CommandView:
         """Publish the command and say what became of it; a refusal is a problem."""
         verdict = await self.counter.hand_in(command)
@@ -145,7 +156,7 @@ def operator_router(bench: Workbench) -> APIRouter:
     """What an operator asks and commands."""
     router = APIRouter(tags=["workbench"])
 
-    def seated(claims: Claims = Depends(requires("operator"))) -> Seat:
+    async def seated(claims: Claims = Depends(requires("operator"))) -> Seat:
         return bench.seat_of(claims)
 
     _presence(router, bench, seated)
@@ -154,7 +165,7 @@ def operator_router(bench: Workbench) -> APIRouter:
     return router
 
 
-Seated = Callable[..., Seat]
+Seated = Callable[..., Awaitable[Seat]]
 
 
 def _presence(router: APIRouter, bench: Workbench, seated: Seated) -> None:
@@ -185,6 +196,20 @@ def _work(router: APIRouter, bench: Workbench, seated: Seated) -> None:
     ) -> AssignmentView | Response:
         item = await bench.next_for(sitting, wait_seconds)
         return Response(status_code=204) if item is None else assignment_view(item, sitting)
+
+    @router.post(
+        "/take",
+        summary="Wait for my next work item and take it in hand, in one go",
+        response_model=AssignmentView,
+        responses={204: {"description": "No work came in time; ask again"}, **problem_responses(409, 422)},
+    )
+    async def take(
+        sitting: Seat = Depends(seated), wait_seconds: Annotated[float, Query(ge=0, le=WAIT_SECONDS_MAX)] = 0.0
+    ) -> AssignmentView | Response:
+        item = await bench.next_for(sitting, wait_seconds)
+        if item is None:
+            return Response(status_code=204)
+        return assignment_view(await bench.in_hand(sitting, item), sitting)
 
     @router.post("/assignment/{work_item_id}/accept", summary="Take the offered item in hand", responses=TAKEN)
     async def accept(

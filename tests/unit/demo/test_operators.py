@@ -39,7 +39,7 @@ class FakeWorkbench:
         """Its HTTP face."""
         app = web.Application()
         app.router.add_post("/{verb:sign-on|sign-off}", self.sign)
-        app.router.add_get("/next", self.next)
+        app.router.add_post("/take", self.take)
         app.router.add_get("/assignment/{item}/slice", self.slice)
         app.router.add_post("/assignment/{item}/{verb}", self.command)
         return app
@@ -54,14 +54,16 @@ class FakeWorkbench:
         (self.present.add if verb == "sign-on" else self.present.discard)(who)
         return web.json_response({})
 
-    async def next(self, request: web.Request) -> web.Response:
+    async def take(self, request: web.Request) -> web.Response:
         who = _who(request)
         if who not in self.present:
             return web.json_response({}, status=409)
         if who in self.in_hand:
             return web.json_response({**self.in_hand[who], "state": "in_hand"})
         if self.items:
-            return web.json_response({**self.items[0], "state": "offered"})
+            self.log.append((who, "take", None))
+            self.in_hand[who] = self.items.pop(0)
+            return web.json_response({**self.in_hand[who], "state": "in_hand"})
         await asyncio.sleep(0.02)
         return web.Response(status=204)
 
@@ -75,12 +77,7 @@ class FakeWorkbench:
         if self.fails:
             self.fails -= 1
             return web.Response(status=503)
-        if verb == "accept":
-            self.in_hand[who] = self.items.pop(0)
-        elif verb == "decline":
-            self.items.pop(0)
-        else:
-            self.in_hand.pop(who, None)
+        self.in_hand.pop(who, None)
         return web.json_response({})
 
 
@@ -138,12 +135,12 @@ async def until(bench: FakeWorkbench, verb: str, count: int) -> None:
 
 
 async def test_an_operator_signs_on_looks_keys_and_completes() -> None:
-    """Each item is accepted, its slice fetched, and completed with what stands there; also when one door is shut."""
+    """Each item is taken, its slice fetched, and completed with what stands there; also when one door is shut."""
     bench = FakeWorkbench([item(number) for number in range(5)])
     async with at_work(bench, person()):
         await until(bench, "complete", 5)
     verbs = [verb for _, verb, _ in bench.log]
-    assert verbs[:4] == ["sign-on", "accept", "slice", "complete"]
+    assert verbs[:4] == ["sign-on", "take", "slice", "complete"]
     assert {body["outcome"]["value"] for body in bench.done("complete")} == {"1234.50"}
     assert all(5 < body["handle_seconds"] < 300 for body in bench.done("complete"))
 
@@ -152,7 +149,7 @@ async def test_a_command_without_an_answer_is_sent_again_word_for_word() -> None
     """A service that fails twice hears the same completion a third time."""
     bench = FakeWorkbench([item(0)])
     async with at_work(bench, person()):
-        await until(bench, "accept", 1)
+        await until(bench, "take", 1)
         bench.fails = 2
         await until(bench, "complete", 3)
     first, *again = bench.done("complete")
@@ -167,7 +164,7 @@ async def test_nobody_keys_what_they_do_not_see() -> None:
         assert bench.done("complete") == []
         bench.blind = False
         await until(bench, "complete", 1)
-    assert len(bench.done("accept")) == 1
+    assert len(bench.done("take")) == 1
 
 
 async def test_who_is_not_signed_on_signs_on_again() -> None:
@@ -213,12 +210,12 @@ def an_item_with(low: float, high: float) -> dict[str, Any]:
 
 
 async def test_some_items_are_declined_with_a_reason() -> None:
-    """What an operator declines is given back with a reason, not accepted and not completed."""
+    """What an operator declines is given back with a reason, and not completed."""
     bench = FakeWorkbench([an_item_with(0, DECLINES), item(1, standard_seconds=1.0)])
     async with at_work(bench, person()):
         await until(bench, "complete", 1)
     assert [body["reason"] for body in bench.done("decline")] == ["I know the customer"]
-    assert len(bench.done("accept")) == 1
+    assert len(bench.done("complete")) == 1
 
 
 async def test_some_walk_away_and_finish_when_they_come_back() -> None:
@@ -230,4 +227,4 @@ async def test_some_walk_away_and_finish_when_they_come_back() -> None:
         assert bench.done("complete") == []
         await until(bench, "complete", 1)
         assert shift.counts["walked away"] == 1
-    assert len(bench.done("accept")) == 1
+    assert len(bench.done("take")) == 1

@@ -17,7 +17,7 @@ from services.routing.placement.processor import placement
 from services.routing.placement.state import Phase
 from shared.contracts.audit import WorkCancelled, WorkRequested, WorkSettled
 from shared.contracts.message import Message
-from shared.contracts.reference import Team
+from shared.contracts.reference import FloorLimits, Team
 from shared.contracts.routing import (
     PlacementDeferred,
     UnplaceableReason,
@@ -260,7 +260,11 @@ def test_a_draw_gives_two_different_teams(seed: int, count: int) -> None:
 @given(st.text(min_size=1, max_size=20), st.integers(1, 10_000))
 def test_the_next_try_is_soon_but_not_at_once(work_item_id: str, tries: int) -> None:
     """The interval stays within its bounds, however often it was tried."""
-    assert timedelta(seconds=2) <= next_try_at(work_item_id, tries, NOW) - NOW <= timedelta(seconds=36)
+    assert (
+        timedelta(seconds=2)
+        <= next_try_at(work_item_id, tries, NOW, FloorLimits(id="floor")) - NOW
+        <= timedelta(seconds=36)
+    )
 
 
 @settings(max_examples=100, deadline=None)

@@ -17,13 +17,13 @@ from shared.contracts.ops import RecordParked
 from shared.runtime.boards import Boards
 from shared.runtime.clock import SetClock
 from shared.runtime.engine import FuseBlownError, Limits
-from shared.runtime.errors import InvariantError
+from shared.runtime.errors import InvariantError, TransientError
 from shared.runtime.headers import Cause, body_of, headers_for, origin_of, outside_headers
-from shared.runtime.log import Outgoing
+from shared.runtime.log import Outgoing, Place
 from shared.runtime.memory_log import MemoryLog, MemoryReader
 from shared.runtime.memory_store import MemoryDatabase
 from shared.runtime.processor import Alarm, DocumentTable, Facts, Processor, Rejection, Situation, TimerFired
-from shared.runtime.runner import Runner
+from shared.runtime.runner import BLIND_SECONDS, Runner
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 IN, OUT = core.POSTING, intake.RECEIPT
@@ -266,3 +266,41 @@ async def test_a_stop_publishes_and_notes_what_is_committed() -> None:
     await runner.close()
     assert bench.written() == ["a"]
     assert not bench.database.parts["counting"].outbox
+
+
+class BlindReader(MemoryReader):
+    """A client that has died silently: it sees nothing any more."""
+
+    async def ends(self) -> Mapping[Place, int]:
+        raise TransientError("Expected Kafka to tell end offsets, found nothing")
+
+
+async def test_a_client_that_cannot_see_the_bus_is_restarted() -> None:
+    """A client that is blind for long is replaced by a new one, and the runner goes on where it was."""
+    bench, seconds = Bench(), [0.0]
+    runner = Runner(
+        PROCESSOR,
+        bench.log,
+        bench.database.store("counting"),
+        Boards(()),
+        bench.clock,
+        bench.limits,
+        lambda: seconds[0],
+    )
+    await runner.start()
+    bench.send("before")
+    await runner.cycle()
+    runner._reader.__class__ = BlindReader  # from now on it sees nothing
+    for _ in range(2):
+        with pytest.raises(TransientError):
+            await runner.watch()
+        assert isinstance(runner._reader, BlindReader), "a moment's blindness is no reason"
+    seconds[0] = BLIND_SECONDS + 1
+    with pytest.raises(TransientError):
+        await runner.watch()
+    assert not isinstance(runner._reader, BlindReader)
+    await runner.watch()
+    bench.send("after")
+    await runner.cycle()
+    await runner.flush()
+    assert bench.written() == ["before", "after"]

@@ -20,6 +20,7 @@ ENDPOINTS: list[tuple[str, str, Any]] = [
     ("POST", "/sign-off", None),
     ("GET", "/commands/some-command", None),
     ("GET", "/next", None),
+    ("POST", "/take", None),
     ("POST", "/assignment/item-1/accept", {"attempt": 1}),
     ("POST", "/assignment/item-1/decline", {"attempt": 1, "reason": "torn"}),
     ("POST", "/assignment/item-1/complete", RESULT),
@@ -133,6 +134,35 @@ async def test_a_long_poll_looks_by_itself_when_the_log_is_silent(
     await asyncio.sleep(0.05)
     window.desks.place(order(slice=SLICE))
     assert (await asyncio.wait_for(waiting, 1)).json()["work_item_id"] == "item-1"
+
+
+async def test_the_next_item_is_taken_in_one_go(window: Window) -> None:
+    """`POST /take` waits for the offer and accepts it; asked again it shows the item in hand and publishes nothing."""
+    anna = window.client("anna")
+    await anna.post("/sign-on")
+    assert (await anna.post("/take")).status_code == 204
+    waiting = asyncio.create_task(anna.post("/take", params={"wait_seconds": 30}, timeout=60))
+    await asyncio.sleep(0.05)
+    window.desks.place(order(slice=SLICE))
+    taken = (await asyncio.wait_for(waiting, 1)).json()
+    assert (taken["work_item_id"], taken["state"], taken["attempt"]) == ("item-1", "in_hand", 1)
+    published = len(window.desks.published)
+    assert (await anna.post("/take")).json() == taken
+    assert len(window.desks.published) == published
+    assert (await anna.post("/assignment/item-1/complete", json=RESULT)).json()["answer"] == "completed"
+
+
+async def test_an_item_that_was_taken_back_meanwhile_is_not_in_hand(
+    window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An offer whose lease ran out before it was accepted is a conflict, not work."""
+    anna = window.client("anna")
+    await anna.post("/sign-on")
+    window.desks.place(order(slice=SLICE))
+    as_offered = dict(window.desks.rows("north"))
+    window.desks.wait("north", 3600)
+    monkeypatch.setattr(window.desks, "rows", lambda team: as_offered)
+    assert (await anna.post("/take")).status_code == 409
 
 
 async def test_a_result_handed_in_twice_counts_once(window: Window) -> None:
