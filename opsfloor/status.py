@@ -22,7 +22,7 @@ def status(json: Annotated[bool, typer.Option("--json", help="one JSON document 
         raise Remedied("Expected running services, found none", floor.START_IT)
     pages = [(entry, _scrape(entry)) for entry in services]
     shards = [row for entry, samples in pages for row in _shards(entry, samples)]
-    queues = [row for _, samples in pages for row in _queues(samples)]
+    queues = _queues([samples for _, samples in pages])
     if json:
         as_json({"services": [_service(*page) for page in pages], "shards": shards, "queues": queues})
         return
@@ -32,7 +32,7 @@ def status(json: Annotated[bool, typer.Option("--json", help="one JSON document 
         ("service", "pid", "processor", "owned", "lag records", "lag s", "parked", "gaps"),
         [list(row.values()) for row in shards],
     )
-    table("Queues", ("team", "work type", "waiting", "oldest s"), [list(row.values()) for row in queues])
+    table("Queues", ("team", "step", "waiting", "oldest s"), [list(row.values()) for row in queues])
 
 
 def _scrape(entry: floor.Running) -> Samples:
@@ -74,15 +74,25 @@ def _shards(entry: floor.Running, samples: Samples) -> list[dict[str, object]]:
     ]
 
 
-def _queues(samples: Samples) -> list[dict[str, object]]:
-    ages = samples.get("opsfloor_desk_oldest_seconds", {})
+def _queues(pages: list[Samples]) -> list[dict[str, object]]:
+    # Every process of routing tells all desks from its board: the one that knows most is believed.
+    depths = _highest(pages, "opsfloor_desk_queue_items")
+    ages = _highest(pages, "opsfloor_desk_oldest_seconds")
     return [
         {
             "team": labels[0],
-            "work_type": labels[1],
+            "step": labels[1],
             "waiting": int(depth),
             "oldest_seconds": round(ages.get(labels, 0.0), 1),
         }
-        for labels, depth in sorted(samples.get("opsfloor_desk_queue_items", {}).items())
+        for labels, depth in sorted(depths.items())
         if depth
     ]
+
+
+def _highest(pages: list[Samples], name: str) -> dict[tuple[str, ...], float]:
+    found: dict[tuple[str, ...], float] = {}
+    for samples in pages:
+        for labels, value in samples.get(name, {}).items():
+            found[labels] = max(value, found.get(labels, value))
+    return found

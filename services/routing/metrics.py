@@ -1,70 +1,146 @@
-"""What routing counts: queues, ages, assignment latency, what could not be placed."""
+"""What routing counts, and the levels that it reads off the load board: queues, ages, saturation."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Histogram
 
 from shared.contracts import routing
 from shared.contracts.message import Message
+from shared.runtime.levels import Level, Read, Reading
 
+SATURATED_SECONDS: Final = 900.0  # a team with a quarter of an hour of work for everybody present is full
 _LATENCY: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600)
-QUEUED: Final = Gauge("opsfloor_desk_queue_items", "Items that wait at a desk", ["team", "work_type"])
-OLDEST: Final = Gauge("opsfloor_desk_oldest_seconds", "Age of the oldest waiting item", ["team", "work_type"])
-IN_HAND: Final = Gauge("opsfloor_desk_in_hand_items", "Items offered or in hand", ["team"])
-PRESENT: Final = Gauge("opsfloor_desk_present_operators", "Operators signed on", ["team"])
+_EVERYWHERE: Final = "; the whole floor, the same from every process"
+QUEUED: Final = Level("opsfloor_desk_queue_items", f"Items that wait at a desk{_EVERYWHERE}", ("team", "step"))
+OLDEST: Final = Level(
+    "opsfloor_desk_oldest_seconds", f"Age of the oldest item that waits at a desk{_EVERYWHERE}", ("team", "step")
+)
+BACKLOG: Final = Level(
+    "opsfloor_desk_backlog_standard_seconds",
+    f"Standard time of what waits at a desk{_EVERYWHERE}",
+    ("team", "step"),
+)
+TYPE_QUEUED: Final = Level("opsfloor_work_queue_items", f"Items of a work type that wait{_EVERYWHERE}", ("work_type",))
+TYPE_OLDEST: Final = Level(
+    "opsfloor_work_oldest_seconds", f"Age of the oldest waiting item of a work type{_EVERYWHERE}", ("work_type",)
+)
+TYPE_BACKLOG: Final = Level(
+    "opsfloor_work_backlog_standard_seconds",
+    f"Standard time of what waits of a work type{_EVERYWHERE}",
+    ("work_type",),
+)
+IN_HAND: Final = Level("opsfloor_desk_in_hand_items", f"Items offered or in hand{_EVERYWHERE}", ("team",))
+PRESENT: Final = Level("opsfloor_desk_present_operators", f"Operators signed on{_EVERYWHERE}", ("team",))
+SATURATION: Final = Level(
+    "opsfloor_desk_saturation_ratio",
+    f"Backlog at the pace of those present, per person, over {SATURATED_SECONDS:.0f} s: at 1 a team is full; "
+    f"none for a desk where nobody is{_EVERYWHERE}",
+    ("team",),
+)
 ASSIGNED: Final = Histogram(
     "opsfloor_assignment_latency_seconds", "From requested to assigned", ["step"], buckets=_LATENCY
 )
 ATTEMPTS: Final = Counter("opsfloor_assignments_total", "What became of assignments", ["outcome"])
-PLACED: Final = Counter("opsfloor_items_placed_total", "Items placed", ["team", "step"])
+PLACED: Final = Counter("opsfloor_items_placed_total", "Items placed", ["team"])
 UNPLACEABLE: Final = Counter("opsfloor_items_unplaceable_total", "Items that nobody may do now", ["reason"])
+RELEASED: Final = Counter("opsfloor_items_released_total", "Items that a desk gave back to placement", ["reason"])
 COMPLETED: Final = Counter("opsfloor_items_completed_total", "Items completed", ["team", "step"])
+BY_PROVIDER: Final = Counter(
+    "opsfloor_provider_items_completed_total", "Items completed, by who was paid for them", ["provider", "step"]
+)
+REFUSED: Final = Counter("opsfloor_desk_commands_refused_total", "Commands of operators that a desk refused", ["code"])
 HANDLED: Final = Histogram(
     "opsfloor_item_handle_seconds", "Handling time", ["step"], buckets=(5, 10, 20, 30, 45, 60, 90, 120, 180, 300, 600)
 )
 
 
 def measure(facts: Sequence[Message], now: datetime) -> None:
-    """Count what was decided; the last load snapshot of a team sets its gauges."""
+    """Count what was decided."""
     for fact in facts:
         match fact:
             case routing.WorkPlaced():
-                PLACED.labels(fact.team_id, fact.order.step).inc()
+                PLACED.labels(fact.team_id).inc()
             case routing.WorkUnplaceable():
                 UNPLACEABLE.labels(fact.reason).inc()
+            case routing.WorkReleased():
+                RELEASED.labels(fact.reason).inc()
             case routing.WorkAssigned():
                 ASSIGNED.labels(fact.step).observe(max(0.0, (fact.at - fact.requested_at).total_seconds()))
                 ATTEMPTS.labels("assigned").inc()
             case routing.AssignmentDeclined():
                 ATTEMPTS.labels("declined").inc()
+            case routing.AssignmentRevoked():
+                ATTEMPTS.labels("revoked").inc()
             case routing.AssignmentExpired():
                 ATTEMPTS.labels("expired").inc()
             case routing.WorkCompleted():
-                COMPLETED.labels(fact.team_id, fact.step).inc()
-                HANDLED.labels(fact.step).observe(fact.handle_seconds)
-            case routing.LoadSnapshot():
-                _load(fact)
+                _completed(fact)
+            case routing.CommandRefused():
+                REFUSED.labels(fact.code).inc()
             case _:
                 continue
 
 
-_seen: Final[dict[str, set[str]]] = {}
+def _completed(fact: routing.WorkCompleted) -> None:
+    ATTEMPTS.labels("completed").inc()
+    COMPLETED.labels(fact.team_id, fact.step).inc()
+    BY_PROVIDER.labels(fact.provider_id, fact.step).inc()
+    HANDLED.labels(fact.step).observe(fact.handle_seconds)
 
 
-def _load(snapshot: routing.LoadSnapshot) -> None:
-    team = snapshot.team_id
-    IN_HAND.labels(team).set(snapshot.in_hand)
-    PRESENT.labels(team).set(len(snapshot.present))
-    known = _seen.setdefault(team, set())
-    for gone in known - {load.work_type for load in snapshot.queued}:
-        QUEUED.labels(team, gone).set(0)
-        OLDEST.labels(team, gone).set(0)
-    for load in snapshot.queued:
-        known.add(load.work_type)
-        QUEUED.labels(team, load.work_type).set(load.queued)
-        oldest = load.oldest_requested_at
-        OLDEST.labels(team, load.work_type).set(0 if oldest is None else (snapshot.at - oldest).total_seconds())
+@dataclass(slots=True)
+class _Waiting:
+    """What waits under one heading. Units: seconds."""
+
+    items: int = 0
+    standard_seconds: float = 0.0
+    oldest_seconds: float = 0.0
+
+    def add(self, load: routing.LoadByWorkType, now: datetime) -> None:
+        """Count one work type of one desk in."""
+        self.items += load.queued
+        self.standard_seconds += load.standard_seconds
+        if load.oldest_requested_at is not None:
+            self.oldest_seconds = max(self.oldest_seconds, (now - load.oldest_requested_at).total_seconds())
+
+
+def load_levels(view: Mapping[str, routing.LoadSnapshot], now: Callable[[], datetime]) -> Read:
+    """Read the desks off the load board; ages grow with the clock, whether or not a desk still tells its load."""
+
+    def read() -> Iterator[Reading]:
+        instant = now()
+        by_desk: dict[tuple[str, ...], _Waiting] = defaultdict(_Waiting)
+        by_type: dict[tuple[str, ...], _Waiting] = defaultdict(_Waiting)
+        for team_id, snapshot in sorted(view.items()):
+            yield IN_HAND, (team_id,), float(snapshot.in_hand)
+            yield PRESENT, (team_id,), float(len(snapshot.present))
+            if snapshot.present:
+                yield SATURATION, (team_id,), _backlog(snapshot) / len(snapshot.present) / SATURATED_SECONDS
+            for load in snapshot.queued:
+                by_desk[(team_id, load.work_type.rpartition("/")[2])].add(load, instant)
+                by_type[(load.work_type,)].add(load, instant)
+        yield from _waiting(by_desk, QUEUED, BACKLOG, OLDEST)
+        yield from _waiting(by_type, TYPE_QUEUED, TYPE_BACKLOG, TYPE_OLDEST)
+
+    return read
+
+
+def _backlog(snapshot: routing.LoadSnapshot) -> float:
+    return sum(
+        load.standard_seconds if load.learned_seconds is None else load.learned_seconds for load in snapshot.queued
+    )
+
+
+def _waiting(
+    found: Mapping[tuple[str, ...], _Waiting], items: Level, backlog: Level, oldest: Level
+) -> Iterator[Reading]:
+    for labels, waiting in sorted(found.items()):
+        yield items, labels, float(waiting.items)
+        yield backlog, labels, waiting.standard_seconds
+        yield oldest, labels, waiting.oldest_seconds

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from services.routing.boards import LOAD_BOARD
 from services.routing.desk.processor import desk
-from services.routing.metrics import measure
+from services.routing.metrics import load_levels, measure
 from services.routing.placement.processor import placement
 from services.routing.workbench.answers import Answers
 from services.routing.workbench.api import Workbench, workbench_routers
@@ -34,7 +34,8 @@ def wire(around: Surroundings) -> Service:
     )
     tailer = Tailer(around.log.tail, answers, lambda: datetime.fromtimestamp(around.clock.wall_ms() / 1000, UTC))
     processors = tuple(replace(processor, measure=measure) for processor in (placement(), desk()))
-    return Service("routing", processors, workbench_routers(bench), (tailer.run,))
+    loads = load_levels(around.boards.views[LOAD_BOARD.name], around.clock.now)
+    return Service("routing", processors, workbench_routers(bench), (tailer.run,), (loads,))
 
 
 PLAN = ServicePlan("routing", (REFERENCE_BOARD, STANDING_BOARD, LOAD_BOARD), wire)

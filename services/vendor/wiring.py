@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from services.vendor.api import scorecard_router
 from services.vendor.store import PostgresScores
-from services.vendor.supervision.metrics import measure
+from services.vendor.supervision.metrics import measure, standing_levels
 from services.vendor.supervision.processor import supervision
 from shared.reference.board import REFERENCE_BOARD
 from shared.runtime.host import Service, ServicePlan, Surroundings
@@ -17,7 +17,10 @@ def wire(around: Surroundings) -> Service:
     """Build vendor on its surroundings."""
     router = scorecard_router(PostgresScores(around.pool))
     return Service(
-        "vendor", (replace(supervision(), measure=measure),), ((router, ("vendor_manager", "auditor", "on_call")),)
+        "vendor",
+        (replace(supervision(), measure=measure),),
+        ((router, ("vendor_manager", "auditor", "on_call")),),
+        levels=(standing_levels(around.boards.views[STANDING_BOARD.name]),),
     )
 
 

@@ -229,6 +229,7 @@ class CasePosted(CaseEnd):
     amount: Money | None
     entries: tuple[KeyedEntry, ...] = ()
     touched: tuple[Identity, ...] = ()
+    first_pass: bool | None = None  # nothing was ruled on, no review failed; none: told by an older version
 
 
 class CaseClosed(CaseEnd):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol, cast
 
-from fastapi import APIRouter, Depends, FastAPI, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import REGISTRY, disable_created_metrics
+from prometheus_client.exposition import choose_encoder
 from pydantic import BaseModel, ConfigDict
 
 from shared.http.gate import BODY_BYTES_MAX, Gate
@@ -59,6 +60,7 @@ def build_app(
 
     Holds:   the gate in front asks for a valid token on every path but the health answers, whether it exists or not.
     """
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # the instants of creation double the series, nobody reads them
     app = FastAPI(title=f"Opsfloor {service}", version="1", docs_url=None, redoc_url=None, openapi_url=None)
     install_problems(app)
     app.include_router(_health_router(service, health))
@@ -99,8 +101,9 @@ def _metrics_router() -> APIRouter:
         response_class=Response,
         responses={200: {"content": {"text/plain": {}}}, **problem_responses(401, 403)},
     )
-    def metrics() -> Response:
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    def metrics(request: Request) -> Response:
+        encode, media_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(REGISTRY), media_type=media_type)
 
     return router
 

@@ -25,6 +25,7 @@ class Boards:
         self.specs: Final = {spec.name: spec for spec in specs}
         self.views: Final[dict[str, Any]] = {spec.name: spec.empty() for spec in self.specs.values()}
         self.versions: Final[dict[str, int]] = dict.fromkeys(self.specs, 0)
+        self.changed_ms: Final[dict[str, int]] = {}  # the stamp of the last record that a board took
         self.refused: int = 0  # records that no board could read; counted, reported by /health
         self._lanes: dict[tuple[str, str, int], int] = {}
 
@@ -36,7 +37,7 @@ class Boards:
         """Fold one record into every board of its topic."""
         key = (record.key or b"").decode(errors="replace")
         if record.value is None:
-            self._fold(record.topic, key, None)
+            self._fold(record, key, None)
             return
         try:
             origin = origin_of(record)
@@ -49,13 +50,14 @@ class Boards:
         except ContractError:
             self.refused += 1
             return
-        self._fold(record.topic, key, message)
+        self._fold(record, key, message)
 
-    def _fold(self, topic: str, key: str, message: Any) -> None:
+    def _fold(self, record: Record, key: str, message: Any) -> None:
         for spec in self.specs.values():
-            if spec.topic.name == topic:
+            if spec.topic.name == record.topic:
                 spec.fold(self.views[spec.name], key, message)
                 self.versions[spec.name] += 1
+                self.changed_ms[spec.name] = record.timestamp_ms
 
 
 class BoardKeeper:

@@ -65,6 +65,7 @@ class Tally:
     rejected: int = 0
     facts: int = 0
     oldest_ms: int | None = None
+    late_seconds: float = 0.0  # of the alarm that fired latest
     kinds: dict[str, int] = field(default_factory=dict)
     decided: list[Message] = field(default_factory=list)
 
@@ -151,6 +152,11 @@ class Engine:
                 event_id = f"timer/{self.processor.name}/{fired.key}/{fired.name}/{fired.due_at.isoformat()}"
                 taken.append(Taken(shard, fired.key, fired, Cause(event_id, "", "")))
         tally.timers += len(taken)
+        late = max(
+            ((now - item.event.due_at).total_seconds() for item in taken if isinstance(item.event, TimerFired)),
+            default=0.0,
+        )
+        tally.late_seconds = max(tally.late_seconds, late)
         return taken
 
     def _watch_fuse(self, parked: bool) -> None:

@@ -13,6 +13,7 @@ from typing import Final
 import asyncpg
 import structlog
 from fastapi import APIRouter
+from prometheus_client import REGISTRY
 
 from shared.contracts.message import Message
 from shared.http.app import build_app, serve
@@ -22,7 +23,9 @@ from shared.runtime.clock import Clock
 from shared.runtime.engine import Limits
 from shared.runtime.errors import InvariantError, TransientError
 from shared.runtime.headers import outside_headers
+from shared.runtime.house import house_levels
 from shared.runtime.kafka_log import KafkaLog
+from shared.runtime.levels import Levels, Read
 from shared.runtime.log import Outgoing, partition_of
 from shared.runtime.postgres_store import PostgresStore, migrate
 from shared.runtime.processor import BoardSpec, Processor, derived_id
@@ -54,13 +57,15 @@ class Surroundings:
 class Service:
     """What a service's wiring hands to its process.
 
-    Holds:   `routers` pair a router with the roles that may use it; `background` runs until the process stops.
+    Holds:   `routers` pair a router with the roles that may use it; `background` runs until the process stops;
+             `levels` are read whenever somebody asks for the metrics.
     """
 
     name: str
     processors: tuple[Processor, ...]
     routers: Sequence[tuple[APIRouter, tuple[str, ...]]] = ()
     background: Sequence[Callable[[], Awaitable[None]]] = ()
+    levels: Sequence[Read] = ()
 
 
 @dataclass(frozen=True)
@@ -143,6 +148,10 @@ class Host:
             stack.push_async_callback(publisher.stop)
             publish = CommandPublisher(log, publisher, self._plan.name, self._clock).publish
             service = self._plan.wire(Surroundings(settings, self._clock, log, pool, boards, publish))
+            for read in (house_levels(service.name, boards, pool), *service.levels):
+                levels = Levels(read)
+                REGISTRY.register(levels)
+                stack.callback(REGISTRY.unregister, levels)
             await keeper.start()
             stack.push_async_callback(keeper.stop)
             self._health.boards_ready = True
@@ -174,10 +183,17 @@ class Host:
         for task in done - {stopping}:
             _log.error("stopped by a failure", service=service.name, reason=repr(task.exception()))
         await self._drain(runners, working)
+        if status and not self._stop.is_set():
+            await self._last_words()
         for task in (*tasks, stopping):
             task.cancel()
         await asyncio.gather(*tasks, stopping, return_exceptions=True)
         return status
+
+    async def _last_words(self) -> None:
+        # What broke is told by the metrics too, and those are only known to somebody who asks: wait to be asked.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), self._settings.last_words_seconds)
 
     async def _drain(self, runners: list[Runner], working: list[asyncio.Task[None]]) -> None:
         for runner in runners:

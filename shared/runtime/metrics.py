@@ -6,8 +6,11 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from shared.runtime.levels import Level
+
 _P: Final = ["processor"]
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+HOP_SECONDS_EDGES: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 SIZES: Final = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500)
 
 RECORDS: Final = Counter("opsfloor_shard_records_total", "Records read from the bus", _P)
@@ -26,11 +29,33 @@ LOST: Final = Counter("opsfloor_shard_lost_leases_total", "Shards found to have 
 RETRIES: Final = Counter("opsfloor_shard_retries_total", "Times that a dependency was away", _P)
 RESTARTS: Final = Counter("opsfloor_shard_restarts_total", "Times that the watchdog restarted the bus client", _P)
 TIMERS: Final = Counter("opsfloor_shard_timers_total", "Alarms fired", _P)
+STATES: Final = Counter(
+    "opsfloor_shard_states_total",
+    "States that events needed, by where they were found: memory is a cache hit, store is a miss",
+    ["processor", "found"],
+)
 OWNED: Final = Gauge("opsfloor_shard_owned", "Shards that this process owns", _P)
 LAG_RECORDS: Final = Gauge("opsfloor_shard_lag_records", "Records not yet read, over owned shards", _P)
 LAG_SECONDS: Final = Gauge("opsfloor_shard_lag_seconds", "Age of the oldest record of the last batch when decided", _P)
 FUSE_SHARE: Final = Gauge("opsfloor_shard_fuse_share_ratio", "Share of the last records that was unreadable", _P)
 ENTITIES: Final = Gauge("opsfloor_shard_entities", "States held in memory", _P)
+LAST_TURN: Final = Gauge(
+    "opsfloor_shard_last_turn_timestamp_seconds",
+    "When the processor last began a turn; it turns at least ten times a second, so an old one is a batch without end",
+    _P,
+)
+UNPUBLISHED: Final = Gauge(
+    "opsfloor_shard_unpublished_facts", "Facts committed with the last batch and not yet acknowledged by the bus", _P
+)
+TIMERS_LATE: Final = Histogram(
+    "opsfloor_shard_timers_late_seconds", "How late the latest alarm of a batch fired", _P, buckets=HOP_SECONDS_EDGES
+)
+HOP: Final = Histogram(
+    "opsfloor_shard_hop_seconds",
+    "One hop of the floor: from the CloudEvents time of a record, the oldest of its topic in the batch, to committed",
+    ["processor", "topic"],
+    buckets=HOP_SECONDS_EDGES,
+)
 BATCH_SECONDS: Final = Histogram(
     "opsfloor_shard_batch_seconds", "A batch from fetched to committed", _P, buckets=SECONDS
 )
@@ -39,3 +64,11 @@ PUBLISH_SECONDS: Final = Histogram(
     "opsfloor_shard_publish_seconds", "From commit to acknowledgement", _P, buckets=SECONDS
 )
 BATCH_EVENTS: Final = Histogram("opsfloor_shard_batch_events", "Events per batch", _P, buckets=SIZES)
+
+BOARD_CHANGED: Final = Level(
+    "opsfloor_board_changed_timestamp_seconds", "When the last record that a board took was written", ("board",)
+)
+BOARD_REFUSED: Final = Level("opsfloor_board_refused_records", "Records that no board of this process could read")
+CONNECTIONS: Final = Level("opsfloor_database_connections", "Connections of the pool, by what they do", ("state",))
+CONNECTIONS_MAX: Final = Level("opsfloor_database_connections_max", "The most connections that the pool opens")
+SERVICE: Final = Level("opsfloor_service_info", "1 for the service that this process is", ("service", "version"))

@@ -16,9 +16,10 @@ from shared.runtime.boards import Boards, views_of
 from shared.runtime.clock import Clock
 from shared.runtime.engine import Engine, FuseBlownError, Limits, Taken, Tally
 from shared.runtime.errors import InvariantError, TransientError
+from shared.runtime.hops import oldest_by_topic
 from shared.runtime.log import GroupReader, Log, Outgoing, Place, Publisher, Record
 from shared.runtime.processor import Processor
-from shared.runtime.shard import Shard
+from shared.runtime.shard import GapFoundError, Shard
 from shared.runtime.store import Batch, Claim, LaneOut, OutboxRow, Store
 
 BACKOFF_SECONDS: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
@@ -149,6 +150,7 @@ class Runner:
         if self._doubtful or self._lost:
             await self.heal()
         self.progress.last_cycle = time.monotonic()
+        metrics.LAST_TURN.labels(self._name).set_to_current_time()
         records = await self._reader.fetch(self._limits.batch_records_max, self._wait_seconds())
         began = self._monotonic()
         async with self._mutex:
@@ -164,12 +166,16 @@ class Runner:
             self._idle_turns = 0 if batch.epochs else self._idle_turns + 1
             if batch.epochs or (self._published and self._idle_turns >= IDLE_TURNS_MAX):
                 await self._commit(batch, tally, started)
+                self._measure_hops(records)
         except TransientError as error:
             metrics.RETRIES.labels(self._name).inc()
             _log.warning("dependency away", processor=self._name, reason=str(error))
             self._doubt(self._engine.shards)
         except FuseBlownError:
             metrics.FUSES.labels(self._name).inc()
+            raise
+        except GapFoundError:
+            metrics.GAPS.labels(self._name).inc()
             raise
 
     async def _decide(self, records: Sequence[Record], batch: Batch, tally: Tally) -> None:
@@ -187,8 +193,10 @@ class Runner:
 
     async def _load(self, taken: Sequence[Taken]) -> None:
         keys = self._engine.missing(taken)
+        metrics.STATES.labels(self._name, "memory").inc(len(taken) - len(keys))
         if not keys:
             return
+        metrics.STATES.labels(self._name, "store").inc(len(keys))
         rows = await self._store.load(keys)
         lengths = await self._store.journal_length(keys) if self.processor.journal else {}
         for shard, key in keys:
@@ -233,6 +241,7 @@ class Runner:
         self._pending = []
         failed = await self._publish(rows)
         self._doubt(failed)
+        metrics.UNPUBLISHED.labels(self._name).set(len(self._pending))
 
     async def _publish(self, rows: Sequence[OutboxRow]) -> set[int]:
         if not rows:
@@ -413,6 +422,11 @@ class Runner:
         await old.stop()
         await self._reader.start()
 
+    def _measure_hops(self, records: Sequence[Record]) -> None:
+        now = self._clock.now()
+        for topic, at in oldest_by_topic(records).items():
+            metrics.HOP.labels(self._name, topic).observe(max(0.0, (now - at).total_seconds()))
+
     def _count(self, tally: Tally, commit_seconds: float, batch_seconds: float) -> None:
         name = self._name
         if tally.records:
@@ -434,6 +448,9 @@ class Runner:
         metrics.BATCH_EVENTS.labels(name).observe(tally.events + tally.timers)
         lag = 0.0 if tally.oldest_ms is None else max(0.0, (self._clock.wall_ms() - tally.oldest_ms) / 1000)
         metrics.LAG_SECONDS.labels(name).set(lag)
+        metrics.UNPUBLISHED.labels(name).set(len(self._pending))
+        if tally.timers:
+            metrics.TIMERS_LATE.labels(name).observe(max(0.0, tally.late_seconds))
         metrics.ENTITIES.labels(name).set(sum(len(s.entities) for s in self._engine.shards.values()))
         _log.info(
             "batch",

@@ -26,6 +26,9 @@ class Settings(BaseSettings):
     instance: Annotated[str, Field(description="static membership: a name that survives restarts")] = ""
     session_timeout_seconds: Annotated[float, Field(gt=0)] = 6.0
     log_level: str = "info"
+    last_words_seconds: Annotated[
+        float, Field(ge=0, description="after a failure, how long the metrics can still be asked for; two scrapes")
+    ] = 0.0
     batch_records_max: Annotated[int, Field(gt=0)] = 1_000
     pool_size_max: Annotated[int, Field(gt=0)] = 10
 

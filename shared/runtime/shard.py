@@ -26,6 +26,10 @@ class Entity:
     journal_length: int = 0
 
 
+class GapFoundError(InvariantError):
+    """A lane skipped a sequence: a record was lost."""
+
+
 class Shard:
     """What the owner of one shard knows. Valid while the epoch holds; thrown away with it."""
 
@@ -70,7 +74,7 @@ def take_from_lane(shard: Shard, origin: Origin, topic: str, offset: int) -> boo
     if gap_on_lane(last, origin.sequence):
         adopts = last == 0 and shard.lanes_in.get((ADOPTS, topic), 0)
         if not adopts:
-            raise InvariantError(
+            raise GapFoundError(
                 f"Expected sequence {last + 1} on lane {origin.source} → {topic}[{shard.number}], found "
                 f"{origin.sequence} at offset {offset}: a record was lost. Remedy: docs/operations.md, «A gap»."
             )

@@ -105,6 +105,7 @@ def _posted(course: Course, answer: PostingConfirmed) -> CasePosted:
         amount=None if case.tier is None else case.tier.amount,
         entries=tuple(entry for field in case.template.fields for entry in case.entries[field.name]),
         touched=tuple(sorted(case.roles)),
+        first_pass=not (case.ruled_fields or case.reviews_failed or case.rekey_disputes),
     )
 
 

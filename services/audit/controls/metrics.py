@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
@@ -20,10 +21,24 @@ TURNAROUND: Final = Histogram(
     ["business_type"],
     buckets=tuple(minutes * 60 for minutes in MINUTES),
 )
-RESULTS: Final = Counter("opsfloor_results_total", "Results of work items", ["business_type", "step", "outcome"])
+FIRST_PASS: Final = Counter(
+    "opsfloor_cases_first_pass_total",
+    "Cases posted in the first pass: nothing ruled on, no review failed, no amount re-keyed otherwise",
+    ["business_type"],
+)
+RESULTS: Final = Counter("opsfloor_results_total", "Results of work items that count", ["business_type", "step"])
+RESULTS_REFUSED: Final = Counter(
+    "opsfloor_results_refused_total", "Results that do not count, by who gave them and why", ["provider", "code"]
+)
+REVIEWS: Final = Counter("opsfloor_reviews_total", "Reviews by verdict", ["verdict"])
 ENTRIES: Final = Counter("opsfloor_entries_total", "Fields compared", ["outcome"])
 ERRORS: Final = Counter("opsfloor_keying_errors_total", "Keying errors caught", ["provider", "found_by"])
 POSTINGS: Final = Counter("opsfloor_postings_requested_total", "Postings requested of the core bank", ["business_type"])
+CORE_ANSWER: Final = Histogram(
+    "opsfloor_core_answer_seconds",
+    "From a posting requested to the case ended by the core bank's answer, of postings that this process requested",
+    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600),
+)
 ANSWERS_REFUSED: Final = Counter("opsfloor_core_answers_refused_total", "Core answers that do not fit", ["code"])
 
 
@@ -35,12 +50,18 @@ def measure(facts: Sequence[Message], now: datetime) -> None:
                 STARTED.labels(fact.business_type).inc()
             case audit.CasePosted():
                 _ended(fact, "posted", now)
+                if fact.first_pass:
+                    FIRST_PASS.labels(fact.business_type).inc()
             case audit.CaseClosed():
                 _ended(fact, fact.code, now)
             case audit.ResultAccepted():
-                RESULTS.labels(fact.business_type, fact.step, "accepted").inc()
+                RESULTS.labels(fact.business_type, fact.step).inc()
             case audit.ResultRefused():
-                RESULTS.labels("", "", fact.code).inc()
+                RESULTS_REFUSED.labels(fact.doer.provider_id, fact.code).inc()
+            case audit.ReviewPassed():
+                REVIEWS.labels("passed").inc()
+            case audit.ReviewFailed():
+                REVIEWS.labels("failed").inc()
             case audit.EntryMatched():
                 ENTRIES.labels("matched").inc()
             case audit.EntryDiffered():
@@ -49,6 +70,7 @@ def measure(facts: Sequence[Message], now: datetime) -> None:
                 ERRORS.labels(fact.doer.provider_id, fact.found_by).inc()
             case audit.PostingRequested():
                 POSTINGS.labels(fact.business_type).inc()
+                _asked(fact)
             case audit.PostingAnswerRefused():
                 ANSWERS_REFUSED.labels(fact.code).inc()
             case _:
@@ -57,4 +79,19 @@ def measure(facts: Sequence[Message], now: datetime) -> None:
 
 def _ended(fact: audit.CaseEnd, outcome: str, now: datetime) -> None:
     CASES.labels(fact.business_type, outcome, "yes" if fact.on_time else "no").inc()
-    TURNAROUND.labels(fact.business_type).observe(max(0.0, (fact.at - fact.received_at).total_seconds()))
+    TURNAROUND.labels(fact.business_type).observe(
+        max(0.0, (fact.at - fact.received_at).total_seconds()), {"case_id": fact.case_id[:64]}
+    )
+    asked_at = _asked_at.pop(fact.case_id, None)
+    if asked_at is not None:
+        CORE_ANSWER.observe(max(0.0, (fact.at - asked_at).total_seconds()))
+
+
+ASKED_MAX: Final = 20_000  # postings under way that this process remembers; the oldest is forgotten first
+_asked_at: Final[OrderedDict[str, datetime]] = OrderedDict()
+
+
+def _asked(fact: audit.PostingRequested) -> None:
+    _asked_at[fact.case_id] = fact.requested_at
+    if len(_asked_at) > ASKED_MAX:
+        _asked_at.popitem(last=False)

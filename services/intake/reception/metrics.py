@@ -6,13 +6,18 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Histogram
 
 from shared.contracts.intake import CaseOpened, SubmissionAccepted, SubmissionRejected
 from shared.contracts.message import Message
 
 RECEIPTS: Final = Counter("opsfloor_intake_receipts_total", "Receipts to branches, said again ones too", ["outcome"])
 OPENED: Final = Counter("opsfloor_intake_cases_total", "Cases opened", ["business_type"])
+CAPTURE: Final = Histogram(
+    "opsfloor_intake_capture_seconds",
+    "From scanned at the branch, by the branch's clock, to received by the bank",
+    buckets=(0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600),
+)
 
 
 def measure(facts: Sequence[Message], now: datetime) -> None:
@@ -25,5 +30,6 @@ def measure(facts: Sequence[Message], now: datetime) -> None:
                 RECEIPTS.labels(fact.code).inc()
             case CaseOpened():
                 OPENED.labels(fact.business_type).inc()
+                CAPTURE.observe(max(0.0, (fact.received_at - fact.captured_at).total_seconds()))
             case _:
                 continue

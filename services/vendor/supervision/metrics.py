@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter as Tally
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter
 
 from shared.contracts import vendor
 from shared.contracts.message import Message
+from shared.runtime.levels import Level, Read, Reading
+from shared.standing import StandingView
 
 JUDGED: Final = Counter(
     "opsfloor_keyings_judged_total", "Keyings judged, per provider", ["provider", "what", "found_by"]
 )
 INSPECTIONS: Final = Counter("opsfloor_inspections_total", "Inspections by verdict", ["verdict"])
-PROVIDER: Final = Gauge(
-    "opsfloor_provider_standing", "1 for the standing that a provider has", ["provider", "standing"]
+PROVIDER: Final = Level(
+    "opsfloor_provider_standing",
+    "1 for the standing that a provider has; the whole floor, the same from every process",
+    ("provider", "standing"),
+)
+OPERATORS: Final = Level(
+    "opsfloor_operators_judged",
+    "Operators who were judged, by provider and standing; the whole floor, the same from every process",
+    ("provider", "standing"),
+)
+PROVIDER_ERRORS: Final = Level(
+    "opsfloor_provider_errors_ratio",
+    "Errors among the judged entries that a provider's score looks back on; the whole floor",
+    ("provider",),
+)
+PROVIDER_CHANGES: Final = Counter(
+    "opsfloor_provider_standing_changes_total", "Changes of providers' standing", ["provider", "standing"]
 )
 CHANGES: Final = Counter(
     "opsfloor_operator_standing_changes_total", "Changes of operators' standing", ["provider", "standing"]
@@ -35,7 +53,22 @@ def measure(facts: Sequence[Message], now: datetime) -> None:
             case vendor.OperatorStanding():
                 CHANGES.labels(fact.provider_id, fact.standing).inc()
             case vendor.ProviderStanding():
-                for standing in STANDINGS:
-                    PROVIDER.labels(fact.provider_id, standing).set(1 if standing == fact.standing else 0)
+                PROVIDER_CHANGES.labels(fact.provider_id, fact.standing).inc()
             case _:
                 continue
+
+
+def standing_levels(view: StandingView) -> Read:
+    """Read who stands how, as the standing topic says."""
+
+    def read() -> Iterator[Reading]:
+        for provider_id, found in sorted(view.providers.items()):
+            for standing in STANDINGS:
+                yield PROVIDER, (provider_id, standing), float(standing == found.standing)
+            if found.keyed:
+                yield PROVIDER_ERRORS, (provider_id,), found.errors / found.keyed
+        judged = Tally((found.provider_id, found.standing) for found in view.operators.values())
+        for of, count in sorted(judged.items()):
+            yield OPERATORS, of, float(count)
+
+    return read

@@ -1,0 +1,171 @@
+"""What each instrument counts, and what the levels read."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+
+from deploy.prometheus.instruments import instruments
+from services.audit.controls import metrics as controls
+from services.routing import metrics as routing
+from shared.contracts.audit import CasePosted
+from shared.contracts.routing import LoadByWorkType, LoadSnapshot
+from shared.runtime.boards import Boards
+from shared.runtime.hops import oldest_by_topic, told_at
+from shared.runtime.house import house_levels
+from shared.runtime.log import Record
+from shared.standing import STANDING_BOARD
+from tests.unit.audit.floor_of_cases import confirmed, started
+from tests.unit.runtime.test_runner import Bench, turn
+from tests.unit.sight.facts import fact, shown
+
+AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
+BANK = Path(__file__).parents[3] / "deploy" / "reference" / "business-types.yaml"
+
+
+def load(**changes: object) -> LoadSnapshot:
+    """A desk with two work types of one step waiting, two people there."""
+    waiting = (
+        LoadByWorkType(work_type="a/entry", queued=2, standard_seconds=60, oldest_requested_at=AT, learned_seconds=90),
+        LoadByWorkType(
+            work_type="b/entry", queued=1, standard_seconds=30, oldest_requested_at=AT + timedelta(seconds=20)
+        ),
+    )
+    found: LoadSnapshot = fact("routing.load-snapshot.v1", team_id="t", at=AT, queued=waiting, present=("x", "y"))
+    return found.model_copy(update=changes)
+
+
+def levels(snapshot: LoadSnapshot, later_seconds: float = 0) -> dict[tuple[str, tuple[str, ...]], float]:
+    """All readings of one desk, so many seconds after its snapshot."""
+    read = routing.load_levels({"t": snapshot}, lambda: AT + timedelta(seconds=later_seconds))
+    return {(level.name, labels): value for level, labels, value in read()}
+
+
+def test_a_desk_is_summed_by_step_and_by_work_type() -> None:
+    """Items, standard time and the oldest age of a desk's step, and of a work type over all desks."""
+    found = levels(load(), later_seconds=60)
+    assert found[("opsfloor_desk_queue_items", ("t", "entry"))] == 3
+    assert found[("opsfloor_desk_backlog_standard_seconds", ("t", "entry"))] == 90
+    assert found[("opsfloor_desk_oldest_seconds", ("t", "entry"))] == 60
+    assert found[("opsfloor_work_queue_items", ("b/entry",))] == 1
+    assert found[("opsfloor_work_oldest_seconds", ("b/entry",))] == 40
+
+
+def test_the_oldest_age_grows_although_the_desk_is_silent() -> None:
+    """A desk that has died tells no load any more: what waits there grows old all the same."""
+    assert levels(load(), 3_600)[("opsfloor_desk_oldest_seconds", ("t", "entry"))] == 3_600
+
+
+def test_saturation_is_the_backlog_per_person_at_their_pace() -> None:
+    """120 learned seconds for two people, over a quarter of an hour; no figure where nobody is."""
+    assert levels(load())[("opsfloor_desk_saturation_ratio", ("t",))] == pytest.approx(120 / 2 / 900)
+    assert ("opsfloor_desk_saturation_ratio", ("t",)) not in levels(load(present=()))
+
+
+def test_a_refused_result_is_counted_by_provider_and_code() -> None:
+    """Who gave a result that does not count, and why: no empty labels."""
+    refused = fact("audit.result-refused.v1")
+    labels = {"provider": refused.doer.provider_id, "code": refused.code}
+    before = shown("opsfloor_results_refused_total", **labels)
+    controls.measure([refused], AT)
+    assert shown("opsfloor_results_refused_total", **labels) == before + 1
+    assert shown("opsfloor_results_total", business_type="", step="") == 0
+
+
+def test_the_core_banks_answer_is_timed() -> None:
+    """From the posting requested to the case ended."""
+    before = shown("opsfloor_core_answer_seconds_sum"), shown("opsfloor_core_answer_seconds_count")
+    posting = fact("audit.posting-requested.v1", case_id="timed", requested_at=AT)
+    posted = fact("audit.case-posted.v1", case_id="timed", at=AT + timedelta(seconds=7))
+    controls.measure([posting, posted, posted], AT)
+    after = shown("opsfloor_core_answer_seconds_sum"), shown("opsfloor_core_answer_seconds_count")
+    assert (after[0] - before[0], after[1] - before[1]) == (7, 1)
+
+
+@pytest.mark.parametrize(("first", "in_first_pass"), [({}, True), ({"amount": "1.00"}, False)])
+def test_a_posted_case_says_whether_it_went_through_in_the_first_pass(
+    first: dict[str, str], in_first_pass: bool
+) -> None:
+    """A case that needed a ruling is posted all the same, but not in the first pass; the yield counts the others."""
+    run = started().key_all(**first)
+    while run.case.open_items:
+        order = next(iter(run.case.open_items.values()))
+        run.do(order.role, "op-south3" if order.step == "arbitration" else "op-south6")
+    run.take(confirmed())
+    (posted,) = run.of(CasePosted)
+    before = shown("opsfloor_cases_first_pass_total", business_type="transfer")
+    controls.measure([posted], AT)
+    assert posted.first_pass is in_first_pass
+    assert shown("opsfloor_cases_first_pass_total", business_type="transfer") - before == in_first_pass
+
+
+def test_every_promised_time_is_an_edge_of_the_turnaround() -> None:
+    """A share of cases within a promise can be read exactly, not interpolated."""
+    bank = yaml.safe_load(BANK.read_text())["business_types"]
+    promised = {each[name] for each in bank for name in ("sla_seconds", "sla_urgent_seconds") if name in each}
+    edges = {each.name: set(each.edges) for each in instruments()}
+    assert promised <= edges["opsfloor_case_turnaround_seconds"]
+
+
+async def test_the_runtime_counts_cache_hits_gaps_hops_and_late_timers() -> None:
+    """One state read once; a lost record counted before the reader stops; how old a record was when committed."""
+    bench = Bench()
+    names = {"processor": "test/counting"}
+    memory, store = (shown("opsfloor_shard_states_total", **names, found=where) for where in ("memory", "store"))
+    gaps = shown("opsfloor_shard_gaps_total", **names)
+    hop_before = shown("opsfloor_shard_hop_seconds_sum", **names, topic="core.posting.v1")
+    runner = await bench.runner()
+    bench.send("a")
+    bench.clock.move(5)
+    await turn(runner)
+    bench.send("sleep")
+    await turn(runner)
+    assert shown("opsfloor_shard_states_total", **names, found="store") - store == 1
+    assert shown("opsfloor_shard_states_total", **names, found="memory") - memory == 1
+    assert shown("opsfloor_shard_hop_seconds_sum", **names, topic="core.posting.v1") - hop_before == 10
+    late = shown("opsfloor_shard_timers_late_seconds_sum", **names)
+    bench.clock.move(90)
+    await turn(runner)
+    assert shown("opsfloor_shard_timers_late_seconds_sum", **names) - late == 30
+    bench.send("b", sequence=1)
+    bench.send("c", sequence=3)
+    with pytest.raises(Exception, match="a record was lost"):
+        await turn(runner)
+    assert shown("opsfloor_shard_gaps_total", **names) - gaps == 1
+
+
+def test_a_time_that_cannot_be_read_is_no_figure_and_no_fault() -> None:
+    """Hops are measured on what tells its time; the rest is passed over."""
+    assert told_at((("ce_time", b"yesterday"),)) is None
+    assert told_at((("ce_time", b"2026-03-02T09:00:00"),)) is None
+    assert told_at((("ce_time", b"\xff"),)) is None
+    records = [
+        Record("t", 0, n, b"k", b"v", (("ce_time", f"2026-03-02T09:00:0{n}+00:00".encode()),), 9 - n) for n in (1, 2)
+    ]
+    assert oldest_by_topic(records) == {"t": datetime(2026, 3, 2, 9, 0, 2, tzinfo=UTC)}
+
+
+def test_a_process_tells_its_boards_and_its_pool() -> None:
+    """When a board last changed, by the record's own stamp, and how many connections are busy."""
+
+    class Pool:
+        def get_size(self) -> int:
+            return 7
+
+        def get_idle_size(self) -> int:
+            return 5
+
+        def get_max_size(self) -> int:
+            return 10
+
+    boards = Boards((STANDING_BOARD,))
+    boards.feed(Record("vendor.standing.v1", 0, 0, b"operator:x", None, (), 1_500))
+    boards.feed(Record("vendor.standing.v1", 0, 1, b"operator:y", b"rubbish", (), 2_500))
+    read = {(level.name, labels): value for level, labels, value in house_levels("routing", boards, Pool())()}
+    assert read[("opsfloor_board_changed_timestamp_seconds", ("standing",))] == 1.5
+    assert read[("opsfloor_board_refused_records", ())] == 1
+    assert read[("opsfloor_database_connections", ("busy",))] == 2
+    assert read[("opsfloor_database_connections_max", ())] == 10
