@@ -68,6 +68,24 @@ class StandardTimes(Part):
     inspection: Annotated[float, Field(gt=0)]
 
 
+class DelayCost(Part):
+    """What delay costs, in points: one currency for all business types, so that only the ratios matter.
+
+    Units:   `late_per_minute` points for each minute after due; `missed` points, once, for a case that is late at all
+             (none: as many as a whole service level of lateness costs); `waiting_share` of `late_per_minute` is what
+             waiting costs at the age of the service level, less before; `steep_share` of the service level is how long
+             before due the cost begins to rise. `urgent_factor` multiplies all for urgent cases, `cut_off_factor` what
+             is missed when a rail closes.
+    """
+
+    late_per_minute: Annotated[float, Field(gt=0)] = 1.0
+    missed: Annotated[float, Field(ge=0)] | None = None
+    waiting_share: Annotated[float, Field(ge=0)] = 0.1
+    steep_share: Annotated[float, Field(gt=0, le=0.2)] = 0.05
+    urgent_factor: Annotated[float, Field(ge=1)] = 3.0
+    cut_off_factor: Annotated[float, Field(ge=1)] = 2.0
+
+
 class BusinessType(ReferenceEntry):
     """A process template: the steps, keyings, tiers, standard times and service level of one business type."""
 
@@ -86,6 +104,7 @@ class BusinessType(ReferenceEntry):
     cut_off: Annotated[str, Field(pattern=r"^\d{2}:\d{2}$")] | None = None  # local time of the rail's closing
     posting_lead_seconds: Annotated[float, Field(ge=0)] = 0.0
     standard: StandardTimes
+    delay: DelayCost = DelayCost()
 
 
 class Centre(ReferenceEntry):
@@ -156,6 +175,8 @@ class FloorLimits(ReferenceEntry):
     nobody_present_seconds: float = 15.0  # then a queued item that nobody is there for goes back to placement
     retry_seconds_min: float = 2.0  # an item that nobody is there for is tried again, doubling from this …
     retry_seconds_max: float = 30.0  # … to this
+    stay_bonus: float = 0.1  # added to the index of work of the type that the operator did last
+    hold_seconds_max: float = 20.0  # so long a scarce specialist may be held back for urgent work; 0: never
     probation_inspected_share: float = 1.0
     allowed_inspected_share: float = 0.05
     probation_items: int = 30  # judged entries before probation can end

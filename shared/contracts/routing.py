@@ -261,6 +261,27 @@ class ItemFact(Message):
         return self.work_item_id
 
 
+class HeadConsidered(Part):
+    """An item that the desk weighed for the operator: the terms of its index, or what removed it.
+
+    Holds:   `index` = `slope_per_minute` × `rate_per_hour` / 60, times (1 + the stay bonus) when `stays`: the cost of
+             delay that a minute of the operator's work averts each further minute. The largest wins; ties: latest
+             start, requested, id.
+    Units:   `slack_seconds` is how long it may still wait to be in time, `age_seconds` since it was requested; the
+             slope in points per minute of waiting; the rate in items per hour at the operator's learned pace.
+    """
+
+    work_item_id: Identity
+    work_type: str
+    index: float
+    slope_per_minute: float
+    rate_per_hour: float
+    slack_seconds: float
+    age_seconds: float
+    stays: bool = False
+    removed_by: str | None = None  # an `UnplaceableReason`, `declined` or `second_role`; none: it could have been given
+
+
 class WorkAssigned(ItemFact):
     """The desk offers the item to one operator, with a lease."""
 
@@ -274,6 +295,7 @@ class WorkAssigned(ItemFact):
     requested_at: Instant
     lease_until: Instant
     why: str
+    considered: tuple[HeadConsidered, ...] = ()  # best first, bounded
 
 
 class AssignmentDeclined(ItemFact):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -24,7 +25,8 @@ from shared.runtime.processor import BoardSpec
 class ReferenceView:
     """All reference entries by id; only `fold` moves it.
 
-    Holds:   `operators_by_team` lists the ids of each team's operators in the order in which they came.
+    Holds:   `operators_by_team` lists the ids of each team's operators in the order in which they came; `derived`
+             keeps what readers have worked out from the entries, until the next of them comes.
     """
 
     business_types: dict[str, BusinessType] = field(default_factory=dict)
@@ -35,10 +37,12 @@ class ReferenceView:
     branches: dict[str, Branch] = field(default_factory=dict)
     limits: FloorLimits = field(default_factory=lambda: FloorLimits(id="floor"))
     operators_by_team: dict[str, dict[str, None]] = field(default_factory=dict)
+    derived: dict[Hashable, Any] = field(default_factory=dict, compare=False)
 
     def fold(self, key: str, message: Message | None) -> None:
         """Take one record of `reference.v1`; a tombstone removes the entry."""
         noun, _, identity = key.partition(":")
+        self.derived.clear()
         if noun == Operator.noun:
             self._leave_team(identity)
         if noun == FloorLimits.noun:

@@ -111,6 +111,9 @@ def _limits(limits: FloorLimits) -> Iterator[str]:
     for name in ABOVE_ZERO:
         if getattr(limits, name) <= 0:
             yield f"{name} must be above zero, found {getattr(limits, name)}; raise it"
+    for name in ("stay_bonus", "hold_seconds_max"):
+        if getattr(limits, name) < 0:
+            yield f"{name} must not be below zero, found {getattr(limits, name)}; raise it"
     try:
         ZoneInfo(limits.time_zone)
     except (ZoneInfoNotFoundError, ValueError):

@@ -67,6 +67,7 @@ def assigned(desk: TeamDesk, fact: WorkAssigned) -> None:
             work_item_id=fact.work_item_id,
             attempt=fact.attempt,
             lease_until=fact.lease_until,
+            last_work_type=item.order.work_type,
         )
     )
     _changed(desk, fact.at)

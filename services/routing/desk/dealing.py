@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
 from services.routing import eligibility
-from services.routing.desk.state import PRESENT, DeskItem, DeskOperator, Queue, TeamDesk, Turn, instant
+from services.routing.desk.choice import Head, Weighing
+from services.routing.desk.state import PRESENT, DeskItem, DeskOperator, TeamDesk
 from services.routing.eligibility import Rulebook
 from shared.contracts.message import Message
-from shared.contracts.routing import UnplaceableReason, WorkAssigned
+from shared.contracts.routing import HeadConsidered, UnplaceableReason, WorkAssigned
 from shared.contracts.work import WorkOrder
 from shared.runtime.processor import Situation
 
-SCAN_MAX: Final = 256  # items looked at per work type and operator; further back they wait until the head moves
+BARRED_TOLD: Final = 2  # barred heads that travel in the fact, the best ones
+RUNNERS_UP_TOLD: Final = 2  # further heads that travel in the fact
 
 
 def segregation_breach(desk: TeamDesk, order: WorkOrder, operator_id: str) -> bool:
@@ -42,10 +44,18 @@ class Dealing:
     given: set[str] = field(default_factory=set)
     busy: set[str] = field(default_factory=set)
     just_done: tuple[str, WorkOrder] | None = None
+    _weighing: Weighing | None = None
 
     @classmethod
     def of(cls, desk: TeamDesk, situation: Situation) -> Dealing:
         return cls(desk, situation, Rulebook.of(situation.boards))
+
+    @property
+    def weighing(self) -> Weighing:
+        """How items are weighed now; made when the first is."""
+        if self._weighing is None:
+            self._weighing = Weighing(self.desk, self.book.reference, self.situation.now)
+        return self._weighing
 
     # ---------------------------------------------------------------- who may
 
@@ -54,13 +64,16 @@ class Dealing:
         return eligibility.hindrance(order, operator_id, self.desk.team_id, self.book)
 
     def may_be_given(self, item: DeskItem, operator_id: str) -> bool:
-        """Whether the operator may be given the item now: not declined, no second role, no hard rule against it."""
-        return (
-            operator_id not in item.declined_by
-            and not segregation_breach(self.desk, item.order, operator_id)
-            and not self._second_role(item.order, operator_id)
-            and self.hindrance(item.order, operator_id) is None
-        )
+        """Whether the operator may be given the item now."""
+        return self.barrier(item, operator_id) is None
+
+    def barrier(self, item: DeskItem, operator_id: str) -> str | None:
+        """What keeps the item from the operator now: declined, a second role on its case, or a hard rule."""
+        if operator_id in item.declined_by:
+            return "declined"
+        if segregation_breach(self.desk, item.order, operator_id) or self._second_role(item.order, operator_id):
+            return "second_role"
+        return self.hindrance(item.order, operator_id)
 
     def _second_role(self, order: WorkOrder, operator_id: str) -> bool:
         if self.just_done is None or self.just_done[0] != operator_id:
@@ -71,38 +84,33 @@ class Dealing:
     # ---------------------------------------------------------------- dealing
 
     def deal_to(self, operator_id: str) -> None:
-        """Give the operator the item that must start first among those they may do. Ties: requested first, then id."""
-        best = min(self._firsts(operator_id), default=None)
-        if best is not None:
-            item = self.desk.items[best[2]]
-            self._give(item, operator_id, f"must start first, by {instant(best[0]):%H:%M:%S}, of what they may do")
+        """Give the operator the item with the largest index among those they may do."""
+        operator = self.book.member(self.desk.team_id, operator_id)
+        if operator is None:
+            return
+        descent = self.weighing.best_first(operator_id, operator.work_types)
+        barred: list[HeadConsidered] = []
+        for head in descent:
+            if head.item.work_item_id in self.given:
+                continue
+            barrier = self.barrier(head.item, operator_id)
+            if barrier is None:
+                others = descent.runners_up(RUNNERS_UP_TOLD)
+                considered = (head.told(), *(other.told() for other in others), *barred)
+                self._give(head.item, operator_id, _why(head, others), considered)
+                return
+            if len(barred) < BARRED_TOLD:
+                barred.append(head.told(barrier))
 
     def deal_out(self, item: DeskItem) -> None:
         """Give the item to whoever has been ready longest and may do it. Ties: by id."""
         for _, operator_id in self.desk.ready:
             if operator_id not in self.busy and self.may_be_given(item, operator_id):
-                self._give(item, operator_id, "longest ready of those who may do it")
+                head = self.weighing.head(item, operator_id)
+                self._give(item, operator_id, "longest ready of those who may do it", (head.told(),))
                 return
 
-    def _firsts(self, operator_id: str) -> Iterator[Turn]:
-        operator = self.book.member(self.desk.team_id, operator_id)
-        if operator is None:
-            return
-        for work_type in operator.work_types:
-            queue = self.desk.queues.get(work_type)
-            first = None if queue is None else self._first_of(queue, operator_id)
-            if first is not None:
-                yield first
-
-    def _first_of(self, queue: Queue, operator_id: str) -> Turn | None:
-        turn: Turn
-        for turn in queue.turns.islice(0, SCAN_MAX):
-            work_item_id = turn[2]
-            if work_item_id not in self.given and self.may_be_given(self.desk.items[work_item_id], operator_id):
-                return turn
-        return None
-
-    def _give(self, item: DeskItem, operator_id: str, why: str) -> None:
+    def _give(self, item: DeskItem, operator_id: str, why: str, considered: tuple[HeadConsidered, ...]) -> None:
         order = item.order
         provider = self.book.provider_of(self.desk.team_id)
         if provider is None:
@@ -124,6 +132,7 @@ class Dealing:
                 requested_at=order.requested_at,
                 lease_until=self.situation.now + lease,
                 why=why,
+                considered=considered,
             )
         )
 
@@ -159,3 +168,11 @@ class Dealing:
         for operator in self.desk.operators.values():
             if operator.phase not in PRESENT and operator.since > since:
                 yield operator
+
+
+def _why(head: Head, others: Sequence[Head]) -> str:
+    """The choice in one sentence."""
+    averted = f"averts most delay cost per minute of work, {head.index * 3600:.3g}"
+    if not others:
+        return f"{averted}; nothing else waits that they hold"
+    return f"{averted}; the next best {others[0].index * 3600:.3g}"

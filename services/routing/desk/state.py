@@ -6,13 +6,16 @@ ready longest, the next lease to run out) is kept sorted, so that no event costs
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from heapq import merge
 from typing import Final
 
 from sortedcontainers import SortedList
 
+from services.routing.delay import latest_start
 from services.routing.desk.learning import Pace, Paces
 from shared.contracts.work import WorkOrder
 from shared.runtime.errors import InvariantError
@@ -76,8 +79,7 @@ class DeskItem:
     @property
     def turn(self) -> Turn:
         """Its place in the queue: latest start first, then requested first, then by id."""
-        latest_start = self.order.due_at - timedelta(seconds=self.order.later_seconds + self.order.standard_seconds)
-        return microseconds(latest_start), microseconds(self.order.requested_at), self.order.work_item_id
+        return microseconds(latest_start(self.order)), microseconds(self.order.requested_at), self.order.work_item_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,7 @@ class DeskOperator:
     lease_until: datetime | None = None
     commands: int = 0
     last_command: Answer | None = None
+    last_work_type: str | None = None  # of the last item that was given to them
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,23 +135,38 @@ Row = DeskItem | DeskOperator | Answer | Touch | Pulse | Pace
 
 @dataclass(slots=True)
 class Queue:
-    """The waiting items of one work type, sorted by turn and by age. Units: milliseconds of standard time."""
+    """The waiting items of one work type: ordinary and urgent ones in lines by turn, all by age.
 
-    turns: SortedList = field(default_factory=SortedList)
+    Units:   milliseconds of standard time.
+    """
+
+    ordinary: SortedList = field(default_factory=SortedList)
+    urgent: SortedList = field(default_factory=SortedList)
     ages: SortedList = field(default_factory=SortedList)
     standard_ms: int = 0
 
+    def __len__(self) -> int:
+        return len(self.ages)
+
+    @property
+    def turns(self) -> Iterator[Turn]:
+        """All by latest start."""
+        return merge(self.ordinary, self.urgent)
+
     def add(self, item: DeskItem) -> None:
         turn = item.turn
-        self.turns.add(turn)
+        self.line_of(item).add(turn)
         self.ages.add(turn[1:])
         self.standard_ms += round(item.order.standard_seconds * 1000)
 
     def remove(self, item: DeskItem) -> None:
         turn = item.turn
-        self.turns.remove(turn)
+        self.line_of(item).remove(turn)
         self.ages.remove(turn[1:])
         self.standard_ms -= round(item.order.standard_seconds * 1000)
+
+    def line_of(self, item: DeskItem) -> SortedList:
+        return self.urgent if item.order.urgent else self.ordinary
 
 
 class TeamDesk:
@@ -194,7 +212,7 @@ class TeamDesk:
             return
         queue = self.queues[item.order.work_type]
         queue.remove(item)
-        if not queue.turns:
+        if not queue:
             del self.queues[item.order.work_type]
 
     def item(self, work_item_id: str) -> DeskItem:

@@ -8,7 +8,8 @@ from itertools import islice
 from typing import Any, Final
 
 from services.routing import eligibility
-from services.routing.desk.dealing import SCAN_MAX, Dealing
+from services.routing.desk.choice import SCAN_MAX
+from services.routing.desk.dealing import Dealing
 from services.routing.desk.state import DeskItem, Queue, TeamDesk, instant, microseconds
 from services.routing.eligibility import Rulebook
 from shared.contracts.routing import (
@@ -167,7 +168,7 @@ def load_of(desk: TeamDesk, book: Rulebook, now: datetime) -> LoadSnapshot:
         queued=tuple(
             LoadByWorkType(
                 work_type=work_type,
-                queued=len(queue.turns),
+                queued=len(queue),
                 standard_seconds=queue.standard_ms / 1000,
                 oldest_requested_at=instant(queue.ages[0][0]),
                 learned_seconds=_to_tenths(
@@ -208,7 +209,7 @@ def _standard_seconds(desk: TeamDesk, book: Rulebook, work_type: str) -> float |
     standard = book.reference.standard_seconds(work_type)
     queue = desk.queues.get(work_type)
     if standard is None and queue is not None:
-        return queue.standard_ms / 1000 / len(queue.turns)
+        return queue.standard_ms / 1000 / len(queue)
     return standard
 
 

@@ -11,7 +11,7 @@ import pytest
 from services.routing import eligibility
 from services.routing.desk import decide as desk_decide
 from services.routing.desk import guards, watch
-from services.routing.desk.dealing import SCAN_MAX
+from services.routing.desk.choice import SCAN_MAX
 from services.routing.desk.decide import ITEM_RULES, OPERATOR_RULES
 from services.routing.desk.processor import desk
 from services.routing.desk.state import ItemPhase, OperatorPhase
