@@ -22,6 +22,7 @@ PRECEDENCE: Final[Mapping[UnplaceableReason, int]] = {
     "all_excluded": 3,
     "standing": 4,
     "nobody_present": 5,
+    "rerouted": 6,
 }
 """The order in which the rules are asked. Of several reasons the highest tells most: it names the nearest miss."""
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from prometheus_client import Counter, Histogram
 
+from services.routing.emergency import metrics as emergency
 from shared.contracts import routing
 from shared.contracts.message import Message
 from shared.runtime.levels import Level, Read, Reading
@@ -62,6 +63,7 @@ HANDLED: Final = Histogram(
 
 def measure(facts: Sequence[Message], now: datetime) -> None:
     """Count what was decided."""
+    emergency.measure(facts, now)
     for fact in facts:
         match fact:
             case routing.WorkPlaced():

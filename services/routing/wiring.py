@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 
 from services.routing.boards import LOAD_BOARD
 from services.routing.desk.processor import desk
+from services.routing.emergency.metrics import reroute_levels
+from services.routing.emergency.processor import emergency
 from services.routing.metrics import load_levels, measure
 from services.routing.placement.processor import placement
 from services.routing.workbench.answers import Answers
@@ -17,6 +19,7 @@ from services.routing.workbench.store import PostgresDeskReads
 from services.routing.workbench.tailer import Tailer
 from shared.images import ImageStore, crop
 from shared.reference.board import REFERENCE_BOARD
+from shared.reroutes import REROUTE_BOARD
 from shared.runtime.host import Service, ServicePlan, Surroundings
 from shared.standing import STANDING_BOARD
 
@@ -33,9 +36,10 @@ def wire(around: Surroundings) -> Service:
         now=around.clock.now,
     )
     tailer = Tailer(around.log.tail, answers, lambda: datetime.fromtimestamp(around.clock.wall_ms() / 1000, UTC))
-    processors = tuple(replace(processor, measure=measure) for processor in (placement(), desk()))
+    processors = tuple(replace(processor, measure=measure) for processor in (placement(), desk(), emergency()))
     loads = load_levels(around.boards.views[LOAD_BOARD.name], around.clock.now)
-    return Service("routing", processors, workbench_routers(bench), (tailer.run,), (loads,))
+    reroutes = reroute_levels(around.boards.views[REROUTE_BOARD.name], around.clock.now)
+    return Service("routing", processors, workbench_routers(bench), (tailer.run,), (loads, reroutes))
 
 
-PLAN = ServicePlan("routing", (REFERENCE_BOARD, STANDING_BOARD, LOAD_BOARD), wire)
+PLAN = ServicePlan("routing", (REFERENCE_BOARD, STANDING_BOARD, LOAD_BOARD, REROUTE_BOARD), wire)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from shared.contracts import audit, branch, core, intake, ops, reference, routing, vendor
+from shared.contracts import audit, branch, core, intake, ops, reference, reroute, routing, vendor
 
 READERS: Final[Mapping[str, tuple[str, ...]]] = {
     branch.SUBMISSION.name: ("intake/reception",),
@@ -20,16 +20,20 @@ READERS: Final[Mapping[str, tuple[str, ...]]] = {
     routing.DESK.name: (),
     routing.ASSIGNMENT.name: ("routing/placement",),
     routing.RESULT.name: ("audit/controls", "vendor/supervision"),
-    routing.LOAD.name: ("routing/placement",),
+    routing.LOAD.name: ("routing/emergency", "routing/placement"),
+    reroute.REROUTE.name: (),
+    reroute.REROUTE_LIFE.name: (),
+    reroute.REROUTE_COMMAND.name: ("routing/emergency",),
     vendor.FINDING.name: ("vendor/supervision",),
     vendor.SCORE.name: (),
     vendor.INSPECTION.name: ("routing/placement",),
-    vendor.STANDING.name: ("routing/desk", "routing/placement", "vendor/supervision"),
+    vendor.STANDING.name: ("routing/desk", "routing/emergency", "routing/placement", "vendor/supervision"),
     vendor.APPRAISAL.name: (),
     reference.REFERENCE.name: (
         "audit/controls",
         "intake/reception",
         "routing/desk",
+        "routing/emergency",
         "routing/placement",
         "vendor/supervision",
     ),

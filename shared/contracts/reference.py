@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
-from shared.contracts.message import Identity, Message, Part, Topic
+from shared.contracts.message import Identity, Message, Part, Step, Topic
 
 REFERENCE: Final = Topic("reference.v1", "reference tool", "kind:id", retention_ms=None, compacted=True)
 
@@ -157,6 +157,7 @@ class Branch(ReferenceEntry):
     kind: Literal["reference.branch.v1"] = "reference.branch.v1"
     label: str
     public_key: str
+    region: Identity | None = None
 
 
 class FloorLimits(ReferenceEntry):
@@ -184,3 +185,46 @@ class FloorLimits(ReferenceEntry):
     restore_error_rate: float = 0.02  # hysteresis: below the suspending rate
     score_window: int = 200  # judged entries that a score looks back on
     score_items_min: int = 40  # no suspension on thinner evidence
+    reroute_approval_seconds: Annotated[float, Field(gt=0)] = 900.0  # a proposal that nobody approves expires
+    reroute_execution_seconds: Annotated[float, Field(gt=0)] = 600.0  # an approval that is not carried out expires
+    reroute_return_step_seconds: Annotated[float, Field(gt=0)] = 60.0
+    reroute_fall_back_seconds: Annotated[float, Field(gt=0)] = (
+        300.0  # in force again for so long when a return is unwell
+    )
+    reroute_drift_max: Annotated[float, Field(gt=0)] = (
+        0.25  # share by which the approved preview may be off at the start
+    )
+
+
+class RerouteDuty(ReferenceEntry):
+    """What a person (the subject of their token) may do about reroutes, and where; nothing named: everywhere."""
+
+    noun: ClassVar[str] = "reroute-duty"
+    kind: Literal["reference.reroute-duty.v1"] = "reference.reroute-duty.v1"
+    name: str
+    proposes: bool = True
+    approves: bool = False
+    breaks_glass: bool = False
+    centres: tuple[Identity, ...] = ()
+    providers: tuple[Identity, ...] = ()
+
+
+class RerouteRule(ReferenceEntry):
+    """A safety rule for reroutes.
+
+    Holds:   `able_centres`, `able_people`: so many centres, or people, present and able to do the step must be left;
+             `anti_flap`: so long after a reroute of the same place is over, none begins there; `blocked_window`: none
+             begins between `begins` and `ends`, local time.
+    """
+
+    noun: ClassVar[str] = "reroute-rule"
+    kind: Literal["reference.reroute-rule.v1"] = "reference.reroute-rule.v1"
+    label: str
+    form: Literal["able_centres", "able_people", "anti_flap", "blocked_window"]
+    step: Step | None = None
+    minimum: Annotated[int, Field(ge=0)] = 0
+    wait_seconds: Annotated[float, Field(ge=0)] = 0.0
+    begins: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "00:00"
+    ends: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "00:00"
+    drills_only: bool = False
+    overridable: bool = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from shared.contracts import audit, branch, core, intake, ops, reference, routing, vendor
+from shared.contracts import audit, branch, core, intake, ops, reference, reroute, routing, vendor
 from shared.contracts.message import Message, Topic
 
 
@@ -40,6 +40,9 @@ TOPICS: Final[Mapping[str, Topic]] = {
         routing.ASSIGNMENT,
         routing.RESULT,
         routing.LOAD,
+        reroute.REROUTE,
+        reroute.REROUTE_LIFE,
+        reroute.REROUTE_COMMAND,
         vendor.FINDING,
         vendor.SCORE,
         vendor.INSPECTION,

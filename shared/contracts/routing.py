@@ -17,7 +17,7 @@ RESULT: Final = Topic("routing.result.v1", "routing", "case id", retention_ms=30
 LOAD: Final = Topic("routing.load.v1", "routing", "team id", retention_ms=DAY_MS, compacted=True)
 
 UnplaceableReason = Literal[
-    "nobody_qualified", "all_excluded", "data_class_barred", "vendor_barred", "standing", "nobody_present"
+    "nobody_qualified", "all_excluded", "data_class_barred", "vendor_barred", "standing", "nobody_present", "rerouted"
 ]
 
 
@@ -26,6 +26,7 @@ class Candidate(Part):
 
     team_id: Identity
     removed_by: UnplaceableReason | None = None
+    reroute_id: Identity | None = None  # the order that removed it
     eligible_present: int = 0
     backlog_seconds: float = 0.0
     sent_since_seconds: float = 0.0
@@ -235,6 +236,15 @@ class CapacityByWorkType(Part):
     learned_seconds: float
 
 
+class DeskTally(Part):
+    """What a desk has counted since it began. Holds: `late` completions came after their due time."""
+
+    accepted: int = 0
+    expired: int = 0
+    completed: int = 0
+    late: int = 0
+
+
 class LoadSnapshot(DeskFact):
     """How full a desk is and who is there; about once a second while anything changes."""
 
@@ -246,6 +256,7 @@ class LoadSnapshot(DeskFact):
     present: tuple[Identity, ...]
     capacity: tuple[CapacityByWorkType, ...] = ()
     interval_seconds: float = 1.0  # how soon the desk tells a change; ten times this when nothing changes
+    tally: DeskTally | None = None
 
 
 class ItemFact(Message):
@@ -318,6 +329,7 @@ class AssignmentRevoked(ItemFact):
     operator_id: Identity
     attempt: int
     reason: UnplaceableReason
+    reroute_id: Identity | None = None
 
 
 class AssignmentExpired(ItemFact):
@@ -338,6 +350,7 @@ class WorkReleased(ItemFact):
     attempt: int
     declined_by: tuple[Identity, ...] = ()
     reason: UnplaceableReason
+    reroute_id: Identity | None = None  # the order that moved it
 
 
 class WorkUnplaceable(ItemFact):

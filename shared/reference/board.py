@@ -16,6 +16,8 @@ from shared.contracts.reference import (
     Operator,
     Provider,
     ReferenceEntry,
+    RerouteDuty,
+    RerouteRule,
     Team,
 )
 from shared.runtime.processor import BoardSpec
@@ -35,6 +37,8 @@ class ReferenceView:
     teams: dict[str, Team] = field(default_factory=dict)
     operators: dict[str, Operator] = field(default_factory=dict)
     branches: dict[str, Branch] = field(default_factory=dict)
+    reroute_duties: dict[str, RerouteDuty] = field(default_factory=dict)
+    reroute_rules: dict[str, RerouteRule] = field(default_factory=dict)
     limits: FloorLimits = field(default_factory=lambda: FloorLimits(id="floor"))
     operators_by_team: dict[str, dict[str, None]] = field(default_factory=dict)
     derived: dict[Hashable, Any] = field(default_factory=dict, compare=False)
@@ -77,6 +81,8 @@ class ReferenceView:
             Team.noun: self.teams,
             Operator.noun: self.operators,
             Branch.noun: self.branches,
+            RerouteDuty.noun: self.reroute_duties,
+            RerouteRule.noun: self.reroute_rules,
         }
 
 

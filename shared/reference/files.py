@@ -19,6 +19,8 @@ from shared.contracts.reference import (
     Operator,
     Provider,
     ReferenceEntry,
+    RerouteDuty,
+    RerouteRule,
     Team,
 )
 from shared.reference.rules import faults_by_key
@@ -31,6 +33,8 @@ NOUNS: Final[Mapping[str, type[ReferenceEntry]]] = {
     "operators": Operator,
     "branches": Branch,
     "limits": FloorLimits,
+    "reroute_duties": RerouteDuty,
+    "reroute_rules": RerouteRule,
 }
 """What a file's top-level keys stand for."""
 

@@ -16,6 +16,8 @@ from shared.contracts.reference import (
     Operator,
     Provider,
     ReferenceEntry,
+    RerouteDuty,
+    RerouteRule,
     Team,
     TemplateField,
     Tier,
@@ -55,6 +57,10 @@ def _faults(row: ReferenceEntry, view: ReferenceView) -> Iterator[str]:
             yield from _branch(row)
         case FloorLimits():
             yield from _limits(row)
+        case RerouteDuty():
+            yield from _duty(row, view)
+        case RerouteRule():
+            yield from _reroute_rule(row)
         case BusinessType():
             yield from _template(row, view)
             yield from staffing_faults(row, view)
@@ -118,6 +124,24 @@ def _limits(limits: FloorLimits) -> Iterator[str]:
         ZoneInfo(limits.time_zone)
     except (ZoneInfoNotFoundError, ValueError):
         yield f"time_zone {limits.time_zone!r} is no IANA time zone; write it as in Asia/Shanghai"
+
+
+def _duty(duty: RerouteDuty, view: ReferenceView) -> Iterator[str]:
+    for centre in duty.centres:
+        if centre not in view.centres:
+            yield f"centre {centre!r} is not defined; define it or name one of {sorted(view.centres)}"
+    for provider in duty.providers:
+        if provider not in view.providers:
+            yield f"provider {provider!r} is not defined; name one of {sorted(view.providers)}"
+
+
+def _reroute_rule(rule: RerouteRule) -> Iterator[str]:
+    if rule.form in ("able_centres", "able_people") and (rule.step is None or rule.minimum < 1):
+        yield f"{rule.form} asserts that somebody is left for a step; name the step and a minimum of at least 1"
+    if rule.form == "anti_flap" and rule.wait_seconds <= 0:
+        yield "anti_flap waits after a reroute is over; give wait_seconds above zero"
+    if rule.form == "blocked_window" and rule.begins >= rule.ends:
+        yield f"blocked_window begins before it ends; found {rule.begins} to {rule.ends}, split it at midnight if needed"
 
 
 def _template(template: BusinessType, view: ReferenceView) -> Iterator[str]:

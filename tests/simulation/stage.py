@@ -10,6 +10,7 @@ from services.audit.controls.processor import controls
 from services.intake.reception.processor import reception
 from services.routing.boards import LOAD_BOARD
 from services.routing.desk.processor import desk
+from services.routing.emergency.processor import emergency
 from services.routing.placement.processor import placement
 from services.vendor.supervision.processor import supervision
 from shared.contracts.branch import SubmissionSent
@@ -17,6 +18,7 @@ from shared.contracts.message import Message
 from shared.contracts.registry import TOPICS
 from shared.images import ImageStore, inspect
 from shared.reference.board import REFERENCE_BOARD
+from shared.reroutes import REROUTE_BOARD
 from shared.runtime.boards import BoardKeeper, Boards
 from shared.runtime.clock import SetClock
 from shared.runtime.engine import Limits
@@ -27,7 +29,7 @@ from shared.runtime.runner import Runner
 from shared.standing import STANDING_BOARD
 
 PARTITIONS: Final = 2
-BOARDS: Final = (REFERENCE_BOARD, STANDING_BOARD, LOAD_BOARD)
+BOARDS: Final = (REFERENCE_BOARD, STANDING_BOARD, LOAD_BOARD, REROUTE_BOARD)
 
 
 class Seam:
@@ -65,7 +67,7 @@ def real_processors(image: bytes) -> dict[str, tuple[Processor, ...]]:
     floor = {
         "intake": (taken_in,),
         "audit": (controls(),),
-        "routing": (placement(), desk()),
+        "routing": (placement(), desk(), emergency()),
         "vendor": (supervision(),),
     }
     return {

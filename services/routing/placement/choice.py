@@ -22,6 +22,7 @@ DETAIL: Final[Mapping[UnplaceableReason, str]] = {
     "all_excluded": "Expected somebody who has not touched the case and is not of its branch, found nobody.",
     "standing": "Expected somebody who is not suspended, found that everybody who could do {work_type} is.",
     "nobody_present": "Expected somebody at a desk who may do {work_type}, found that all of them are away.",
+    "rerouted": "Expected a team for {work_type} that no reroute keeps work away from, found none.",
 }
 
 

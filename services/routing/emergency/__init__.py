@@ -1,0 +1,1 @@
+"""Emergency: reroutes by on-call people, from proposal to return."""

@@ -1,0 +1,145 @@
+"""What time does to a reroute: it expires, starts, comes back step by step, is over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from services.routing.emergency.floor import FloorNow
+from services.routing.emergency.health import tallies_of, unwell
+from services.routing.emergency.preview import drift_between, preview_of
+from services.routing.emergency.state import OVER, OrderBook, Phase, phase_of
+from shared.contracts.reroute import (
+    BREAK_GLASS_MINUTES_MAX,
+    HOURS_MAX,
+    Preview,
+    RerouteDrifted,
+    RerouteFact,
+    RerouteFellBack,
+    RerouteOrder,
+    RerouteOver,
+    RerouteReturning,
+    RerouteStarted,
+)
+from shared.reference.board import ReferenceView
+from shared.runtime.errors import InvariantError
+from shared.runtime.processor import Situation
+
+Course = Callable[[OrderBook, RerouteOrder, Situation], Sequence[RerouteFact]]
+
+
+def floor_of(book: OrderBook, situation: Situation) -> FloorNow:
+    """The floor now, with the book's own orders: the book knows them before any board does."""
+    return FloorNow.of(situation.boards, book.orders.values(), situation.now)
+
+
+def past(book: OrderBook) -> list[RerouteOrder]:
+    """The reroutes that are over, the last first."""
+    over = (order for order in book.orders.values() if phase_of(order) in OVER)
+    return sorted(over, key=lambda o: (o.over_at or o.proposed_at, o.reroute_id), reverse=True)
+
+
+def begin(order: RerouteOrder, now: datetime) -> RerouteStarted:
+    """The order comes in force now, for its minutes."""
+    longest = timedelta(minutes=BREAK_GLASS_MINUTES_MAX) if order.break_glass else timedelta(hours=HOURS_MAX)
+    return RerouteStarted(
+        reroute_id=order.reroute_id,
+        at=now,
+        ends_at=now + timedelta(minutes=order.terms.minutes),
+        last_end_at=now + longest,
+        review_opened=order.break_glass,
+    )
+
+
+def asked_again(order: RerouteOrder, drift: str, preview: Preview, situation: Situation) -> RerouteDrifted:
+    """The floor is not as approved: show what it is now, and wait for an approval of that."""
+    view: ReferenceView = situation.boards["reference"]
+    return RerouteDrifted(
+        reroute_id=order.reroute_id,
+        at=situation.now,
+        detail=drift,
+        preview=preview,
+        approve_by=situation.now + timedelta(seconds=view.limits.reroute_approval_seconds),
+    )
+
+
+def coming_back(order: RerouteOrder, by: str | None, reason: str, floor: FloorNow) -> RerouteReturning:
+    """The first step of the return begins now."""
+    return RerouteReturning(
+        reroute_id=order.reroute_id,
+        at=floor.now,
+        by=by,
+        reason=reason,
+        ends_at=floor.now,
+        steps_done=1,
+        held_percent=order.return_held[0] if order.return_held else 0,
+        tallies=tallies_of(order.terms.scope, floor),
+    )
+
+
+# ------------------------------------------------------------------ by the hour
+
+
+def approval_late(book: OrderBook, order: RerouteOrder, situation: Situation) -> Sequence[RerouteFact]:
+    """Nobody approved it in time."""
+    return (_over(order, "expired", "Nobody approved it in time.", situation),)
+
+
+def start(book: OrderBook, order: RerouteOrder, situation: Situation) -> Sequence[RerouteFact]:
+    """Its hour has come: it starts if the floor is as approved, asks again if not, and is given up when too late."""
+    if order.execute_by is None:
+        raise InvariantError(f"Expected the approved {order.reroute_id} to have an hour to start by, found none")
+    if situation.now >= order.execute_by:
+        return (_over(order, "expired", "It could not start in time after its approval.", situation),)
+    now_preview = preview_of(order.terms, floor_of(book, situation), past(book))
+    view: ReferenceView = situation.boards["reference"]
+    drift = drift_between(order.preview, now_preview, view.limits.reroute_drift_max)
+    if drift is not None:
+        return (asked_again(order, drift, now_preview, situation),)
+    return (begin(order, situation.now),)
+
+
+def come_back(book: OrderBook, order: RerouteOrder, situation: Situation) -> Sequence[RerouteFact]:
+    """Its end has come: the first step of the return. The instants are the order's own, however late this is seen."""
+    if order.ends_at is None:
+        raise InvariantError(f"Expected {order.reroute_id} in force to have an end, found none")
+    first = coming_back(order, None, "its end has come", floor_of(book, situation))
+    return (first.model_copy(update={"ends_at": order.ends_at}),)
+
+
+def step_back(book: OrderBook, order: RerouteOrder, situation: Situation) -> Sequence[RerouteFact]:
+    """A step of the return is done: the next if the scope is well, in force again if not, over after the last."""
+    floor = floor_of(book, situation)
+    view: ReferenceView = situation.boards["reference"]
+    fault = unwell(order.terms.scope, order.tallies, floor)
+    if fault is not None and order.last_end_at is not None and situation.now < order.last_end_at:
+        again = situation.now + timedelta(seconds=view.limits.reroute_fall_back_seconds)
+        ends_at = min(again, order.last_end_at)
+        return (RerouteFellBack(reroute_id=order.reroute_id, at=situation.now, detail=fault, ends_at=ends_at),)
+    if order.return_steps_done >= len(order.return_held):
+        return (_over(order, "ended", fault or "All work is back.", situation),)
+    return (
+        RerouteReturning(
+            reroute_id=order.reroute_id,
+            at=situation.now,
+            reason=fault or "the scope is well",
+            ends_at=order.ends_at or situation.now,
+            steps_done=order.return_steps_done + 1,
+            held_percent=order.return_held[order.return_steps_done],
+            tallies=tallies_of(order.terms.scope, floor),
+        ),
+    )
+
+
+COURSE: Final[Mapping[Phase, Course]] = {
+    Phase.PROPOSED: approval_late,
+    Phase.APPROVED: start,
+    Phase.ACTIVE: come_back,
+    Phase.RETURNING: step_back,
+}
+"""What time does in each phase that is not the end."""
+
+
+def _over(order: RerouteOrder, outcome: Any, detail: str, situation: Situation) -> RerouteOver:
+    return RerouteOver(reroute_id=order.reroute_id, at=situation.now, outcome=outcome, detail=detail)

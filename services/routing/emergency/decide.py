@@ -1,0 +1,420 @@
+"""Emergency's decisions: every phase of a reroute and every command or hour that may meet it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import reduce
+from typing import Any, Final, cast
+
+from services.routing.emergency import course
+from services.routing.emergency.preview import drift_between, preview_of
+from services.routing.emergency.safety import may_approve, may_break_glass, may_propose, scope_fault
+from services.routing.emergency.state import OPEN_MAX, OVER, OrderBook, Phase, moved, next_look, phase_of
+from shared.contracts.message import Message
+from shared.contracts.reference import RerouteDuty
+from shared.contracts.reroute import (
+    BREAK_GLASS_MINUTES_MAX,
+    ApproveReroute,
+    BrokenRule,
+    CancelReroute,
+    CloseReview,
+    EndReroute,
+    ExtendReroute,
+    ProposeReroute,
+    RefuseReroute,
+    RerouteAnswered,
+    RerouteApproved,
+    RerouteCommand,
+    RerouteExtended,
+    RerouteFact,
+    RerouteOrder,
+    RerouteOver,
+    RerouteProposed,
+    ReviewClosed,
+)
+from shared.contracts.reroute import RerouteScope as Scope
+from shared.reference.board import ReferenceView
+from shared.reroutes import IN_FORCE
+from shared.runtime.errors import InvariantError
+from shared.runtime.processor import Event, Facts, Rejection, Situation, TimerFired
+
+ALERTING: Final = frozenset({"alert"})
+"""Sources that propose without a duty of their own, and never more than propose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a rule makes of a command: facts of the reroute's life, and the answer to the sender."""
+
+    facts: tuple[RerouteFact, ...]
+    detail: str
+    code: str = "done"
+
+
+Rule = Callable[[OrderBook, Any, Any, Situation], Done | Rejection]
+
+
+# ------------------------------------------------------------------- proposing
+
+
+def propose(book: OrderBook, order: None, command: ProposeReroute, situation: Situation) -> Done | Rejection:
+    """A new reroute: checked, previewed, and waiting for a second person; with broken glass, in force at once."""
+    breach = _proposal_breach(book, command, situation)
+    if breach is not None:
+        return breach
+    limits = _view(situation).limits
+    floor = course.floor_of(book, situation)
+    preview = preview_of(command.terms, floor, course.past(book))
+    barred = _never(preview.broken_rules, command.terms.drill)
+    if barred is None and command.break_glass:
+        barred = _not_overridden(preview.broken_rules, command.override_rules, _view(situation))
+    if barred is not None:
+        return barred
+    fact = RerouteProposed(
+        reroute_id=command.reroute_id,
+        at=situation.now,
+        by=command.actor,
+        source=command.source,
+        terms=command.terms,
+        preview=preview,
+        approve_by=situation.now + timedelta(seconds=limits.reroute_approval_seconds),
+        return_step_seconds=limits.reroute_return_step_seconds,
+        break_glass=command.break_glass,
+        overridden_rules=command.override_rules if command.break_glass else (),
+    )
+    if not command.break_glass:
+        return Done((fact,), f"Proposed; somebody else must approve it by {fact.approve_by:%H:%M:%S} UTC.")
+    begun = course.begin(moved(None, fact), situation.now)
+    return Done((fact, begun), f"In force until {begun.ends_at:%H:%M:%S} UTC; a review is open and must be closed.")
+
+
+def _proposal_breach(book: OrderBook, command: ProposeReroute, situation: Situation) -> Rejection | None:
+    terms, view = command.terms, _view(situation)
+    fault = scope_fault(terms, view)
+    if fault is not None:
+        return Rejection(*fault)
+    if command.break_glass:
+        barred = _glass_breach(command, view)
+    elif command.source not in ALERTING and not may_propose(_duty(command, view), terms.scope, view):
+        barred = _not_authorised(command, "propose")
+    else:
+        barred = None
+    if barred is not None:
+        return barred
+    if terms.starts_at is not None and terms.starts_at < situation.now:
+        return Rejection("start_past", f"Expected a start to come, found {terms.starts_at:%Y-%m-%d %H:%M:%S} UTC.")
+    if len(book.open_orders()) >= OPEN_MAX:
+        return Rejection("too_many_open", f"Expected fewer than {OPEN_MAX} open reroutes; cancel some first.")
+    return _twin_breach(book, command)
+
+
+def _glass_breach(command: ProposeReroute, view: ReferenceView) -> Rejection | None:
+    if command.source != "person" or not may_break_glass(_duty(command, view), command.terms.scope, view):
+        return _not_authorised(command, "break the glass")
+    if command.terms.minutes > BREAK_GLASS_MINUTES_MAX:
+        return Rejection("too_long", f"Expected at most {BREAK_GLASS_MINUTES_MAX} minutes alone; propose it instead.")
+    if command.terms.starts_at is not None or command.terms.drill:
+        return Rejection("too_long", "Expected a broken glass to start at once and in earnest; propose it instead.")
+    return None
+
+
+def _twin_breach(book: OrderBook, command: ProposeReroute) -> Rejection | None:
+    for other in book.open_orders():
+        if other.phase in IN_FORCE and (other.terms.effect, other.terms.scope, other.terms.percent) == (
+            command.terms.effect,
+            command.terms.scope,
+            command.terms.percent,
+        ):
+            return Rejection(
+                "same_scope_in_force", f"Expected no equal reroute, found {other.reroute_id} in force; extend that one."
+            )
+    return None
+
+
+# ------------------------------------------------------------------- approving
+
+
+def approve(book: OrderBook, order: RerouteOrder, command: ApproveReroute, situation: Situation) -> Done | Rejection:
+    """A second person agrees to the preview; the reroute starts at once unless its hour is yet to come."""
+    breach = _approval_breach(order, command, situation)
+    if breach is not None:
+        return breach
+    limits = _view(situation).limits
+    now_preview = preview_of(order.terms, course.floor_of(book, situation), course.past(book))
+    drift = drift_between(order.preview, now_preview, limits.reroute_drift_max)
+    if drift is not None:
+        fact = course.asked_again(order, drift, now_preview, situation)
+        return Done((fact,), f"{drift} Look at the new preview and approve that.", "preview_changed")
+    barred = _never(now_preview.broken_rules, order.terms.drill) or _not_overridden(
+        now_preview.broken_rules, command.override_rules, _view(situation)
+    )
+    if barred is not None:
+        return barred
+    starts_at = order.terms.starts_at or situation.now
+    agreed = RerouteApproved(
+        reroute_id=order.reroute_id,
+        at=situation.now,
+        by=command.actor,
+        reason=command.reason,
+        preview_sha256=order.preview.sha256,
+        overridden_rules=command.override_rules,
+        execute_by=max(starts_at, situation.now) + timedelta(seconds=limits.reroute_execution_seconds),
+    )
+    if starts_at > situation.now:
+        return Done((agreed,), f"Approved; it starts at {starts_at:%Y-%m-%d %H:%M:%S} UTC.")
+    begun = course.begin(moved(order, agreed), situation.now)
+    return Done((agreed, begun), f"In force until {begun.ends_at:%H:%M:%S} UTC.")
+
+
+def _approval_breach(order: RerouteOrder, command: ApproveReroute, situation: Situation) -> Rejection | None:
+    view = _view(situation)
+    if command.actor == order.proposed_by:
+        return Rejection("own_proposal", f"Expected somebody other than {order.proposed_by}, who proposed it.")
+    if not may_approve(_duty(command, view), order.terms.scope, view):
+        return _not_authorised(command, "approve")
+    if situation.now >= order.approve_by:
+        return Rejection("wrong_phase", f"Expected an approval by {order.approve_by:%H:%M:%S} UTC; propose it anew.")
+    if command.preview_sha256 != order.preview.sha256:
+        return Rejection("preview_changed", "Expected the hash of the preview as it stands; look at it and try again.")
+    return None
+
+
+def _never(broken: Sequence[BrokenRule], drill: bool) -> Rejection | None:
+    """What no name overrides: a drill that breaks a rule, a rule that holds for everybody."""
+    if drill and broken:
+        return Rejection("drill_breaks_rule", f"CAPACITY_CHECK_FAILED: {broken[0].detail}")
+    fixed = [rule for rule in broken if not rule.overridable]
+    return Rejection("rule_not_overridable", fixed[0].detail) if fixed else None
+
+
+def _not_overridden(broken: Sequence[BrokenRule], named: Sequence[str], view: ReferenceView) -> Rejection | None:
+    """Whoever lets it start names every rule that it breaks, and no name that is none."""
+    unknown = sorted(set(named) - set(view.reroute_rules))
+    if unknown:
+        return Rejection("rule_unknown", f"Expected names of safety rules, found {', '.join(unknown)}.")
+    missing = [rule for rule in broken if rule.rule_id not in named]
+    if not missing:
+        return None
+    names = ", ".join(rule.rule_id for rule in missing)
+    return Rejection("rules_broken", f"{missing[0].detail} Override by naming: {names}.")
+
+
+def refuse_it(book: OrderBook, order: RerouteOrder, command: RefuseReroute, situation: Situation) -> Done | Rejection:
+    """An approver says no; not the proposer, who cancels instead."""
+    if command.actor == order.proposed_by:
+        return Rejection("own_proposal", "Expected the proposer to cancel, not to refuse.")
+    view = _view(situation)
+    if not may_approve(_duty(command, view), order.terms.scope, view):
+        return _not_authorised(command, "refuse")
+    return Done((_over(order, command, "refused", situation),), "Refused.")
+
+
+# ---------------------------------------------------------------- while it lives
+
+
+def cancel(book: OrderBook, order: RerouteOrder, command: CancelReroute, situation: Situation) -> Done | Rejection:
+    """Stop it where it stands. Anybody on duty for the scope may, and who proposed it."""
+    if not _on_duty(order, command, situation):
+        return _not_authorised(command, "cancel")
+    return Done((_over(order, command, "cancelled", situation),), "Cancelled; nothing of it is in force any more.")
+
+
+def extend(book: OrderBook, order: RerouteOrder, command: ExtendReroute, situation: Situation) -> Done | Rejection:
+    """Keep it in force for longer, counted from its end (or from now, when it has begun to return)."""
+    view = _view(situation)
+    if not may_approve(_duty(command, view), order.terms.scope, view):
+        return _not_authorised(command, "extend")
+    if order.ends_at is None or order.last_end_at is None:
+        raise InvariantError(f"Expected {order.reroute_id} in force to have an end, found none")
+    ends_at = max(order.ends_at, situation.now) + timedelta(minutes=command.minutes)
+    if ends_at > order.last_end_at:
+        return Rejection(
+            "too_long", f"Expected an end by {order.last_end_at:%Y-%m-%d %H:%M:%S} UTC, found {ends_at:%H:%M:%S}."
+        )
+    fact = RerouteExtended(
+        reroute_id=order.reroute_id, at=situation.now, by=command.actor, reason=command.reason, ends_at=ends_at
+    )
+    return Done((fact,), f"In force until {ends_at:%Y-%m-%d %H:%M:%S} UTC.")
+
+
+def end(book: OrderBook, order: RerouteOrder, command: EndReroute, situation: Situation) -> Done | Rejection:
+    """Let the work come back from now on."""
+    if not _on_duty(order, command, situation):
+        return _not_authorised(command, "end")
+    fact = course.coming_back(order, command.actor, command.reason, course.floor_of(book, situation))
+    return Done((fact,), f"Returning: {fact.held_percent} % still held, all back by itself.")
+
+
+def end_again(book: OrderBook, order: RerouteOrder, command: EndReroute, situation: Situation) -> Done | Rejection:
+    """It is on its way back already."""
+    return Done((), "Nothing to change: it is so already.", "noted")
+
+
+def close_review(book: OrderBook, order: RerouteOrder, command: CloseReview, situation: Situation) -> Done | Rejection:
+    """Somebody else who approves such reroutes answers for the broken glass."""
+    if order.review != "open":
+        return Rejection("nothing_to_review", f"Expected an open review of {order.reroute_id}, found none.")
+    if command.actor == order.proposed_by:
+        return Rejection("own_proposal", f"Expected somebody other than {order.proposed_by}, who broke the glass.")
+    view = _view(situation)
+    if not may_approve(_duty(command, view), order.terms.scope, view):
+        return _not_authorised(command, "review")
+    fact = ReviewClosed(reroute_id=order.reroute_id, at=situation.now, by=command.actor, words=command.reason)
+    return Done((fact,), "The review is closed.")
+
+
+def not_now(book: OrderBook, order: RerouteOrder, command: RerouteCommand, situation: Situation) -> Rejection:
+    """The command does not fit where the reroute is."""
+    return Rejection("wrong_phase", f"Expected a reroute that this fits, found {order.reroute_id} {order.phase}.")
+
+
+def taken(book: OrderBook, order: RerouteOrder, command: ProposeReroute, situation: Situation) -> Rejection:
+    """The id is another proposal's."""
+    return Rejection("conflict", f"Expected a reroute id of its own, found {order.reroute_id} proposed already.")
+
+
+def unheard_of(book: OrderBook, order: None, command: RerouteCommand, situation: Situation) -> Rejection:
+    """Nobody proposed it, or it is long over."""
+    return Rejection("unknown_reroute", f"Expected a reroute that is known, found none named {command.reroute_id}.")
+
+
+def _rules() -> dict[tuple[Phase, type[Event]], Rule]:
+    """Every phase with every command; what is not named here does not fit."""
+    kinds: tuple[type[RerouteCommand], ...] = (
+        ProposeReroute,
+        ApproveReroute,
+        RefuseReroute,
+        CancelReroute,
+        ExtendReroute,
+        EndReroute,
+        CloseReview,
+    )
+    table: dict[tuple[Phase, type[Event]], Rule] = {(phase, kind): not_now for phase in Phase for kind in kinds}
+    table |= {(phase, ProposeReroute): taken for phase in Phase}
+    table |= {(Phase.NEW, kind): unheard_of for kind in kinds}
+    table |= {(phase, CloseReview): close_review for phase in (Phase.ACTIVE, Phase.RETURNING, *OVER)}
+    table |= {(phase, CancelReroute): cancel for phase in Phase if phase not in OVER and phase is not Phase.NEW}
+    table |= {(phase, ExtendReroute): extend for phase in (Phase.ACTIVE, Phase.RETURNING)}
+    return table
+
+
+RULES: Final[Mapping[tuple[Phase, type[Event]], Rule]] = _rules() | {
+    (Phase.NEW, ProposeReroute): propose,
+    (Phase.PROPOSED, ApproveReroute): approve,
+    (Phase.PROPOSED, RefuseReroute): refuse_it,
+    (Phase.ACTIVE, EndReroute): end,
+    (Phase.RETURNING, EndReroute): end_again,
+}
+
+
+# --------------------------------------------------------------------- the law
+
+
+def decide(book: OrderBook, event: Event, situation: Situation) -> Facts | Rejection:
+    """The facts that follow from one event, or a refusal. Pure: reads the book, never moves it."""
+    match event:
+        case TimerFired():
+            return _due(book, situation)
+        case RerouteCommand():
+            return _obey(book, event, situation)
+        case _:
+            raise InvariantError(f"Expected an event of emergency, found {event.kind_name()}")
+
+
+def _due(book: OrderBook, situation: Situation) -> Facts:
+    """Every order whose hour has come, in the order of proposal."""
+    facts: list[Message] = []
+    for order in book.open_orders():
+        at = next_look(order)
+        if at is not None and at <= situation.now:
+            facts += told(order, course.COURSE[phase_of(order)](book, order, situation))
+    return facts
+
+
+def _obey(book: OrderBook, command: RerouteCommand, situation: Situation) -> Facts | Rejection:
+    """A command that was answered before keeps its answer; any other meets its rule."""
+    answer = book.answers.get(command.command_id)
+    if answer is not None:
+        if answer.fingerprint == fingerprint_of(command):
+            return ()
+        return Rejection("conflict", f"Expected a new command id, found {command.command_id} used for something else.")
+    order = book.orders.get(command.reroute_id)
+    done = RULES[phase_of(order), type(command)](book, order, command, situation)
+    if isinstance(done, Rejection):
+        return done
+    return (*told(order, done.facts), _answer(command, done.code, done.detail, situation))
+
+
+def told(order: RerouteOrder | None, facts: Sequence[RerouteFact]) -> Sequence[Message]:
+    """The facts of one reroute's life, and the reroute as it then stands, for the boards."""
+    if not facts:
+        return ()
+    after = reduce(moved, facts, order)
+    return (*facts, *(() if after is None else (after,)))
+
+
+def refuse(book: OrderBook, event: Event, rejection: Rejection, situation: Situation) -> Facts:
+    """The refusal as a fact."""
+    if not isinstance(event, RerouteCommand):
+        raise InvariantError(f"Expected only commands to be refused, found {rejection.code} of {type(event).__name__}")
+    return (_answer(event, rejection.code, rejection.detail, situation),)
+
+
+def key(event: Message) -> str | None:
+    """The one book."""
+    return event.key
+
+
+def fingerprint_of(command: RerouteCommand) -> str:
+    """A hash of what the command asks for: everything but when it was sent."""
+    return hashlib.sha256(command.model_dump_json(exclude={"issued_at"}).encode()).hexdigest()
+
+
+# ------------------------------------------------------------------------ parts
+
+
+def _answer(command: RerouteCommand, code: str, detail: str, situation: Situation) -> RerouteAnswered:
+    return RerouteAnswered(
+        reroute_id=command.reroute_id,
+        at=situation.now,
+        command_id=command.command_id,
+        actor=command.actor,
+        fingerprint=fingerprint_of(command),
+        code=cast(Any, code),  # the contract checks it against the codes that it knows
+        detail=detail,
+    )
+
+
+def _over(order: RerouteOrder, command: RerouteCommand, outcome: str, situation: Situation) -> RerouteOver:
+    return RerouteOver(
+        reroute_id=order.reroute_id,
+        at=situation.now,
+        by=command.actor,
+        outcome=cast(Any, outcome),
+        detail=command.reason,
+    )
+
+
+def _view(situation: Situation) -> ReferenceView:
+    view: ReferenceView = situation.boards["reference"]
+    return view
+
+
+def _duty(command: RerouteCommand, view: ReferenceView) -> RerouteDuty | None:
+    return view.reroute_duties.get(command.actor)
+
+
+def _on_duty(order: RerouteOrder, command: RerouteCommand, situation: Situation) -> bool:
+    view = _view(situation)
+    duty = _duty(command, view)
+    scope: Scope = order.terms.scope
+    return command.actor == order.proposed_by or may_propose(duty, scope, view) or may_approve(duty, scope, view)
+
+
+def _not_authorised(command: RerouteCommand, what: str) -> Rejection:
+    return Rejection(
+        "not_authorised", f"Expected {command.actor} on duty to {what} reroutes of this scope; ask who is on call."
+    )

@@ -1,0 +1,79 @@
+"""The floor as emergency sees it: who is present and able, what waits where, what already keeps work away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from services.routing import eligibility
+from services.routing.boards import LoadView
+from services.routing.eligibility import Rulebook
+from shared.contracts.reference import Team
+from shared.contracts.reroute import RerouteOrder, RerouteScope, RerouteTerms
+from shared.contracts.routing import LoadSnapshot
+from shared.reroutes import covers_team, covers_work_type, share_now
+
+
+@dataclass(frozen=True, slots=True)
+class FloorNow:
+    """The boards at one instant.
+
+    Holds:   `in_force` are the orders that hold work back now; counts are of people present and allowed to work.
+    """
+
+    book: Rulebook
+    loads: LoadView
+    in_force: tuple[RerouteOrder, ...]
+    now: datetime
+
+    @classmethod
+    def of(cls, boards: Mapping[str, Any], orders: Iterable[RerouteOrder], now: datetime) -> FloorNow:
+        """The floor in a situation's boards, with these orders."""
+        holding = tuple(order for order in orders if share_now(order, now) > 0)
+        return cls(Rulebook.of(boards), boards["load"], holding, now)
+
+    def teams(self) -> list[Team]:
+        """Every team, by id."""
+        return [self.book.reference.teams[team_id] for team_id in sorted(self.book.reference.teams)]
+
+    def load(self, team_id: str) -> LoadSnapshot | None:
+        """How full the desk said that it is."""
+        return self.loads.get(team_id)
+
+    def able(self, team: Team, work_type: str) -> int:
+        """How many of the team are present and may do the work type."""
+        load = self.load(team.id)
+        return 0 if load is None else sum(1 for person in load.present if self._may(team, person, work_type))
+
+    def able_to_do(self, team: Team, step: str) -> int:
+        """How many of the team are present and may do the step for some business type."""
+        load = self.load(team.id)
+        if load is None:
+            return 0
+        return sum(1 for person in load.present if any(self._may(team, person, w) for w in self._types(person, step)))
+
+    def _types(self, person: str, step: str) -> list[str]:
+        operator = self.book.reference.operators.get(person)
+        return [] if operator is None else [w for w in operator.work_types if w.rpartition("/")[2] == step]
+
+    def _may(self, team: Team, person: str, work_type: str) -> bool:
+        operator, provider = self.book.member(team.id, person), self.book.provider_of(team.id)
+        if operator is None or provider is None or work_type not in operator.work_types:
+            return False
+        return not eligibility.suspended(operator, provider, self.book.standing)
+
+    def held_back(self, team: Team, work_type: str) -> float:
+        """The greatest share of this work that an order in force keeps away from the team."""
+        return max((share_now(o, self.now) for o in self.in_force if holds(o.terms, team, work_type)), default=0.0)
+
+
+def holds(terms: RerouteTerms, team: Team, work_type: str) -> bool:
+    """The terms keep at least some of this work away from the team."""
+    return terms.effect != "local" and covers_team(terms.scope, team) and covers_work_type(terms.scope, work_type)
+
+
+def touched_teams(scope: RerouteScope, teams: Iterable[Team]) -> list[Team]:
+    """The teams that lie in the scope."""
+    return [team for team in teams if covers_team(scope, team)]

@@ -1,0 +1,55 @@
+"""Whether a scope is well while its work comes back: acceptance, lease expiries, completions."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from services.routing.emergency.floor import FloorNow, touched_teams
+from shared.contracts.reroute import RerouteScope, TeamTally
+from shared.contracts.routing import DeskTally
+
+SILENT_SECONDS_MAX: Final = 45.0  # a desk tells its load at least every ten seconds while anything is there
+EXPIRED_SHARE_MAX: Final = 0.2
+EVIDENCE_MIN: Final = 5  # assignments; a share of fewer says nothing
+STALLED_MIN: Final = 10  # accepted in one step and nothing completed
+
+
+def tallies_of(scope: RerouteScope, floor: FloorNow) -> tuple[TeamTally, ...]:
+    """What the scope's desks have counted so far."""
+    return tuple(_tally(floor, team.id) for team in touched_teams(scope, floor.teams()))
+
+
+def unwell(scope: RerouteScope, before: tuple[TeamTally, ...], floor: FloorNow) -> str | None:
+    """What is wrong with the scope since the step began, in a sentence; `None` when it is well.
+
+    Holds:   a team to which nothing came is well as long as somebody is there; a desk that says nothing is not.
+    """
+    for team in touched_teams(scope, floor.teams()):
+        load = floor.load(team.id)
+        if load is None or (floor.now - load.at).total_seconds() > SILENT_SECONDS_MAX:
+            return f"Expected the desk of {team.id} to tell its load, heard nothing."
+        if not load.present:
+            return f"Expected somebody present at {team.id}, found nobody."
+    known = {tally.team_id: tally for tally in before}
+    for tally in tallies_of(scope, floor):
+        fault = _fault(known.get(tally.team_id, tally), tally)
+        if fault is not None:
+            return fault
+    return None
+
+
+def _fault(before: TeamTally, now: TeamTally) -> str | None:
+    accepted, expired = now.accepted - before.accepted, now.expired - before.expired
+    if accepted + expired >= EVIDENCE_MIN and expired > EXPIRED_SHARE_MAX * (accepted + expired):
+        return f"Expected at most {EXPIRED_SHARE_MAX:.0%} of leases to run out at {now.team_id}, found {expired}."
+    if accepted >= STALLED_MIN and now.completed == before.completed:
+        return f"Expected completions at {now.team_id}, found none of {accepted} accepted."
+    return None
+
+
+def _tally(floor: FloorNow, team_id: str) -> TeamTally:
+    load = floor.load(team_id)
+    told = (None if load is None else load.tally) or DeskTally()
+    return TeamTally(
+        team_id=team_id, accepted=told.accepted, expired=told.expired, completed=told.completed, late=told.late
+    )

@@ -1,0 +1,69 @@
+"""What emergency counts: reroutes by effect and phase, how fast they were approved, what was refused."""
+
+from __future__ import annotations
+
+from collections import Counter as Count
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import Final
+
+from prometheus_client import Counter, Histogram
+
+from shared.contracts import reroute, routing
+from shared.contracts.message import Message
+from shared.reroutes import STRENGTH, RerouteView, held_percent
+from shared.runtime.levels import Level, Read, Reading
+
+IN_FORCE: Final = Level("opsfloor_reroutes_in_force", "Reroutes that hold work back now", ("effect",))
+REVIEWS: Final = Level("opsfloor_reroute_reviews_open", "Broken glasses that nobody has answered for yet")
+CAME: Final = Counter("opsfloor_reroutes_total", "Reroutes that came into a phase", ["effect", "phase"])
+APPROVAL: Final = Histogram(
+    "opsfloor_reroute_approval_seconds", "From proposal to approval", buckets=(5, 15, 30, 60, 120, 300, 600, 900, 3600)
+)
+ANSWERS: Final = Counter("opsfloor_reroute_commands_total", "Commands about reroutes", ["code"])
+FELL_BACK: Final = Counter("opsfloor_reroute_fall_backs_total", "Returns that were not well and fell back")
+DRIFTED: Final = Counter("opsfloor_reroute_drifts_total", "Approvals that asked again because the floor had moved")
+ITEMS: Final = Counter("opsfloor_reroute_items_moved_total", "Items that left a desk by a reroute", ["team"])
+
+_phases: Final[dict[str, str]] = {}  # of those that are not over
+
+
+def measure(facts: Sequence[Message], now: datetime) -> None:
+    """Count what was decided."""
+    for fact in facts:
+        match fact:
+            case reroute.RerouteOrder():
+                _came(fact)
+            case reroute.RerouteAnswered():
+                ANSWERS.labels(fact.code).inc()
+            case reroute.RerouteFellBack():
+                FELL_BACK.inc()
+            case reroute.RerouteDrifted():
+                DRIFTED.inc()
+            case routing.WorkReleased() if fact.reroute_id is not None:
+                ITEMS.labels(fact.team_id).inc()
+            case _:
+                continue
+
+
+def _came(order: reroute.RerouteOrder) -> None:
+    known = _phases.pop(order.reroute_id, None)
+    if known != order.phase:
+        CAME.labels(order.terms.effect, order.phase).inc()
+        if known == "proposed" and order.approved_at is not None:
+            APPROVAL.observe((order.approved_at - order.proposed_at).total_seconds())
+    if order.over_at is None:
+        _phases[order.reroute_id] = order.phase
+
+
+def reroute_levels(view: RerouteView, now: Callable[[], datetime]) -> Read:
+    """Read the reroutes off their board; what is in force the clock tells."""
+
+    def read() -> Iterator[Reading]:
+        instant = now()
+        held = Count(order.terms.effect for order in view.acting.values() if held_percent(order, instant))
+        for effect in sorted(STRENGTH):
+            yield IN_FORCE, (effect,), float(held[effect])
+        yield REVIEWS, (), float(len(view.reviews))
+
+    return read

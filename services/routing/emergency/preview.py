@@ -1,0 +1,179 @@
+"""What a reroute would do to the floor as it is now: a fluid calculation over the boards, the same for everybody."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from services.routing.emergency.floor import FloorNow, holds, touched_teams
+from services.routing.emergency.safety import broken_rules
+from shared.contracts.reference import Team
+from shared.contracts.reroute import Preview, RerouteOrder, RerouteTerms, SkillForecast, TakerForecast
+from shared.contracts.routing import LoadByWorkType
+from shared.reroutes import MOVES_QUEUE
+
+ITEMS_TOLERATED: Final = 50  # drift below this is noise, whatever share of the preview it is
+STEPS: Final = ("entry", "arbitration", "review", "authorisation")
+
+
+def preview_of(terms: RerouteTerms, floor: FloorNow, past: Sequence[RerouteOrder] = ()) -> Preview:
+    """What the terms would do now.
+
+    Shape:   one forecast per work type that waits in the scope or that somebody present there may do, by name.
+    Holds:   a scope that narrows by region or data class is counted as if all work of its types were meant: boards
+             know no more, and a preview errs on the side of more;
+             people are shared by all work of their team, so a wait is the teams' whole backlog over all who are there.
+    Errors:  never raises; nobody there gives no wait and a dead end.
+    """
+    skills = tuple(_forecast(terms, floor, work_type) for work_type in _work_types(terms, floor))
+    scope_teams = touched_teams(terms.scope, floor.teams())
+    in_hand = sum(load.in_hand for team in scope_teams if (load := floor.load(team.id)) is not None)
+    bare = Preview(
+        taken_at=floor.now,
+        sha256="",
+        items_moving=sum(skill.moves for skill in skills),
+        in_hand_moving=in_hand if terms.effect == "recall" else 0,
+        skills=skills,
+        dead_ends=tuple(skill.work_type for skill in skills if skill.dead_end),
+        broken_rules=tuple(broken_rules(terms, floor, past)),
+        also_in_force=tuple(sorted(order.reroute_id for order in floor.in_force)),
+    )
+    return bare.model_copy(update={"sha256": hash_of(bare)})
+
+
+def hash_of(preview: Preview) -> str:
+    """What an approver agrees to: everything but the instant at which it was taken."""
+    return hashlib.sha256(preview.model_dump_json(exclude={"taken_at", "sha256"}).encode()).hexdigest()
+
+
+def drift_between(approved: Preview, now: Preview, drift_max: float) -> str | None:
+    """How the floor has moved away from what was approved, in a sentence; `None` while it is near enough.
+
+    Units:   `drift_max` is a share of the approved figure; below `ITEMS_TOLERATED` items nothing counts.
+    """
+    ends = sorted(set(now.dead_ends) - set(approved.dead_ends))
+    if ends:
+        return f"Expected somebody left for {', '.join(ends)} as approved, found nobody."
+    rules = sorted({rule.rule_id for rule in now.broken_rules} - {rule.rule_id for rule in approved.broken_rules})
+    if rules:
+        return f"Expected no more rules broken than approved, found {', '.join(rules)}."
+    for what, before, after in (
+        ("items to move", approved.items_moving, now.items_moving),
+        ("predicted misses", _misses(approved), _misses(now)),
+    ):
+        if abs(after - before) > max(ITEMS_TOLERATED, drift_max * before):
+            return f"Expected about {before} {what} as approved, found {after}."
+    return None
+
+
+def _misses(preview: Preview) -> int:
+    return sum(skill.misses_with for skill in preview.skills)
+
+
+def _work_types(terms: RerouteTerms, floor: FloorNow) -> list[str]:
+    found: set[str] = set()
+    for team in touched_teams(terms.scope, floor.teams()):
+        load = floor.load(team.id)
+        if load is not None:
+            found |= {part.work_type for part in load.queued}
+            people = (floor.book.member(team.id, person) for person in load.present)
+            found |= {work_type for person in people if person is not None for work_type in person.work_types}
+    return sorted(work_type for work_type in found if _meant(terms, work_type))
+
+
+def _meant(terms: RerouteTerms, work_type: str) -> bool:
+    scope = terms.scope
+    return (not scope.work_types or work_type in scope.work_types) and (
+        not scope.business_types or work_type.rpartition("/")[0] in scope.business_types
+    )
+
+
+def _forecast(terms: RerouteTerms, floor: FloorNow, work_type: str) -> SkillForecast:
+    share = terms.percent / 100
+    without = {team.id: (1 - floor.held_back(team, work_type)) for team in floor.teams()}
+    with_it = {
+        team.id: min(without[team.id], 1 - share) if holds(terms, team, work_type) else without[team.id]
+        for team in floor.teams()
+    }
+    queued = [(team, part) for team in floor.teams() for part in _queued(floor, team, work_type)]
+    moving = [part for team, part in queued if terms.effect in MOVES_QUEUE and holds(terms, team, work_type)]
+    moves, count = sum(part.queued for part in moving), sum(part.queued for _, part in queued)
+    people_without, people_with = (_people(floor, work_type, open_share) for open_share in (without, with_it))
+    wait_without = _wait(floor, work_type, without, people_without, 0.0)
+    wait_with = _wait(floor, work_type, with_it, people_with, sum(part.standard_seconds for part in moving))
+    oldest = max((_age(floor, part) for _, part in queued), default=0.0)
+    allowed = _seconds_allowed(floor, work_type)
+    return SkillForecast(
+        work_type=work_type,
+        moves=moves,
+        queued=count,
+        people_without=round(people_without),
+        people_with=round(people_with),
+        takers=tuple(_takers(floor, work_type, with_it)),
+        wait_seconds_without=wait_without,
+        wait_seconds_with=wait_with,
+        misses_without=misses(count, oldest, wait_without, allowed),
+        misses_with=misses(count, oldest, wait_with, allowed),
+        dead_end=people_with <= 0 and (people_without > 0 or count > 0),
+    )
+
+
+def misses(count: int, oldest_seconds: float, wait_seconds: float | None, allowed_seconds: float) -> int:
+    """How many of the queue end too late, if ages fall evenly from the oldest to now and waits rise evenly to the last.
+
+    Holds:   the item at share x of the queue is `oldest * (1 - x) + wait * x` old when it is done.
+    """
+    if wait_seconds is None:
+        return count
+    slope = wait_seconds - oldest_seconds
+    if slope == 0:
+        return count if oldest_seconds > allowed_seconds else 0
+    crossing = min(1.0, max(0.0, (allowed_seconds - oldest_seconds) / slope))
+    return round(count * (1 - crossing if slope > 0 else crossing))
+
+
+def _queued(floor: FloorNow, team: Team, work_type: str) -> Iterator[LoadByWorkType]:
+    load = floor.load(team.id)
+    if load is not None:
+        yield from (part for part in load.queued if part.work_type == work_type)
+
+
+def _people(floor: FloorNow, work_type: str, open_share: dict[str, float]) -> float:
+    return sum(floor.able(team, work_type) * open_share[team.id] for team in floor.teams())
+
+
+def _takers(floor: FloorNow, work_type: str, open_share: dict[str, float]) -> Iterator[TakerForecast]:
+    for team in floor.teams():
+        people = floor.able(team, work_type)
+        if people and open_share[team.id] > 0:
+            yield TakerForecast(team_id=team.id, people=people)
+
+
+def _wait(
+    floor: FloorNow, work_type: str, open_share: dict[str, float], people: float, moved_seconds: float
+) -> float | None:
+    if people <= 0:
+        return None
+    backlog = moved_seconds
+    for team in floor.teams():
+        load = floor.load(team.id)
+        if load is not None and open_share[team.id] > 0 and floor.able(team, work_type):
+            backlog += sum(part.standard_seconds for part in load.queued)
+    return round(backlog / people, 1)
+
+
+def _age(floor: FloorNow, part: LoadByWorkType) -> float:
+    oldest = part.oldest_requested_at
+    return 0.0 if oldest is None else max(0.0, (floor.now - oldest).total_seconds())
+
+
+def _seconds_allowed(floor: FloorNow, work_type: str) -> float:
+    """The service level less the standard time of this and the later steps; of work never heard of, an hour."""
+    business_type, _, step = work_type.rpartition("/")
+    template = floor.book.reference.business_types.get(business_type)
+    if template is None:
+        return 3600.0
+    later = STEPS[STEPS.index(step) :] if step in STEPS else ()
+    standard: float = sum(getattr(template.standard, name) for name in later)
+    return max(0.0, template.sla_seconds - standard)

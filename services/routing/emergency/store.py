@@ -1,0 +1,47 @@
+"""How the book lies in the store: one row per order and per remembered answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from pydantic import TypeAdapter
+
+from services.routing.emergency.state import Answer, OrderBook
+from shared.contracts.reroute import RerouteOrder
+from shared.runtime.errors import InvariantError
+
+ANSWER: Final = TypeAdapter(Answer)
+
+
+class BookTable:
+    """The rows of the book of reroutes."""
+
+    name = "emergency"
+
+    def read(self, key: str, rows: Mapping[str, bytes]) -> OrderBook:
+        """Build the book from its rows. Errors: `InvariantError` for a part that no book writes."""
+        book = OrderBook()
+        for part, body in rows.items():
+            noun = part.partition("/")[0]
+            if noun == "order":
+                order = RerouteOrder.model_validate_json(body)
+                book.orders[order.reroute_id] = order
+            elif noun == "answer":
+                answer = ANSWER.validate_json(body)
+                book.answers[answer.command_id] = answer
+            else:
+                raise InvariantError(f"Expected a part of the book of reroutes, found {part!r}")
+        return book
+
+    def write(self, state: OrderBook) -> Mapping[str, bytes | None]:
+        """The rows that changed since the last call; `None` for one that is gone."""
+        changed = {part: _row(content) for part, content in state.dirty.items()}
+        state.dirty.clear()
+        return changed
+
+
+def _row(content: RerouteOrder | Answer | None) -> bytes | None:
+    if content is None:
+        return None
+    return content.model_dump_json().encode() if isinstance(content, RerouteOrder) else ANSWER.dump_json(content)

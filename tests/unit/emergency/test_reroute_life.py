@@ -1,0 +1,303 @@
+"""The life of a reroute: from proposal to return, and every way in which it is kept from starting."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shared.contracts.reference import RerouteRule
+from shared.contracts.reroute import (
+    ApproveReroute,
+    CancelReroute,
+    CloseReview,
+    EndReroute,
+    ExtendReroute,
+    ProposeReroute,
+    RefuseReroute,
+    RerouteScope,
+)
+from tests.unit.emergency.control_room import CHEN, LIN, MO, NORTH, ControlRoom, desk_load, terms
+from tests.unit.routing.floor import NOW
+
+
+def proposed(room: ControlRoom, actor: str = LIN, **changes: Any) -> str:
+    """Propose r1; returns the answer's code."""
+    extra = {name: changes.pop(name) for name in ("break_glass", "override_rules", "source") if name in changes}
+    return room.ask(ProposeReroute, actor, "r1", terms=terms(**changes), **extra)
+
+
+def in_force() -> ControlRoom:
+    """A room whose r1 has been approved and is in force."""
+    room = ControlRoom()
+    assert (proposed(room), room.approve()) == ("done", "done")
+    return room
+
+
+def test_two_people_put_a_reroute_in_force_and_time_brings_it_back() -> None:
+    """Proposed by one, approved by another, in force for its minutes, back in three steps, over."""
+    room = in_force()
+    assert room.order().phase == "active"
+    assert room.order().ends_at == NOW + timedelta(minutes=60)
+    room.wait(3599)
+    assert room.order().phase == "active"
+    for held in (75, 50, 25):
+        room.everybody_well(60)
+        room.wait(1 if held == 75 else 60)
+        assert room.order().phase == "returning"
+        assert room.order().return_held[room.order().return_steps_done - 1] == held
+    room.everybody_well(60)
+    room.wait(60)
+    assert room.order().phase == "ended"
+
+
+def test_nobody_approves_their_own_proposal() -> None:
+    """Two people, always."""
+    room = ControlRoom()
+    proposed(room)
+    assert room.approve(LIN) == "own_proposal"
+    assert room.order().phase == "proposed"
+
+
+@pytest.mark.parametrize(("actor", "code"), [(MO, "not_authorised"), ("stranger", "not_authorised")])
+def test_who_is_not_on_duty_for_the_scope_approves_nothing(actor: str, code: str) -> None:
+    """The reference data say who approves what; unknown is a no."""
+    room = ControlRoom()
+    proposed(room)
+    assert room.approve(actor) == code
+
+
+def test_a_proposer_proposes_only_where_they_are_on_duty() -> None:
+    """Mo proposes for centre n, not for s."""
+    room = ControlRoom()
+    assert proposed(room, MO) == "done"
+    assert room.ask(ProposeReroute, MO, "r2", terms=terms(scope=RerouteScope(centres=("s",)))) == "not_authorised"
+
+
+def test_an_alert_proposes_and_never_more() -> None:
+    """The alert needs no duty to propose, and no glass breaks for it."""
+    room = ControlRoom()
+    assert proposed(room, "alertmanager", source="alert") == "done"
+    assert room.order().phase == "proposed"
+    glass = room.ask(ProposeReroute, LIN, "r2", terms=terms(minutes=5), source="alert", break_glass=True)
+    assert glass == "not_authorised"
+
+
+def test_an_unapproved_proposal_expires() -> None:
+    """Fifteen minutes by default, then it must be proposed anew."""
+    room = ControlRoom()
+    proposed(room)
+    room.wait(899)
+    assert room.order().phase == "proposed"
+    room.wait(1)
+    assert room.order().phase == "expired"
+    assert room.approve() == "wrong_phase"
+
+
+def test_an_approval_that_could_not_be_carried_out_in_time_expires() -> None:
+    """Execution has an expiry of its own: a service that wakes up too late starts nothing old."""
+    room = ControlRoom()
+    proposed(room, starts_at=NOW + timedelta(minutes=30))
+    room.approve()
+    assert room.order().phase == "approved"
+    room.now = NOW + timedelta(minutes=41)
+    room.fire("orders")
+    assert room.order().phase == "expired"
+
+
+def test_a_reroute_for_later_starts_at_its_hour() -> None:
+    """Approved now, in force then."""
+    room = ControlRoom()
+    proposed(room, starts_at=NOW + timedelta(minutes=30))
+    room.approve()
+    room.wait(1800)
+    assert room.order().phase == "active"
+    assert room.order().started_at == NOW + timedelta(minutes=30)
+
+
+def test_a_floor_that_drifted_stops_the_approval_and_asks_again() -> None:
+    """What the approver saw is no longer so: a new preview, a new approval."""
+    room = ControlRoom()
+    proposed(room)
+    old = room.order().preview
+    room.tell_load(desk_load("north", ("ann", "bob"), 500))
+    assert room.approve() == "preview_changed"
+    assert (room.order().phase, room.order().preview.items_moving) == ("proposed", 500)
+    assert room.ask(ApproveReroute, CHEN, preview_sha256=old.sha256) == "preview_changed"
+    assert room.approve() == "done"
+
+
+def test_a_floor_that_drifted_before_the_hour_stops_the_start() -> None:
+    """The same at the start of a reroute for later."""
+    room = ControlRoom()
+    proposed(room, starts_at=NOW + timedelta(minutes=5))
+    room.approve()
+    room.tell_load(desk_load("south", ()))
+    room.wait(300)
+    assert room.order().phase == "proposed"
+    assert room.order().approved_by is None
+    assert room.order().preview.dead_ends != ()
+
+
+def test_a_broken_glass_acts_at_once_for_half_an_hour_and_must_be_answered_for() -> None:
+    """One person, at most thirty minutes, and a review closed in words by another."""
+    room = ControlRoom()
+    assert proposed(room, minutes=31, break_glass=True) == "too_long"
+    assert proposed(room, minutes=30, break_glass=True) == "done"
+    assert (room.order().phase, room.order().review) == ("active", "open")
+    assert room.ask(ExtendReroute, CHEN, minutes=1) == "too_long"
+    assert room.ask(CloseReview, LIN) == "own_proposal"
+    assert room.ask(CloseReview, CHEN, reason="rightly so") == "done"
+    assert room.order().review_words == "chen: rightly so"
+    assert room.ask(CloseReview, CHEN) == "nothing_to_review"
+
+
+def test_a_glass_is_broken_only_by_who_may() -> None:
+    """Proposing is not enough."""
+    room = ControlRoom()
+    assert proposed(room, MO, minutes=5, break_glass=True) == "not_authorised"
+
+
+def test_nothing_stays_in_force_for_more_than_three_days() -> None:
+    """Extended openly, up to 72 hours from the start."""
+    room = in_force()
+    assert room.ask(ExtendReroute, MO, minutes=10) == "not_authorised"
+    assert room.ask(ExtendReroute, CHEN, minutes=71 * 60) == "done"
+    assert room.ask(ExtendReroute, CHEN, minutes=1) == "too_long"
+    assert room.order().ends_at == NOW + timedelta(hours=72)
+
+
+def test_a_reroute_ends_early_step_by_step() -> None:
+    """End is not cancel: the work comes back by the ramp."""
+    room = in_force()
+    assert room.ask(EndReroute, LIN) == "done"
+    assert (room.order().phase, room.order().ends_at) == ("returning", NOW)
+    assert room.ask(EndReroute, LIN) == "noted"
+    room.everybody_well(60)
+    room.wait(60)
+    assert room.order().return_steps_done == 2
+
+
+def test_an_unwell_scope_takes_its_work_back_out_by_itself() -> None:
+    """Nobody is there when the work comes back: in force again, for a while, on record."""
+    room = in_force()
+    room.ask(EndReroute, LIN)
+    room.tell_load(desk_load("north", (), at=NOW + timedelta(seconds=59)))
+    room.wait(60)
+    assert (room.order().phase, room.order().fell_back) == ("active", 1)
+    assert room.order().ends_at == NOW + timedelta(seconds=360)
+
+
+def test_leases_that_run_out_as_work_comes_back_are_a_fall_back() -> None:
+    """People are signed on and take nothing: that is not well."""
+    room = in_force()
+    room.ask(EndReroute, LIN)
+    room.tell_load(desk_load("north", ("ann",), at=NOW + timedelta(seconds=59), accepted=4, expired=3))
+    room.wait(60)
+    assert room.order().phase == "active"
+
+
+def test_cancel_ends_everything_at_once() -> None:
+    """At each point of its life, without a ramp."""
+    for room in (ControlRoom(), in_force()):
+        if not room.book.orders:
+            proposed(room)
+        assert room.ask(CancelReroute, LIN) == "done"
+        assert room.order().phase == "cancelled"
+        assert room.ask(CancelReroute, LIN) == "wrong_phase"
+
+
+def test_an_approver_refuses() -> None:
+    """With a reason, on record."""
+    room = ControlRoom()
+    proposed(room)
+    assert room.ask(RefuseReroute, LIN) == "own_proposal"
+    assert room.ask(RefuseReroute, CHEN, reason="the power is back") == "done"
+    assert (room.order().phase, room.order().over_because) == ("refused", "the power is back")
+
+
+TWO_CENTRES = RerouteRule(id="two", label="one more must not stop us", form="able_centres", step="review", minimum=2)
+
+
+def test_a_safety_rule_is_overridden_by_its_name_alone() -> None:
+    """The approver names it, and the name is on record."""
+    room = ControlRoom(TWO_CENTRES)
+    proposed(room)
+    assert [rule.rule_id for rule in room.order().preview.broken_rules] == ["two"]
+    assert room.approve() == "rules_broken"
+    assert room.approve(override_rules=("twelve",)) == "rule_unknown"
+    assert room.approve(override_rules=("two",)) == "done"
+    assert room.order().overridden_rules == ("two",)
+
+
+def test_a_rule_that_holds_for_everybody_is_not_even_proposed_against() -> None:
+    """Fail closed."""
+    room = ControlRoom(TWO_CENTRES.model_copy(update={"overridable": False}))
+    assert proposed(room) == "rule_not_overridable"
+
+
+def test_a_drill_breaks_no_rule() -> None:
+    """What the rest could not carry is refused with its code."""
+    room = ControlRoom(TWO_CENTRES)
+    command = room.command(ProposeReroute, LIN, terms=terms(drill=True))
+    facts = room.send(command)
+    assert "CAPACITY_CHECK_FAILED" in facts[0].model_dump()["detail"]
+
+
+def test_work_does_not_flap() -> None:
+    """So long after one is over, none begins in the same place, unless the rule is overridden."""
+    room = ControlRoom(RerouteRule(id="flap", label="to and fro", form="anti_flap", wait_seconds=300))
+    proposed(room)
+    room.approve()
+    room.ask(CancelReroute, LIN)
+    assert room.ask(ProposeReroute, LIN, "r2", terms=terms()) == "done"
+    assert room.approve(reroute_id="r2") == "rules_broken"
+    room.now += timedelta(seconds=301)
+    assert room.ask(ProposeReroute, LIN, "r3", terms=terms()) == "done"
+    assert room.approve(reroute_id="r3") == "done"
+
+
+def test_nothing_begins_in_a_blocked_window() -> None:
+    """10:00 in Shanghai is 02:00 UTC."""
+    room = ControlRoom(RerouteRule(id="peak", label="the peak", form="blocked_window", begins="09:30", ends="11:30"))
+    proposed(room)
+    assert room.approve() == "rules_broken"
+
+
+@pytest.mark.parametrize(
+    ("scope", "effect", "code"),
+    [
+        (RerouteScope(), "drain", "scope_empty"),
+        (RerouteScope(centres=("nowhere",)), "drain", "scope_unknown"),
+        (RerouteScope(centres=("n",), teams=("south",)), "drain", "scope_unknown"),
+        (RerouteScope(centres=("n",)), "local", "scope_not_local"),
+    ],
+)
+def test_a_scope_that_means_nothing_is_refused_with_its_code(scope: RerouteScope, effect: str, code: str) -> None:
+    """Empty, unknown, without any team, or not for branches to obey."""
+    assert proposed(ControlRoom(), scope=scope, effect=effect) == code
+
+
+def test_an_equal_reroute_in_force_is_a_typed_conflict() -> None:
+    """Extend that one instead."""
+    room = in_force()
+    assert room.ask(ProposeReroute, CHEN, "r2", terms=terms()) == "same_scope_in_force"
+    assert room.ask(ProposeReroute, CHEN, "r2", terms=terms(effect="drain")) == "done"
+    assert room.order("r2").preview.also_in_force == ("r1",)
+
+
+def test_the_preview_tells_dead_ends_and_who_takes_the_work() -> None:
+    """With people in the south it has takers; without, it is a dead end before anybody agrees."""
+    room = ControlRoom()
+    proposed(room)
+    entry = next(s for s in room.order().preview.skills if s.work_type.endswith("entry"))
+    assert (entry.moves, [t.team_id for t in entry.takers], entry.dead_end) == (10, ["south"], False)
+    room.tell_load(desk_load("south", ()))
+    room.ask(ProposeReroute, LIN, "r2", terms=terms())
+    assert room.order("r2").preview.dead_ends == ("transfer/entry", "transfer/review")
+
+
+def test_the_scope_of_the_proposal_is_not_changed_by_its_approval() -> None:
+    """What is in force is what was shown."""
+    assert in_force().order().terms.scope == NORTH
