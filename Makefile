@@ -11,7 +11,7 @@ QUICK := $(wildcard tests/unit tests/contracts tests/architecture)
 SLOW_ONLY := $(addprefix --ignore=,$(QUICK))
 PACKAGES := services shared opsfloor deploy tests
 
-.PHONY: help venv demo test check format simulate faults bench contracts lock stack-up stack-down clean
+.PHONY: help venv demo test check format simulate faults bench contracts lock stack-up stack-down clean oracles
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -52,6 +52,9 @@ format: venv ## format, and mend what the linter can mend
 
 simulate: venv ## seeded simulation of all processors: make simulate SEEDS=1000
 	$(PY) -m tests.simulation --seeds $(SEEDS)
+
+oracles: venv ## what queueing theory says and what the floor simulator says, written to docs/oracles.md
+	$(PY) -m opsfloor simulate oracles --write docs/oracles.md
 
 faults: venv ## kills and restarts on the real stack: make faults COUNT=50
 	$(PY) -m tests.faults --count $(COUNT)

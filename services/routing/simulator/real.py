@@ -1,0 +1,222 @@
+"""The floor's own way of dealing: placement and desk as they run in life, on virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from services.routing.boards import LOAD_BOARD, STANDING_BOARD, LoadView
+from services.routing.desk import apply as desk_moves
+from services.routing.desk import decide as desk_rules
+from services.routing.desk import watch
+from services.routing.desk.state import TeamDesk, new_desk
+from services.routing.placement import decide as placement_rules
+from services.routing.placement import state as placement_state
+from services.routing.placement.state import PlacedItem, new_item
+from services.routing.simulator.floor import Floor, Start, Starts
+from shared.contracts.audit import WorkCancelled, WorkRequested
+from shared.contracts.message import Message, Step
+from shared.contracts.routing import (
+    AcceptAssignment,
+    CompleteAssignment,
+    LoadSnapshot,
+    SignOff,
+    SignOn,
+    WorkAssigned,
+    WorkPlaced,
+    WorkRecalled,
+    WorkReleased,
+)
+from shared.contracts.work import (
+    ArbitrationRuling,
+    AuthorisationVerdict,
+    InspectionVerdict,
+    KeyedValue,
+    Outcome,
+    ReviewVerdict,
+    WorkOrder,
+)
+from shared.reference.board import REFERENCE_BOARD
+from shared.runtime.errors import InvariantError
+from shared.runtime.processor import Alarm, Event, Facts, Rejection, Situation, TimerFired
+
+BUS_SECONDS: Final = 0.2  # from a desk's telling its load until every placement has read it
+
+OUTCOMES: Final[Mapping[Step, Outcome]] = {
+    "entry": KeyedValue(value="1"),
+    "arbitration": ArbitrationRuling(value="1"),
+    "review": ReviewVerdict(passed=True),
+    "authorisation": AuthorisationVerdict(granted=True),
+    "inspection": InspectionVerdict(value="1"),
+}
+
+
+class RealDealing:
+    """Placement's and the desks' own decisions and folds. Operators accept what they are offered at once.
+
+    Holds:   loads reach placement as late as in life: desks tell them by their own alarm, the bus takes `bus_seconds`.
+    """
+
+    def __init__(self, bus_seconds: float = BUS_SECONDS) -> None:
+        self._bus_seconds = bus_seconds
+        self._placed: Final[dict[str, PlacedItem]] = {}
+        self._desks: Final[dict[str, TeamDesk]] = {}
+        self._woken: Final[dict[str, datetime]] = {}
+        self._attempts: Final[dict[str, int]] = {}
+        self._commands = 0
+
+    def opens(self, floor: Floor) -> None:
+        """Take the boards as the day's reference data fills them."""
+        self._floor = floor
+        self._boards: dict[str, Any] = {
+            REFERENCE_BOARD.name: floor.reference,
+            STANDING_BOARD.name: STANDING_BOARD.empty(),
+            LOAD_BOARD.name: LOAD_BOARD.empty(),
+        }
+        self._team_of = {one.id: one.team_id for one in floor.reference.operators.values()}
+
+    @property
+    def loads(self) -> LoadView:
+        """The loads as placement knows them."""
+        view: LoadView = self._boards[LOAD_BOARD.name]
+        return view
+
+    # ------------------------------------------------------------ what happens
+
+    def arrives(self, order: WorkOrder) -> Starts:
+        """The process asks for the item."""
+        return self._place(order.work_item_id, WorkRequested(order=order))
+
+    def withdrawn(self, order: WorkOrder) -> Starts:
+        """The process cancels the item."""
+        cancelled = WorkCancelled(work_item_id=order.work_item_id, case_id=order.case_id, reason="withdrawn")
+        return self._place(order.work_item_id, cancelled)
+
+    def comes(self, operator_id: str) -> Starts:
+        """The operator signs on."""
+        return self._command(SignOn, operator_id)
+
+    def goes(self, operator_id: str) -> Starts:
+        """The operator signs off."""
+        return self._command(SignOff, operator_id)
+
+    def ends(self, work_item_id: str, operator_id: str, leaves: bool) -> Starts:
+        """The operator hands in the result; who leaves takes nothing more."""
+        order = self._floor.items[work_item_id].order
+        self._placed.pop(work_item_id)
+        command: dict[str, Any] = {
+            "work_item_id": work_item_id,
+            "attempt": self._attempts.pop(work_item_id),
+            "outcome": OUTCOMES[order.step],
+            "handle_seconds": 0.0,
+        }
+        if not leaves:
+            return self._command(CompleteAssignment, operator_id, **command)
+        given = self._command(CompleteAssignment, operator_id, **command, accepts=False)
+        return [*given, *self.goes(operator_id)]
+
+    # --------------------------------------------------------------- placement
+
+    def _place(self, work_item_id: str, event: Event) -> Starts:
+        item = self._placed.get(work_item_id) or new_item(work_item_id)
+        facts = _taken(placement_rules.decide(item, event, self._situation()))
+        for fact in facts:
+            item = placement_state.apply(item, fact)
+        if item.phase is placement_state.Phase.CLOSED:
+            self._placed.pop(work_item_id, None)
+        else:
+            self._placed[work_item_id] = item
+        starts: list[Start] = []
+        for fact in facts:
+            if isinstance(fact, WorkPlaced | WorkRecalled):
+                starts += self._tell_desk(fact.team_id, fact)
+        alarm = placement_state.alarms(item).get("try")
+        if alarm is not None and alarm.at is not None:
+            self._wake(alarm.at, work_item_id, lambda: self._try_again(work_item_id))
+        return starts
+
+    def _try_again(self, work_item_id: str) -> Starts:
+        if work_item_id not in self._placed:
+            return ()
+        return self._place(work_item_id, TimerFired(work_item_id, "try", self._floor.now))
+
+    # -------------------------------------------------------------------- desk
+
+    def _command(self, form: Any, operator_id: str, accepts: bool = True, **given: Any) -> list[Start]:
+        self._commands += 1
+        team_id = self._team_of[operator_id]
+        command = form(
+            command_id=str(self._commands),
+            team_id=team_id,
+            operator_id=operator_id,
+            issued_at=self._floor.now,
+            **given,
+        )
+        return self._tell_desk(team_id, command, waits=None if accepts else operator_id)
+
+    def _tell_desk(self, team_id: str, event: Event, waits: str | None = None) -> list[Start]:
+        """Let the desk decide, fold its facts, and let everybody but `waits` accept what they are offered."""
+        desk = self._desks.get(team_id) or self._desks.setdefault(team_id, new_desk(team_id))
+        facts = _taken(desk_rules.decide(desk, event, self._situation()))
+        for fact in facts:
+            desk_moves.apply(desk, fact)
+        desk.dirty.clear()
+        starts: list[Start] = []
+        for fact in facts:
+            starts += self._react(fact, waits)
+        self._set_alarm(desk)
+        return starts
+
+    def _react(self, fact: Message, waits: str | None) -> list[Start]:
+        match fact:
+            case WorkAssigned() if fact.operator_id != waits:
+                self._attempts[fact.work_item_id] = fact.attempt
+                item: dict[str, Any] = {"work_item_id": fact.work_item_id, "attempt": fact.attempt}
+                taken = self._command(AcceptAssignment, fact.operator_id, **item)
+                return [Start(fact.work_item_id, fact.operator_id), *taken]
+            case WorkReleased():
+                return [*self._place(fact.work_item_id, fact)]
+            case LoadSnapshot():
+                self._floor.agenda.at(
+                    self._floor.agenda.now + self._bus_seconds, LOAD_BOARD.fold, self.loads, fact.key, fact
+                )
+        return []
+
+    def _set_alarm(self, desk: TeamDesk) -> None:
+        dues = [alarm.at for alarm in watch.alarms(desk).values() if alarm.at is not None]
+        if dues:
+            self._wake(min(dues), desk.team_id, lambda: self._ring(desk))
+
+    def _ring(self, desk: TeamDesk) -> Starts:
+        alarms: Mapping[str, Alarm] = watch.alarms(desk)
+        starts: list[Start] = []
+        for name, alarm in sorted(alarms.items()):
+            if alarm.at is not None and alarm.at <= self._floor.now:
+                starts += self._tell_desk(desk.team_id, TimerFired(desk.team_id, name, alarm.at))
+        self._set_alarm(desk)
+        return starts
+
+    def _wake(self, when: datetime, who: str, ask: Callable[[], Starts]) -> None:
+        """Ask again then, once, unless an earlier waking of the same is entered already."""
+        entered = self._woken.get(who)
+        if self._floor.at_rest or (entered is not None and entered <= when):
+            return
+        self._woken[who] = when
+
+        def awake() -> Starts:
+            if self._woken.get(who) == when:
+                del self._woken[who]
+            return () if self._floor.at_rest else ask()
+
+        self._floor.wake((when - self._floor.day.begins_at).total_seconds(), awake)
+
+    def _situation(self) -> Situation:
+        return Situation(self._floor.now, 0, "simulated", self._boards)
+
+
+def _taken(decided: Facts | Rejection) -> Facts:
+    """The floor's people ask only for what they may: a refusal is a fault of the simulation."""
+    if isinstance(decided, Rejection):
+        raise InvariantError(f"Expected no refusal in a simulated day, found {decided.code}: {decided.detail}")
+    return decided
