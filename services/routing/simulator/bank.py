@@ -280,7 +280,7 @@ def _instants(profile: Profile, work: Work, count: int, draw: np.random.Generato
 
 
 def _organisation(profile: Profile) -> Iterator[ReferenceEntry]:
-    yield FloorLimits(id="floor", work_lease_seconds_min=4 * HOUR)
+    yield FloorLimits(id="floor", work_lease_seconds_min=4 * HOUR, load_seconds=5.0)
     yield Provider(id="house", label="The bank's own operations", outside=False, data_classes=("internal",))
     yield Provider(id="clearkey", label="ClearKey Data Services", outside=True, data_classes=("internal",))
     for centre_id in sorted({crew.centre_id for crew in profile.crews}):

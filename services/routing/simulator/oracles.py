@@ -26,7 +26,7 @@ REPLICATIONS: Final = 10
 COBHAM: Final = (CustomerClass(0.4, 1.0), CustomerClass(0.4, 1.0))
 COX_SMITH: Final = (CustomerClass(0.3, 0.5), CustomerClass(0.3, 2.0))
 COX_SMITH_COSTS: Final = (1.0, 3.0)
-ALWAYS_FIRST_SECONDS: Final = -1e5  # so long overdue that it must start before anything else
+ALWAYS_FIRST_SECONDS: Final = -1e5  # so long overdue that nothing that is not costs as much
 
 
 @dataclass(frozen=True, slots=True)

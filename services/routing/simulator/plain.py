@@ -24,7 +24,7 @@ class Kind:
 
     name: str
     customers: CustomerClass
-    due: float = 0.0
+    due: float = 1e6
 
 
 def plain_day(kinds: Sequence[Kind], people: int, cases: int, seed: int, extra: Sequence[ReferenceEntry] = ()) -> Day:
@@ -51,7 +51,7 @@ def plain_day(kinds: Sequence[Kind], people: int, cases: int, seed: int, extra: 
     ids = [f"person-{number:03}" for number in range(people)]
     work_types = tuple(f"{kind.name}/entry" for kind in kinds)
     reference: tuple[ReferenceEntry, ...] = (
-        FloorLimits(id="floor", work_lease_seconds_min=1e6),
+        FloorLimits(id="floor", work_lease_seconds_min=1e6, load_seconds=60.0, stay_bonus=0.0, hold_seconds_max=0.0),
         Provider(id="bank", label="Bank", outside=False, data_classes=("internal",)),
         Team(id="team", label="Team", centre_id="centre", provider_id="bank"),
         *(Operator(id=one, name=one, team_id="team", work_types=work_types) for one in ids),

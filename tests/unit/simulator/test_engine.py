@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Final
+
 import numpy as np
 import pytest
 
@@ -63,13 +66,21 @@ def test_a_seed_gives_the_same_run_to_the_last_digit() -> None:
     assert course(3) != course(4)
 
 
-@pytest.mark.parametrize("order", [first_come, by_class])
-def test_the_real_desk_serves_as_the_plain_line_does(order: Order) -> None:
+ONE: Final = CustomerClass(0.8, 1.0)
+TWO: Final = (CustomerClass(0.4, 1.0), CustomerClass(0.4, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("kinds", "order"),
+    [
+        ((Kind("item", ONE),), first_come),
+        ((Kind("urgent", TWO[0], ALWAYS_FIRST_SECONDS), Kind("other", TWO[1])), by_class),
+    ],
+)
+def test_the_real_desk_serves_as_the_plain_line_does(kinds: Sequence[Kind], order: Order) -> None:
     """On the same draws every single wait agrees, first come first served and by class, to the clock's microsecond."""
-    classes = (CustomerClass(0.4, 1.0), CustomerClass(0.4, 1.0))
-    urgent_due = ALWAYS_FIRST_SECONDS if order is by_class else 0.0
-    really, _ = by_floor((Kind("urgent", classes[0], urgent_due), Kind("other", classes[1])), 1, 1500, 9)
-    plainly = by_line(classes, 1, 1500, order, 9)
+    really, _ = by_floor(kinds, 1, 1500, 9)
+    plainly = by_line([kind.customers for kind in kinds], 1, 1500, order, 9)
     assert np.max(plainly.wait) > 10
     assert np.max(np.abs(really.wait - plainly.wait)) < 1e-3
 
