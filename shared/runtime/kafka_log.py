@@ -11,9 +11,10 @@ import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import KafkaError, ProducerClosed, UnknownTopicOrPartitionError
+from aiokafka.errors import KafkaError, ProducerClosed
 
 from shared.runtime.errors import ContractError, InvariantError, TransientError
+from shared.runtime.kafka_tail import KafkaTail, record_of
 from shared.runtime.log import Claimed, Dropped, Outgoing, Place, Record
 
 BATCH_BYTES_MAX: Final = 512 * 1024
@@ -62,7 +63,19 @@ class KafkaLog:
 
     def tail(self, topics: Sequence[str], *, gather_bytes: int = 1) -> KafkaTail:
         """A tail that takes every record at once; one in no hurry gathers so many bytes, for at most 250 ms."""
-        return KafkaTail(self.bootstrap, topics, gather_bytes)
+
+        def client() -> AIOKafkaConsumer:
+            return AIOKafkaConsumer(
+                *topics,
+                bootstrap_servers=self.bootstrap,
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                fetch_max_wait_ms=250,
+                fetch_min_bytes=gather_bytes,
+                request_timeout_ms=REQUEST_MS,
+            )
+
+        return KafkaTail(client, topics)
 
     def publisher(self) -> KafkaPublisher:
         return KafkaPublisher(self.bootstrap)
@@ -196,7 +209,7 @@ class KafkaReader:
             await asyncio.sleep(max(wait_seconds, 0.1))
             return []
         # No await between the hand-out above and this line: a seek cannot come between them.
-        return [_record(row) for place, rows in found.items() if place.partition in self._open for row in rows]
+        return [record_of(row) for place, rows in found.items() if place.partition in self._open for row in rows]
 
     async def seek(self, starts: Mapping[Place, int]) -> None:
         if self._consumer is not None:
@@ -239,54 +252,6 @@ async def _leave(consumer: AIOKafkaConsumer) -> None:
         await asyncio.wait_for(consumer.stop(), 5 * STOP_SECONDS)
     except (KafkaError, TimeoutError) as error:
         _log.warning("left without a word", reason=str(error))
-
-
-class KafkaTail:
-    """Reads all partitions of its topics from the beginning, without a group."""
-
-    def __init__(self, bootstrap: str, topics: Sequence[str], gather_bytes: int = 1) -> None:
-        self._topics: Final = list(topics)
-        self._consumer: Final = AIOKafkaConsumer(
-            *topics,
-            bootstrap_servers=bootstrap,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            fetch_max_wait_ms=250,
-            fetch_min_bytes=gather_bytes,
-            request_timeout_ms=REQUEST_MS,
-        )
-        self._ends: dict[TopicPartition, int] = {}
-
-    async def start(self) -> None:
-        try:
-            await self._consumer.start()
-            self._ends = await self._consumer.end_offsets(list(self._consumer.assignment()))
-        except UnknownTopicOrPartitionError as error:
-            await self._consumer.stop()
-            raise ContractError(
-                f"Expected topics {self._topics}, found one missing: `opsfloor reference` makes the floor's topics"
-            ) from error
-        except (KafkaError, OSError) as error:
-            await self._consumer.stop()
-            raise TransientError(f"Expected to read {self._topics}, found {error!r}") from error
-
-    async def ready(self) -> bool:
-        for place, end in self._ends.items():
-            if end and await self._consumer.position(place) < end:
-                return False
-        return True
-
-    async def fetch(self, records_max: int, wait_seconds: float) -> list[Record]:
-        try:
-            found = await self._consumer.getmany(timeout_ms=int(wait_seconds * 1000), max_records=records_max)
-        except KafkaError as error:
-            _log.warning("tail failed", reason=str(error))
-            await asyncio.sleep(max(wait_seconds, 0.1))
-            return []
-        return [_record(row) for rows in found.values() for row in rows]
-
-    async def stop(self) -> None:
-        await self._consumer.stop()
 
 
 class KafkaPublisher:
@@ -409,10 +374,3 @@ def _append(builder: Any, row: Outgoing) -> bool:
     return (
         builder.append(key=row.key, value=row.value, timestamp=row.timestamp_ms, headers=list(row.headers)) is not None
     )
-
-
-def _record(row: Any) -> Record:
-    headers = tuple(row.headers)
-    if any(value is None for _, value in headers):  # Kafka allows it, nobody on the floor writes it
-        headers = tuple((name, value or b"") for name, value in headers)
-    return Record(row.topic, row.partition, row.offset, row.key, row.value, headers, row.timestamp)
