@@ -135,7 +135,10 @@ def test_a_listened_port_is_taken() -> None:
 
 def test_a_server_is_known_by_its_mark() -> None:
     """The same id without the mark is a stranger: neither alive nor ended; with it, it is ended and reaped."""
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "the-mark"]) as process:
+    program = "import time; print(flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", program, "the-mark"], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # until it speaks, the kernel may not have set up its arguments yet
         children.end(process.pid, "another-mark", signal.SIGKILL)
         assert process.poll() is None
         assert not children.alive(process.pid, "another-mark")
