@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from services.audit.api import case_router
-from services.audit.controls.metrics import measure
+from services.audit.controls.metrics import measure, promise_levels
 from services.audit.controls.processor import controls
 from services.audit.store import PostgresCaseReads
 from shared.reference.board import REFERENCE_BOARD, ReferenceView
@@ -25,8 +25,13 @@ def names_in(reference: ReferenceView) -> Callable[[str], str]:
 
 def wire(around: Surroundings) -> Service:
     """Build audit on its surroundings."""
-    router = case_router(PostgresCaseReads(around.pool), names_in(around.boards.views[REFERENCE_BOARD.name]))
-    return Service("audit", (replace(controls(), measure=measure),), ((router, ("auditor", "on_call", "team_leader")),))
+    reference = around.boards.views[REFERENCE_BOARD.name]
+    return Service(
+        "audit",
+        (replace(controls(), measure=measure),),
+        ((case_router(PostgresCaseReads(around.pool), names_in(reference)), ("auditor", "on_call", "team_leader")),),
+        levels=(promise_levels(reference, around.clock.now),),
+    )
 
 
 PLAN = ServicePlan("audit", (REFERENCE_BOARD,), wire)

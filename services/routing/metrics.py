@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, get_args
 
 from prometheus_client import Counter, Histogram
 
@@ -50,6 +50,8 @@ ASSIGNED: Final = Histogram(
 ATTEMPTS: Final = Counter("opsfloor_assignments_total", "What became of assignments", ["outcome"])
 PLACED: Final = Counter("opsfloor_items_placed_total", "Items placed", ["team"])
 UNPLACEABLE: Final = Counter("opsfloor_items_unplaceable_total", "Items that nobody may do now", ["reason"])
+for _reason in get_args(routing.UnplaceableReason):
+    UNPLACEABLE.labels(_reason)  # there from 0 on, so that the first one shows as a rise
 RELEASED: Final = Counter("opsfloor_items_released_total", "Items that a desk gave back to placement", ["reason"])
 COMPLETED: Final = Counter("opsfloor_items_completed_total", "Items completed", ["team", "step"])
 BY_PROVIDER: Final = Counter(

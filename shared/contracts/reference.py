@@ -103,6 +103,9 @@ class BusinessType(ReferenceEntry):
     sla_urgent_seconds: Annotated[float, Field(gt=0)] | None = None
     cut_off: Annotated[str, Field(pattern=r"^\d{2}:\d{2}$")] | None = None  # local time of the rail's closing
     posting_lead_seconds: Annotated[float, Field(ge=0)] = 0.0
+    on_time_objective: Annotated[float, Field(gt=0, lt=1)] | None = (
+        None  # share of cases that the bank promises in time
+    )
     standard: StandardTimes
     delay: DelayCost = DelayCost()
 

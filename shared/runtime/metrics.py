@@ -72,3 +72,9 @@ BOARD_REFUSED: Final = Level("opsfloor_board_refused_records", "Records that no 
 CONNECTIONS: Final = Level("opsfloor_database_connections", "Connections of the pool, by what they do", ("state",))
 CONNECTIONS_MAX: Final = Level("opsfloor_database_connections_max", "The most connections that the pool opens")
 SERVICE: Final = Level("opsfloor_service_info", "1 for the service that this process is", ("service", "version"))
+
+
+def begin(processor: str) -> None:
+    """Show a processor's counts of trouble from 0 on, so that the first trouble shows as a rise."""
+    for counter in (DUPLICATES, GAPS, PARKED, FUSES, REJECTED, PUBLISHED, PUBLISH_ERRORS, LOST, RETRIES, RESTARTS):
+        counter.labels(processor)

@@ -117,6 +117,7 @@ class Runner:
         if len(partitions) != 1:
             raise InvariantError(f"Expected equal partition counts on all topics of {self._name}, found {partitions}")
         self.engine = Engine(self.processor, partitions.pop(), self._limits)
+        metrics.begin(self._name)
         await self._publisher.start()
         await self._reader.start()
         self.progress.ready = True

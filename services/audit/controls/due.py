@@ -27,6 +27,14 @@ def due_at(template: BusinessType, received_at: datetime, urgent: bool, time_zon
     return _last_posting(template, template.cut_off, today + timedelta(days=1), zone).astimezone(received_at.tzinfo)
 
 
+def cut_off_left_seconds(template: BusinessType, now: datetime, time_zone: str) -> float | None:
+    """Seconds until the last posting instant of the local day, negative after it; `None` without a cut-off."""
+    if template.cut_off is None:
+        return None
+    zone = _zone(time_zone)
+    return (_last_posting(template, template.cut_off, now.astimezone(zone).date(), zone) - now).total_seconds()
+
+
 def _last_posting(template: BusinessType, cut_off: str, on: date, zone: ZoneInfo) -> datetime:
     closing = datetime.combine(on, time.fromisoformat(cut_off), tzinfo=zone)
     return closing - timedelta(seconds=template.posting_lead_seconds)

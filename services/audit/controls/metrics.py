@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
 from prometheus_client import Counter, Histogram
 
+from services.audit.controls.due import cut_off_left_seconds
 from shared.contracts import audit
 from shared.contracts.message import Message
+from shared.reference.board import ReferenceView
+from shared.runtime.levels import Level, Read, Reading
 
 MINUTES: Final = (1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 360, 480)
 CASES: Final = Counter("opsfloor_cases_total", "Cases ended", ["business_type", "outcome", "on_time"])
@@ -40,6 +43,23 @@ CORE_ANSWER: Final = Histogram(
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600),
 )
 ANSWERS_REFUSED: Final = Counter("opsfloor_core_answers_refused_total", "Core answers that do not fit", ["code"])
+for _code in ("not_requested", "other_posting", "contradiction"):
+    ANSWERS_REFUSED.labels(_code)  # there from 0 on, so that the first one shows as a rise
+OBJECTIVE: Final = Level(
+    "opsfloor_objective_on_time_ratio",
+    "Share of cases that the bank promises in time, from the reference data; the same from every process",
+    ("business_type",),
+)
+PROMISE: Final = Level(
+    "opsfloor_promise_seconds",
+    "The service level from receipt, from the reference data; the same from every process",
+    ("business_type",),
+)
+CUT_OFF_LEFT: Final = Level(
+    "opsfloor_cut_off_left_seconds",
+    "Until the day's last posting instant, negative after it; the same from every process",
+    ("business_type",),
+)
 
 
 def measure(facts: Sequence[Message], now: datetime) -> None:
@@ -47,7 +67,7 @@ def measure(facts: Sequence[Message], now: datetime) -> None:
     for fact in facts:
         match fact:
             case audit.CaseStarted():
-                STARTED.labels(fact.business_type).inc()
+                _started(fact)
             case audit.CasePosted():
                 _ended(fact, "posted", now)
                 if fact.first_pass:
@@ -77,6 +97,12 @@ def measure(facts: Sequence[Message], now: datetime) -> None:
                 continue
 
 
+def _started(fact: audit.CaseStarted) -> None:
+    STARTED.labels(fact.business_type).inc()
+    for on_time in ("yes", "no"):
+        CASES.labels(fact.business_type, "posted", on_time)  # there from 0 on, so that the first one shows as a rise
+
+
 def _ended(fact: audit.CaseEnd, outcome: str, now: datetime) -> None:
     CASES.labels(fact.business_type, outcome, "yes" if fact.on_time else "no").inc()
     TURNAROUND.labels(fact.business_type).observe(
@@ -95,3 +121,18 @@ def _asked(fact: audit.PostingRequested) -> None:
     _asked_at[fact.case_id] = fact.requested_at
     if len(_asked_at) > ASKED_MAX:
         _asked_at.popitem(last=False)
+
+
+def promise_levels(view: ReferenceView, now: Callable[[], datetime]) -> Read:
+    """Read what the bank has promised off the reference board."""
+
+    def read() -> Iterator[Reading]:
+        for name, template in sorted(view.business_types.items()):
+            yield PROMISE, (name,), template.sla_seconds
+            if template.on_time_objective is not None:
+                yield OBJECTIVE, (name,), template.on_time_objective
+            left = cut_off_left_seconds(template, now(), view.limits.time_zone)
+            if left is not None:
+                yield CUT_OFF_LEFT, (name,), left
+
+    return read

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, get_args
 
 from prometheus_client import Counter, Histogram
 
-from shared.contracts.intake import CaseOpened, SubmissionAccepted, SubmissionRejected
+from shared.contracts.intake import CaseOpened, RejectionCode, SubmissionAccepted, SubmissionRejected
 from shared.contracts.message import Message
 
 RECEIPTS: Final = Counter("opsfloor_intake_receipts_total", "Receipts to branches, said again ones too", ["outcome"])
+for _outcome in ("accepted", *get_args(RejectionCode)):
+    RECEIPTS.labels(_outcome)  # there from 0 on, so that the first one shows as a rise
 OPENED: Final = Counter("opsfloor_intake_cases_total", "Cases opened", ["business_type"])
 CAPTURE: Final = Histogram(
     "opsfloor_intake_capture_seconds",

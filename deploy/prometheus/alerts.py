@@ -1,0 +1,294 @@
+"""Every alert: a symptom that a person must act on, how bad it is, and where to look. Pages are in docs/runbook/."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Severity = Literal["page", "ticket"]
+SERVICES: Final = ("audit", "intake", "routing", "vendor")
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One alert.
+
+    Holds:   `page` wakes somebody, `ticket` waits for the next working hour; `board` is the uid of the dashboard to
+             look at; `held` is how long the symptom lasts before it counts, in Prometheus's words.
+    """
+
+    name: str
+    expr: str
+    severity: Severity
+    summary: str
+    board: str
+    held: str = "0s"
+    labels: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Burn:
+    """One pair of windows of the multi-window, multi-burn-rate method.
+
+    Holds:   it fires while both windows burn the budget at least `factor` times as fast as would use it up in 30 days;
+             the short one ends the alert soon after the trouble has ended.
+    Source:  The Site Reliability Workbook, chapter 5, table 5-8.
+    """
+
+    name: str
+    factor: float
+    long: str
+    short: str
+    severity: Severity
+    speech: str
+
+
+BURNS: Final = (
+    Burn("OnTimeBudgetBurnsFast", 14.4, "1h", "5m", "page", "a month's budget is gone in two days"),
+    Burn("OnTimeBudgetBurns", 6.0, "6h", "30m", "page", "a month's budget is gone in five days"),
+    Burn("OnTimeBudgetLeaks", 1.0, "3d", "6h", "ticket", "the month will end over budget"),
+)
+LATE_CASES_MIN: Final = 3
+"""Late cases in the long window below which nothing is said: one late case of a quiet night is not a trend."""
+
+
+def late(window: str) -> str:
+    """The recording rule of the share of late cases over a window."""
+    return f"business_type:opsfloor_cases_late:ratio_rate{window}"
+
+
+def _burning(burn: Burn) -> Alert:
+    budget = f"{burn.factor:g} * (1 - business_type:opsfloor_objective_on_time:max)"
+    expr = (
+        f"{late(burn.long)} > on (business_type) {budget}\n"
+        f"and on (business_type) {late(burn.short)} > on (business_type) {budget}\n"
+        f"and on (business_type) business_type:opsfloor_cases_late:increase{burn.long} >= {LATE_CASES_MIN}"
+    )
+    summary = f"{{{{ $labels.business_type }}}} is late so often that {burn.speech}"
+    return Alert(burn.name, expr, burn.severity, summary, "opsfloor-levels")
+
+
+def _absent(service: str) -> Alert:
+    return Alert(
+        "ServiceAbsent",
+        f'absent(up{{job="{service}"}} == 1)',
+        "page",
+        f"No process of {service} answers",
+        "opsfloor-service",
+        "1m",
+        {"service": service},
+    )
+
+
+_DRAIN: Final = (
+    "business_type:opsfloor_work_queue_items:sum\n  / on (business_type) (business_type:opsfloor_results:rate10m > 0)"
+)
+_CUT_OFF: Final = "max by (business_type) (opsfloor_cut_off_left_seconds)"
+
+ALERTS: Final[tuple[Alert, ...]] = (
+    *(_burning(burn) for burn in BURNS),
+    Alert(
+        "CutOffWillBeMissed",
+        f"{_DRAIN}\n  > on (business_type) ({_CUT_OFF} > 0 < 3600)",
+        "page",
+        "{{ $labels.business_type }} needs {{ $value | humanizeDuration }} for what waits, and the rail closes before",
+        "opsfloor-floor",
+        "2m",
+    ),
+    Alert(
+        "WorkWaitsTooLong",
+        "business_type:opsfloor_work_oldest_seconds:max\n"
+        "  > on (business_type) 0.6 * max by (business_type) (opsfloor_promise_seconds)",
+        "page",
+        "{{ $labels.business_type }}: an item waits since {{ $value | humanizeDuration }}, most of the promised time",
+        "opsfloor-floor",
+        "1m",
+    ),
+    Alert(
+        "WorkWithNobody",
+        "max by (team) (sum by (team, instance) (opsfloor_desk_queue_items)) > 0\n"
+        "unless on (team) max by (team) (opsfloor_desk_present_operators) > 0",
+        "ticket",
+        "{{ $value }} items wait at {{ $labels.team }}, where nobody is signed on",
+        "opsfloor-teams",
+        "10m",
+    ),
+    Alert(
+        "WorkUnplaceable",
+        'sum by (reason) (increase(opsfloor_items_unplaceable_total{reason!="nobody_present"}[15m])) > 0',
+        "ticket",
+        "Work that nobody on the floor may do: {{ $labels.reason }}",
+        "opsfloor-teams",
+        "1m",
+    ),
+    Alert(
+        "TeamOverloaded",
+        "max by (team) (opsfloor_desk_saturation_ratio) > 2",
+        "ticket",
+        "{{ $labels.team }} has more than half an hour of work for everybody present",
+        "opsfloor-teams",
+        "15m",
+    ),
+    Alert(
+        "RecordLost",
+        "max_over_time(opsfloor_shard_gaps_total[15m]) > 0",
+        "page",
+        "{{ $labels.processor }} found a gap: a record was lost, and it has stopped",
+        "opsfloor-bus",
+    ),
+    Alert(
+        "FuseBlown",
+        "max_over_time(opsfloor_shard_fuses_total[15m]) > 0",
+        "page",
+        "{{ $labels.processor }} stopped: too much of what it read cannot be understood",
+        "opsfloor-bus",
+    ),
+    Alert(
+        "RecordsParked",
+        "sum by (processor) (increase(opsfloor_shard_parked_total[10m])) > 0",
+        "ticket",
+        "{{ $labels.processor }} parked records that it could not read",
+        "opsfloor-bus",
+    ),
+    Alert(
+        "BoardRefusesRecords",
+        "max by (job) (delta(opsfloor_board_refused_records[10m])) > 0",
+        "ticket",
+        "{{ $labels.job }} reads boards with records that it cannot understand",
+        "opsfloor-bus",
+    ),
+    Alert(
+        "ShardBehind",
+        "max by (processor) (opsfloor_shard_lag_seconds and on (processor, instance) opsfloor_shard_lag_records > 0)"
+        " > 60",
+        "page",
+        "{{ $labels.processor }} works on what is {{ $value | humanizeDuration }} old",
+        "opsfloor-bus",
+        "2m",
+    ),
+    Alert(
+        "ShardStandsStill",
+        "sum by (processor, instance) (opsfloor_shard_lag_records) > 0\n"
+        "and on (processor, instance) rate(opsfloor_shard_records_total[5m]) == 0",
+        "page",
+        "{{ $labels.processor }} reads nothing although {{ $value }} records wait",
+        "opsfloor-bus",
+        "3m",
+    ),
+    Alert(
+        "BatchWithoutEnd",
+        "time() - opsfloor_shard_last_turn_timestamp_seconds > 60",
+        "page",
+        "{{ $labels.processor }} is in one batch since {{ $value | humanizeDuration }}",
+        "opsfloor-bus",
+        "1m",
+    ),
+    Alert(
+        "FactsNotPublished",
+        "min_over_time(opsfloor_shard_unpublished_facts[3m]) > 0\n"
+        "and on (processor, instance) rate(opsfloor_shard_published_total[3m]) == 0",
+        "page",
+        "{{ $labels.processor }} has committed facts that the bus does not take",
+        "opsfloor-bus",
+        "1m",
+    ),
+    Alert(
+        "LeasesLost",
+        "sum by (processor) (increase(opsfloor_shard_lost_leases_total[15m])) > 3",
+        "ticket",
+        "{{ $labels.processor }} loses its shards again and again",
+        "opsfloor-bus",
+    ),
+    Alert(
+        "LoadStale",
+        'time() - max(opsfloor_board_changed_timestamp_seconds{board="load"}) > 120\n'
+        "and on () sum(max by (team, step) (opsfloor_desk_queue_items)) > 0",
+        "page",
+        "No desk has told its load for {{ $value | humanizeDuration }} although work waits",
+        "opsfloor-teams",
+        "1m",
+    ),
+    Alert(
+        "PlanStale",
+        'time() - max(opsfloor_board_changed_timestamp_seconds{board="plan"}) > 60',
+        "ticket",
+        "The plan is {{ $value | humanizeDuration }} old; work still flows by the last one",
+        "opsfloor-teams",
+        "2m",
+    ),
+    Alert(
+        "CoreBankSilent",
+        "sum(increase(opsfloor_postings_requested_total[10m])) > 0\n"
+        'unless sum(increase(opsfloor_cases_total{outcome=~"posted|refused_by_core"}[10m])) > 0',
+        "page",
+        "Postings were requested and the core bank has answered none for ten minutes",
+        "opsfloor-floor",
+        "2m",
+    ),
+    Alert(
+        "CoreBankContradicts",
+        "sum by (code) (increase(opsfloor_core_answers_refused_total[15m])) > 0",
+        "page",
+        "The core bank's answer contradicts what a case knows: {{ $labels.code }}",
+        "opsfloor-floor",
+    ),
+    Alert(
+        "SubmissionConflict",
+        'sum(increase(opsfloor_intake_receipts_total{outcome="conflict"}[15m])) > 0',
+        "ticket",
+        "A branch used a submission's id again for other content",
+        "opsfloor-floor",
+    ),
+    Alert(
+        "SubmissionsRejected",
+        'sum(rate(opsfloor_intake_receipts_total{outcome!="accepted"}[15m]))\n'
+        "  / sum(rate(opsfloor_intake_receipts_total[15m])) > 0.05",
+        "ticket",
+        "{{ $value | humanizePercentage }} of what branches send is rejected",
+        "opsfloor-floor",
+        "10m",
+    ),
+    Alert(
+        "ProviderStandingChanged",
+        "changes((max by (provider, standing) (opsfloor_provider_standing))[30m:1m]) > 0\n"
+        "and on (provider, standing) max by (provider, standing) (opsfloor_provider_standing) == 1",
+        "ticket",
+        "{{ $labels.provider }} is now {{ $labels.standing }}",
+        "opsfloor-vendors",
+    ),
+    Alert(
+        "ErrorsEscape",
+        'sum by (provider) (increase(opsfloor_keyings_judged_total{what="error",found_by="inspection"}[1d]))\n'
+        '  / sum by (provider) (increase(opsfloor_keyings_judged_total{what="keyed"}[1d])) > 0.01',
+        "ticket",
+        "{{ $labels.provider }}: {{ $value | humanizePercentage }} of keyed fields were found wrong after posting",
+        "opsfloor-vendors",
+        "30m",
+    ),
+    *(_absent(service) for service in SERVICES),
+    Alert(
+        "ProcessDown",
+        f'up{{job=~"{"|".join(SERVICES)}"}} == 0',
+        "ticket",
+        "A process of {{ $labels.job }} does not answer at {{ $labels.instance }}",
+        "opsfloor-service",
+        "2m",
+    ),
+    Alert(
+        "DatabasePoolExhausted",
+        'opsfloor_database_connections{state="busy"} / on (instance, job) opsfloor_database_connections_max > 0.9',
+        "ticket",
+        "{{ $labels.job }} uses {{ $value | humanizePercentage }} of its database connections",
+        "opsfloor-service",
+        "5m",
+    ),
+    Alert(
+        "CommandsSlow",
+        "histogram_quantile(0.99, sum by (le) (rate(opsfloor_workbench_command_seconds_bucket[10m]))) > 2.5",
+        "ticket",
+        "One operator's click in a hundred takes longer than {{ $value | humanizeDuration }}",
+        "opsfloor-service",
+        "10m",
+    ),
+)

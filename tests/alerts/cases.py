@@ -1,0 +1,191 @@
+"""For each alert a case that it must tell, and the near miss that it must not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+Series = Mapping[str, str | None]
+"""A series' values by its name and labels, in promtool's notation; `None` takes one away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is scraped when an alert must fire, and what is different in the near miss.
+
+    Units:   `minutes` from the first value to the look; a value, and a look of the rules, every `step` minutes.
+    """
+
+    alert: str
+    minutes: int
+    fires: Series
+    near_miss: Series
+    step: int = 1
+
+    def silent(self) -> Series:
+        """The near miss, whole."""
+        return {name: values for name, values in {**self.fires, **self.near_miss}.items() if values is not None}
+
+
+def _late(per_minute: float, total: float, minutes: int) -> dict[str, str | None]:
+    labels = 'job="audit",instance="a",business_type="transfer",outcome="posted"'
+    return {
+        f'opsfloor_cases_total{{{labels},on_time="no"}}': f"0+{per_minute}x{minutes}",
+        f'opsfloor_cases_total{{{labels},on_time="yes"}}': f"0+{total - per_minute}x{minutes}",
+        'opsfloor_objective_on_time_ratio{business_type="transfer"}': f"0.99x{minutes}",
+    }
+
+
+def _processor(name: str, values: str) -> dict[str, str | None]:
+    return {f'{name}{{job="audit",instance="a",processor="audit/controls"}}': values}
+
+
+def _up(service: str, values: str) -> dict[str, str | None]:
+    return {f'up{{job="{service}",instance="a"}}': values}
+
+
+EVERYBODY_UP: Series = {
+    **_up("audit", "1x60"),
+    **_up("intake", "1x60"),
+    **_up("routing", "1x60"),
+    **_up("vendor", "1x60"),
+}
+_QUEUE = 'opsfloor_work_queue_items{instance="r",work_type="cheque/entry"}'
+_RESULTS = 'opsfloor_results_total{instance="a",business_type="cheque",step="entry"}'
+_CUT_OFF = 'opsfloor_cut_off_left_seconds{instance="a",business_type="cheque"}'
+_OLDEST = 'opsfloor_work_oldest_seconds{instance="r",work_type="cheque/entry"}'
+_PROMISE = 'opsfloor_promise_seconds{instance="a",business_type="cheque"}'
+_DESK = 'opsfloor_desk_queue_items{instance="r",team="north",step="entry"}'
+_PRESENT = 'opsfloor_desk_present_operators{instance="r",team="north"}'
+_UNPLACEABLE = 'opsfloor_items_unplaceable_total{instance="r",reason="nobody_qualified"}'
+_LOAD = 'opsfloor_board_changed_timestamp_seconds{instance="r",board="load"}'
+_PLAN = 'opsfloor_board_changed_timestamp_seconds{instance="r",board="plan"}'
+_ASKED = 'opsfloor_postings_requested_total{instance="a",business_type="cheque"}'
+_POSTED = 'opsfloor_cases_total{instance="a",business_type="cheque",outcome="posted",on_time="yes"}'
+_RECEIPTS = 'opsfloor_intake_receipts_total{instance="i",outcome="%s"}'
+_STANDING = 'opsfloor_provider_standing{instance="v",provider="clearkey",standing="%s"}'
+_JUDGED = 'opsfloor_keyings_judged_total{instance="v",provider="clearkey",what="%s",found_by="%s"}'
+_BUSY = 'opsfloor_database_connections{job="audit",instance="a",state="busy"}'
+_POOL = 'opsfloor_database_connections_max{job="audit",instance="a"}'
+_CLICK = 'opsfloor_workbench_command_seconds_bucket{instance="r",le="%s"}'
+
+CASES: tuple[Case, ...] = (
+    # 20 of 100 cases late each minute burns twenty times the budget of 1 %; 10 of 100 only ten times.
+    Case("OnTimeBudgetBurnsFast", 70, _late(20, 100, 80), _late(10, 100, 80)),
+    Case("OnTimeBudgetBurns", 400, _late(7, 100, 90), _late(5, 100, 90), step=5),
+    Case("OnTimeBudgetLeaks", 4_410, _late(2, 100, 160), _late(0.5, 100, 160), step=30),
+    Case(
+        "CutOffWillBeMissed",
+        15,
+        {_QUEUE: "600x20", _RESULTS: "0+20x20", _CUT_OFF: "2400-60x20"},  # half an hour of work, 25 minutes left
+        {_QUEUE: "300x20"},
+    ),
+    Case("WorkWaitsTooLong", 10, {_OLDEST: "700+60x10", _PROMISE: "1800x10"}, {_OLDEST: "400+60x10"}),
+    Case("WorkWithNobody", 15, {_DESK: "4x20", _PRESENT: "0x20"}, {_PRESENT: "1x20"}),
+    Case("WorkUnplaceable", 10, {_UNPLACEABLE: "0x5 1x10"}, {_UNPLACEABLE: "7x20"}),
+    Case(
+        "TeamOverloaded",
+        20,
+        {'opsfloor_desk_saturation_ratio{instance="r",team="north"}': "2.1x20"},
+        {'opsfloor_desk_saturation_ratio{instance="r",team="north"}': "1.9x20"},
+    ),
+    Case(
+        "RecordLost",
+        5,
+        _processor("opsfloor_shard_gaps_total", "0 0 1 1"),
+        _processor("opsfloor_shard_gaps_total", "0x9"),
+    ),
+    Case(
+        "FuseBlown",
+        5,
+        _processor("opsfloor_shard_fuses_total", "0 0 1 1"),
+        _processor("opsfloor_shard_fuses_total", "0x9"),
+    ),
+    Case(
+        "RecordsParked",
+        8,
+        _processor("opsfloor_shard_parked_total", "0x5 1x9"),
+        _processor("opsfloor_shard_parked_total", "3x20"),
+    ),
+    Case(
+        "BoardRefusesRecords",
+        8,
+        {'opsfloor_board_refused_records{job="routing",instance="r"}': "0x5 2x9"},
+        {'opsfloor_board_refused_records{job="routing",instance="r"}': "2x20"},
+    ),
+    Case(
+        "ShardBehind",
+        10,
+        {**_processor("opsfloor_shard_lag_seconds", "90x20"), **_processor("opsfloor_shard_lag_records", "500x20")},
+        _processor("opsfloor_shard_lag_records", "0x20"),  # the last batch was old, and nothing waits any more
+    ),
+    Case(
+        "ShardStandsStill",
+        15,
+        {**_processor("opsfloor_shard_lag_records", "500x20"), **_processor("opsfloor_shard_records_total", "9x20")},
+        _processor("opsfloor_shard_records_total", "9+1x20"),
+    ),
+    Case(
+        "BatchWithoutEnd",
+        10,
+        _processor("opsfloor_shard_last_turn_timestamp_seconds", "0+60x3 180x20"),
+        _processor("opsfloor_shard_last_turn_timestamp_seconds", "0+60x20"),
+    ),
+    Case(
+        "FactsNotPublished",
+        10,
+        {
+            **_processor("opsfloor_shard_unpublished_facts", "40x20"),
+            **_processor("opsfloor_shard_published_total", "9x20"),
+        },
+        _processor("opsfloor_shard_published_total", "9+5x20"),
+    ),
+    Case(
+        "LeasesLost",
+        14,
+        _processor("opsfloor_shard_lost_leases_total", "0+1x14"),
+        _processor("opsfloor_shard_lost_leases_total", "0x6 2x9"),
+    ),
+    Case("LoadStale", 10, {_LOAD: "0x20", _DESK: "4x20"}, {_DESK: "0x20"}),
+    Case("PlanStale", 10, {_PLAN: "0+60x2 120x20"}, {_PLAN: "0+60x20"}),
+    Case("CoreBankSilent", 20, {_ASKED: "0+3x30", _POSTED: "0+3x4 12x30"}, {_POSTED: "0+3x30"}),
+    Case(
+        "CoreBankContradicts",
+        8,
+        {'opsfloor_core_answers_refused_total{instance="a",code="contradiction"}': "0x5 1x9"},
+        {'opsfloor_core_answers_refused_total{instance="a",code="contradiction"}': "1x20"},
+    ),
+    Case("SubmissionConflict", 8, {_RECEIPTS % "conflict": "0x5 1x9"}, {_RECEIPTS % "conflict": "1x20"}),
+    Case(
+        "SubmissionsRejected",
+        30,
+        {_RECEIPTS % "accepted": "0+90x40", _RECEIPTS % "bad_signature": "0+10x40"},
+        {_RECEIPTS % "bad_signature": "0+4x40"},
+    ),
+    Case(
+        "ProviderStandingChanged",
+        12,
+        {_STANDING % "suspended": "0x8 1x20", _STANDING % "allowed": "1x8 0x20"},
+        {_STANDING % "suspended": "1x30", _STANDING % "allowed": "0x30"},
+    ),
+    Case(
+        "ErrorsEscape",
+        120,
+        {_JUDGED % ("keyed", "none"): "0+100x130", _JUDGED % ("error", "inspection"): "0+2x130"},
+        {_JUDGED % ("error", "inspection"): "0+0.5x130"},
+    ),
+    Case("ServiceAbsent", 10, {**EVERYBODY_UP, **_up("vendor", "0x60")}, _up("vendor", "1x60")),
+    Case(
+        "ProcessDown",
+        10,
+        {**EVERYBODY_UP, 'up{job="audit",instance="b"}': "0x20"},
+        {'up{job="audit",instance="b"}': "1x20"},
+    ),
+    Case("DatabasePoolExhausted", 10, {_BUSY: "10x20", _POOL: "10x20"}, {_BUSY: "8x20"}),
+    Case(
+        "CommandsSlow",
+        25,
+        {_CLICK % "2.5": "0+95x30", _CLICK % "5": "0+100x30", _CLICK % "+Inf": "0+100x30"},
+        {_CLICK % "2.5": "0+100x30"},
+    ),
+)

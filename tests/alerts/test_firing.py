@@ -1,0 +1,71 @@
+"""The rules in Prometheus's own tool: well formed, loud on each alert's case, silent on its near miss."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.prometheus.alerts import ALERTS
+from deploy.prometheus.rules import FOLDER, documents
+from tests.alerts.cases import CASES, EVERYBODY_UP, Case, Series
+
+PROMTOOL = shutil.which("promtool")
+needs_promtool = pytest.mark.skipif(
+    PROMTOOL is None,
+    reason="Expected promtool on PATH: `make test` installs Debian's package prometheus when it is root",
+)
+SEPARATE = {"ServiceAbsent"}  # fires on an empty floor: its own case brings everybody up
+
+
+def test_every_alert_has_a_case_and_every_case_an_alert() -> None:
+    """Nobody adds an alert without showing when it fires and when it does not."""
+    assert sorted(case.alert for case in CASES) == sorted({alert.name for alert in ALERTS})
+
+
+@needs_promtool
+def test_the_rules_are_well_formed() -> None:
+    """Prometheus takes them, templates and all."""
+    done = subprocess.run([str(PROMTOOL), "check", "rules", *map(str, FOLDER.glob("*.yaml"))], capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+
+
+@needs_promtool
+@pytest.mark.parametrize("step", sorted({case.step for case in CASES}))
+def test_each_alert_fires_on_its_case_and_not_on_the_near_miss(tmp_path: Path, step: int) -> None:
+    """Two looks at each alert: it fires in the first, and in the second, which is almost the same, it is silent."""
+    for name, text in documents().items():
+        (tmp_path / name).write_text(text)
+    cases = [case for case in CASES if case.step == step]
+    looks = [_look(case, case.fires, 1) for case in cases] + [_look(case, case.silent(), 0) for case in cases]
+    order = ["opsfloor-recording", "opsfloor-alerts"]  # as Prometheus does, give or take one evaluation
+    suite = {
+        "rule_files": list(documents()),
+        "evaluation_interval": f"{step}m",
+        "group_eval_order": order,
+        "tests": looks,
+    }
+    (tmp_path / "suite.yaml").write_text(yaml.safe_dump(suite, width=1_000))
+    done = subprocess.run([str(PROMTOOL), "test", "rules", "suite.yaml"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _look(case: Case, series: Series, firing: int) -> dict[str, Any]:
+    alert = case.alert
+    found = series if alert in SEPARATE else {**EVERYBODY_UP, **series}
+    return {
+        "name": f"{alert} {'fires' if firing else 'is silent'}",
+        "interval": f"{case.step}m",
+        "input_series": [{"series": name, "values": values} for name, values in found.items()],
+        "promql_expr_test": [
+            {
+                "expr": f'count(count by (alertname) (ALERTS{{alertname="{alert}",alertstate="firing"}}))',
+                "eval_time": f"{case.minutes}m",
+                "exp_samples": [{"labels": "{}", "value": 1}] if firing else [],
+            }
+        ],
+    }
