@@ -34,13 +34,15 @@ class RerouteView:
 
     acting: dict[str, RerouteOrder] = field(default_factory=dict)
     reviews: dict[str, RerouteOrder] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
 
 
 def fold_reroute(view: RerouteView, key: str, message: Message | None) -> None:
     """Take one record of the reroute topic; an older version of an order changes nothing."""
-    known = view.acting.get(key) or view.reviews.get(key)
-    if isinstance(message, RerouteOrder) and known is not None and known.version >= message.version:
-        return
+    if isinstance(message, RerouteOrder):
+        if message.version <= view.versions.get(key, 0):
+            return
+        view.versions[key] = message.version
     view.acting.pop(key, None)
     view.reviews.pop(key, None)
     if isinstance(message, RerouteOrder) and message.phase in IN_FORCE:

@@ -6,6 +6,7 @@ from services.intake.reception.metrics import measure
 from services.intake.reception.processor import reception
 from shared.images import ImageStore
 from shared.reference.board import REFERENCE_BOARD
+from shared.reroutes import REROUTE_BOARD
 from shared.runtime.host import Service, ServicePlan, Surroundings
 
 
@@ -15,4 +16,4 @@ def wire(around: Surroundings) -> Service:
     return Service("intake", (reception(images, measure),))
 
 
-PLAN = ServicePlan("intake", (REFERENCE_BOARD,), wire)
+PLAN = ServicePlan("intake", (REFERENCE_BOARD, REROUTE_BOARD), wire)

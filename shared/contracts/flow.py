@@ -21,7 +21,7 @@ READERS: Final[Mapping[str, tuple[str, ...]]] = {
     routing.ASSIGNMENT.name: ("routing/placement",),
     routing.RESULT.name: ("audit/controls", "vendor/supervision"),
     routing.LOAD.name: ("routing/emergency", "routing/placement"),
-    reroute.REROUTE.name: (),
+    reroute.REROUTE.name: ("intake/reception", "routing/desk", "routing/placement"),
     reroute.REROUTE_LIFE.name: (),
     reroute.REROUTE_COMMAND.name: ("routing/emergency",),
     vendor.FINDING.name: ("vendor/supervision",),

@@ -23,6 +23,7 @@ RejectionCode = Literal[
     "image_too_large",
     "image_too_many_pixels",
     "conflict",
+    "do_locally",
 ]
 
 

@@ -236,6 +236,21 @@ class CapacityByWorkType(Part):
     learned_seconds: float
 
 
+class MovedCount(Part):
+    """How many items one reroute moved."""
+
+    reroute_id: Identity
+    items: int
+
+
+class ReroutesHeeded(DeskFact):
+    """The desk let items go by reroutes. Holds: `next_at` is when it must go on; none: all that must go is gone."""
+
+    kind: Literal["routing.reroutes-heeded.v1"] = "routing.reroutes-heeded.v1"
+    moved: tuple[MovedCount, ...] = ()
+    next_at: Instant | None = None
+
+
 class DeskTally(Part):
     """What a desk has counted since it began. Holds: `late` completions came after their due time."""
 

@@ -125,6 +125,8 @@ class Run:
             self.stage.clock.move(self._draw.choice((1, 5, 30)))
         elif draw < 0.43:
             self._fault(self._draw.choice(KINDS))
+        elif draw < 0.45:
+            self.world.control_room.command()
 
     # ---------------------------------------------------------------- faults
 
@@ -243,6 +245,7 @@ class Run:
             if rounds == HIRE_ROUND:
                 self.world.hire()
             if rounds % 40 == 0:
+                self.world.control_room.stand_down()
                 self.world.everybody_signs_on()
             if rounds % 20 == 19 and self._quiet():
                 return
@@ -278,6 +281,7 @@ class Run:
         found = auditor.findings()
         found += self._judge_replay()
         found += self._judge_outbox()
+        found += self.world.control_room.judge()
         return found
 
     def _judge_outbox(self) -> Iterator[Finding]:

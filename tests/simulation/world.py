@@ -31,6 +31,7 @@ from shared.reference import load
 from shared.reference.keys import public_text
 from shared.runtime.headers import body_of, origin_of, outside_headers
 from shared.runtime.log import Outgoing, partition_of
+from tests.simulation.control_room import ControlRoom
 from tests.simulation.stage import PARTITIONS, Stage
 
 KEY: Final = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -82,6 +83,7 @@ class World:
         self._team_by_operator: Final = {o.id: o.team_id for o in bank() if isinstance(o, Operator)}
         self._answered: Final[set[str]] = set()
         self._staff: tuple[str, ...] = PEOPLE
+        self.control_room: Final = ControlRoom(stage.log.records, draw, self.publish, stage.clock.now)
         self.redrives_while_posting = False  # somebody sends a case's opening again just while its posting is under way
 
     def publish(self, message: Message, event_id: str) -> None:

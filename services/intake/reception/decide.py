@@ -17,6 +17,7 @@ from shared.contracts.intake import CaseOpened, ImageSize, RejectionCode, Submis
 from shared.contracts.message import Message, base64_bytes
 from shared.images.checks import ImageFacts, ImageFault
 from shared.reference.board import ReferenceView
+from shared.reroutes import sent_back
 from shared.runtime.processor import Facts, Rejection, Situation, TimerFired, derived_id
 
 
@@ -61,7 +62,8 @@ def decide(state: Submission, event: SubmissionSent | TimerFired, situation: Sit
 def receive(state: Submission, event: SubmissionSent, situation: Situation) -> Facts | Rejection:
     """A new id: check who sent it, what it is and its images, in this order."""
     view: ReferenceView = situation.boards["reference"]
-    refusal = sender_fault(event, view) or type_fault(event, view) or image_fault(event, situation.observed)
+    refusal = sender_fault(event, view) or type_fault(event, view) or local_order(event, situation)
+    refusal = refusal or image_fault(event, situation.observed)
     if refusal is not None:
         return Rejection(refusal.code, f"{refusal.detail}; then send it under a new submission id")
     case_id = derived_id("case", event.submission_id)
@@ -131,6 +133,25 @@ def type_fault(event: SubmissionSent, view: ReferenceView) -> Rejection | None:
     known = ", ".join(sorted(view.business_types))
     return Rejection(
         "unknown_business_type", f"Expected one of {known}, found {event.business_type!r}: name one of them"
+    )
+
+
+def local_order(event: SubmissionSent, situation: Situation) -> Rejection | None:
+    """A reroute by which branches do such work themselves for a while."""
+    view: ReferenceView = situation.boards["reference"]
+    order = sent_back(
+        situation.boards["reroutes"],
+        event.submission_id,
+        event.business_type,
+        view.branches[event.branch_id],
+        situation.now,
+    )
+    if order is None or order.ends_at is None:
+        return None
+    return Rejection(
+        "do_locally",
+        f"Expected {event.business_type} to be done at the branch until {order.ends_at:%Y-%m-%d %H:%M} UTC by reroute "
+        f"{order.reroute_id} ({order.terms.reason}): do it there, or wait until then",
     )
 
 

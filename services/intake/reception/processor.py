@@ -12,6 +12,7 @@ from shared.contracts.branch import SubmissionSent
 from shared.contracts.message import Message
 from shared.images import ImageFacts, ImageFault, ImageStore, inspect
 from shared.reference.board import REFERENCE_BOARD, ReferenceView
+from shared.reroutes import REROUTE_BOARD
 from shared.runtime.errors import TransientError
 from shared.runtime.processor import DocumentTable, Measure, Processor
 
@@ -48,7 +49,7 @@ def reception(images: ImageStore, measure: Measure | None = None) -> Processor:
         decide=decide,
         apply=apply,
         refuse=refuse,
-        boards=(REFERENCE_BOARD,),
+        boards=(REFERENCE_BOARD, REROUTE_BOARD),
         observe=observe,
         measure=measure,
     )

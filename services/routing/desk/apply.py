@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from services.routing.desk.state import (
+    HEEDED_KEPT,
     Answer,
     DeskItem,
     DeskOperator,
+    Heed,
     ItemPhase,
     OperatorPhase,
     Pulse,
@@ -29,6 +31,7 @@ from shared.contracts.routing import (
     OperatorAway,
     OperatorReady,
     OperatorSignedOff,
+    ReroutesHeeded,
     WorkAssigned,
     WorkCompleted,
     WorkQueued,
@@ -78,6 +81,7 @@ def taken(desk: TeamDesk, fact: AssignmentTaken) -> None:
     desk.put_item(replace(item, phase=ItemPhase.IN_HAND, lease_until=fact.lease_until, taken_at=fact.at))
     operator = desk.operator(fact.operator_id)
     desk.put_operator(replace(operator, phase=OperatorPhase.WORKING, since=fact.at, lease_until=fact.lease_until))
+    desk.put_tally(replace(desk.tally, accepted=desk.tally.accepted + 1))
     _answered(desk, fact.operator_id, fact.command_id, fact.fingerprint, "taken", "", fact.at)
 
 
@@ -91,6 +95,7 @@ def declined(desk: TeamDesk, fact: AssignmentDeclined) -> None:
 
 def expired(desk: TeamDesk, fact: AssignmentExpired) -> None:
     _back_to_queue(desk, fact.work_item_id, fact.at)
+    desk.put_tally(replace(desk.tally, expired=desk.tally.expired + 1))
 
 
 def revoked(desk: TeamDesk, fact: AssignmentRevoked) -> None:
@@ -110,6 +115,8 @@ def withdrawn(desk: TeamDesk, fact: WorkWithdrawn) -> None:
 def completed(desk: TeamDesk, fact: WorkCompleted) -> None:
     item = desk.item(fact.work_item_id)
     _learn(desk, item, fact)
+    late = int(fact.completed_at + timedelta(seconds=item.order.later_seconds) > item.order.due_at)
+    desk.put_tally(replace(desk.tally, completed=desk.tally.completed + 1, late=desk.tally.late + late))
     _let_go(desk, item, fact.completed_at)
     known = desk.touched.get(fact.case_id)
     roles = {} if known is None else known.role_by_operator
@@ -165,6 +172,13 @@ def noted(desk: TeamDesk, fact: CommandNoted) -> None:
     _answered(desk, fact.operator_id, fact.command_id, fact.fingerprint, "noted", fact.detail, fact.at)
 
 
+def heeded(desk: TeamDesk, fact: ReroutesHeeded) -> None:
+    counts = dict(desk.heed.moved_by_reroute)
+    for moved in fact.moved:
+        counts[moved.reroute_id] = counts.pop(moved.reroute_id, 0) + moved.items
+    desk.put_heed(Heed(fact.next_at, dict(list(counts.items())[-HEEDED_KEPT:])))
+
+
 def told(desk: TeamDesk, fact: LoadSnapshot) -> None:
     desk.put_pulse(Pulse(fact.version, fact.at, None, fact.interval_seconds))
     desk.forget_touches(fact.at)
@@ -186,6 +200,7 @@ MOVES: Final[Mapping[type[Message], Callable[[TeamDesk, Any], None]]] = {
     CommandRefused: refused,
     CommandNoted: noted,
     LoadSnapshot: told,
+    ReroutesHeeded: heeded,
 }
 
 

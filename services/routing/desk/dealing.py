@@ -11,7 +11,9 @@ from services.routing import eligibility
 from services.routing.desk.choice import Head, Weighing
 from services.routing.desk.state import PRESENT, DeskItem, DeskOperator, TeamDesk
 from services.routing.eligibility import Rulebook
+from services.routing.orders import StandingOrders
 from shared.contracts.message import Message
+from shared.contracts.reroute import RerouteOrder
 from shared.contracts.routing import HeadConsidered, UnplaceableReason, WorkAssigned
 from shared.contracts.work import WorkOrder
 from shared.runtime.processor import Situation
@@ -71,9 +73,20 @@ class Dealing:
         """What keeps the item from the operator now: declined, a second role on its case, or a hard rule."""
         if operator_id in item.declined_by:
             return "declined"
+        if self.leaving(item) is not None:
+            return "rerouted"
         if segregation_breach(self.desk, item.order, operator_id) or self._second_role(item.order, operator_id):
             return "second_role"
         return self.hindrance(item.order, operator_id)
+
+    def leaving(self, item: DeskItem) -> RerouteOrder | None:
+        """The reroute by which the item must not be worked on here any more."""
+        return self.orders.moving(item.order, self.desk.team_id)
+
+    @property
+    def orders(self) -> StandingOrders:
+        """The reroutes in force now."""
+        return StandingOrders.of(self.situation.boards, self.situation.now)
 
     def _second_role(self, order: WorkOrder, operator_id: str) -> bool:
         if self.just_done is None or self.just_done[0] != operator_id:
@@ -151,6 +164,8 @@ class Dealing:
                  been present for `grace`: `nobody_present`, or `all_excluded` when those present declined it or had
                  another role on the case.
         """
+        if self.leaving(item) is not None:
+            return None  # it leaves by the order, in its turn
         team_reason = eligibility.team_hindrance(item.order, self.desk.team_id, self.book)
         if team_reason is not None:
             return team_reason

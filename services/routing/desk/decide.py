@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 
 from services.routing.desk import guards, watch
 from services.routing.desk.dealing import Dealing
+from services.routing.desk.obey import let_go
 from services.routing.desk.state import PRESENT, DeskItem, ItemPhase, OperatorPhase, TeamDesk
 from services.routing.eligibility import Rulebook
 from shared.contracts.message import Message
@@ -40,7 +41,10 @@ Assigned = AcceptAssignment | DeclineAssignment | CompleteAssignment
 
 
 def take_in(desk: TeamDesk, event: WorkPlaced, situation: Situation) -> Facts:
-    """Queue the item, and deal it out at once if somebody waits for it. What is finished here never comes back."""
+    """Queue the item, and deal it out at once if somebody waits for it. What is finished here never comes back.
+
+    Holds:   placement may not have heard of a reroute yet; what one holds away from here goes back at once.
+    """
     order = event.order
     if desk.finished(order.work_item_id):
         return ()
@@ -48,7 +52,12 @@ def take_in(desk: TeamDesk, event: WorkPlaced, situation: Situation) -> Facts:
     dealing.facts.append(
         WorkQueued(team_id=desk.team_id, at=situation.now, placing=event.placing, attempt=event.attempt, order=order)
     )
-    dealing.deal_out(DeskItem(order, event.placing, event.attempt, situation.now))
+    item = DeskItem(order, event.placing, event.attempt, situation.now)
+    reroute = dealing.orders.against(order, desk.team_id)
+    if reroute is None:
+        dealing.deal_out(item)
+    else:
+        dealing.facts.append(let_go(item, reroute, desk.team_id, situation.now))
     return dealing.facts
 
 

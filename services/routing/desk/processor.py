@@ -9,6 +9,7 @@ from services.routing.desk.store import DeskTable
 from services.routing.desk.watch import alarms
 from shared.contracts import routing
 from shared.reference.board import REFERENCE_BOARD
+from shared.reroutes import REROUTE_BOARD
 from shared.runtime.processor import Processor
 
 
@@ -25,6 +26,6 @@ def desk() -> Processor:
         apply=apply,
         refuse=refuse,
         alarms=alarms,
-        boards=(REFERENCE_BOARD, STANDING_BOARD),
+        boards=(REFERENCE_BOARD, STANDING_BOARD, REROUTE_BOARD),
         keep_in_memory=True,
     )

@@ -22,6 +22,7 @@ from shared.runtime.errors import InvariantError
 
 COMMANDS_KEPT: Final = 32  # answers remembered per operator
 TOUCHED_KEPT: Final = timedelta(hours=4)  # how long the desk remembers who did what on a case
+HEEDED_KEPT: Final = 100  # reroutes whose moved items the desk still counts
 TOUCHED_MAX: Final = 100_000  # cases remembered; beyond it the oldest go first
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -130,7 +131,25 @@ class Pulse:
     interval_seconds: float = 1.0
 
 
-Row = DeskItem | DeskOperator | Answer | Touch | Pulse | Pace
+@dataclass(frozen=True, slots=True)
+class Heed:
+    """What the desk did about reroutes: items moved by each, and when it must go on. Holds: the last `HEEDED_KEPT`."""
+
+    next_at: datetime | None = None
+    moved_by_reroute: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What the desk has counted since it began."""
+
+    accepted: int = 0
+    expired: int = 0
+    completed: int = 0
+    late: int = 0
+
+
+Row = DeskItem | DeskOperator | Answer | Touch | Pulse | Pace | Heed | Tally
 
 
 @dataclass(slots=True)
@@ -184,6 +203,8 @@ class TeamDesk:
         self.touched: Final[dict[str, Touch]] = {}
         self.paces: Final = Paces()
         self.pulse = Pulse()
+        self.heed = Heed()
+        self.tally = Tally()
         self.dirty: Final[dict[str, Row | None]] = {}
         self.queues: Final[dict[str, Queue]] = {}
         self.ready: Final = SortedList()  # (ready since, operator id)
@@ -320,10 +341,20 @@ class TeamDesk:
             self.pulse = pulse
             self.dirty["desk"] = pulse
 
+    def put_heed(self, heed: Heed) -> None:
+        """Remember what was done about reroutes."""
+        self.heed = heed
+        self.dirty["heed"] = heed
+
+    def put_tally(self, tally: Tally) -> None:
+        """Count on."""
+        self.tally = tally
+        self.dirty["tally"] = tally
+
     def contents(self) -> tuple[object, ...]:
         """Everything that makes two desks equal."""
         people = self.operators, self.answers, self.paces.by_person
-        return self.team_id, self.items, *people, self.touched, self.pulse
+        return self.team_id, self.items, *people, self.touched, self.pulse, self.heed, self.tally
 
 
 def microseconds(instant: datetime) -> int:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from services.routing.desk.learning import Pace
-from services.routing.desk.state import Answer, DeskItem, DeskOperator, Pulse, Row, TeamDesk, Touch
+from services.routing.desk.state import Answer, DeskItem, DeskOperator, Heed, Pulse, Row, Tally, TeamDesk, Touch
 from shared.runtime.errors import InvariantError
 
 ITEM: Final = TypeAdapter(DeskItem)
@@ -18,6 +18,8 @@ ANSWER: Final = TypeAdapter(Answer)
 TOUCH: Final = TypeAdapter(Touch)
 PULSE: Final = TypeAdapter(Pulse)
 PACE: Final = TypeAdapter(Pace)
+HEED: Final = TypeAdapter(Heed)
+TALLY: Final = TypeAdapter(Tally)
 
 FORMS: Final[Mapping[type[Row], TypeAdapter[Any]]] = {
     DeskItem: ITEM,
@@ -26,6 +28,8 @@ FORMS: Final[Mapping[type[Row], TypeAdapter[Any]]] = {
     Touch: TOUCH,
     Pulse: PULSE,
     Pace: PACE,
+    Heed: HEED,
+    Tally: TALLY,
 }
 
 
@@ -55,6 +59,10 @@ class DeskTable:
                 desk.put_pace(PACE.validate_json(body))
             elif noun == "desk":
                 desk.put_pulse(PULSE.validate_json(body))
+            elif noun == "heed":
+                desk.put_heed(HEED.validate_json(body))
+            elif noun == "tally":
+                desk.put_tally(TALLY.validate_json(body))
             else:
                 raise InvariantError(f"Expected a part of a desk, found {part!r} at desk {key}")
         for answer in sorted(answers, key=lambda a: a.number):

@@ -10,12 +10,14 @@ from typing import Any, Final
 from services.routing import eligibility
 from services.routing.desk.choice import SCAN_MAX
 from services.routing.desk.dealing import Dealing
+from services.routing.desk.obey import obedience
 from services.routing.desk.state import DeskItem, Queue, TeamDesk, instant, microseconds
 from services.routing.eligibility import Rulebook
 from shared.contracts.routing import (
     AssignmentExpired,
     AssignmentRevoked,
     CapacityByWorkType,
+    DeskTally,
     LoadByWorkType,
     LoadSnapshot,
     OperatorAway,
@@ -27,7 +29,7 @@ from shared.runtime.processor import Alarm, Facts, Situation, TimerFired
 TOLD_AT_LEAST: Final = 10  # every so many intervals, though nothing changed, while somebody is there or something waits
 LOOKED_AT_MAX: Final = 32  # items per work type that a look finds well placed before it stops
 RELEASED_MAX: Final = 500  # items given back in one decision; the next look goes on
-WATCHED: Final = frozenset({"reference", "standing"})
+WATCHED: Final = frozenset({"reference", "standing", "reroutes"})
 
 
 def expire(desk: TeamDesk, fired: TimerFired, situation: Situation) -> Facts:
@@ -64,6 +66,7 @@ def boards_changed(desk: TeamDesk, fired: TimerFired, situation: Situation) -> F
     dealing = Dealing.of(desk, situation)
     for operator_id in tuple(desk.present):
         _check_presence(dealing, operator_id)
+    heed(dealing)
     _release(dealing, SCAN_MAX)
     dealing.deal_to_all_ready()
     return dealing.facts
@@ -113,8 +116,22 @@ def look(desk: TeamDesk, fired: TimerFired, situation: Situation) -> Facts:
         return ()
     dealing = Dealing.of(desk, situation)
     dealing.facts.append(load_of(desk, dealing.book, situation.now))
+    heed(dealing)
     dealing.deal_to_all_ready()
     _release(dealing, LOOKED_AT_MAX)
+    return dealing.facts
+
+
+def heed(dealing: Dealing) -> None:
+    """Do what the reroutes in force ask of the queue."""
+    situation = dealing.situation
+    dealing.facts += obedience(dealing.desk, situation.boards, situation.now, dealing.given)
+
+
+def go_on(desk: TeamDesk, fired: TimerFired, situation: Situation) -> Facts:
+    """The next chunk of what a reroute moves."""
+    dealing = Dealing.of(desk, situation)
+    heed(dealing)
     return dealing.facts
 
 
@@ -180,7 +197,13 @@ def load_of(desk: TeamDesk, book: Rulebook, now: datetime) -> LoadSnapshot:
         in_hand=desk.in_hand(),
         present=tuple(desk.present),
         capacity=tuple(_capacity(desk, book, able)),
+        tally=_told_tally(desk),
     )
+
+
+def _told_tally(desk: TeamDesk) -> DeskTally:
+    tally = desk.tally
+    return DeskTally(accepted=tally.accepted, expired=tally.expired, completed=tally.completed, late=tally.late)
 
 
 def able_by_work_type(desk: TeamDesk, book: Rulebook) -> Mapping[str, Sequence[str]]:
@@ -221,6 +244,7 @@ ALARM_RULES: Final[Mapping[str, Callable[[TeamDesk, Any, Situation], Facts]]] = 
     "lease": expire,
     "boards": boards_changed,
     "load": look,
+    "reroutes": go_on,
 }
 
 
@@ -232,6 +256,8 @@ def alarms(desk: TeamDesk) -> Mapping[str, Alarm]:
     tell_at = _tell_at(desk)
     if tell_at is not None:
         wanted["load"] = Alarm(tell_at)
+    if desk.heed.next_at is not None:
+        wanted["reroutes"] = Alarm(desk.heed.next_at)
     if desk.items or desk.present:
         wanted["boards"] = Alarm(None, WATCHED)
     return wanted

@@ -10,6 +10,7 @@ from typing import Final
 from services.routing import eligibility
 from services.routing.boards import LoadView
 from services.routing.eligibility import PRECEDENCE, Rulebook
+from services.routing.orders import StandingOrders
 from shared.contracts.routing import Candidate, LoadSnapshot, UnplaceableReason
 from shared.contracts.work import WorkOrder
 
@@ -59,16 +60,22 @@ def draw_two(seed: int, count: int) -> tuple[int, ...]:
     return first, second + (second >= first)
 
 
-def choose(order: WorkOrder, placing: int, avoid: str | None, book: Rulebook, loads: LoadView) -> Choice:
+def choose(
+    order: WorkOrder, placing: int, avoid: str | None, book: Rulebook, loads: LoadView, orders: StandingOrders
+) -> Choice:
     """Choose a team for the item.
 
-    Holds:   no team without a present member who may do the work; `avoid`, the team that gave the item back last, is
-             drawn only when there is no other; ties go to the team drawn first.
+    Holds:   no team without a present member who may do the work, none that a reroute holds the work away from; `avoid`,
+             the team that gave the item back last, is drawn only when there is no other; ties go to the team drawn
+             first.
     Errors:  never raises; nobody anywhere gives a choice without a team, with the most telling reason.
     Source:  Mitzenmacher 2001, the power of two choices: load views are always stale, so never a global argmin.
     """
     seed = seed_of(order.work_item_id, placing)
-    candidates = [assess(order, team_id, book, loads.get(team_id)) for team_id in sorted(book.reference.teams)]
+    candidates: Sequence[Candidate] = [
+        assess(order, team_id, book, loads.get(team_id)) for team_id in sorted(book.reference.teams)
+    ]
+    candidates = orders.without_held(candidates, order)
     open_to = [c for c in candidates if c.removed_by is None]
     if not open_to:
         reason = eligibility.most_telling(c.removed_by for c in candidates if c.removed_by is not None)

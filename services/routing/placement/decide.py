@@ -8,6 +8,7 @@ from hashlib import blake2b
 from typing import Any, Final, Literal
 
 from services.routing.eligibility import Rulebook
+from services.routing.orders import StandingOrders
 from services.routing.placement.choice import Choice, choose, detail_of
 from services.routing.placement.state import Phase, PlacedItem
 from shared.contracts.audit import WorkCancelled, WorkRequested, WorkSettled
@@ -26,6 +27,8 @@ from shared.contracts.work import WorkOrder
 from shared.runtime.errors import InvariantError
 from shared.runtime.processor import Event, Facts, Rejection, Situation, TimerFired
 
+WAITED_OUT: Final = frozenset({"nobody_present", "rerouted"})
+"""Reasons that time alone may end: somebody signs on, or an order ends by its own clock."""
 JITTER_SHARE: Final = 0.2  # spread of the next try, so that items that began to wait together do not come together
 
 Rule = Callable[[PlacedItem, Any, Situation], Facts]
@@ -154,7 +157,8 @@ INTERESTS: Final[frozenset[type[Event]]] = frozenset(event for _, event in RULES
 
 
 def _choose(order: WorkOrder, placings: int, avoid: str | None, situation: Situation) -> Choice:
-    return choose(order, placings + 1, avoid, Rulebook.of(situation.boards), situation.boards["load"])
+    orders = StandingOrders.of(situation.boards, situation.now)
+    return choose(order, placings + 1, avoid, Rulebook.of(situation.boards), situation.boards["load"], orders)
 
 
 def _placed(order: WorkOrder, placings: int, attempt: int, choice: Choice, team_id: str, now: datetime) -> WorkPlaced:
@@ -184,7 +188,7 @@ def _unplaceable(
         placings=placings,
         attempt=attempt,
         released_by=released_by,
-        next_try_at=_next_try_at(order.work_item_id, 1, situation) if reason == "nobody_present" else None,
+        next_try_at=_next_try_at(order.work_item_id, 1, situation) if reason in WAITED_OUT else None,
     )
 
 

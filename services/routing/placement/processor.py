@@ -8,6 +8,7 @@ from services.routing.placement.state import PlacedItem, alarms, apply, new_item
 from shared.contracts import audit, routing, vendor
 from shared.contracts.message import Message
 from shared.reference.board import REFERENCE_BOARD
+from shared.reroutes import REROUTE_BOARD
 from shared.runtime.processor import DocumentTable, Processor
 
 
@@ -24,6 +25,6 @@ def placement() -> Processor:
         apply=apply,
         refuse=refuse,
         alarms=alarms,
-        boards=(REFERENCE_BOARD, STANDING_BOARD, LOAD_BOARD),
+        boards=(REFERENCE_BOARD, STANDING_BOARD, LOAD_BOARD, REROUTE_BOARD),
         takes=frozenset(event.kind_name() for event in INTERESTS if issubclass(event, Message)),
     )

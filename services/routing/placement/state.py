@@ -21,7 +21,7 @@ from shared.contracts.work import WorkOrder
 from shared.runtime.errors import InvariantError
 from shared.runtime.processor import Alarm
 
-WAITED_FOR: Final = frozenset({"reference", "standing"})
+WAITED_FOR: Final = frozenset({"reference", "standing", "reroutes"})
 """The boards whose change may make an unplaceable item placeable."""
 
 

@@ -20,6 +20,7 @@ from shared.contracts.reference import Branch, FloorLimits
 from shared.images import ImageFacts, ImageFault, crop, inspect
 from shared.reference.board import ReferenceView
 from shared.reference.keys import public_text
+from shared.reroutes import RerouteView
 from shared.runtime.errors import ContractError
 from shared.runtime.processor import Rejection, Situation, TimerFired
 from tests.simulation.world import bank
@@ -59,7 +60,7 @@ def situation(observed: Any = (FACTS,), now: datetime = NOW) -> Situation:
     branch = view.branches["branch-01"].model_copy(update={"public_key": public_text(KEY)})
     assert isinstance(branch, Branch)
     view.fold(branch.key, branch)
-    return Situation(now, 0, "e-1", {"reference": view}, observed)
+    return Situation(now, 0, "e-1", {"reference": view, "reroutes": RerouteView()}, observed)
 
 
 def answer(state: Submission, event: SubmissionSent, around: Situation) -> tuple[list[Message], Submission]:

@@ -22,6 +22,7 @@ from shared.contracts.reference import Branch
 from shared.images import ImageFacts, ImageFault, ImageStore
 from shared.reference.board import ReferenceView
 from shared.reference.keys import public_text
+from shared.reroutes import RerouteView
 from shared.runtime.errors import TransientError
 from shared.runtime.processor import Rejection, Situation, derived_id
 from tests.simulation.world import bank
@@ -75,7 +76,9 @@ COURSES: Final = st.lists(
 
 def situation(observed: Sequence[Any], number: int = 0) -> Situation:
     """The `number`-th moment of a course."""
-    return Situation(NOW + timedelta(minutes=number), 0, f"e-{number}", {"reference": VIEW}, observed)
+    return Situation(
+        NOW + timedelta(minutes=number), 0, f"e-{number}", {"reference": VIEW, "reroutes": RerouteView()}, observed
+    )
 
 
 def step(state: Any, event: SubmissionSent, around: Situation) -> tuple[list[Message], Any]:

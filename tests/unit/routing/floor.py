@@ -13,6 +13,7 @@ from shared.contracts.routing import LoadByWorkType, LoadSnapshot
 from shared.contracts.vendor import OperatorStanding, ProviderStanding, Standing
 from shared.contracts.work import WorkOrder
 from shared.reference.board import REFERENCE_BOARD
+from shared.reroutes import REROUTE_BOARD
 from shared.runtime.processor import Event, Facts, Processor, Rejection, Situation, TimerFired
 from shared.standing import STANDING_BOARD
 
@@ -54,7 +55,7 @@ ORGANISATION: Final[tuple[ReferenceEntry, ...]] = (
 
 def boards(people: Iterable[Operator] = (), loads: Iterable[LoadSnapshot] = ()) -> dict[str, Any]:
     """The boards as their specs fold them."""
-    views = {spec.name: spec.empty() for spec in (REFERENCE_BOARD, STANDING_BOARD, LOAD_BOARD)}
+    views = {spec.name: spec.empty() for spec in (REFERENCE_BOARD, STANDING_BOARD, LOAD_BOARD, REROUTE_BOARD)}
     for entry in (*ORGANISATION, *people):
         REFERENCE_BOARD.fold(views["reference"], entry.key, entry)
     for load in loads:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.routing.eligibility import Rulebook
+from services.routing.orders import StandingOrders
 from services.routing.placement.choice import CONSIDERED_MAX, choose, draw_two
 from services.routing.placement.decide import INTERESTS, RULES, next_try_at
 from services.routing.placement.processor import placement
@@ -130,7 +131,7 @@ def test_an_item_that_nobody_may_do_waits_with_its_reason(work: WorkOrder, reaso
     assert fact.reason == reason
     assert fact.detail.startswith("Expected ")
     alarm = f.processor.alarms(f.state)["try"]
-    assert alarm.boards == {"reference", "standing"}
+    assert alarm.boards == {"reference", "standing", "reroutes"}
     assert (alarm.at is not None) == (reason == "nobody_present")
 
 
@@ -229,7 +230,7 @@ def test_considered_is_bounded_with_the_drawn_first() -> None:
         team = Team(id=f"t{n:02}", label="t", centre_id="c", provider_id="bank")
         REFERENCE_BOARD.fold(views["reference"], team.key, team)
         views["load"][team.id] = load(team.id, [f"p{n}"], backlog_seconds=n)
-    choice = choose(order(), 1, None, Rulebook.of(views), views["load"])
+    choice = choose(order(), 1, None, Rulebook.of(views), views["load"], StandingOrders.of(views, NOW))
     assert len(choice.considered) == CONSIDERED_MAX
     assert [c.drawn for c in choice.considered[:3]] == [True, True, False]
 
@@ -241,8 +242,8 @@ def test_two_choices_tolerate_a_stale_view() -> None:
         team = Team(id=f"t{n}", label="t", centre_id="c", provider_id="bank")
         REFERENCE_BOARD.fold(views["reference"], team.key, team)
         views["load"][team.id] = load(team.id, [f"p{n}"], backlog_seconds=100.0 * n)
-    book = Rulebook.of(views)
-    chosen = Counter(choose(order(f"item-{n}"), 1, None, book, views["load"]).team_id for n in range(400))
+    book, orders = Rulebook.of(views), StandingOrders.of(views, NOW)
+    chosen = Counter(choose(order(f"item-{n}"), 1, None, book, views["load"], orders).team_id for n in range(400))
     assert 160 <= chosen["t0"] <= 240
     assert chosen["t3"] == 0
 

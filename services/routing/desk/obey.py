@@ -1,0 +1,109 @@
+"""How a desk obeys reroutes: it lets its queue go in bounded chunks, most urgent first, and takes back what is in hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from heapq import merge
+from typing import Any, Final
+
+from services.routing.desk.state import DeskItem, TeamDesk
+from services.routing.orders import StandingOrders
+from shared.contracts.message import Message
+from shared.contracts.reroute import RerouteOrder
+from shared.contracts.routing import AssignmentRevoked, MovedCount, ReroutesHeeded, WorkReleased
+
+MOVED_MAX: Final = 1_000  # items that leave in one decision; the next batch goes on, after what came meanwhile
+
+
+@dataclass(frozen=True, slots=True)
+class Obedience:
+    """What one decision does about the orders in force, as facts. It reads the desk and never moves it.
+
+    Holds:   `given` are items that the decision has spoken for already.
+    """
+
+    desk: TeamDesk
+    orders: StandingOrders
+    now: datetime
+    given: set[str]
+
+    def facts(self) -> list[Message]:
+        """Recall what is in hand, let a chunk of the queue go, and say whether there is more."""
+        if not self.orders:
+            return self._heeded({}, None)
+        found: list[Message] = []
+        moved: dict[str, int] = {}
+        for item, order in self._in_hand():
+            found.append(self._revoked(item, order))
+            self._leave(item, order, found, moved)
+        for item in self._queued():
+            by = self.orders.moving(item.order, self.desk.team_id)
+            if by is not None and item.work_item_id not in self.given:
+                self._leave(item, by, found, moved)
+            if sum(moved.values()) >= MOVED_MAX:
+                break
+        more = sum(moved.values()) >= MOVED_MAX
+        return found + self._heeded(moved, self.now if more else None)
+
+    def _in_hand(self) -> Iterator[tuple[DeskItem, RerouteOrder]]:
+        for _, operator_id in tuple(self.desk.leases):
+            held = self.desk.operators[operator_id].work_item_id
+            item = None if held is None else self.desk.items[held]
+            order = None if item is None else self.orders.recalling(item.order, self.desk.team_id)
+            if item is not None and order is not None and item.work_item_id not in self.given:
+                yield item, order
+
+    def _queued(self) -> Iterator[DeskItem]:
+        """What waits and may have to leave, the most urgent first: by latest start, requested, id, over work types.
+
+        Holds:   work types that no order touches are passed over whole, so that only an order that narrows a work type
+                 (by region, data class, or in its return) looks at items that stay.
+        """
+        touched = (q for work_type, q in self.desk.queues.items() if self.orders.may_move(work_type, self.desk.team_id))
+        for turn in merge(*(queue.turns for queue in touched)):
+            yield self.desk.items[turn[2]]
+
+    def _leave(self, item: DeskItem, order: RerouteOrder, found: list[Message], moved: dict[str, int]) -> None:
+        self.given.add(item.work_item_id)
+        found.append(let_go(item, order, self.desk.team_id, self.now))
+        moved[order.reroute_id] = moved.get(order.reroute_id, 0) + 1
+
+    def _revoked(self, item: DeskItem, order: RerouteOrder) -> AssignmentRevoked:
+        return AssignmentRevoked(
+            work_item_id=item.work_item_id,
+            case_id=item.order.case_id,
+            at=self.now,
+            team_id=self.desk.team_id,
+            operator_id=item.operator_id or "",
+            attempt=item.attempt,
+            reason="rerouted",
+            reroute_id=order.reroute_id,
+        )
+
+    def _heeded(self, moved: dict[str, int], next_at: datetime | None) -> list[Message]:
+        if not moved and next_at == self.desk.heed.next_at:
+            return []
+        counts = tuple(MovedCount(reroute_id=name, items=count) for name, count in sorted(moved.items()))
+        return [ReroutesHeeded(team_id=self.desk.team_id, at=self.now, moved=counts, next_at=next_at)]
+
+
+def obedience(desk: TeamDesk, boards: Any, now: datetime, given: set[str]) -> list[Message]:
+    """What the desk does about the orders on its board now."""
+    return Obedience(desk, StandingOrders.of(boards, now), now, given).facts()
+
+
+def let_go(item: DeskItem, order: RerouteOrder, team_id: str, now: datetime) -> WorkReleased:
+    """The item goes back to placement by this order."""
+    return WorkReleased(
+        work_item_id=item.work_item_id,
+        case_id=item.order.case_id,
+        at=now,
+        team_id=team_id,
+        placing=item.placing,
+        attempt=item.attempt,
+        declined_by=item.declined_by,
+        reason="rerouted",
+        reroute_id=order.reroute_id,
+    )

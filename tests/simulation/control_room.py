@@ -1,0 +1,164 @@
+"""The control room of a simulated run: people on duty propose, approve, extend, end and cancel reroutes, well or badly."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from deploy.demo.auditor import Finding
+from shared.contracts.message import Message
+from shared.contracts.reroute import (
+    BREAK_GLASS_MINUTES_MAX,
+    HOURS_MAX,
+    REROUTE,
+    ApproveReroute,
+    CancelReroute,
+    CloseReview,
+    EndReroute,
+    ExtendReroute,
+    ProposeReroute,
+    RerouteCommand,
+    RerouteOrder,
+    RerouteScope,
+    RerouteTerms,
+)
+from shared.contracts.routing import ASSIGNMENT, WorkReleased
+from shared.runtime.headers import body_of, origin_of
+from shared.runtime.log import Record
+
+PEOPLE: Final = ("duty-lin", "duty-lin", "duty-chen", "duty-chen", "duty-north", "nobody-known")
+SCOPES: Final = (
+    RerouteScope(centres=("north",)),
+    RerouteScope(centres=("south",)),
+    RerouteScope(teams=("north-entry",)),
+    RerouteScope(providers=("clearkey",)),
+    RerouteScope(providers=("house",), business_types=("corporate-transfer",)),
+    RerouteScope(centres=("north",), regions=("north", "east")),
+)
+LOCAL: Final = RerouteScope(business_types=("corporate-transfer",))
+EFFECTS: Final = ("drain", "evacuate", "recall", "shift", "local")
+RULES: Final = ("two-centres-authorise", "no-flapping")
+
+Records = dict[tuple[str, int], list[Record]]
+
+
+class ControlRoom:
+    """Who commands reroutes, drawn from the run's seed. Reads the log as the console would."""
+
+    def __init__(
+        self,
+        records: Records,
+        draw: random.Random,
+        publish: Callable[[Message, str], None],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._records: Final = records
+        self._draw: Final = draw
+        self._publish: Final = publish
+        self._now: Final = now
+        self._asked = 0
+
+    def command(self) -> None:
+        """Somebody does something about a reroute."""
+        known = sorted(self.orders().values(), key=lambda order: order.reroute_id)
+        still = [order for order in known if order.over_at is None]
+        if not still or self._draw.random() < 0.3:
+            self._propose()
+            return
+        order = self._draw.choice(still)
+        if order.phase == "proposed" and self._draw.random() < 0.7:
+            self._send(ApproveReroute, order.reroute_id, preview_sha256=order.preview.sha256, override_rules=RULES)
+            return
+        form = self._draw.choice((CancelReroute, EndReroute, ExtendReroute, CloseReview))
+        self._send(form, order.reroute_id, **({"minutes": 5} if form is ExtendReroute else {}))
+
+    def stand_down(self) -> None:
+        """Cancel whatever is open: the time of trouble is over."""
+        for name, order in sorted(self.orders().items()):
+            if order.over_at is None:
+                self._ask(CancelReroute, name, "duty-lin", {})
+
+    def _propose(self) -> None:
+        effect = self._draw.choice(EFFECTS)
+        later = self._now() + timedelta(seconds=60) if self._draw.random() < 0.2 else None
+        terms = RerouteTerms(
+            effect=effect,
+            scope=LOCAL if effect == "local" else self._draw.choice(SCOPES),
+            percent=self._draw.choice((10, 50, 100)) if effect == "shift" else 100,
+            minutes=self._draw.randint(1, 10),
+            starts_at=later,
+            reason="trouble",
+        )
+        self._send(
+            ProposeReroute,
+            f"r{self._asked}",
+            terms=terms,
+            break_glass=later is None and self._draw.random() < 0.3,
+            override_rules=RULES,
+        )
+
+    def _send(self, form: type[RerouteCommand], reroute_id: str, **fields: Any) -> None:
+        self._ask(form, reroute_id, self._draw.choice(PEOPLE), fields)
+
+    def _ask(self, form: type[RerouteCommand], reroute_id: str, actor: str, fields: dict[str, Any]) -> None:
+        self._asked += 1
+        command = form(
+            command_id=f"reroute-command-{self._asked}",
+            reroute_id=reroute_id,
+            actor=actor,
+            reason="simulated",
+            issued_at=self._now(),
+            **fields,
+        )
+        self._publish(command, f"reroute/{command.command_id}")
+        if self._draw.random() < 0.1:
+            self._publish(command, f"reroute/{command.command_id}")  # the sender did not hear the first answer
+
+    # ---------------------------------------------------------------- reading
+
+    def orders(self) -> dict[str, RerouteOrder]:
+        """Every reroute as its last notice says."""
+        return {notice.reroute_id: notice for notice in self._notices()}
+
+    def _notices(self) -> Iterator[RerouteOrder]:
+        seen: dict[str, int] = {}
+        for message in read(self._records, REROUTE.name):
+            if isinstance(message, RerouteOrder) and message.version > seen.get(message.reroute_id, 0):
+                seen[message.reroute_id] = message.version
+                yield message
+
+    # ---------------------------------------------------------------- judging
+
+    def judge(self) -> Iterator[Finding]:
+        """No reroute is in force but lawfully, and no item left a desk by one that never was."""
+        started: set[str] = set()
+        for notice in self._notices():
+            if notice.phase in ("active", "returning"):
+                started.add(notice.reroute_id)
+                if not lawful(notice):
+                    yield Finding("two people", f"{notice.reroute_id} is in force as {notice.model_dump_json()[:300]}")
+        for message in read(self._records, ASSIGNMENT.name):
+            if isinstance(message, WorkReleased) and message.reroute_id and message.reroute_id not in started:
+                yield Finding("reroute", f"{message.work_item_id} left by {message.reroute_id}, which never started")
+
+
+def lawful(notice: RerouteOrder) -> bool:
+    """Approved by another, or a short broken glass with a review; and always with an end."""
+    if notice.started_at is None or notice.ends_at is None:
+        return False
+    length = notice.ends_at - notice.started_at
+    if notice.break_glass:
+        return notice.review != "none" and length <= timedelta(minutes=BREAK_GLASS_MINUTES_MAX)
+    return notice.approved_by not in (None, notice.proposed_by) and length <= timedelta(hours=HOURS_MAX)
+
+
+def read(records: Records, topic: str) -> Iterator[Message]:
+    """Every message of a topic that can be read, partition by partition."""
+    for place in sorted(records):
+        if place[0] == topic:
+            for record in records[place]:
+                origin = origin_of(record)
+                if origin.sequence:
+                    yield body_of(record, origin.kind)
