@@ -37,6 +37,7 @@ from shared.contracts.reference import (
 from shared.contracts.routing import Command, CompleteAssignment, SignOn, WorkPlaced
 from shared.contracts.work import KeyedValue, WorkOrder
 from shared.reference.board import REFERENCE_BOARD
+from shared.reroutes import REROUTE_BOARD
 from shared.runtime.processor import Event, Facts, Rejection, Situation
 from shared.standing import STANDING_BOARD
 
@@ -79,7 +80,9 @@ class Play:
 
     def __init__(self, queued: int, seed: int = 1) -> None:
         self.draw = random.Random(seed)
-        self.boards: dict[str, Any] = {spec.name: spec.empty() for spec in (REFERENCE_BOARD, STANDING_BOARD)}
+        self.boards: dict[str, Any] = {
+            spec.name: spec.empty() for spec in (REFERENCE_BOARD, STANDING_BOARD, REROUTE_BOARD)
+        }
         for entry in bank(self.draw):
             REFERENCE_BOARD.fold(self.boards["reference"], entry.key, entry)
         self.processor = desk()

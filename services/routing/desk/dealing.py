@@ -47,6 +47,7 @@ class Dealing:
     busy: set[str] = field(default_factory=set)
     just_done: tuple[str, WorkOrder] | None = None
     _weighing: Weighing | None = None
+    _orders: StandingOrders | None = None
 
     @classmethod
     def of(cls, desk: TeamDesk, situation: Situation) -> Dealing:
@@ -81,12 +82,15 @@ class Dealing:
 
     def leaving(self, item: DeskItem) -> RerouteOrder | None:
         """The reroute by which the item must not be worked on here any more."""
-        return self.orders.moving(item.order, self.desk.team_id)
+        orders = self.orders
+        return orders.moving(item.order, self.desk.team_id) if orders else None
 
     @property
     def orders(self) -> StandingOrders:
-        """The reroutes in force now."""
-        return StandingOrders.of(self.situation.boards, self.situation.now)
+        """The reroutes in force now; looked up once."""
+        if self._orders is None:
+            self._orders = StandingOrders.of(self.situation.boards, self.situation.now)
+        return self._orders
 
     def _second_role(self, order: WorkOrder, operator_id: str) -> bool:
         if self.just_done is None or self.just_done[0] != operator_id:

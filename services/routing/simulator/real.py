@@ -38,6 +38,7 @@ from shared.contracts.work import (
     WorkOrder,
 )
 from shared.reference.board import REFERENCE_BOARD
+from shared.reroutes import REROUTE_BOARD
 from shared.runtime.errors import InvariantError
 from shared.runtime.processor import Alarm, Event, Facts, Rejection, Situation, TimerFired
 
@@ -73,6 +74,7 @@ class RealDealing:
             REFERENCE_BOARD.name: floor.reference,
             STANDING_BOARD.name: STANDING_BOARD.empty(),
             LOAD_BOARD.name: LOAD_BOARD.empty(),
+            REROUTE_BOARD.name: REROUTE_BOARD.empty(),
         }
         self._team_of = {one.id: one.team_id for one in floor.reference.operators.values()}
 
