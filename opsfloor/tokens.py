@@ -13,7 +13,12 @@ from shared.http.tokens import Issuer, ensure_key_pair
 
 def token(
     subject: Annotated[str, typer.Argument(help="who: an operator id, or your name")],
-    role: Annotated[str, typer.Option(help="operator, team_leader, auditor, vendor_manager, on_call, service")],
+    role: Annotated[
+        str,
+        typer.Option(
+            help="operator, team_leader, auditor, vendor_manager, on_call, proposer, approver, viewer, service"
+        ),
+    ],
     team: Annotated[str | None, typer.Option(help="an operator's team")] = None,
     provider: Annotated[str | None, typer.Option(help="an operator's provider")] = None,
     hours: Annotated[float, typer.Option(help="how long it holds")] = 8.0,

@@ -1,4 +1,4 @@
-"""Routing's process: placement, desk and the operators' workbench."""
+"""Routing's process: placement, desk, emergency, the operators' workbench and the control room."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from datetime import UTC, datetime
 
 from services.routing.boards import LOAD_BOARD
 from services.routing.desk.processor import desk
+from services.routing.emergency.api import Control, reroute_routers
+from services.routing.emergency.counter import RerouteCounter
 from services.routing.emergency.metrics import reroute_levels
+from services.routing.emergency.postgres_reads import PostgresBookReads
 from services.routing.emergency.processor import emergency
 from services.routing.metrics import load_levels, measure
 from services.routing.placement.processor import placement
@@ -39,7 +42,10 @@ def wire(around: Surroundings) -> Service:
     processors = tuple(replace(processor, measure=measure) for processor in (placement(), desk(), emergency()))
     loads = load_levels(around.boards.views[LOAD_BOARD.name], around.clock.now)
     reroutes = reroute_levels(around.boards.views[REROUTE_BOARD.name], around.clock.now)
-    return Service("routing", processors, workbench_routers(bench), (tailer.run,), (loads, reroutes))
+    book = PostgresBookReads(around.pool)
+    control = Control(book, around.boards.views, RerouteCounter(book, around.publish), around.clock.now)
+    routers = (*workbench_routers(bench), *reroute_routers(control))
+    return Service("routing", processors, routers, (tailer.run,), (loads, reroutes))
 
 
 PLAN = ServicePlan("routing", (REFERENCE_BOARD, STANDING_BOARD, LOAD_BOARD, REROUTE_BOARD), wire)

@@ -17,7 +17,18 @@ from fastapi.security.utils import get_authorization_scheme_param
 from shared.http.keys import PUBLIC_NAME, KeyPair, KeyPairError, ensure_key_pair, read_public_key
 from shared.http.problems import Problem
 
-Role = Literal["operator", "team_leader", "auditor", "vendor_manager", "on_call", "branch", "service"]
+Role = Literal[
+    "operator",
+    "team_leader",
+    "auditor",
+    "vendor_manager",
+    "on_call",
+    "proposer",
+    "approver",
+    "viewer",
+    "branch",
+    "service",
+]
 ROLES: Final[frozenset[str]] = frozenset(get_args(Role))
 ISSUER: Final = "opsfloor"
 ALGORITHM: Final = "EdDSA"

@@ -1,0 +1,328 @@
+"""The control room's HTTP face: preview, propose, approve, refuse, cancel, extend, end, review, list, show, history."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.routing.emergency.alerts import Notification, proposal_of
+from services.routing.emergency.counter import RerouteCounter
+from services.routing.emergency.floor import FloorNow, touched_teams
+from services.routing.emergency.preview import preview_of
+from services.routing.emergency.reads import BookReads
+from services.routing.emergency.report import LifeLine, RerouteReport, line_of, page_of, report_of
+from services.routing.emergency.safety import scope_fault
+from services.routing.emergency.state import OVER, phase_of
+from shared.contracts.message import Sha256
+from shared.contracts.reroute import (
+    MINUTES_MAX,
+    ApproveReroute,
+    CancelReroute,
+    CloseReview,
+    EndReroute,
+    ExtendReroute,
+    Names,
+    Preview,
+    ProposeReroute,
+    RefuseReroute,
+    RerouteCommand,
+    RerouteOrder,
+    RerouteTerms,
+    Words,
+)
+from shared.http.problems import Problem, problem_responses
+from shared.http.tokens import Claims, Role, requires
+from shared.reroutes import held_percent, resolve
+from shared.runtime.processor import derived_id
+
+VIEWERS: Final[tuple[Role, ...]] = ("viewer", "proposer", "approver", "on_call", "auditor")
+PROPOSERS: Final[tuple[Role, ...]] = ("proposer", "approver", "on_call")
+APPROVERS: Final[tuple[Role, ...]] = ("approver",)
+ALERTERS: Final[tuple[Role, ...]] = ("service",)
+
+STATUS_BY_CODE: Final[Mapping[str, int]] = {
+    "unknown_reroute": 404,
+    "not_authorised": 403,
+    "own_proposal": 403,
+}
+"""What is no conflict (409)."""
+
+RerouteId = Annotated[str, Path(min_length=1, max_length=128, pattern=r"^[\x21-\x2e\x30-\x7e]+$")]
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=128,
+        pattern=r"^[\x21-\x7e]+$",
+        description="the command's id: the same key again is the same command; without one each request is a new one",
+    ),
+]
+
+
+class Body(BaseModel):
+    """What a request says. Unknown fields are refused: a misspelt limit must not pass for none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ProposeBody(Body):
+    """A reroute to propose; with `break_glass` it starts at once."""
+
+    terms: RerouteTerms
+    break_glass: bool = False
+    override_rules: Names = ()
+
+
+class ApproveBody(Body):
+    """Agreement to the preview of this hash."""
+
+    preview_sha256: Sha256
+    override_rules: Names = ()
+    reason: Words
+
+
+class ReasonBody(Body):
+    """Why."""
+
+    reason: Words
+
+
+class ExtendBody(ReasonBody):
+    """For how long more, and why."""
+
+    minutes: Annotated[int, Field(ge=1, le=MINUTES_MAX)]
+
+
+class AnswerView(BaseModel):
+    """What became of a command. `pending`: the book has not answered yet, ask again."""
+
+    model_config = ConfigDict(frozen=True)
+
+    command_id: str
+    reroute_id: str
+    code: str
+    detail: str
+
+
+class AlertsView(BaseModel):
+    """What became of the alerts of one notification: the proposals, and how many alerts asked for none."""
+
+    model_config = ConfigDict(frozen=True)
+
+    proposals: tuple[AnswerView, ...]
+    passed_over: int
+
+
+TAKEN: Final[dict[int | str, dict[str, Any]]] = {
+    202: {"model": AnswerView, "description": "The book has not answered yet; see /reroute-commands/{command_id}"},
+    **problem_responses(400, 403, 404, 409, 422),
+}
+
+
+@dataclass(frozen=True)
+class Control:
+    """Everything that the endpoints work with. Holds: `boards` has `reference`, `standing`, `load`."""
+
+    reads: BookReads
+    boards: Mapping[str, Any]
+    counter: RerouteCounter
+    now: Callable[[], datetime]
+
+    async def preview(self, terms: RerouteTerms) -> Preview:
+        """What the terms would do now, or the problem with their scope."""
+        fault = scope_fault(terms, self.boards["reference"])
+        if fault is not None:
+            raise Problem(409, *fault)
+        orders = await self.reads.orders()
+        past = [order for order in orders if phase_of(order) in OVER]
+        return preview_of(terms, FloorNow.of(self.boards, orders, self.now()), past)
+
+    async def hand_in(self, command: RerouteCommand, response: Response) -> AnswerView:
+        """Publish the command and say what became of it; a refusal is a problem."""
+        view = await self.handed_in(command)
+        if view.code not in ("done", "noted", "pending"):
+            raise Problem(STATUS_BY_CODE.get(view.code, 409), view.code, view.detail)
+        response.status_code = 202 if view.code == "pending" else 200
+        return view
+
+    async def handed_in(self, command: RerouteCommand) -> AnswerView:
+        """The same, with a refusal as a value."""
+        answer = await self.counter.hand_in(command)
+        code, detail = ("pending", "The book has not answered yet.") if answer is None else (answer.code, answer.detail)
+        return AnswerView(command_id=command.command_id, reroute_id=command.reroute_id, code=code, detail=detail)
+
+    async def known(self, reroute_id: str) -> RerouteOrder:
+        """The reroute, or the problem that there is none."""
+        order = await self.reads.order(reroute_id)
+        if order is None:
+            raise Problem(404, "unknown_reroute", f"Expected a reroute that is known, found none named {reroute_id}.")
+        return order
+
+    async def report(self, reroute_id: str) -> RerouteReport:
+        """Everything of one reroute."""
+        order, now = await self.known(reroute_id), self.now()
+        orders = await self.reads.orders()
+        teams = self.boards["reference"].teams.values()
+        place = {team.id for team in touched_teams(order.terms.scope, teams)}
+        there = [
+            other
+            for other in orders
+            if held_percent(other, now) and place & {t.id for t in touched_teams(other.terms.scope, teams)}
+        ]
+        precedence = resolve(there)
+        sentences = [sentence for _, sentence in precedence.passed_over]
+        life = await self.reads.history(reroute_id)
+        return report_of(order, life, await self.reads.moved(reroute_id), held_percent(order, now), sentences)
+
+
+def reroute_routers(control: Control) -> Sequence[tuple[APIRouter, tuple[str, ...]]]:
+    """The control room's routers, each with the roles that may use it."""
+    looking, proposing, approving, alerting = (APIRouter(tags=["reroutes"]) for _ in range(4))
+    _look(looking, control)
+    _propose(proposing, control)
+    _approve(approving, control)
+    _alert(alerting, control)
+    return ((looking, VIEWERS), (proposing, PROPOSERS), (approving, APPROVERS), (alerting, ALERTERS))
+
+
+def _look(router: APIRouter, control: Control) -> None:
+    @router.get("/reroutes", summary="All reroutes, or those that are not over", responses=problem_responses(422))
+    async def reroutes(
+        still_open: Annotated[bool, Query(alias="open", description="only those that are not over")] = False,
+    ) -> list[RerouteOrder]:
+        orders = await control.reads.orders()
+        return [order for order in orders if not still_open or order.over_at is None or order.review == "open"]
+
+    @router.get("/reroutes/{reroute_id}", summary="One reroute: report", responses=problem_responses(404, 422))
+    async def report(reroute_id: RerouteId) -> RerouteReport:
+        return await control.report(reroute_id)
+
+    @router.get(
+        "/reroutes/{reroute_id}/report.html",
+        summary="One reroute: the report as a page",
+        response_class=Response,
+        responses={200: {"content": {"text/html": {}}}, **problem_responses(404, 422)},
+    )
+    async def page(reroute_id: RerouteId) -> Response:
+        found = page_of(await control.report(reroute_id))
+        headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+        return Response(found, media_type="text/html; charset=utf-8", headers=headers)
+
+    @router.get(
+        "/reroutes/{reroute_id}/history",
+        summary="What happened to one reroute",
+        responses=problem_responses(404, 422),
+    )
+    async def history(reroute_id: RerouteId) -> list[LifeLine]:
+        await control.known(reroute_id)
+        return [line for fact in await control.reads.history(reroute_id) if (line := line_of(fact)) is not None]
+
+    @router.get(
+        "/reroute-commands/{command_id}",
+        summary="What became of a command",
+        responses=problem_responses(404, 422),
+    )
+    async def answer(command_id: RerouteId) -> AnswerView:
+        found = await control.reads.answer(command_id)
+        if found is None:
+            raise Problem(
+                404, "unknown_command", "Expected a command that was answered; wait a moment, or send it again"
+            )
+        return AnswerView(command_id=command_id, reroute_id=found.reroute_id, code=found.code, detail=found.detail)
+
+    @router.post(
+        "/reroutes/preview", summary="What would it do? Changes nothing", responses=problem_responses(400, 409, 422)
+    )
+    async def preview(terms: RerouteTerms) -> Preview:
+        return await control.preview(terms)
+
+
+def _propose(router: APIRouter, control: Control) -> None:
+    who = requires(*PROPOSERS)
+
+    @router.post("/reroutes", summary="Propose a reroute, or break the glass", responses=TAKEN)
+    async def propose(
+        body: ProposeBody, response: Response, claims: Claims = Depends(who), key: Key = None
+    ) -> AnswerView:
+        common = _command(claims, "propose", None, key, control.now(), body.terms.reason)
+        return await control.hand_in(ProposeReroute(**common, **dict(body)), response)
+
+    @router.post("/reroutes/{reroute_id}/cancel", summary="Stop it where it stands, without a ramp", responses=TAKEN)
+    async def cancel(
+        reroute_id: RerouteId, body: ReasonBody, response: Response, claims: Claims = Depends(who), key: Key = None
+    ) -> AnswerView:
+        common = _command(claims, "cancel", reroute_id, key, control.now(), body.reason)
+        return await control.hand_in(CancelReroute(**common), response)
+
+    @router.post("/reroutes/{reroute_id}/end", summary="Let the work come back, step by step", responses=TAKEN)
+    async def end(
+        reroute_id: RerouteId, body: ReasonBody, response: Response, claims: Claims = Depends(who), key: Key = None
+    ) -> AnswerView:
+        common = _command(claims, "end", reroute_id, key, control.now(), body.reason)
+        return await control.hand_in(EndReroute(**common), response)
+
+
+def _approve(router: APIRouter, control: Control) -> None:
+    who = requires(*APPROVERS)
+
+    @router.post("/reroutes/{reroute_id}/approve", summary="Agree to the preview of this hash", responses=TAKEN)
+    async def approve(
+        reroute_id: RerouteId, body: ApproveBody, response: Response, claims: Claims = Depends(who), key: Key = None
+    ) -> AnswerView:
+        common = _command(claims, "approve", reroute_id, key, control.now(), body.reason)
+        named = {"preview_sha256": body.preview_sha256, "override_rules": body.override_rules}
+        return await control.hand_in(ApproveReroute(**common, **named), response)
+
+    @router.post("/reroutes/{reroute_id}/refuse", summary="Say no", responses=TAKEN)
+    async def refuse(
+        reroute_id: RerouteId, body: ReasonBody, response: Response, claims: Claims = Depends(who), key: Key = None
+    ) -> AnswerView:
+        common = _command(claims, "refuse", reroute_id, key, control.now(), body.reason)
+        return await control.hand_in(RefuseReroute(**common), response)
+
+    @router.post("/reroutes/{reroute_id}/extend", summary="Keep it in force for longer", responses=TAKEN)
+    async def extend(
+        reroute_id: RerouteId, body: ExtendBody, response: Response, claims: Claims = Depends(who), key: Key = None
+    ) -> AnswerView:
+        common = _command(claims, "extend", reroute_id, key, control.now(), body.reason)
+        return await control.hand_in(ExtendReroute(**common, minutes=body.minutes), response)
+
+    @router.post("/reroutes/{reroute_id}/review", summary="Answer for a broken glass, in words", responses=TAKEN)
+    async def review(
+        reroute_id: RerouteId, body: ReasonBody, response: Response, claims: Claims = Depends(who), key: Key = None
+    ) -> AnswerView:
+        common = _command(claims, "review", reroute_id, key, control.now(), body.reason)
+        return await control.hand_in(CloseReview(**common), response)
+
+
+def _alert(router: APIRouter, control: Control) -> None:
+    @router.post(
+        "/reroutes/alerts",
+        summary="Alertmanager's webhook: firing alerts with reroute labels become proposals, never more",
+        responses=problem_responses(400, 422),
+    )
+    async def alerts(body: Notification) -> AlertsView:
+        asked = [proposal_of(alert, control.now()) for alert in body.alerts]
+        proposals = [await control.handed_in(command) for command in asked if command is not None]
+        return AlertsView(proposals=tuple(proposals), passed_over=len(asked) - len(proposals))
+
+
+def _command(
+    claims: Claims, verb: str, reroute_id: str | None, key: str | None, now: datetime, reason: str
+) -> dict[str, Any]:
+    """What every command says. Without a key it is like no other; a proposal names its reroute after itself."""
+    command_id = derived_id("reroute", claims.subject, verb, reroute_id or "", key or uuid.uuid4().hex)
+    return {
+        "command_id": command_id,
+        "reroute_id": reroute_id or f"r-{command_id[:8]}",
+        "actor": claims.subject,
+        "issued_at": now,
+        "reason": reason,
+    }

@@ -1,0 +1,29 @@
+"""What the faces of emergency read: the protocol that the store and the tests' fake keep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from services.routing.emergency.state import Answer
+from shared.contracts.message import Message
+from shared.contracts.reroute import RerouteOrder
+
+
+class BookReads(Protocol):
+    """Reads of the truth. Errors: `TransientError` when the database is away."""
+
+    async def orders(self) -> Sequence[RerouteOrder]:
+        """Every reroute at hand, in the order of proposal."""
+
+    async def order(self, reroute_id: str) -> RerouteOrder | None:
+        """One reroute; `None` when nobody proposed it, or it is long over."""
+
+    async def answer(self, command_id: str) -> Answer | None:
+        """The answer to a command; `None` when there is none yet, or none any more."""
+
+    async def history(self, reroute_id: str) -> Sequence[Message]:
+        """Every fact of the reroute's life, from the journal, in order."""
+
+    async def moved(self, reroute_id: str) -> Mapping[str, int]:
+        """How many items left each desk by the reroute."""

@@ -1,0 +1,184 @@
+"""What an auditor reads of one reroute: its life in sentences, also as a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from html import escape
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.contracts import reroute as told
+from shared.contracts.message import Message
+from shared.contracts.reroute import Preview, RerouteOrder, RerouteScope
+
+NOT_FOUND: Final = "none"
+
+
+class LifeLine(BaseModel):
+    """One thing that happened, as a sentence."""
+
+    model_config = ConfigDict(frozen=True)
+
+    at: datetime
+    who: str
+    sentence: str
+
+
+class MovedView(BaseModel):
+    """How many items left one desk."""
+
+    model_config = ConfigDict(frozen=True)
+
+    team_id: str
+    items: int
+
+
+class RerouteReport(BaseModel):
+    """One reroute with everything that came of it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    order: RerouteOrder
+    scope: str
+    held_percent: int
+    moved: tuple[MovedView, ...]
+    passed_over: tuple[str, ...]  # orders in force over the same place, and which of them applies
+    life: tuple[LifeLine, ...]
+
+
+def scope_words(scope: RerouteScope) -> str:
+    """The scope as people say it: `centre north, business type payroll`."""
+    parts = [
+        f"{noun} {' or '.join(names)}"
+        for noun, names in (
+            ("centre", scope.centres),
+            ("team", scope.teams),
+            ("provider", scope.providers),
+            ("work type", scope.work_types),
+            ("business type", scope.business_types),
+            ("region", scope.regions),
+            ("data class", scope.data_classes),
+        )
+        if names
+    ]
+    return ", ".join(parts) or "the whole floor"
+
+
+def line_of(fact: Message) -> LifeLine | None:
+    """One fact of a reroute's life as a sentence; `None` for what is no fact of it."""
+    match fact:
+        case told.RerouteProposed():
+            return _line(fact, fact.by, _proposed(fact))
+        case told.RerouteApproved():
+            named = f", overriding {', '.join(fact.overridden_rules)}" if fact.overridden_rules else ""
+            return _line(fact, fact.by, f"approved preview {fact.preview_sha256[:12]}{named}: {fact.reason}")
+        case told.RerouteStarted():
+            glass = " by one person; a review was opened" if fact.review_opened else ""
+            return _line(fact, "", f"in force until {_clock(fact.ends_at)}{glass}")
+        case told.RerouteDrifted():
+            return _line(fact, "", f"did not start and asked again: {fact.detail}")
+        case told.RerouteExtended():
+            return _line(fact, fact.by, f"extended until {_clock(fact.ends_at)}: {fact.reason}")
+        case told.RerouteReturning():
+            return _line(fact, fact.by or "", f"returning, {fact.held_percent} % still held: {fact.reason}")
+        case told.RerouteFellBack():
+            return _line(fact, "", f"not well, in force again until {_clock(fact.ends_at)}: {fact.detail}")
+        case told.RerouteOver():
+            return _line(fact, fact.by or "", f"{fact.outcome}: {fact.detail}")
+        case told.ReviewClosed():
+            return _line(fact, fact.by, f"closed the review: {fact.words}")
+        case told.RerouteAnswered() if fact.code not in ("done", "noted"):
+            return _line(fact, fact.actor, f"refused ({fact.code}): {fact.detail}")
+        case _:
+            return None
+
+
+def _proposed(fact: told.RerouteProposed) -> str:
+    terms = fact.terms
+    what = f"{terms.percent} % shift" if terms.effect == "shift" else terms.effect
+    drill = " as a drill" if terms.drill else ""
+    glass = ", breaking the glass" if fact.break_glass else ""
+    return (
+        f"proposed to {what} {scope_words(terms.scope)} for {terms.minutes} min{drill}{glass}: {terms.reason} "
+        f"({preview_words(fact.preview)})"
+    )
+
+
+def preview_words(preview: Preview) -> str:
+    """The preview in one sentence."""
+    ends = f"nobody left for {', '.join(preview.dead_ends)}" if preview.dead_ends else "no dead end"
+    late = sum(skill.misses_with for skill in preview.skills) - sum(skill.misses_without for skill in preview.skills)
+    rules = ", ".join(rule.rule_id for rule in preview.broken_rules) or NOT_FOUND
+    return f"{preview.items_moving} items move, {late:+} predicted misses, {ends}, rules broken: {rules}"
+
+
+def _line(fact: told.RerouteFact, who: str, sentence: str) -> LifeLine:
+    return LifeLine(at=fact.at, who=who, sentence=sentence)
+
+
+def _clock(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def report_of(
+    order: RerouteOrder,
+    life: Sequence[Message],
+    moved: Mapping[str, int],
+    held_percent: int,
+    passed_over: Sequence[str],
+) -> RerouteReport:
+    """Everything of one reroute."""
+    return RerouteReport(
+        order=order,
+        scope=scope_words(order.terms.scope),
+        held_percent=held_percent,
+        moved=tuple(MovedView(team_id=team_id, items=items) for team_id, items in sorted(moved.items())),
+        passed_over=tuple(passed_over),
+        life=tuple(line for fact in life if (line := line_of(fact)) is not None),
+    )
+
+
+# ---------------------------------------------------------------------- as page
+
+_STYLE: Final = (
+    "body{font:16px/1.5 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#111;background:#fff}"
+    "table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #999}"
+)
+
+
+def page_of(report: RerouteReport) -> str:
+    """The report as one HTML page that stands alone. Holds: every word of people is escaped."""
+    order = report.order
+    facts = {
+        "What": f"{order.terms.effect} of {report.scope}" + (", a drill" if order.terms.drill else ""),
+        "Why": order.terms.reason,
+        "Phase": order.phase,
+        "Proposed": f"{order.proposed_by}, {_clock(order.proposed_at)}",
+        "Approved": f"{order.approved_by}, {_clock(order.approved_at)}" if order.approved_at else "by nobody",
+        "In force": f"{_clock(order.started_at)} to {_clock(order.ends_at)}"
+        if order.started_at and order.ends_at
+        else "not begun",
+        "Preview approved": f"{order.preview.sha256}: {preview_words(order.preview)}",
+        "Rules overridden": ", ".join(order.overridden_rules) or NOT_FOUND,
+        "Review": f"{order.review} {order.review_words}".strip(),
+        "Items moved": ", ".join(f"{row.team_id}: {row.items}" for row in report.moved) or NOT_FOUND,
+    }
+    rows = "".join(f"<tr><th scope='row'>{name}</th><td>{escape(value)}</td></tr>" for name, value in facts.items())
+    skills = "".join(
+        f"<tr><td>{escape(skill.work_type)}</td><td>{skill.moves}</td><td>{skill.people_without}</td>"
+        f"<td>{skill.people_with}</td><td>{skill.misses_without}</td><td>{skill.misses_with}</td></tr>"
+        for skill in order.preview.skills
+    )
+    life = "".join(
+        f"<tr><td>{_clock(line.at)}</td><td>{escape(line.who)}</td><td>{escape(line.sentence)}</td></tr>"
+        for line in report.life
+    )
+    return (
+        f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>Reroute {escape(order.reroute_id)}</title>"
+        f"<style>{_STYLE}</style></head><body><h1>Reroute {escape(order.reroute_id)}</h1><table>{rows}</table>"
+        "<h2>What was foreseen</h2><table><tr><th>work type</th><th>items move</th><th>people before</th>"
+        f"<th>people after</th><th>misses before</th><th>misses after</th></tr>{skills}</table>"
+        f"<h2>What happened</h2><table><tr><th>when</th><th>who</th><th>what</th></tr>{life}</table></body></html>"
+    )

@@ -1,0 +1,68 @@
+"""The control room's HTTP face over a book in memory, and clients for people on duty."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import httpx
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from services.routing.emergency.api import Control, reroute_routers
+from services.routing.emergency.counter import RerouteCounter
+from services.routing.emergency.state import Answer
+from shared.contracts.message import Message
+from shared.contracts.reference import RerouteRule
+from shared.contracts.reroute import RerouteFact, RerouteOrder
+from shared.http.app import build_app
+from shared.http.tokens import Issuer, Verifier
+from tests.unit.emergency.control_room import ControlRoom
+
+KEY: Final = Ed25519PrivateKey.generate()
+
+
+class Alive:
+    def live(self) -> bool:
+        return True
+
+    def ready(self) -> tuple[bool, list[str]]:
+        return True, []
+
+
+class FrontDesk:
+    """The face, and the truth behind it. Holds: a `mute` book takes commands and answers none."""
+
+    def __init__(self, *rules: RerouteRule) -> None:
+        self.room = ControlRoom(*rules)
+        self.mute = False
+        counter = RerouteCounter(self, self.publish, answer_seconds=0.01)
+        control = Control(self, self.room.views, counter, lambda: self.room.now)
+        self.app = build_app("routing", Verifier(KEY.public_key()), reroute_routers(control), Alive())
+
+    def client(self, subject: str, role: str) -> httpx.AsyncClient:
+        """Somebody's client, with a token."""
+        headers = {"Authorization": f"Bearer {Issuer(KEY).issue(subject, role)}"}
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        return httpx.AsyncClient(transport=transport, base_url="http://floor", headers=headers)
+
+    # ------------------------------------------------------------------ the truth
+
+    async def publish(self, message: Message, event_id: str) -> None:
+        if not self.mute:
+            self.room.send(message)
+
+    async def orders(self) -> Sequence[RerouteOrder]:
+        return sorted(self.room.book.orders.values(), key=lambda order: (order.proposed_at, order.reroute_id))
+
+    async def order(self, reroute_id: str) -> RerouteOrder | None:
+        return self.room.book.orders.get(reroute_id)
+
+    async def answer(self, command_id: str) -> Answer | None:
+        return self.room.book.answers.get(command_id)
+
+    async def history(self, reroute_id: str) -> Sequence[Message]:
+        facts = (fact for fact in self.room.facts if isinstance(fact, RerouteFact))
+        return [fact for fact in facts if fact.reroute_id == reroute_id]
+
+    async def moved(self, reroute_id: str) -> Mapping[str, int]:
+        return {"north": 7} if reroute_id in self.room.book.orders else {}

@@ -1,0 +1,167 @@
+"""The control room's HTTP face: who may do what, the same key twice, problems with their code, alerts, reports."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from shared.contracts.reference import RerouteRule
+from tests.unit.emergency.control_room import CHEN, LIN
+from tests.unit.emergency.front_desk import FrontDesk
+
+TERMS: dict[str, Any] = {"effect": "evacuate", "scope": {"centres": ["n"]}, "minutes": 60, "reason": "<b>smoke</b>"}
+WHY = {"reason": "because"}
+
+
+async def proposed(desk: FrontDesk) -> str:
+    """Lin proposes to evacuate; returns the reroute's id."""
+    answer = await desk.client(LIN, "proposer").post("/reroutes", json={"terms": TERMS})
+    assert (answer.status_code, answer.json()["code"]) == (200, "done")
+    return str(answer.json()["reroute_id"])
+
+
+async def approved(desk: FrontDesk, reroute_id: str, who: str = CHEN, role: str = "approver") -> httpx.Response:
+    """Somebody approves the preview as it stands."""
+    order = (await desk.client(who, "viewer").get(f"/reroutes/{reroute_id}")).json()["order"]
+    body = {"preview_sha256": order["preview"]["sha256"], "reason": "seen on site"}
+    return await desk.client(who, role).post(f"/reroutes/{reroute_id}/approve", json=body)
+
+
+async def test_two_people_put_a_reroute_in_force() -> None:
+    """Propose, look, approve; the list shows it in force."""
+    desk = FrontDesk()
+    answer = await approved(desk, await proposed(desk))
+    assert answer.status_code == 200
+    listed = (await desk.client("vi", "viewer").get("/reroutes", params={"open": True})).json()
+    assert [(order["phase"], order["approved_by"]) for order in listed] == [("active", CHEN)]
+
+
+async def test_a_preview_changes_nothing() -> None:
+    """Anybody who may look may ask what would happen; its hash is the one that a proposal made now gets."""
+    desk = FrontDesk()
+    shown = (await desk.client("vi", "viewer").post("/reroutes/preview", json=TERMS)).json()
+    assert shown["items_moving"] == 10
+    assert desk.room.book.orders == {}
+    assert desk.room.order(await proposed(desk)).preview.sha256 == shown["sha256"]
+
+
+@pytest.mark.parametrize(
+    ("path", "role"),
+    [("/reroutes", "viewer"), ("/reroutes/r1/approve", "proposer"), ("/reroutes/alerts", "approver")],
+)
+async def test_a_role_does_no_more_than_it_says(path: str, role: str) -> None:
+    """Viewers do not propose, proposers do not approve, people raise no alerts."""
+    body = {"terms": TERMS, "preview_sha256": "0" * 64, "reason": "x", "alerts": []}
+    assert (await FrontDesk().client(LIN, role).post(path, json=body)).status_code == 403
+
+
+async def test_the_proposer_does_not_approve_whatever_their_role() -> None:
+    """Not even with an approver's token: it is the person who counts."""
+    desk = FrontDesk()
+    answer = await approved(desk, await proposed(desk), LIN)
+    assert (answer.status_code, answer.json()["code"]) == (403, "own_proposal")
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_the_same_key_is_the_same_command() -> None:
+    """Sent again it finds its answer; with another content it is a conflict."""
+    desk, key = FrontDesk(), {"Idempotency-Key": "k1"}
+    first = await desk.client(LIN, "proposer").post("/reroutes", json={"terms": TERMS}, headers=key)
+    again = await desk.client(LIN, "proposer").post("/reroutes", json={"terms": TERMS}, headers=key)
+    assert first.json() == again.json()
+    assert len(desk.room.book.orders) == 1
+    other = {"terms": {**TERMS, "minutes": 61}}
+    conflict = await desk.client(LIN, "proposer").post("/reroutes", json=other, headers=key)
+    assert (conflict.status_code, conflict.json()["code"]) == (409, "conflict")
+
+
+async def test_a_book_that_does_not_answer_leaves_the_command_pending() -> None:
+    """202, and the command can be asked for later."""
+    desk = FrontDesk()
+    desk.mute = True
+    answer = await desk.client(LIN, "proposer").post("/reroutes", json={"terms": TERMS})
+    assert (answer.status_code, answer.json()["code"]) == (202, "pending")
+    asked = await desk.client(LIN, "viewer").get(f"/reroute-commands/{answer.json()['command_id']}")
+    assert asked.status_code == 404
+
+
+async def test_a_misspelt_field_is_refused() -> None:
+    """`break_glas` must not pass for a proposal."""
+    answer = await FrontDesk().client(LIN, "proposer").post("/reroutes", json={"terms": TERMS, "break_glas": True})
+    assert answer.status_code == 422
+
+
+async def test_extend_end_cancel_refuse_and_review_reach_the_book() -> None:
+    """Each verb has its path."""
+    desk = FrontDesk()
+    reroute_id = await proposed(desk)
+    chen, lin = desk.client(CHEN, "approver"), desk.client(LIN, "proposer")
+    assert (await chen.post(f"/reroutes/{reroute_id}/refuse", json=WHY)).status_code == 200
+    second = await proposed_with_glass(desk)
+    assert (await chen.post(f"/reroutes/{second}/review", json={"reason": "rightly so"})).status_code == 200
+    assert (await chen.post(f"/reroutes/{second}/extend", json={"minutes": 5, **WHY})).status_code == 200
+    assert (await lin.post(f"/reroutes/{second}/end", json=WHY)).status_code == 200
+    assert (await lin.post(f"/reroutes/{second}/cancel", json=WHY)).status_code == 200
+    assert desk.room.order(second).phase == "cancelled"
+
+
+async def proposed_with_glass(desk: FrontDesk) -> str:
+    """Lin breaks the glass."""
+    body = {"terms": {**TERMS, "minutes": 20}, "break_glass": True}
+    return str((await desk.client(LIN, "proposer").post("/reroutes", json=body)).json()["reroute_id"])
+
+
+async def test_a_report_tells_the_whole_life_and_escapes_what_people_wrote() -> None:
+    """Proposed, approved, in force, what moved; as a page without scripts."""
+    desk = FrontDesk()
+    reroute_id = await proposed(desk)
+    await approved(desk, reroute_id)
+    client = desk.client("au", "auditor")
+    report = (await client.get(f"/reroutes/{reroute_id}")).json()
+    assert [line["who"] for line in report["life"]] == [LIN, CHEN, ""]
+    assert report["moved"] == [{"team_id": "north", "items": 7}]
+    page = await client.get(f"/reroutes/{reroute_id}/report.html")
+    assert "&lt;b&gt;smoke&lt;/b&gt;" in page.text
+    assert "<b>smoke" not in page.text
+    assert len((await client.get(f"/reroutes/{reroute_id}/history")).json()) == 3
+
+
+async def test_a_rule_that_would_break_is_a_problem_that_names_it() -> None:
+    """The approver reads which name to give."""
+    desk = FrontDesk(RerouteRule(id="two", label="two", form="able_centres", step="review", minimum=2))
+    answer = await approved(desk, await proposed(desk))
+    assert answer.json()["code"] == "rules_broken"
+    assert "two" in answer.json()["detail"]
+
+
+ALERT = {
+    "status": "firing",
+    "labels": {"alertname": "CentreDown", "reroute": "evacuate", "reroute_centre": "n"},
+    "annotations": {"summary": "Centre N answers no more"},
+    "startsAt": "2026-03-02T02:00:00Z",
+    "fingerprint": "abc",
+}
+
+
+async def test_a_firing_alert_becomes_one_proposal_however_often_it_is_told() -> None:
+    """Resolved ones and ones without the labels become nothing."""
+    desk = FrontDesk()
+    others = [{**ALERT, "status": "resolved"}, {**ALERT, "labels": {"alertname": "Lag"}}]
+    for _ in range(2):
+        answer = await desk.client("alertmanager", "service").post(
+            "/reroutes/alerts", json={"alerts": [ALERT, *others]}
+        )
+        assert answer.json()["passed_over"] == 2
+    orders = list(desk.room.book.orders.values())
+    assert [(order.phase, order.source, order.proposed_by) for order in orders] == [
+        ("proposed", "alert", "alertmanager")
+    ]
+
+
+async def test_an_unknown_reroute_is_not_found() -> None:
+    """By every path."""
+    client = FrontDesk().client(CHEN, "approver")
+    assert (await client.get("/reroutes/none")).status_code == 404
+    assert (await client.post("/reroutes/none/refuse", json=WHY)).status_code == 404
