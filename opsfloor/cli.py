@@ -6,7 +6,7 @@ import logging
 
 import typer
 
-from opsfloor import cases, dead_letters, replay, run, simulate, stack, status, submit, tokens
+from opsfloor import cases, dead_letters, replay, reroute, run, simulate, stack, status, submit, tokens
 from opsfloor.answers import Remedied, complain
 from shared.runtime.errors import ContractError, InvariantError, TransientError
 
@@ -24,6 +24,7 @@ app = typer.Typer(
 app.add_typer(stack.app, name="stack", help="The local broker and database: up, down, status.")
 app.add_typer(dead_letters.app, name="dlq", help="Records that a reader could not take: list, show, redrive.")
 app.add_typer(simulate.app, name="simulate", help="The floor in virtual time, with the real placement and desk.")
+app.add_typer(reroute.app, name="reroute", help="Move people's work in an emergency: propose, approve, end, look.")
 app.command("run")(run.run_service)
 app.command("reference")(run.publish_reference)
 app.command("submit")(submit.submit)

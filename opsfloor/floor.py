@@ -20,6 +20,19 @@ SERVICES: Final = ("intake", "audit", "routing", "vendor")
 START_IT: Final = (
     "start the floor: `opsfloor stack up`, then `opsfloor run intake|audit|routing|vendor`, or `make demo`"
 )
+LOOK: Final = "see the service's log"
+REMEDIES: Final = {
+    "not_authorised": "`--as NAME` says who you are; deploy/reference/reroutes.yaml says who is on duty",
+    "own_proposal": "ask a second person on duty to do it",
+    "rules_broken": "name the rule with `--override RULE` if you answer for it",
+    "preview_changed": "look again with `opsfloor reroute show ID`, then approve what it says now",
+    "drill_breaks_rule": "the rest of the floor could not carry it; drill at a quieter hour",
+    "same_scope_in_force": "`opsfloor reroute extend ID MINUTES` keeps that one in force",
+    "too_long": "propose it with two people, or for a shorter time",
+    "wrong_phase": "`opsfloor reroute show ID` tells where it is",
+    "unknown_reroute": "`opsfloor reroute list --all` shows the ids",
+}
+"""What to do about a refusal, by its code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +88,48 @@ def bearer(role: str = "on_call", subject: str = "command-line") -> dict[str, st
     return {"Authorization": f"Bearer {Issuer(private).issue(subject=subject, role=role, seconds=300)}"}
 
 
-def ask(service: str, path: str, role: str = "on_call") -> Any:
+def ask(service: str, path: str, role: str = "on_call", subject: str = "command-line") -> Any:
     """GET a JSON answer from a running service. Errors: `Remedied` when none runs, it refuses or knows nothing."""
+    answer = _call(service, "GET", path, bearer(role, subject), None)
+    if answer.status_code == httpx.codes.NOT_FOUND:
+        raise Remedied(
+            f"Expected {path} to be known, found nothing", "check the id; a submission needs a moment to arrive"
+        )
+    return _told(service, answer)
+
+
+def tell(service: str, path: str, body: Any, role: str, subject: str, key: str | None = None) -> Any:
+    """POST JSON to a running service and return its JSON answer. Errors: `Remedied`, with the problem's own words."""
+    headers = bearer(role, subject) | ({"Idempotency-Key": key} if key else {})
+    return _told(service, _call(service, "POST", path, headers, body))
+
+
+def text_of(service: str, path: str, role: str, subject: str) -> str:
+    """GET a page from a running service. Errors: `Remedied`."""
+    answer = _call(service, "GET", path, bearer(role, subject), None)
+    if answer.is_error:
+        _told(service, answer)
+    return answer.text
+
+
+def _call(service: str, method: str, path: str, headers: dict[str, str], body: Any) -> httpx.Response:
     note = os.environ.get(f"OPSFLOOR_{service.upper()}_URL")
     url = note or next((entry.url for entry in running(service)), None)
     if url is None:
         raise Remedied(f"Expected a running {service} service, found none", START_IT)
     try:
-        answer = httpx.get(f"{url}{path}", headers=bearer(role), timeout=10)
+        return httpx.request(method, f"{url}{path}", headers=headers, json=body, timeout=10)
     except httpx.HTTPError as error:
         raise Remedied(f"Expected {service} at {url} to answer, found: {error}", START_IT) from error
-    if answer.status_code == httpx.codes.NOT_FOUND:
+
+
+def _told(service: str, answer: httpx.Response) -> Any:
+    if not answer.is_error:
+        return answer.json()
+    try:
+        problem = answer.json()
         raise Remedied(
-            f"Expected {path} to be known, found nothing", "check the id; a submission needs a moment to arrive"
+            f"{service} refused ({problem['code']}): {problem['detail']}", REMEDIES.get(problem["code"], LOOK)
         )
-    if answer.is_error:
-        raise Remedied(f"{service} refused: {answer.status_code} {answer.text[:300]}", "see the service's log")
-    return answer.json()
+    except (ValueError, KeyError, TypeError) as error:
+        raise Remedied(f"{service} refused: {answer.status_code} {answer.text[:300]}", LOOK) from error

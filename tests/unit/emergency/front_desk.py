@@ -32,12 +32,12 @@ class Alive:
 class FrontDesk:
     """The face, and the truth behind it. Holds: a `mute` book takes commands and answers none."""
 
-    def __init__(self, *rules: RerouteRule) -> None:
+    def __init__(self, *rules: RerouteRule, key: Ed25519PrivateKey = KEY) -> None:
         self.room = ControlRoom(*rules)
         self.mute = False
         counter = RerouteCounter(self, self.publish, answer_seconds=0.01)
         control = Control(self, self.room.views, counter, lambda: self.room.now)
-        self.app = build_app("routing", Verifier(KEY.public_key()), reroute_routers(control), Alive())
+        self.app = build_app("routing", Verifier(key.public_key()), reroute_routers(control), Alive())
 
     def client(self, subject: str, role: str) -> httpx.AsyncClient:
         """Somebody's client, with a token."""

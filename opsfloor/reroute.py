@@ -1,0 +1,254 @@
+"""`opsfloor reroute`: move people's work in an emergency, with a second person, and bring it back."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from opsfloor import floor
+from opsfloor.answers import Remedied, as_json, out, table
+from opsfloor.reroute_words import clock, next_steps, tell_list, tell_preview, tell_report
+
+app: Final = typer.Typer(no_args_is_help=True)
+EFFECTS: Final = ("drain", "evacuate", "recall", "shift", "local")
+
+
+def open_ids(incomplete: str) -> list[str]:
+    """The open reroutes, for the shell's completion; nothing when no service answers."""
+    try:
+        found = floor.ask("routing", "/reroutes?open=true", "viewer")
+    except Remedied:
+        return []
+    return [order["reroute_id"] for order in found if order["reroute_id"].startswith(incomplete)]
+
+
+def effects(incomplete: str) -> list[str]:
+    """The effects, for the shell's completion."""
+    return [effect for effect in EFFECTS if effect.startswith(incomplete)]
+
+
+Effect = Annotated[str, typer.Argument(metavar="EFFECT", help=" | ".join(EFFECTS), autocompletion=effects)]
+Identity = Annotated[str, typer.Argument(metavar="ID", help="from `opsfloor reroute list`", autocompletion=open_ids)]
+Actor = Annotated[str, typer.Option("--as", envvar="OPSFLOOR_ACTOR", help="who you are; kept on record")]
+Reason = Annotated[str, typer.Option(help="why; kept on record")]
+Override = Annotated[list[str] | None, typer.Option(help="name of a safety rule that you answer for breaking")]
+Yes = Annotated[bool, typer.Option("--yes", help="do not ask")]
+Json = Annotated[bool, typer.Option("--json", help="one JSON document")]
+Names = Annotated[list[str] | None, typer.Option()]
+Minutes = Annotated[int, typer.Option(help="how long it is in force, at most 4320 (72 hours)")]
+Percent = Annotated[int, typer.Option(help="of the items, for a shift")]
+StartsAt = Annotated[str | None, typer.Option(help="later: an instant with its zone, 2026-03-02T14:00+08:00")]
+
+
+def _terms(effect: str, minutes: int, reason: str, percent: int, starts_at: str | None, **scope: Any) -> dict[str, Any]:
+    if effect not in EFFECTS:
+        raise Remedied(f"Expected one of {', '.join(EFFECTS)}, found {effect!r}", "name one of them")
+    named = {name: list(values) for name, values in scope.items() if values}
+    terms = {"effect": effect, "scope": named, "minutes": minutes, "reason": reason, "drill": False, "percent": percent}
+    return terms | ({"starts_at": starts_at} if starts_at else {})
+
+
+@app.command("preview")
+def preview(
+    effect: Effect,
+    centre: Names = None,
+    team: Names = None,
+    provider: Names = None,
+    work_type: Names = None,
+    business_type: Names = None,
+    region: Names = None,
+    data_class: Names = None,
+    minutes: Minutes = 60,
+    percent: Percent = 100,
+    json: Json = False,
+) -> None:
+    """What would it do? Changes nothing."""
+    scope = _scope(centre, team, provider, work_type, business_type, region, data_class)
+    terms = _terms(effect, minutes, "a look", percent, None, **scope)
+    _show_preview(terms, floor.tell("routing", "/reroutes/preview", terms, "viewer", "command-line"), json)
+
+
+@app.command("propose")
+def propose(
+    effect: Effect,
+    reason: Reason,
+    centre: Names = None,
+    team: Names = None,
+    provider: Names = None,
+    work_type: Names = None,
+    business_type: Names = None,
+    region: Names = None,
+    data_class: Names = None,
+    minutes: Minutes = 60,
+    percent: Percent = 100,
+    starts_at: StartsAt = None,
+    break_glass: Annotated[bool, typer.Option(help="start at once, alone, at most 30 min; a review opens")] = False,
+    override: Override = None,
+    actor: Actor = "command-line",
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
+    """Show what it would do, then propose it; a second person approves."""
+    scope = _scope(centre, team, provider, work_type, business_type, region, data_class)
+    terms = _terms(effect, minutes, reason, percent, starts_at, **scope)
+    _propose(terms, break_glass, override or [], actor, yes, json)
+
+
+@app.command("drill")
+def drill(
+    centre: Names = None,
+    provider: Names = None,
+    team: Names = None,
+    minutes: Minutes = 30,
+    reason: Reason = "drill",
+    actor: Actor = "command-line",
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
+    """Propose a drill: a real drain, marked, that breaks no safety rule."""
+    terms = _terms("drain", minutes, reason, 100, None, **_scope(centre, team, provider)) | {"drill": True}
+    _propose(terms, False, [], actor, yes, json)
+
+
+def _scope(*parts: list[str] | None) -> dict[str, Any]:
+    names = ("centres", "teams", "providers", "work_types", "business_types", "regions", "data_classes")
+    return dict(zip(names, parts, strict=False))
+
+
+def _propose(terms: dict[str, Any], break_glass: bool, rules: list[str], actor: str, yes: bool, json: bool) -> None:
+    if not json:
+        tell_preview(terms, floor.tell("routing", "/reroutes/preview", terms, "viewer", actor))
+        question = "START IT NOW, alone, and answer for it?" if break_glass else "Propose it?"
+        _confirm(question, yes)
+    body = {"terms": terms, "break_glass": break_glass, "override_rules": rules}
+    _told(floor.tell("routing", "/reroutes", body, "proposer", actor, uuid.uuid4().hex), actor, json)
+
+
+@app.command("approve")
+def approve(
+    identity: Identity,
+    reason: Reason,
+    override: Override = None,
+    actor: Actor = "command-line",
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
+    """Look at what it will do now, then agree to exactly that. Never your own proposal."""
+    order = floor.ask("routing", f"/reroutes/{identity}", "viewer", actor)["order"]
+    if not json:
+        tell_preview(order["terms"], order["preview"])
+        _confirm("Approve exactly this?", yes)
+    body = {"preview_sha256": order["preview"]["sha256"], "override_rules": override or [], "reason": reason}
+    _told(
+        floor.tell("routing", f"/reroutes/{identity}/approve", body, "approver", actor, uuid.uuid4().hex), actor, json
+    )
+
+
+@app.command("refuse")
+def refuse(identity: Identity, reason: Reason, actor: Actor = "command-line", json: Json = False) -> None:
+    """Say no to a proposal."""
+    _do(identity, "refuse", {"reason": reason}, "approver", actor, json)
+
+
+@app.command("cancel")
+def cancel(identity: Identity, reason: Reason, actor: Actor = "command-line", json: Json = False) -> None:
+    """Stop it where it stands, at once and without a ramp."""
+    _do(identity, "cancel", {"reason": reason}, "proposer", actor, json)
+
+
+@app.command("end")
+def end(identity: Identity, reason: Reason, actor: Actor = "command-line", json: Json = False) -> None:
+    """Let the work come back, step by step."""
+    _do(identity, "end", {"reason": reason}, "proposer", actor, json)
+
+
+@app.command("extend")
+def extend(
+    identity: Identity,
+    minutes: Annotated[int, typer.Argument(help="so many minutes more")],
+    reason: Reason,
+    actor: Actor = "command-line",
+    json: Json = False,
+) -> None:
+    """Keep it in force for longer, up to 72 hours from its start."""
+    _do(identity, "extend", {"reason": reason, "minutes": minutes}, "approver", actor, json)
+
+
+@app.command("review")
+def review(identity: Identity, reason: Reason, actor: Actor = "command-line", json: Json = False) -> None:
+    """Answer, in words, for a glass that somebody else broke."""
+    _do(identity, "review", {"reason": reason}, "approver", actor, json)
+
+
+@app.command("list")
+def list_reroutes(
+    everything: Annotated[bool, typer.Option("--all", help="those that are over, too")] = False, json: Json = False
+) -> None:
+    """What is proposed, in force, coming back, or waits for a review."""
+    orders = floor.ask("routing", "/reroutes" if everything else "/reroutes?open=true", "viewer")
+    if json:
+        as_json(orders)
+    else:
+        tell_list(orders)
+
+
+@app.command("show")
+def show(
+    identity: Identity,
+    html: Annotated[Path | None, typer.Option(help="write the report as a page into this file")] = None,
+    json: Json = False,
+) -> None:
+    """One reroute, as an auditor reads it, and what to do next."""
+    if html is not None:
+        html.write_text(floor.text_of("routing", f"/reroutes/{identity}/report.html", "viewer", "command-line"))
+        out.print(f"[green]✓[/] {html}")
+        return
+    report = floor.ask("routing", f"/reroutes/{identity}", "viewer")
+    if json:
+        as_json(report)
+    else:
+        tell_report(report)
+
+
+@app.command("history")
+def history(identity: Identity, json: Json = False) -> None:
+    """Everything that happened to one reroute."""
+    life = floor.ask("routing", f"/reroutes/{identity}/history", "viewer")
+    if json:
+        as_json(life)
+    else:
+        table(f"Reroute {identity}", ("at", "who", "what"), ((clock(e["at"]), e["who"], e["sentence"]) for e in life))
+
+
+def _show_preview(terms: dict[str, Any], found: dict[str, Any], json: bool) -> None:
+    if json:
+        as_json(found)
+    else:
+        tell_preview(terms, found)
+
+
+def _confirm(question: str, yes: bool) -> None:
+    if not yes and not typer.confirm(question):
+        raise typer.Exit(1)
+
+
+def _do(identity: str, verb: str, body: dict[str, Any], role: str, actor: str, json: bool) -> None:
+    _told(floor.tell("routing", f"/reroutes/{identity}/{verb}", body, role, actor, uuid.uuid4().hex), actor, json)
+
+
+def _told(answer: dict[str, Any], actor: str, json: bool) -> None:
+    """What was done, and what to do next."""
+    if json:
+        as_json(answer)
+        return
+    done = answer["code"] in ("done", "noted")
+    mark = "[green]✓[/]" if done else "[yellow]…[/]"
+    out.print(f"{mark} [bold]{answer['reroute_id']}[/] {answer['detail']}")
+    if not done:
+        out.print(f"  [bold]Next:[/] opsfloor reroute show {answer['reroute_id']}")
+        return
+    for line in next_steps(floor.ask("routing", f"/reroutes/{answer['reroute_id']}", "viewer", actor)["order"]):
+        out.print(f"  [bold]Next:[/] {line}", highlight=False)

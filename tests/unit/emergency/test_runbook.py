@@ -1,0 +1,95 @@
+"""Every command of the runbook is run against the control room's face, with the example bank behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shlex
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from opsfloor.cli import app
+from shared.http.keys import ensure_key_pair
+from shared.http.server import HttpServer
+from shared.reference.board import REFERENCE_BOARD
+from shared.reference.files import load
+from tests.unit.emergency.control_room import desk_load
+from tests.unit.emergency.front_desk import FrontDesk
+
+ROOT = Path(__file__).parents[3]
+BANK = load(ROOT / "deploy" / "reference")
+RUNBOOK = (ROOT / "docs" / "runbook" / "reroutes.md").read_text("utf-8")
+SECTIONS = re.split(r"^## ", RUNBOOK, flags=re.MULTILINE)[1:]
+PLAYED = [section for section in SECTIONS if "$ opsfloor" in section]
+
+
+def example_bank(desk: FrontDesk) -> None:
+    """The example bank's reference data, and everybody of it present."""
+    views = desk.room.views
+    for entry in BANK:
+        REFERENCE_BOARD.fold(views["reference"], entry.key, entry)
+    views["load"].clear()
+    for team_id, people in views["reference"].operators_by_team.items():
+        desk.room.tell_load(desk_load(team_id, sorted(people)))
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FrontDesk]:
+    """A control room that answers on a port, and a command line that finds it."""
+    face = FrontDesk(key=ensure_key_pair(tmp_path / "keys").private)
+    example_bank(face)
+    loop, ready = asyncio.new_event_loop(), threading.Event()
+    server = HttpServer(face.app, "127.0.0.1", 0)
+
+    def serve() -> None:
+        port = loop.run_until_complete(server.start())
+        monkeypatch.setenv("OPSFLOOR_ROUTING_URL", f"http://127.0.0.1:{port}")
+        ready.set()
+        loop.run_until_complete(server.wait())
+
+    monkeypatch.setenv("OPSFLOOR_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    thread = threading.Thread(target=serve)
+    thread.start()
+    assert ready.wait(10)
+    yield face
+    asyncio.run_coroutine_threadsafe(server.stop(), loop).result(10)
+    thread.join(10)
+    loop.close()
+
+
+def test_there_are_ten_situations() -> None:
+    """Numbered, each with something to type."""
+    assert sum(section[0].isdigit() for section in PLAYED) == 10
+
+
+@pytest.mark.parametrize("section", PLAYED, ids=[section.splitlines()[0] for section in PLAYED])
+def test_a_situation_of_the_runbook_goes_as_written(section: str, desk: FrontDesk) -> None:
+    """Each command ends well; `ID` is what the last proposal was named."""
+    for line in re.findall(r"^\$ opsfloor (.*)$", section, flags=re.MULTILINE):
+        last = next(reversed(desk.room.book.orders), "ID")
+        words = [last if word == "ID" else word for word in shlex.split(line)]
+        result = CliRunner().invoke(app, words)
+        assert result.exit_code == 0, f"{line}\n{result.output}\n{result.exception!r}"
+
+
+def test_the_answers_are_the_same_as_documents(desk: FrontDesk) -> None:
+    """`--json` on every way of looking."""
+    run = CliRunner().invoke
+    proposed = ["reroute", "propose", "drain", "--team", "north-entry", "--reason", "x", "--as", "duty-lin", "--json"]
+    assert run(app, proposed).exit_code == 0
+    name = next(iter(desk.room.book.orders))
+    for words in (["list"], ["show", name], ["history", name], ["preview", "drain", "--centre", "north"]):
+        assert run(app, ["reroute", *words, "--json"]).exit_code == 0
+
+
+def test_a_refusal_tells_what_to_do(desk: FrontDesk) -> None:
+    """The problem's own words, and a remedy."""
+    propose = ["reroute", "propose", "drain", "--centre", "nowhere", "--reason", "x", "--as", "duty-lin", "--yes"]
+    result = CliRunner().invoke(app, propose)
+    assert result.exit_code == 1
+    assert "nowhere" in str(result.exception)
