@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from services.audit.controls.compare import amount_text
 from shared.contracts.audit import (
     Authorised,
     CaseClosed,
@@ -40,6 +39,7 @@ from shared.contracts.work import (
     Outcome,
     ReviewVerdict,
 )
+from shared.keyed_values import amount_text
 
 NameOf = Callable[[str], str]
 """The name of a person by the operator id."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import blake2b
+from operator import attrgetter
 from typing import Final
 
 from shared.contracts.message import Message
@@ -106,11 +108,16 @@ class Cause:
 
 def correlation_of(message: Message) -> str:
     """The case that a message is about, or an empty string."""
-    case_id = getattr(message, "case_id", None)
-    if case_id is None:
-        order = getattr(message, "order", None)
-        case_id = getattr(order, "case_id", "")
-    return str(case_id)
+    path = _path_to_case(type(message))
+    return "" if path is None else str(path(message) or "")
+
+
+@cache
+def _path_to_case(contract: type[Message]) -> Callable[[Message], object] | None:
+    # asked of the contract, once: asking a model for what it has not is slow
+    if "case_id" in contract.model_fields:
+        return attrgetter("case_id")
+    return attrgetter("order.case_id") if "order" in contract.model_fields else None
 
 
 def outside_headers(message: Message, source: str, event_id: str, at: datetime) -> Headers:

@@ -20,6 +20,7 @@ from shared.runtime.log import Claimed, Dropped, Outgoing, Place, Record
 BATCH_BYTES_MAX: Final = 512 * 1024
 REQUEST_MS: Final = 15_000
 STOP_SECONDS: Final = 2.0
+HELD_RECORDS: Final = 100  # after a smaller batch nothing is fetched ahead: what comes meanwhile comes in one piece
 START_CHECKS_MAX: Final = 8
 START_CHECK_SECONDS: Final = 0.5
 PLACE_CHECKS_MAX: Final = 5
@@ -116,7 +117,9 @@ class KafkaReader:
     """A group member. Eager rebalancing: every change drops all numbers and claims the new ones.
 
     Holds:   aiokafka fetches and hands out records while the listener still claims; what comes of a number that is not
-             open yet is left, and the seek that opens it brings it again.
+             open yet is left, and the seek that opens it brings it again. It fetches ahead, and a broker answers with
+             the first record that it has: after a small batch it is held until the next `fetch`, so that a reader
+             that works on little gets what has gathered, not record by record.
     Errors:  a broker that is away is waited for, and `fetch` is empty meanwhile. aiokafka logs and forgets what a
              listener raises, so it is kept and raised by the next `fetch`. `InvariantError` when the log does not hold
              the place to go on from: Kafka would silently begin elsewhere.
@@ -202,13 +205,16 @@ class KafkaReader:
             raise failure
         if consumer is None:
             return []
+        consumer.resume(*consumer.paused())
         try:
             found = await consumer.getmany(timeout_ms=int(wait_seconds * 1000), max_records=records_max)
         except KafkaError as error:
             _log.warning("fetch failed", reason=str(error))
             await asyncio.sleep(max(wait_seconds, 0.1))
             return []
-        # No await between the hand-out above and this line: a seek cannot come between them.
+        # No await between the hand-out above and the next lines: neither a seek nor a request can come between them.
+        if 0 < sum(map(len, found.values())) < HELD_RECORDS:
+            consumer.pause(*consumer.assignment())
         return [record_of(row) for place, rows in found.items() if place.partition in self._open for row in rows]
 
     async def seek(self, starts: Mapping[Place, int]) -> None:

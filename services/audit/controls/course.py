@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Final, Literal
 
 from services.audit.controls import guards
-from services.audit.controls.compare import parse_amount
 from services.audit.controls.orders import arbitration_order, authorisation_order, review_order
 from services.audit.controls.state import RUNNING, Case, apply
 from services.audit.controls.tiers import amount_of, tier_for
@@ -21,6 +20,7 @@ from shared.contracts.audit import (
 )
 from shared.contracts.message import Message
 from shared.contracts.work import WorkOrder
+from shared.keyed_values import parse_amount
 from shared.reference.board import ReferenceView
 from shared.runtime.processor import derived_id
 

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from services.audit.controls import guards
-from services.audit.controls.compare import parse_amount, same, tidy
 from services.audit.controls.course import Course
 from services.audit.controls.orders import asked_again
 from services.audit.controls.state import Case
@@ -29,6 +28,7 @@ from shared.contracts.message import Step
 from shared.contracts.reference import TemplateField
 from shared.contracts.routing import WorkCompleted
 from shared.contracts.work import ArbitrationRuling, AuthorisationVerdict, KeyedValue, ReviewVerdict, WorkOrder
+from shared.keyed_values import parse_amount, same, tidy
 from shared.runtime.processor import Rejection
 
 REKEY_DISPUTES_MAX: Final = 2  # how often an authoriser may re-key another amount before the case is closed

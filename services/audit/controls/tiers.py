@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.audit.controls.compare import parse_amount
 from services.audit.controls.state import Case
 from shared.contracts.message import Money
 from shared.contracts.reference import BusinessType, Tier
+from shared.keyed_values import parse_amount
 
 NO_TIER: Final = Tier(below_minor=None, authorisers=0)
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from deploy.demo.vouchers import INSET, Hand, box_of, draw_voucher, hand_of, lay_out, misread, value_for
-from services.audit.controls.compare import parse_amount as amount_of
-from services.audit.controls.compare import same
 from shared.contracts.reference import TemplateField
+from shared.keyed_values import parse_amount as amount_of
+from shared.keyed_values import same
 from tests.unit.demo.bank import templates
 
 SEEDS = st.integers(0, 2**32)

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.audit.controls.compare import same as controls_same
 from services.vendor.supervision.appraisal import ROUNDS_MAX, draw_of
 from services.vendor.supervision.decide import RULES, decide, key_of
 from services.vendor.supervision.state import Case, Phase
@@ -24,7 +23,6 @@ from shared.contracts.vendor import (
     SampleDrawn,
 )
 from shared.contracts.work import KeyedValue, WorkOrder
-from shared.keyed_values import Form, same
 from shared.runtime.errors import InvariantError
 from shared.standing import StandingView, fold_standing
 from tests.unit.vendor.vendor_floor import (
@@ -302,17 +300,6 @@ def test_readings_are_compared_in_the_form_of_their_field(name: str, keyed: str,
     """Spacing, width, case and marks between digits do not make an error; another figure does."""
     bench, order = _inspecting(value=keyed, name=name)
     assert _verdicts(bench.take(inspected(order.work_item_id, read))) == [verdict]
-
-
-@settings(max_examples=100, deadline=None)
-@given(
-    st.sampled_from(["text", "account", "amount", "date", "choice"]),
-    st.text("01289 .,-¥/年CNYa", max_size=12),
-    st.text("01289 .,-¥/年CNYa", max_size=12),
-)
-def test_supervision_and_controls_agree_on_what_is_the_same(form: Form, one: str, other: str) -> None:
-    """Nobody is held to have erred by a reading that controls would have matched."""
-    assert same(form, one, other, "CNY") is controls_same(form, one, other, "CNY")
 
 
 @given(st.text(max_size=40))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.audit.controls.compare import Form, amount_text, parse_amount, same, tidy
+from shared.keyed_values import Form, amount_text, parse_amount, same, tidy
 
 
 @pytest.mark.parametrize(
