@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from services.intake.reception.state import Phase, Submission
 from shared.contracts.branch import SubmissionSent
 from shared.contracts.intake import CaseOpened, ImageSize, RejectionCode, SubmissionAccepted, SubmissionRejected
 from shared.contracts.message import Message, base64_bytes
@@ -19,29 +18,6 @@ from shared.images.checks import ImageFacts, ImageFault
 from shared.reference.board import ReferenceView
 from shared.reroutes import sent_back
 from shared.runtime.processor import Facts, Rejection, Situation, TimerFired, derived_id
-
-
-class Phase(StrEnum):
-    """NEW until the first decision; then what it was, for ever."""
-
-    NEW = "new"
-    ACCEPTED = "accepted"
-    REJECTED = "rejected"
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """What is remembered of a submission id. Holds: enough to say the first receipt again word for word."""
-
-    submission_id: str
-    phase: Phase = Phase.NEW
-    branch_id: str = ""
-    content_sha256: str = ""
-    received_at: datetime | None = None
-    case_id: str = ""
-    code: RejectionCode | None = None
-    detail: str = ""
-
 
 Findings = Sequence[ImageFacts | ImageFault]
 Rule = Callable[[Submission, SubmissionSent, Situation], Facts | Rejection]
@@ -206,31 +182,3 @@ def receipt_of(state: Submission) -> Message:
 def _at(state: Submission) -> datetime:
     assert state.received_at is not None  # noqa: S101 - set with the phase, by `apply`
     return state.received_at
-
-
-def apply(state: Submission, fact: Message) -> Submission:
-    """Fold one fact. The first receipt decides; a receipt said again and a conflict change nothing."""
-    if state.phase is not Phase.NEW:
-        return state
-    match fact:
-        case SubmissionAccepted():
-            return replace(
-                state,
-                phase=Phase.ACCEPTED,
-                branch_id=fact.branch_id,
-                content_sha256=fact.content_sha256,
-                received_at=fact.received_at,
-                case_id=fact.case_id,
-            )
-        case SubmissionRejected():
-            return replace(
-                state,
-                phase=Phase.REJECTED,
-                branch_id=fact.branch_id,
-                content_sha256=fact.content_sha256,
-                received_at=fact.received_at,
-                code=fact.code,
-                detail=fact.detail,
-            )
-        case _:
-            return state

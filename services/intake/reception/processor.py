@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from services.intake.reception.decide import Submission, apply, decide, refuse
+from services.intake.reception.decide import decide, refuse
+from services.intake.reception.state import Submission, apply
 from shared.contracts import branch, intake
 from shared.contracts.branch import SubmissionSent
 from shared.contracts.message import Message

@@ -11,7 +11,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from PIL import Image
 
-from services.intake.reception.decide import RULES, Phase, Submission, apply, decide, refuse
+from services.intake.reception.decide import RULES, decide, refuse
+from services.intake.reception.state import Phase, Submission, apply
 from services.intake.submit import build_submission
 from shared.contracts.branch import SubmissionSent
 from shared.contracts.intake import CaseOpened, SubmissionAccepted, SubmissionRejected

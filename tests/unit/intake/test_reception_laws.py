@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.intake.reception.decide import Submission
 from services.intake.reception.processor import reception
+from services.intake.reception.state import Submission
 from services.intake.submit import build_submission
 from shared.contracts.branch import SubmissionSent
 from shared.contracts.intake import CaseOpened, SubmissionAccepted, SubmissionRejected

@@ -1,0 +1,120 @@
+"""The house as it is promised: every processor has the same rooms, every topic one writer, every link leads somewhere."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from services.audit.controls.processor import controls
+from services.intake.reception.processor import reception
+from services.routing.desk.processor import desk
+from services.routing.emergency.processor import emergency
+from services.routing.placement.processor import placement
+from services.vendor.supervision.processor import supervision
+from shared.contracts.registry import TOPICS
+from shared.images import ImageStore
+from shared.runtime.processor import Processor
+
+ROOT: Final = Path(__file__).parents[2]
+SERVICES: Final = ("audit", "intake", "routing", "vendor")
+ROOMS: Final = sorted(page.parent for page in (ROOT / "services").glob("*/*/processor.py"))
+PROCESSORS: Final[tuple[Processor, ...]] = (
+    reception(ImageStore.in_folder(ROOT / ".opsfloor" / "no-images"), lambda facts, now: None),
+    controls(),
+    placement(),
+    desk(),
+    emergency(),
+    supervision(),
+)
+NAMELESS: Final = re.compile(r"util|helper|common|misc|manager", re.IGNORECASE)
+LINK: Final = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+PURE: Final = ("decide.py", "state.py")
+READS: Final = {"open", "print", "input"}
+
+
+def pages() -> Iterator[Path]:
+    """Every page of the project, but not of its tools."""
+    yield from (page for page in ROOT.rglob("*.md") if not any(part.startswith(".") for part in _parts(page)))
+
+
+def modules() -> Iterator[Path]:
+    """Every module of the project, but not of its tools."""
+    yield from (module for module in ROOT.rglob("*.py") if not any(part.startswith(".") for part in _parts(module)))
+
+
+def _parts(page: Path) -> tuple[str, ...]:
+    return page.relative_to(ROOT).parts
+
+
+def test_the_list_here_is_whole() -> None:
+    """Every folder with a processor is one of the processors looked at, so that none escapes the tests below."""
+    assert {(room.parent.name, room.name) for room in ROOMS} == {(p.service, p.name) for p in PROCESSORS}
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
+def test_every_processor_has_the_same_rooms(room: Path) -> None:
+    """A stranger finds what is decided, on which state, how it is wired, and one page about it."""
+    assert {"decide.py", "state.py", "processor.py", "README.md", "__init__.py"} <= {
+        file.name for file in room.iterdir()
+    }
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
+def test_deciding_reads_nothing_from_outside(room: Path) -> None:
+    """No room's pure core opens a file, prints, waits, or asks for the time."""
+    for name in PURE:
+        tree = ast.parse((room / name).read_text(encoding="utf-8"))
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        named = {node.func.id for node in calls if isinstance(node.func, ast.Name)}
+        asked = {node.func.attr for node in calls if isinstance(node.func, ast.Attribute)}
+        assert not named & READS
+        assert not asked & {"now", "utcnow", "today", "monotonic", "sleep", "uuid4"}
+        assert not [node for node in ast.walk(tree) if isinstance(node, ast.Await | ast.AsyncFunctionDef)]
+
+
+def test_every_topic_of_a_processor_is_its_own_services() -> None:
+    """A processor writes only topics of the service it belongs to."""
+    for processor in PROCESSORS:
+        assert {topic.owner.split("'")[0] for topic in processor.outputs} == {processor.service}, processor.name
+
+
+def test_every_input_is_a_contract() -> None:
+    """What a processor reads stands in the registry, and so in the documents."""
+    for processor in PROCESSORS:
+        assert {topic.name for topic in (*processor.inputs, *processor.outputs)} <= set(TOPICS), processor.name
+
+
+@pytest.mark.parametrize("processor", PROCESSORS, ids=lambda processor: str(processor.name))
+def test_a_processors_page_names_its_topics(processor: Processor) -> None:
+    """The page in the folder tells what goes in and what comes out."""
+    page = (ROOT / "services" / processor.service / processor.name / "README.md").read_text(encoding="utf-8")
+    assert [topic.name for topic in (*processor.inputs, *processor.outputs) if topic.name not in page] == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_service_has_a_page_that_leads_to_its_processors(service: str) -> None:
+    """Whoever opens a service's folder is told what it is for and where to go on."""
+    page = (ROOT / "services" / service / "README.md").read_text(encoding="utf-8")
+    names = [processor.name for processor in PROCESSORS if processor.service == service]
+    assert [name for name in names if f"({name}/README.md)" not in page] == []
+
+
+def test_no_module_is_called_after_nothing() -> None:
+    """A name says what is inside."""
+    assert [str(module) for module in modules() if NAMELESS.search(module.stem)] == []
+
+
+def test_every_link_leads_somewhere() -> None:
+    """Relative links of all pages name files that exist."""
+    dead: dict[str, list[str]] = defaultdict(list)
+    for page in pages():
+        for target in LINK.findall(page.read_text(encoding="utf-8")):
+            if "://" not in target and not target.startswith("mailto:") and not (page.parent / target).exists():
+                dead[str(page.relative_to(ROOT))].append(target)
+    assert dead == {}
