@@ -18,6 +18,7 @@ from shared.contracts.reference import ReferenceEntry
 class Task:
     """One human task of a case.
 
+    Holds:   `business_type` is set when the task's work type is not of the case's own type (tasks of a real log).
     Units:   `standard_seconds` is the standard time; it takes `size` times as long at the hands of a person of pace 1;
              `slip` from 0 to 1: whoever errs in a larger share of their work errs here.
     """
@@ -30,6 +31,7 @@ class Task:
     field: str | None = None
     in_house_only: bool = True
     grade_min: int = 0
+    business_type: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

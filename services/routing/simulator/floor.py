@@ -173,7 +173,7 @@ class Floor:
         return WorkOrder(
             work_item_id=f"{case.case_id}/{task.role}/{task.field}" if task.field else f"{case.case_id}/{task.role}",
             case_id=case.case_id,
-            business_type=case.business_type,
+            business_type=task.business_type or case.business_type,
             step=task.step,
             role=task.role,
             field=task.field,

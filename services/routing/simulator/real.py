@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from services.routing.boards import LOAD_BOARD, STANDING_BOARD, LoadView
+from services.routing.boards import LOAD_BOARD, LoadView
 from services.routing.desk import apply as desk_moves
 from services.routing.desk import decide as desk_rules
 from services.routing.desk import watch
+from services.routing.desk.processor import desk
 from services.routing.desk.state import TeamDesk, new_desk
 from services.routing.placement import decide as placement_rules
 from services.routing.placement import state as placement_state
+from services.routing.placement.processor import placement
 from services.routing.placement.state import PlacedItem, new_item
 from services.routing.simulator.floor import Floor, Start, Starts
 from shared.contracts.audit import WorkCancelled, WorkRequested
@@ -38,7 +40,6 @@ from shared.contracts.work import (
     WorkOrder,
 )
 from shared.reference.board import REFERENCE_BOARD
-from shared.reroutes import REROUTE_BOARD
 from shared.runtime.errors import InvariantError
 from shared.runtime.processor import Alarm, Event, Facts, Rejection, Situation, TimerFired
 
@@ -70,12 +71,8 @@ class RealDealing:
     def opens(self, floor: Floor) -> None:
         """Take the boards as the day's reference data fills them."""
         self._floor = floor
-        self._boards: dict[str, Any] = {
-            REFERENCE_BOARD.name: floor.reference,
-            STANDING_BOARD.name: STANDING_BOARD.empty(),
-            LOAD_BOARD.name: LOAD_BOARD.empty(),
-            REROUTE_BOARD.name: REROUTE_BOARD.empty(),
-        }
+        self._boards: dict[str, Any] = {spec.name: spec.empty() for spec in (*placement().boards, *desk().boards)}
+        self._boards[REFERENCE_BOARD.name] = floor.reference
         self._team_of = {one.id: one.team_id for one in floor.reference.operators.values()}
 
     @property
@@ -159,15 +156,15 @@ class RealDealing:
 
     def _tell_desk(self, team_id: str, event: Event, waits: str | None = None) -> list[Start]:
         """Let the desk decide, fold its facts, and let everybody but `waits` accept what they are offered."""
-        desk = self._desks.get(team_id) or self._desks.setdefault(team_id, new_desk(team_id))
-        facts = _taken(desk_rules.decide(desk, event, self._situation()))
+        own = self._desks.get(team_id) or self._desks.setdefault(team_id, new_desk(team_id))
+        facts = _taken(desk_rules.decide(own, event, self._situation()))
         for fact in facts:
-            desk_moves.apply(desk, fact)
-        desk.dirty.clear()
+            desk_moves.apply(own, fact)
+        own.dirty.clear()
         starts: list[Start] = []
         for fact in facts:
             starts += self._react(fact, waits)
-        self._set_alarm(desk)
+        self._set_alarm(own)
         return starts
 
     def _react(self, fact: Message, waits: str | None) -> list[Start]:
@@ -185,18 +182,18 @@ class RealDealing:
                 )
         return []
 
-    def _set_alarm(self, desk: TeamDesk) -> None:
-        dues = [alarm.at for alarm in watch.alarms(desk).values() if alarm.at is not None]
+    def _set_alarm(self, own: TeamDesk) -> None:
+        dues = [alarm.at for alarm in watch.alarms(own).values() if alarm.at is not None]
         if dues:
-            self._wake(min(dues), desk.team_id, lambda: self._ring(desk))
+            self._wake(min(dues), own.team_id, lambda: self._ring(own))
 
-    def _ring(self, desk: TeamDesk) -> Starts:
-        alarms: Mapping[str, Alarm] = watch.alarms(desk)
+    def _ring(self, own: TeamDesk) -> Starts:
+        alarms: Mapping[str, Alarm] = watch.alarms(own)
         starts: list[Start] = []
         for name, alarm in sorted(alarms.items()):
             if alarm.at is not None and alarm.at <= self._floor.now:
-                starts += self._tell_desk(desk.team_id, TimerFired(desk.team_id, name, alarm.at))
-        self._set_alarm(desk)
+                starts += self._tell_desk(own.team_id, TimerFired(own.team_id, name, alarm.at))
+        self._set_alarm(own)
         return starts
 
     def _wake(self, when: datetime, who: str, ask: Callable[[], Starts]) -> None:

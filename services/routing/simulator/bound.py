@@ -1,0 +1,156 @@
+"""A bound that no policy can pass: what a clairvoyant could finish in time who knows all arrivals and sizes.
+
+A linear programme that leaves out every rule that makes the floor harder, so that whatever a policy does on the day is one
+of its solutions; docs/simulation.md has the proof.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import ceil
+from typing import Final
+
+import highspy
+import numpy as np
+
+from services.routing.simulator.day import Case, Day, Person, Task
+from shared.contracts.reference import Operator
+from shared.reference.board import ReferenceView
+
+INTERVAL: Final = 300.0  # seconds
+
+Shape = tuple[str, float, tuple[tuple[str, str, bool, int], ...]]
+"""Business type, service level, and of each task: work type, role, whether only the house may do it, grade."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """People with the same qualifications. Units: `speed` by person, standard seconds a second; `slack` per work type."""
+
+    outside: bool
+    grade: int
+    work_types: frozenset[str]
+    people: tuple[Person, ...]
+
+    def able(self, work_type: str, in_house_only: bool, grade_min: int) -> bool:
+        """Whether these people may do such a task."""
+        return work_type in self.work_types and self.grade >= grade_min and not (in_house_only and self.outside)
+
+    def effort(self, work_type: str) -> float:
+        """What a standard second of this type takes at least of the pool's time, in its own units."""
+        return min(person.pace_for(work_type) / person.pace_of_all for person in self.people)
+
+    def seconds(self, begin: float, end: float) -> float:
+        """The pool's time in an interval, each person's divided by their pace."""
+        return sum(
+            (person.seconds_until(end) - person.seconds_until(begin)) / person.pace_of_all for person in self.people
+        )
+
+
+def pools_of(day: Day) -> list[Pool]:
+    """The day's people by what they may do."""
+    view = ReferenceView()
+    for entry in day.reference:
+        view.fold(entry.key, entry)
+    groups: dict[tuple[bool, int, frozenset[str]], list[Person]] = defaultdict(list)
+    for operator in view.operators.values():
+        outside = view.providers[view.teams[operator.team_id].provider_id].outside
+        groups[outside, operator.grade, frozenset(operator.work_types)].append(_person(day, operator))
+    return [Pool(*qualified, tuple(people)) for qualified, people in groups.items()]
+
+
+def _person(day: Day, operator: Operator) -> Person:
+    return day.people.get(operator.id) or Person(operator.id, ())
+
+
+@dataclass
+class _Programme:
+    """Columns, rows and entries, as they are found."""
+
+    costs: list[float] = field(default_factory=list)
+    tops: list[float] = field(default_factory=list)
+    row_tops: list[float] = field(default_factory=list)
+    entries: list[tuple[int, int, float]] = field(default_factory=list)  # row, column, value
+
+    def column(self, cost: float, top: float) -> int:
+        self.costs.append(cost)
+        self.tops.append(top)
+        return len(self.costs) - 1
+
+    def row(self, top: float) -> int:
+        self.row_tops.append(top)
+        return len(self.row_tops) - 1
+
+    def greatest(self) -> float:
+        """The greatest value that the costs can reach. Every row is bounded from above, every column from below by 0."""
+        rows, columns, values = (np.array(part) for part in zip(*self.entries, strict=True))
+        order = np.lexsort((rows, columns))
+        programme = highspy.HighsLp()
+        programme.num_col_, programme.num_row_ = len(self.costs), len(self.row_tops)
+        programme.col_cost_ = -np.array(self.costs)
+        programme.col_lower_ = np.zeros(len(self.costs))
+        programme.col_upper_ = np.array(self.tops)
+        programme.row_lower_ = np.full(len(self.row_tops), -highspy.kHighsInf)
+        programme.row_upper_ = np.array(self.row_tops)
+        programme.a_matrix_.start_ = np.searchsorted(columns[order], np.arange(len(self.costs) + 1)).astype(np.int32)
+        programme.a_matrix_.index_ = rows[order].astype(np.int32)
+        programme.a_matrix_.value_ = values[order].astype(float)
+        solver = highspy.Highs()
+        solver.setOptionValue("output_flag", False)
+        solver.passModel(programme)
+        solver.run()
+        if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+            raise ArithmeticError(f"Expected the bound to be solved, found {solver.getModelStatus()}")
+        return -float(solver.getInfo().objective_function_value)
+
+
+def on_time_bound(day: Day) -> float:
+    """No policy finishes a greater share of this day's cases in time."""
+    if not day.cases:
+        return 1.0
+    programme = _Programme()
+    pools = pools_of(day)
+    room: dict[tuple[int, int], int] = {}
+    for (shape, _), cases in _classes(day.cases).items():
+        accepted = [programme.column(1.0, 1.0) for _ in cases]
+        window = range(int(cases[0].arrives // INTERVAL), ceil(max(case.due for case in cases) / INTERVAL))
+        for position, (work_type, _, in_house_only, grade_min) in enumerate(shape[2]):
+            tasks = [_tasks(case)[position] for case in cases]
+            needed = programme.row(0.0)
+            for column, task in zip(accepted, tasks, strict=True):
+                programme.entries.append((needed, column, task.standard_seconds * task.size))
+            for number, pool in enumerate(pools):
+                if pool.able(work_type, in_house_only, grade_min):
+                    effort = pool.effort(work_type)
+                    for interval in window:
+                        row = room.get((number, interval))
+                        if row is None:
+                            seconds = pool.seconds(interval * INTERVAL, (interval + 1) * INTERVAL)
+                            row = room[number, interval] = programme.row(seconds)
+                        given = programme.column(0.0, highspy.kHighsInf)
+                        programme.entries += [(needed, given, -1.0), (row, given, effort)]
+    return programme.greatest() / len(day.cases)
+
+
+def _tasks(case: Case) -> list[Task]:
+    return [task for stage in case.stages for task in stage]
+
+
+def _classes(cases: Sequence[Case]) -> Mapping[tuple[Shape, int], list[Case]]:
+    """Cases that need the same and come in the same interval, in order of arrival."""
+    found: dict[tuple[Shape, int], list[Case]] = defaultdict(list)
+    for case in cases:
+        needs = tuple(
+            (f"{task.business_type or case.business_type}/{task.step}", task.role, task.in_house_only, task.grade_min)
+            for task in _tasks(case)
+        )
+        level = round((case.due - case.arrives) / INTERVAL)
+        found[(case.business_type, level, needs), int(case.arrives // INTERVAL)].append(case)
+    return found
+
+
+def bounds(days: Iterable[Day]) -> list[float]:
+    """The bound of each day."""
+    return [on_time_bound(day) for day in days]
