@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from statistics import fmean, median
@@ -16,7 +16,18 @@ from typing import Final
 from opsfloor.event_log import Activity, by_case
 from services.routing.simulator.chance import stream
 from services.routing.simulator.day import Case, Day, Person, Task
-from shared.contracts.reference import Centre, FloorLimits, Operator, Provider, ReferenceEntry, Team
+from shared.contracts.reference import (
+    BusinessType,
+    Centre,
+    FloorLimits,
+    Operator,
+    Provider,
+    ReferenceEntry,
+    SliceArea,
+    StandardTimes,
+    Team,
+    TemplateField,
+)
 
 CENTRES: Final = ("east", "west")
 OPENS, CLOSES = timedelta(hours=7), timedelta(hours=16)
@@ -26,6 +37,7 @@ URGENT_EVERY: Final = 5
 URGENT_SHARE: Final = 1 / 3
 SECONDS_MIN: Final = 1.0
 FOREVER: Final = float("inf")
+ROLE: Final = "work"  # the log knows no rule that keeps one person from doing two activities of a case
 
 
 def worked_seconds(instant: datetime, monday: datetime) -> float:
@@ -97,7 +109,11 @@ class LogWorld:
                  itself, other seeds draw with replacement which case of the log arrives when.
         """
         squeeze = self.load_as_logged() / load
-        drawn = range(len(self.bodies)) if seed == 1 else stream(seed, "bodies").integers(len(self.bodies), size=len(self.bodies))
+        drawn = (
+            range(len(self.bodies))
+            if seed == 1
+            else stream(seed, "bodies").integers(len(self.bodies), size=len(self.bodies))
+        )
         level = SLA_MEDIANS * self.turnaround
         cases = []
         for number, body in enumerate(drawn):
@@ -107,7 +123,7 @@ class LogWorld:
             cases.append(Case(f"case-{number:05}", "log", at, due, self._stages(self.bodies[int(body)]), urgent=urgent))
         operators = list(self._operators())
         people = {one.id: Person(one.id, ((0.0, FOREVER),)) for one in operators}
-        reference = (*_organisation(self.roles), *operators)
+        reference = (*_organisation(self.roles), *self._templates(level), *operators)
         return Day(datetime(2023, 2, 6, tzinfo=UTC), cases[-1].arrives, reference, people, tuple(cases))
 
     def _stages(self, body: Body) -> tuple[tuple[Task, ...], ...]:
@@ -118,9 +134,26 @@ class LogWorld:
             for name, _, seconds in stage:
                 number += 1
                 standard = self.standard[name]
-                tasks.append(Task(f"{number}-{name}"[:60], "entry", standard, seconds / standard, business_type=name))
+                tasks.append(
+                    Task(ROLE, "entry", standard, seconds / standard, field=f"{number}-{name}", business_type=name)
+                )
             stages.append(tuple(tasks))
         return tuple(stages)
+
+    def _templates(self, level: float) -> Iterator[ReferenceEntry]:
+        for name, seconds in sorted(self.standard.items()):
+            yield BusinessType(
+                id=name,
+                label=name,
+                version=1,
+                fields=(TemplateField(name="done", label=name, area=SliceArea(left=0, top=0, width=1, height=1)),),
+                review=False,
+                sla_seconds=level,
+                sla_urgent_seconds=level * URGENT_SHARE,
+                standard=StandardTimes(
+                    entry=seconds, arbitration=seconds, review=seconds, authorisation=seconds, inspection=seconds
+                ),
+            )
 
     def _operators(self) -> list[Operator]:
         return [

@@ -6,31 +6,124 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import track
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn, track
 
-from opsfloor import oracle_table
-from opsfloor.answers import Remedied, err, out
+from opsfloor import charts, comparing, oracle_table
+from opsfloor.answers import Remedied, as_json, err, out, table
+from opsfloor.comparing import AtLoad, MakeDay
+from opsfloor.event_log import BrokenLogError, Columns, read_log
+from opsfloor.log_days import LogWorld
+from services.routing.simulator.bank import PROFILES, Profile, bank_day
+from services.routing.simulator.figures import FIGURES
 from services.routing.simulator.oracles import ORACLES
 
 app = typer.Typer(no_args_is_help=True)
+
+LOG_COLUMNS = Columns("case_id", "activity", "resource", "start_time", "end_time", "role", "enabled_time")
+
+ProfileName = Annotated[str, typer.Option(help=f"a day of this profile: {', '.join(PROFILES)}")]
+Chart = Annotated[Path | None, typer.Option(help="draw a chart into this file, .svg or .png", dir_okay=False)]
+Json = Annotated[bool, typer.Option("--json", help="one JSON document instead of tables")]
+Page = Annotated[Path | None, typer.Option(help="write the tables as Markdown into this file", dir_okay=False)]
+
+
+def bar(what: str) -> Progress:
+    """A progress bar on standard error."""
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=err, transient=True)
 
 
 @app.command()
 def oracles(
     effort: Annotated[int, typer.Option(help="how much is simulated; 1 takes seconds, 10 minutes", min=1)] = 10,
-    write: Annotated[Path | None, typer.Option(help="write the table as Markdown to this file", dir_okay=False)] = None,
+    write: Page = None,
 ) -> None:
     """Simulate, or compute, what queueing theory and others have published, and hold ours against it."""
-    findings = [
-        one for name in track(ORACLES, "oracles asked", console=err, transient=True) for one in ORACLES[name](effort)
-    ]
-    page = oracle_table.page(findings, effort)
+    asked = track(ORACLES.values(), "oracles asked", console=err, transient=True)
+    findings = [one for oracle in asked for one in oracle(effort)]
     if write is None:
         out.print(oracle_table.rows(findings), markup=False)
     else:
-        write.write_text(page, encoding="utf-8")
+        write.write_text(oracle_table.page(findings, effort), encoding="utf-8")
         out.print(f"{len(findings)} figures written to {write}")
     broken = [one for one in findings if not one.holds]
     if broken:
         names = ", ".join(f"{one.oracle} {one.figure} ({one.how})" for one in broken)
         raise Remedied(f"Expected every figure to hold, found otherwise: {names}", "look at what changed in routing")
+
+
+@app.command()
+def compare(
+    log: Annotated[Path | None, typer.Option(help="event log, CSV, also gzipped", exists=True, dir_okay=False)] = None,
+    profile: ProfileName = "bank-day",
+    load: Annotated[
+        str, typer.Option(help="loads, with commas: work that comes in over paid time")
+    ] = "0.80,0.90,0.95,1.05",
+    days: Annotated[int, typer.Option(help="independent days per load", min=2)] = 6,
+    outside: Annotated[str, typer.Option(help="roles of the log that are not the floor's, with commas")] = "Applicant",
+    chart: Chart = None,
+    page: Page = None,
+    json: Json = False,
+) -> None:
+    """The known policies, ours without the plan and with it, and a clairvoyant bound, on the same days."""
+    loads, seeds = _loads(load), range(1, days + 1)
+    make, title = _days(log, profile, frozenset(outside.split(",")))
+    with bar("days played") as progress:
+        line = progress.add_task("", total=comparing.runs(loads, seeds))
+        found = comparing.compare(make, loads, seeds, lambda: progress.advance(line))
+    if chart is not None:
+        charts.save(charts.comparison(found, title), chart)
+    if page is not None:
+        page.write_text(comparing.as_markdown(found), encoding="utf-8")
+    if json:
+        as_json({"source": title, "days": days, "loads": comparing.as_document(found)})
+        return
+    for at in found:
+        _tell(at)
+
+
+PROMPTNESS = ("on_time", "tardiness_mean", "tardiness_p99")
+PACE = ("turnaround_p50", "turnaround_p90", "turnaround_p99", "utilisation", "fairness")
+
+
+def _tell(at: AtLoad) -> None:
+    ahead = {name: comparing.cell("on_time", one) for name, one in at.ahead.items()}
+    rows = [
+        (name, *(comparing.cell(one, figures[one]) for one in PROMPTNESS), ahead.get(name, ""))
+        for name, figures in at.figures.items()
+    ]
+    title = f"Load {at.load:.2f}, {at.cases:,.0f} cases a day"
+    table(title, ("policy", *(FIGURES[one] for one in PROMPTNESS), "ours ahead by"), rows)
+    rows = [(name, *(comparing.cell(one, figures[one]) for one in PACE)) for name, figures in at.figures.items()]
+    table("", ("policy", *(FIGURES[one] for one in PACE)), rows)
+    bound = comparing.cell("on_time", at.bound)
+    out.print(f"Clairvoyant bound: {bound} on time. {comparing.verdict(at)}".replace("**", ""))
+
+
+def _loads(text: str) -> list[float]:
+    try:
+        loads = [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise Remedied(f"Expected loads like 0.80,0.95, found {text!r}", "separate numbers by commas") from error
+    if not all(0 < load < 3 for load in loads):
+        raise Remedied(f"Expected loads above 0 and below 3, found {text!r}", "1 is as much work as paid time")
+    return loads
+
+
+def profile_of(name: str) -> Profile:
+    """The profile of a name."""
+    found = PROFILES.get(name)
+    if found is None:
+        raise Remedied(f"Expected one of {', '.join(PROFILES)}, found {name!r}", "name one of these profiles")
+    return found
+
+
+def _days(log: Path | None, profile: str, outside: frozenset[str]) -> tuple[MakeDay, str]:
+    if log is None:
+        chosen = profile_of(profile)
+        return (lambda load, seed: bank_day(chosen, load, seed)), f"profile {profile}"
+    try:
+        world = LogWorld.of(read_log(log, LOG_COLUMNS), outside)
+    except BrokenLogError as error:
+        raise Remedied(f"Expected a log that can be played, found {error}", "mend these lines") from error
+    return world.day, f"log {log.name}"

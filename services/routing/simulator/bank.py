@@ -135,42 +135,72 @@ def busyness(seconds: float, spike: float, closes: bool) -> float:
 def bank_day(profile: Profile, load: float, seed: int) -> Day:
     """One day of the profile whose expected work is `load` of the paid time of its busiest pool.
 
-    Holds:   who is there follows from the profile alone, so that loads differ in what comes in and in nothing else.
+    Holds:   who is there follows from profile and seed alone, so that loads differ in what comes in and nothing else.
     """
-    operators, people = _staff(profile, seed)
-    count = round(load * _cases_at_full_load(profile, operators, people))
-    cases = _cases(profile, count, seed)
+    posts = posts_of(profile)
+    return day_of(profile, posts, round(load * cases_at_full_load(profile, posts)), seed)
+
+
+def day_of(profile: Profile, posts: Sequence[Post], count: int, seed: int) -> Day:
+    """One day of the profile with so many cases and these people."""
+    operators, people = _staff(profile, posts, seed)
     reference = (*_organisation(profile), *operators)
-    return Day(MIDNIGHT, CLOSES, reference, people, cases)
+    return Day(MIDNIGHT, CLOSES, reference, people, _cases(profile, count, seed))
 
 
 # --------------------------------------------------------------------------- people
 
 
-def _staff(profile: Profile, seed: int) -> tuple[list[Operator], dict[str, Person]]:
-    draw = stream(seed, "people")
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One person's place: team, what they may do, when they are there; `also` are work types learned on top."""
+
+    team_id: str
+    role: Literal["entry", "control", "vendor"]
+    specialist: bool
+    shifts: tuple[tuple[float, float], ...]
+    also: tuple[str, ...] = ()
+
+    @property
+    def paid_seconds(self) -> float:
+        """Time at the desk until closing."""
+        return sum(max(min(end, CLOSES) - begin, 0.0) for begin, end in self.shifts)
+
+
+def posts_of(profile: Profile) -> list[Post]:
+    """The profile's own staffing."""
+    return [
+        Post(crew.team_id, crew.role, number < crew.specialists, shifts_of(number))
+        for crew in profile.crews
+        for number in range(crew.people)
+    ]
+
+
+def _staff(profile: Profile, posts: Sequence[Post], seed: int) -> tuple[list[Operator], dict[str, Person]]:
     operators, people = [], {}
-    for crew in profile.crews:
-        for number in range(crew.people):
-            operator_id = f"{crew.team_id}-{number + 1:02}"
-            work_types = _skills(profile, crew, number)
-            base = draw.lognormal(0.0, profile.paces_vary)
-            pace = {name: base * draw.lognormal(0.0, profile.types_vary) for name in work_types}
-            grade = 1 if crew.role == "control" else 0
-            operators.append(
-                Operator(id=operator_id, name=operator_id, team_id=crew.team_id, work_types=work_types, grade=grade)
-            )
-            errs = SLIPS * draw.lognormal(0.0, 0.5)
-            people[operator_id] = Person(operator_id, shifts_of(number), base, pace, errs)
+    numbers: dict[str, int] = {}
+    for post in posts:
+        number = numbers[post.team_id] = numbers.get(post.team_id, 0) + 1
+        operator_id = f"{post.team_id}-{number:02}"
+        draw = stream(seed, operator_id)
+        work_types = (*skills(profile, post.role, post.specialist), *post.also)
+        base = draw.lognormal(0.0, profile.paces_vary)
+        pace = {name: base * draw.lognormal(0.0, profile.types_vary) for name in work_types}
+        errs = SLIPS * draw.lognormal(0.0, 0.5)
+        grade = 1 if post.role == "control" else 0
+        operators.append(
+            Operator(id=operator_id, name=operator_id, team_id=post.team_id, work_types=work_types, grade=grade)
+        )
+        people[operator_id] = Person(operator_id, post.shifts, base, pace, errs)
     return operators, people
 
 
-def _skills(profile: Profile, crew: Crew, number: int) -> tuple[str, ...]:
-    specialist = number < crew.specialists
+def skills(profile: Profile, role: str, specialist: bool) -> tuple[str, ...]:
+    """The work types of a place."""
     known = [w for w in profile.work if specialist or not w.specialist]
-    if crew.role == "vendor":
+    if role == "vendor":
         return tuple(f"{w.name}/entry" for w in known if w.vendor)
-    if crew.role == "entry":
+    if role == "entry":
         return (*(f"{w.name}/entry" for w in known), *(f"{w.name}/arbitration" for w in profile.work if w.entries > 1))
     return (*(f"{w.name}/review" for w in known), *(f"{w.name}/authorisation" for w in known))
 
@@ -183,16 +213,13 @@ def shifts_of(number: int) -> tuple[tuple[float, float], ...]:
     return ((begins, lunch), (lunch + HOUR / 2, ends))
 
 
-def _cases_at_full_load(profile: Profile, operators: Sequence[Operator], people: Mapping[str, Person]) -> float:
-    """So many cases fill the busiest pool's paid time: those who key, those who control, the rare types' specialists."""
-    by_pool: dict[str, float] = {"keying": 0.0, "control": 0.0}
-    for operator in operators:
-        person = people[operator.id]
-        pool = "control" if any(name.endswith("/review") for name in operator.work_types) else "keying"
-        by_pool[pool] += person.seconds_until(CLOSES) / person.pace_of_all
+def cases_at_full_load(profile: Profile, posts: Sequence[Post]) -> float:
+    """So many cases fill the paid time of those who key or of those who control, whichever comes first."""
+    keyers = sum(post.paid_seconds for post in posts if post.role != "control")
+    controllers = sum(post.paid_seconds for post in posts if post.role == "control")
     keying = sum(w.share * w.entries * w.entry for w in profile.work)
     control = sum(w.share * (w.reviews * w.review + w.authorised * w.authorisation) for w in profile.work)
-    return min(by_pool["keying"] / keying, by_pool["control"] / control)
+    return min(keyers / keying, controllers / control)
 
 
 # ---------------------------------------------------------------------------- cases
@@ -264,16 +291,22 @@ def _arrivals(profile: Profile, count: int, seed: int) -> list[tuple[float, int,
 def _instants(profile: Profile, work: Work, count: int, draw: np.random.Generator) -> list[tuple[float, int]]:
     """So many arrivals of one type: clumps begin as busy as the time of day, each from one branch."""
     last = LAST_TAKEN if work.closes else CLOSES - HOUR / 2
-    edges = np.arange(OPENS, last, QUARTER)
-    weights = np.array([busyness(float(edge), profile.spike, work.closes) for edge in edges])
+    edges, weights = quarters(profile, work)
     found: list[tuple[float, int]] = []
     while len(found) < count:
-        at = float(edges[draw.choice(len(edges), p=weights / weights.sum())] + draw.random() * QUARTER)
+        at = float(edges[draw.choice(len(edges), p=weights)] + draw.random() * QUARTER)
         branch = int(draw.integers(BRANCHES))
         for _ in range(int(draw.geometric(1 / CLUMP))):
             found.append((min(at, last), branch))
             at += float(draw.exponential(SCAN_SECONDS))
     return found[:count]
+
+
+def quarters(profile: Profile, work: Work) -> tuple[np.ndarray, np.ndarray]:
+    """The quarters of an hour in which cases of a type come, and the share that comes in each."""
+    edges = np.arange(OPENS, LAST_TAKEN if work.closes else CLOSES - HOUR / 2, QUARTER)
+    weights = np.array([busyness(float(edge), profile.spike, work.closes) for edge in edges])
+    return edges, weights / weights.sum()
 
 
 # --------------------------------------------------------------------- organisation

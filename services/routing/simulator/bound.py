@@ -97,8 +97,8 @@ class _Programme:
         programme.a_matrix_.start_ = np.searchsorted(columns[order], np.arange(len(self.costs) + 1)).astype(np.int32)
         programme.a_matrix_.index_ = rows[order].astype(np.int32)
         programme.a_matrix_.value_ = values[order].astype(float)
-        solver = highspy.Highs()
-        solver.setOptionValue("output_flag", False)
+        solver = highspy.Highs()  # type: ignore[no-untyped-call]  # its constructor is not annotated
+        solver.silent()
         solver.passModel(programme)
         solver.run()
         if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:

@@ -38,7 +38,8 @@ class Task:
 class Case:
     """One case of the day.
 
-    Holds:   the tasks of a stage may be done side by side, a stage begins when the one before has ended;
+    Holds:   the tasks of a stage may be done side by side, a stage begins when the one before has ended; with `waits_at`
+             the first stage is placed at that team already;
              `arbitration` is called when a task of the first stage slipped; with `gives_up` the case is withdrawn at
              that instant, unless somebody has begun with it.
     Units:   instants in seconds since the day began.
@@ -53,6 +54,7 @@ class Case:
     urgent: bool = False
     arbitration: Task | None = None
     gives_up: float | None = None
+    waits_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,8 +33,8 @@ class Dealing(Protocol):
     def opens(self, floor: Floor) -> None:
         """The day begins; `floor` tells the time and takes wakings."""
 
-    def arrives(self, order: WorkOrder) -> Starts:
-        """An item to be done."""
+    def arrives(self, order: WorkOrder, waits_at: str | None = None) -> Starts:
+        """An item to be done; with `waits_at` it is placed at that team already."""
 
     def withdrawn(self, order: WorkOrder) -> Starts:
         """An item that nobody has begun with is not wanted any more."""
@@ -164,8 +164,9 @@ class Floor:
             course.items.append(item)
             self.items[item.order.work_item_id] = item
             self._open[item.order.work_item_id] = item
+        waits_at = course.case.waits_at if course.stage == 0 else None
         for item in course.items[-len(tasks) :]:
-            self._start(self.dealing.arrives(item.order))
+            self._start(self.dealing.arrives(item.order, waits_at))
 
     def _order(self, course: CaseCourse, task: Task) -> WorkOrder:
         case = course.case

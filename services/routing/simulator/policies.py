@@ -149,8 +149,10 @@ class KnownDealing:
 
     # ------------------------------------------------------------ what happens
 
-    def arrives(self, order: WorkOrder) -> Starts:
+    def arrives(self, order: WorkOrder, waits_at: str | None = None) -> Starts:
         """Choose a team; whoever is free longest there and may do it begins."""
+        if waits_at is not None:
+            return self._take_in(self._teams[waits_at], order)
         self._look()
         views = [view for team in self._teams.values() for view in self._view(team, order)]
         if not views:
@@ -158,7 +160,9 @@ class KnownDealing:
             return ()
         around = (order.work_type, *(view.team_id for view in views))
         turn = self._turns[around] = self._turns.get(around, -1) + 1
-        team = self._teams[self._policy.team(order, views, turn)]
+        return self._take_in(self._teams[self._policy.team(order, views, turn)], order)
+
+    def _take_in(self, team: KnownTeam, order: WorkOrder) -> Starts:
         self._at[order.work_item_id] = team.team_id
         team.items += 1
         for operator_id in team.free:

@@ -45,6 +45,8 @@ from shared.runtime.processor import Alarm, Event, Facts, Rejection, Situation, 
 
 BUS_SECONDS: Final = 0.2  # from a desk's telling its load until every placement has read it
 
+NOTHING: Final[Mapping[str, Any]] = {}
+
 OUTCOMES: Final[Mapping[Step, Outcome]] = {
     "entry": KeyedValue(value="1"),
     "arbitration": ArbitrationRuling(value="1"),
@@ -57,11 +59,13 @@ OUTCOMES: Final[Mapping[Step, Outcome]] = {
 class RealDealing:
     """Placement's and the desks' own decisions and folds. Operators accept what they are offered at once.
 
-    Holds:   loads reach placement as late as in life: desks tell them by their own alarm, the bus takes `bus_seconds`.
+    Holds:   loads reach placement as late as in life: desks tell them by their own alarm, the bus takes `bus_seconds`;
+             `boards` are views that stand instead of empty ones (standing, reroutes, a plan).
     """
 
-    def __init__(self, bus_seconds: float = BUS_SECONDS) -> None:
+    def __init__(self, bus_seconds: float = BUS_SECONDS, boards: Mapping[str, Any] = NOTHING) -> None:
         self._bus_seconds = bus_seconds
+        self._given: Final = boards
         self._placed: Final[dict[str, PlacedItem]] = {}
         self._desks: Final[dict[str, TeamDesk]] = {}
         self._woken: Final[dict[str, datetime]] = {}
@@ -72,7 +76,7 @@ class RealDealing:
         """Take the boards as the day's reference data fills them."""
         self._floor = floor
         self._boards: dict[str, Any] = {spec.name: spec.empty() for spec in (*placement().boards, *desk().boards)}
-        self._boards[REFERENCE_BOARD.name] = floor.reference
+        self._boards |= {REFERENCE_BOARD.name: floor.reference, **self._given}
         self._team_of = {one.id: one.team_id for one in floor.reference.operators.values()}
 
     @property
@@ -83,8 +87,20 @@ class RealDealing:
 
     # ------------------------------------------------------------ what happens
 
-    def arrives(self, order: WorkOrder) -> Starts:
-        """The process asks for the item."""
+    def arrives(self, order: WorkOrder, waits_at: str | None = None) -> Starts:
+        """The process asks for the item, or placement has placed it already."""
+        if waits_at is not None:
+            placed = WorkPlaced(
+                team_id=waits_at,
+                placing=1,
+                attempt=0,
+                order=order,
+                placed_at=order.requested_at,
+                considered=(),
+                draw_seed=0,
+            )
+            self._placed[order.work_item_id] = placement_state.apply(new_item(order.work_item_id), placed)
+            return self._tell_desk(waits_at, placed)
         return self._place(order.work_item_id, WorkRequested(order=order))
 
     def withdrawn(self, order: WorkOrder) -> Starts:
