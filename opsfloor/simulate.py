@@ -6,31 +6,23 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn, track
+from rich.progress import track
 
 from opsfloor import charts, comparing, oracle_table
 from opsfloor.answers import Remedied, as_json, err, out, table
-from opsfloor.comparing import AtLoad, MakeDay
-from opsfloor.event_log import BrokenLogError, Columns, read_log
-from opsfloor.log_days import LogWorld
-from services.routing.simulator.bank import PROFILES, Profile, bank_day
+from opsfloor.comparing import AtLoad
+from opsfloor.progress import bar
+from opsfloor.sources import ProfileName, days_of
+from opsfloor.whatif import whatif
 from services.routing.simulator.figures import FIGURES
 from services.routing.simulator.oracles import ORACLES
 
 app = typer.Typer(no_args_is_help=True)
+app.command()(whatif)
 
-LOG_COLUMNS = Columns("case_id", "activity", "resource", "start_time", "end_time", "role", "enabled_time")
-
-ProfileName = Annotated[str, typer.Option(help=f"a day of this profile: {', '.join(PROFILES)}")]
 Chart = Annotated[Path | None, typer.Option(help="draw a chart into this file, .svg or .png", dir_okay=False)]
 Json = Annotated[bool, typer.Option("--json", help="one JSON document instead of tables")]
 Page = Annotated[Path | None, typer.Option(help="write the tables as Markdown into this file", dir_okay=False)]
-
-
-def bar(what: str) -> Progress:
-    """A progress bar on standard error."""
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=err, transient=True)
 
 
 @app.command()
@@ -67,7 +59,7 @@ def compare(
 ) -> None:
     """The known policies, ours without the plan and with it, and a clairvoyant bound, on the same days."""
     loads, seeds = _loads(load), range(1, days + 1)
-    make, title = _days(log, profile, frozenset(outside.split(",")))
+    make, title = days_of(log, profile, frozenset(outside.split(",")))
     with bar("days played") as progress:
         line = progress.add_task("", total=comparing.runs(loads, seeds))
         found = comparing.compare(make, loads, seeds, lambda: progress.advance(line))
@@ -108,22 +100,3 @@ def _loads(text: str) -> list[float]:
     if not all(0 < load < 3 for load in loads):
         raise Remedied(f"Expected loads above 0 and below 3, found {text!r}", "1 is as much work as paid time")
     return loads
-
-
-def profile_of(name: str) -> Profile:
-    """The profile of a name."""
-    found = PROFILES.get(name)
-    if found is None:
-        raise Remedied(f"Expected one of {', '.join(PROFILES)}, found {name!r}", "name one of these profiles")
-    return found
-
-
-def _days(log: Path | None, profile: str, outside: frozenset[str]) -> tuple[MakeDay, str]:
-    if log is None:
-        chosen = profile_of(profile)
-        return (lambda load, seed: bank_day(chosen, load, seed)), f"profile {profile}"
-    try:
-        world = LogWorld.of(read_log(log, LOG_COLUMNS), outside)
-    except BrokenLogError as error:
-        raise Remedied(f"Expected a log that can be played, found {error}", "mend these lines") from error
-    return world.day, f"log {log.name}"

@@ -17,7 +17,6 @@ from services.routing.placement.choice import seed_of
 from services.routing.simulator.floor import Floor, Start, Starts
 from shared.contracts.work import WorkOrder
 
-VIEWED_EVERY: Final = 1.0  # seconds between two views of all teams' queues
 SCAN_MAX: Final = 64  # items of one line looked at for somebody who may not do the first
 
 Line = tuple[str, bool]  # work type, urgent
@@ -138,7 +137,7 @@ class KnownDealing:
         self._at: Final[dict[str, str]] = {}
         self._turns: Final[dict[tuple[str, ...], int]] = {}
         self._counts: dict[str, tuple[int, float]] = {}
-        self._viewed = -VIEWED_EVERY
+        self._viewed = float("-inf")
 
     def opens(self, floor: Floor) -> None:
         """Nobody is there yet."""
@@ -241,7 +240,7 @@ class KnownDealing:
         )
 
     def _look(self) -> None:
-        if self._floor.agenda.now >= self._viewed + VIEWED_EVERY:
+        if self._floor.agenda.now >= self._viewed + self._book.reference.limits.load_seconds:
             self._viewed = self._floor.agenda.now
             self._counts = {team.team_id: (team.items, team.seconds) for team in self._teams.values()}
 

@@ -1,0 +1,129 @@
+"""`opsfloor simulate whatif`: one change, and the two days side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Final
+
+import typer
+
+from opsfloor import comparing
+from opsfloor.answers import Remedied, as_json, out, table
+from opsfloor.progress import bar
+from opsfloor.sources import ProfileName, profile_of
+from services.routing.simulator import changes
+from services.routing.simulator.bank import WORK, bank_day
+from services.routing.simulator.changes import Change
+from services.routing.simulator.confidence import Interval, of_replications
+from services.routing.simulator.day import Day
+from services.routing.simulator.figures import CONFIDENCE, FIGURES, figures_of, over_days
+from services.routing.simulator.floor import Floor
+from shared.contracts.reference import Operator
+
+STEPS: Final = ("entry", "arbitration", "review", "authorisation")
+
+
+def whatif(
+    profile: ProfileName = "bank-day",
+    load: Annotated[float, typer.Option(help="work that comes in over paid time", min=0.05, max=3)] = 0.90,
+    days: Annotated[int, typer.Option(help="independent days, each played with and without the change", min=2)] = 4,
+    close: Annotated[str | None, typer.Option(help="a team that is closed")] = None,
+    add: Annotated[str | None, typer.Option(help="people more, as TEAM=10")] = None,
+    standard: Annotated[str | None, typer.Option(help="another standard time, as TYPE/STEP=SECONDS")] = None,
+    cost: Annotated[str | None, typer.Option(help="another cost of lateness, as TYPE=POINTS per minute")] = None,
+    vendor_share: Annotated[
+        float | None, typer.Option(help="of the keyings vendors may do, the share open to them", min=0, max=1)
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="one JSON document instead of a table")] = False,
+) -> None:
+    """Change one thing and show the two days side by side: the same cases, with the change and without it."""
+    chosen = profile_of(profile)
+    plain = [bank_day(chosen, load, seed) for seed in range(1, days + 1)]
+    asked = {"close": close, "add": add, "standard": standard, "cost": cost, "vendor-share": vendor_share}
+    name, change = _change({key: str(value) for key, value in asked.items() if value is not None}, plain[0])
+    with bar("days played") as progress:
+        line = progress.add_task("", total=2 * days)
+        before = [_play(day, lambda: progress.advance(line)) for day in plain]
+        after = [_play(change(day), lambda: progress.advance(line)) for day in plain]
+    _report(name, before, after, json)
+
+
+def _play(day: Day, tell: Callable[[], None]) -> dict[str, float]:
+    figures = figures_of(Floor(day, comparing.best_of_ours()).play())
+    tell()
+    return figures
+
+
+def _change(asked: dict[str, str], day: Day) -> tuple[str, Change]:
+    if len(asked) != 1:
+        raise Remedied(
+            f"Expected exactly one change, found {len(asked)}",
+            "give one of --close, --add, --standard, --cost, --vendor-share",
+        )
+    (kind, text), *_ = asked.items()
+    return f"{kind} {text}", _changes(kind, text, day)
+
+
+def _changes(kind: str, text: str, day: Day) -> Change:
+    teams = sorted({one.team_id for one in day.reference if isinstance(one, Operator)})
+    types = [work.name for work in WORK]
+    work_types = [f"{name}/{step}" for name in types for step in STEPS]
+    match kind:
+        case "close":
+            return changes.team_closed(_known(text, teams))
+        case "add":
+            team, count = _pair(text, teams)
+            return changes.people_added(team, int(count))
+        case "standard":
+            work_type, seconds = _pair(text, work_types)
+            return changes.standard_set(work_type, seconds)
+        case "cost":
+            business_type, points = _pair(text, types)
+            return changes.cost_set(business_type, points)
+        case _:
+            return changes.vendor_share_set(float(text))
+
+
+def _pair(text: str, names: Sequence[str]) -> tuple[str, float]:
+    name, _, number = text.partition("=")
+    try:
+        value = float(number)
+    except ValueError as error:
+        raise Remedied(f"Expected NAME=NUMBER, found {text!r}", "write it as in north-entry=10") from error
+    if value <= 0:
+        raise Remedied(f"Expected a number above 0, found {number}", "use --close to take a team away")
+    return _known(name, names), value
+
+
+def _known(name: str, names: Sequence[str]) -> str:
+    if name not in names:
+        raise Remedied(f"Expected one of {', '.join(names)}, found {name!r}", "name one of these")
+    return name
+
+
+def _report(name: str, before: Sequence[dict[str, float]], after: Sequence[dict[str, float]], json: bool) -> None:
+    was, becomes = over_days(before), over_days(after)
+    by = {figure: _difference(figure, before, after) for figure in FIGURES}
+    if json:
+        rows = {
+            figure: {"before": was[figure].mean, "after": becomes[figure].mean, "by": one.mean, "by_half": one.half}
+            for figure, one in by.items()
+        }
+        as_json({"change": name, "days": len(before), "figures": rows})
+        return
+    cells = [
+        (
+            label,
+            comparing.cell(figure, was[figure]),
+            comparing.cell(figure, becomes[figure]),
+            comparing.cell(figure, by[figure]),
+            "" if by[figure].covers(0.0) else "beyond chance",
+        )
+        for figure, label in FIGURES.items()
+    ]
+    table(f"What if: {name}", ("", "as it is", "with the change", "difference", ""), cells)
+    out.print(f"{len(before)} days, each played twice on the same cases; intervals of {CONFIDENCE:.0%}.")
+
+
+def _difference(figure: str, before: Sequence[dict[str, float]], after: Sequence[dict[str, float]]) -> Interval:
+    return of_replications([b[figure] - a[figure] for a, b in zip(before, after, strict=True)], CONFIDENCE)

@@ -1,0 +1,159 @@
+"""Days and policies: what is kept whatever the way of dealing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from services.routing.simulator.bank import PROFILES, bank_day
+from services.routing.simulator.bound import on_time_bound
+from services.routing.simulator.changes import (
+    people_added,
+    standard_set,
+    team_closed,
+    vendor_share_set,
+)
+from services.routing.simulator.day import Case, Day, Person, Task
+from services.routing.simulator.figures import figures_of
+from services.routing.simulator.floor import Dealing, Floor, Played
+from services.routing.simulator.opening import day_from
+from services.routing.simulator.line import CustomerClass
+from services.routing.simulator.plain import BEGINS_AT, Kind, plain_day
+from services.routing.simulator.policies import POLICIES, KnownDealing
+from services.routing.simulator.real import RealDealing
+from shared.contracts.reference import Operator
+from shared.contracts.routing import LoadByWorkType, LoadSnapshot
+from shared.reference.board import ReferenceView
+
+HOUR = 3600.0
+WAYS: dict[str, Callable[[], Dealing]] = {
+    **{name: partial(KnownDealing, policy) for name, policy in POLICIES.items()},
+    "ours": RealDealing,
+}
+
+
+def morning(load: float = 0.9) -> Day:
+    """The first hour's cases of a small centre."""
+    day = bank_day(PROFILES["small-centre"], load, 3)
+    return replace(day, cases=tuple(case for case in day.cases if case.arrives < 9.25 * HOUR))
+
+
+def course(played: Played) -> list[tuple[str, float | None, str | None]]:
+    """Who did what until when."""
+    return [(item.order.work_item_id, item.ended, item.operator_id) for item in played.items]
+
+
+@pytest.mark.parametrize("way", list(WAYS))
+def test_every_way_of_dealing_keeps_the_rules_and_loses_nothing(way: str) -> None:
+    """Every case ends; nobody has two roles on a case; nobody does what they are not qualified for or a vendor may not."""
+    played = Floor(morning(), WAYS[way]()).play()
+    operators = {one.id: one for one in played.day.reference if isinstance(one, Operator)}
+    assert all(case.ended is not None for case in played.cases)
+    for item in played.items:
+        assert item.operator_id is not None
+        doer = operators[item.operator_id]
+        assert item.order.work_type in doer.work_types
+        assert not (item.order.in_house_only and doer.team_id == "clearkey-one")
+    for case in played.cases:
+        roles = {(item.operator_id, item.order.role) for item in case.items}
+        assert len(roles) == len({operator_id for operator_id, _ in roles})
+
+
+@pytest.mark.parametrize("way", ["ours", "FIFO, random team"])
+def test_the_same_seed_gives_the_same_day(way: str) -> None:
+    """To the last digit."""
+    assert course(Floor(morning(), WAYS[way]()).play()) == course(Floor(morning(), WAYS[way]()).play())
+
+
+def test_all_policies_meet_the_same_day() -> None:
+    """The size of a task and the pace of a person hang on nothing that a policy decides."""
+    ours, known = (Floor(morning(), WAYS[way]()).play() for way in ("ours", "round robin"))
+    sizes = [{item.order.work_item_id: item.task.size for item in played.items} for played in (ours, known)]
+    both = sizes[0].keys() & sizes[1].keys()
+    assert len(both) > 200
+    assert all(sizes[0][one] == sizes[1][one] for one in both)
+
+
+@pytest.mark.parametrize("load", [0.9, 2.5])
+def test_no_policy_passes_the_clairvoyant_bound(load: float) -> None:
+    """Whatever the load; in heavy overload the bound is below one and still not passed."""
+    day = morning(load)
+    bound = on_time_bound(day)
+    assert bound <= 1.0 + 1e-9
+    for way in ("generalised cµ alone", "ours"):
+        assert figures_of(Floor(day, WAYS[way]()).play())["on_time"] <= bound + 1e-9
+
+
+def test_the_bound_is_what_can_be_reckoned_by_hand() -> None:
+    """One person, ten minutes for four tasks of 200 s that are due then: three of them, not four."""
+    task = Task("entry-1", "entry", 200.0)
+    cases = tuple(Case(str(n), "a", 0.0, 600.0, ((task,),)) for n in range(4))
+    day = replace(_one_person(), cases=cases)
+    assert on_time_bound(day) == pytest.approx(3 / 4)
+
+
+def _one_person() -> Day:
+    day = plain_day([Kind("a", CustomerClass(1.0, 1.0))], 1, 1, 1)
+    return replace(day, people={"person-000": Person("person-000", ((0.0, 1e6),))})
+
+
+def test_cases_left_over_count_as_late() -> None:
+    """Nobody comes: nothing is on time."""
+    day = replace(morning(), people={})
+    figures = figures_of(Floor(day, KnownDealing(POLICIES["round robin"])).play())
+    assert figures["on_time"] == 0.0
+    assert figures["utilisation"] == 0.0
+
+
+def test_changes_change_one_thing() -> None:
+    """A closed team has nobody, added people come, a longer standard takes longer, vendors are shut out."""
+    day = morning()
+    closed = team_closed("south-entry")(day)
+    assert not [name for name in closed.people if name.startswith("south-entry")]
+    assert closed.cases == day.cases
+    assert len(people_added("north-entry", 5)(day).people) == len(day.people) + 5
+    longer = standard_set("cheque-deposit/entry", 60.0)(day)
+    seconds = {
+        task.standard_seconds
+        for case in longer.cases
+        if case.business_type == "cheque-deposit"
+        for task in case.stages[0]
+    }
+    assert seconds == {60.0}
+    shut = vendor_share_set(0.0)(day)
+    assert all(task.in_house_only for case in shut.cases for stage in case.stages for task in stage)
+
+
+def test_a_preview_begins_with_the_floor_as_it_is() -> None:
+    """What waits is done by those present, the overdue counts as late, and twice is the same."""
+    reference = ReferenceView()
+    for entry in morning().reference:
+        reference.fold(entry.key, entry)
+    now = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
+    queued = LoadByWorkType(
+        work_type="cheque-deposit/entry",
+        queued=40,
+        standard_seconds=1200.0,
+        oldest_requested_at=now - timedelta(hours=1),
+    )
+    team = [one.id for one in reference.operators.values() if one.team_id == "north-entry"]
+    load = LoadSnapshot(
+        team_id="north-entry", at=now, version=1, queued=(queued,), in_hand=2, present=tuple(sorted(team))
+    )
+    day = day_from(reference, {"north-entry": load}, {"cheque-deposit/entry": 0.02}, now, 1800.0)
+    played = Floor(day, RealDealing()).play()
+    assert day.begins_at == now
+    assert len([case for case in day.cases if case.waits_at == "north-entry"]) == 40
+    assert all(case.ended is not None for case in played.cases)
+    assert 0.0 < figures_of(played)["on_time"] < 1.0
+    assert course(played) == course(Floor(day, RealDealing()).play())
+
+
+def test_the_clock_of_a_day_is_the_bank_s() -> None:
+    """Virtual seconds become instants of the floor."""
+    day = _one_person()
+    assert Floor(day, RealDealing()).at(60.0) == BEGINS_AT + timedelta(minutes=1)

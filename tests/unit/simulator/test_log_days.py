@@ -1,0 +1,59 @@
+"""Days from a real log: working time, and loads."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from opsfloor.event_log import Activity
+from opsfloor.log_days import LogWorld, worked_seconds
+from services.routing.simulator.floor import Floor
+from services.routing.simulator.real import RealDealing
+
+MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def activity(case: int, line: int, name: str, begins: datetime, minutes: float, resource: str) -> Activity:
+    """One line of a log."""
+    end = begins + timedelta(minutes=minutes)
+    return Activity(line, str(case), name, resource, "Clerk", begins, begins, end)
+
+
+LOG = [
+    one
+    for number in range(20)
+    for at in [MONDAY + 8 * HOUR + number * timedelta(minutes=15)]
+    for one in (
+        activity(number, 2 * number, "Check", at, 10, f"Clerk-{number % 3}"),
+        activity(number, 2 * number + 1, "Approve", at + timedelta(minutes=10), 5, f"Clerk-{(number + 1) % 3}"),
+    )
+]
+
+
+def test_nights_and_weekends_are_cut_out() -> None:
+    """From Friday 15:00 to Monday 08:00 two hours are worked, nine on a whole day."""
+    friday, next_monday = MONDAY + 4 * 24 * HOUR + 15 * HOUR, MONDAY + 7 * 24 * HOUR + 8 * HOUR
+    assert worked_seconds(next_monday, MONDAY) - worked_seconds(friday, MONDAY) == 2 * 3600
+    assert worked_seconds(MONDAY + 24 * HOUR, MONDAY) == 9 * 3600
+    assert worked_seconds(MONDAY + 6 * 24 * HOUR, MONDAY) == 5 * 9 * 3600
+
+
+@pytest.mark.parametrize("load", [0.5, 1.2])
+def test_arrivals_are_drawn_together_until_the_busiest_role_has_the_load(load: float) -> None:
+    """The work that comes in over the people's time until the last arrival is the load."""
+    world = LogWorld.of(LOG, frozenset())
+    day = world.day(load, 1)
+    work = sum(t.standard_seconds * t.size for case in day.cases for stage in case.stages for t in stage)
+    assert work / (day.closes * 3) == pytest.approx(load)
+
+
+def test_seed_one_is_the_log_itself_and_it_can_be_played() -> None:
+    """Each case has its own activities in their order; other seeds draw anew; every case ends."""
+    world = LogWorld.of(LOG, frozenset())
+    day, again = world.day(0.9, 1), world.day(0.9, 2)
+    assert [[task.field for task in stage] for stage in day.cases[0].stages] == [["1-check"], ["2-approve"]]
+    assert [case.arrives for case in day.cases] == [case.arrives for case in again.cases]
+    played = Floor(day, RealDealing()).play()
+    assert all(case.ended is not None for case in played.cases)
