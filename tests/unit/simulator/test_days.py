@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -20,8 +20,8 @@ from services.routing.simulator.changes import (
 from services.routing.simulator.day import Case, Day, Person, Task
 from services.routing.simulator.figures import figures_of
 from services.routing.simulator.floor import Dealing, Floor, Played
-from services.routing.simulator.opening import day_from
 from services.routing.simulator.line import CustomerClass
+from services.routing.simulator.opening import day_from
 from services.routing.simulator.plain import BEGINS_AT, Kind, plain_day
 from services.routing.simulator.policies import POLICIES, KnownDealing
 from services.routing.simulator.real import RealDealing
