@@ -94,6 +94,7 @@ class Runner:
         self._mutex: Final = asyncio.Lock()  # a batch and a change of ownership never overlap
         self._pending: list[OutboxRow] = []
         self._published: dict[LaneOut, int] = {}
+        self._on_the_way: frozenset[int] = frozenset()  # shards of which the publication under way has facts
         self._doubtful: set[int] = set()  # shards to claim again before the next batch
         self._lost: dict[int, float] = {}  # shards found to have another owner → when to claim them again
         self._monotonic: Final = monotonic
@@ -240,7 +241,9 @@ class Runner:
         """Publish what is committed and not yet out, in lane order; shards of a failed place are claimed again."""
         rows = [row for row in self._pending if not poisoned(row, self._doubtful)]
         self._pending = []
+        self._on_the_way = frozenset(row.lane[0] for row in rows)
         failed = await self._publish(rows)
+        self._on_the_way = frozenset()
         self._doubt(failed)
         metrics.UNPUBLISHED.labels(self._name).set(len(self._pending))
 
@@ -323,7 +326,9 @@ class Runner:
             _log.warning("the next owner will publish again", processor=self._name, reason=str(error))
 
     def _take_pending(self, shards: frozenset[int]) -> list[OutboxRow]:
-        mine = [row for row in self._pending if row.lane[0] in shards and row.lane[0] not in self._doubtful]
+        """What may still go out of these shards: nothing that would overtake facts which are on their way."""
+        barred = self._doubtful | self._on_the_way
+        mine = [row for row in self._pending if row.lane[0] in shards and row.lane[0] not in barred]
         self._pending = [row for row in self._pending if row.lane[0] not in shards]
         return mine
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -16,6 +16,7 @@ from deploy.demo.auditor import Auditor, Finding
 from shared.contracts.registry import CONTRACTS
 from shared.runtime.clock import SetClock
 from shared.runtime.errors import InvariantError
+from shared.runtime.headers import source_of
 from shared.runtime.log import Record
 from tests.simulation.stage import Process, Stage
 from tests.simulation.world import World, image
@@ -281,6 +282,7 @@ class Run:
         found = auditor.findings()
         found += self._judge_replay()
         found += self._judge_outbox()
+        found += self._judge_order()
         found += self.world.control_room.judge()
         return found
 
@@ -302,6 +304,38 @@ class Run:
                 if missing:
                     yield Finding("nothing lost", f"{name} lane {lane}: {missing} facts committed and never published")
 
+    def _judge_order(self) -> Iterator[Finding]:
+        """What an entity decided about one key lies on the bus in the order in which it was decided."""
+        on_the_bus = self._bodies_by_key()
+        for processors in self.stage.processors.values():
+            for processor in processors:
+                for (shard, entity), facts in self.stage.database.parts[processor.name].journal.items():
+                    source = source_of(processor.service, processor.name, shard)
+                    decided: dict[tuple[str, str, str], list[bytes]] = {}
+                    for fact in facts:
+                        contract = CONTRACTS[fact.kind]
+                        key = contract.model_validate_json(fact.body).key
+                        decided.setdefault((source, contract.topic.name, key), []).append(fact.body)
+                    for lane, bodies in decided.items():
+                        if not _in_order(bodies, on_the_bus.get(lane, [])):
+                            yield Finding(
+                                "order per key", f"{entity}: {lane[1]} of {lane[2]!r} is not as it was decided"
+                            )
+
+    def _bodies_by_key(self) -> dict[tuple[str, str, str], list[bytes]]:
+        """By writing shard, topic and key: the bodies in the order of the bus, each sequence where it came first."""
+        seen: set[tuple[str, str, int, bytes]] = set()
+        found: dict[tuple[str, str, str], list[bytes]] = {}
+        for (topic, number), records in self.stage.log.records.items():
+            for record in records:
+                headers = dict(record.headers)
+                source, sequence = headers.get("ce_source", b"").decode(), headers.get("sequence", b"")
+                if sequence and (source, topic, number, sequence) not in seen:
+                    seen.add((source, topic, number, sequence))
+                    key = (record.key or b"").decode(errors="replace")
+                    found.setdefault((source, topic, key), []).append(record.value or b"")
+        return found
+
     def _judge_replay(self) -> Iterator[Finding]:
         """Folding the facts from nothing gives what is stored."""
         for processors in self.stage.processors.values():
@@ -317,6 +351,12 @@ class Run:
                     folded = {p: json.loads(b) for p, b in processor.table.write(state).items() if b is not None}
                     if folded != stored.get(key, {}):
                         yield Finding("replay", f"{processor.name} {key}: {_difference(folded, stored.get(key, {}))}")
+
+
+def _in_order(decided: Sequence[bytes], published: Sequence[bytes]) -> bool:
+    """Whether everything decided was published, in this order; another entity may have written between."""
+    rest = iter(published)
+    return all(any(body == other for other in rest) for body in decided)
 
 
 def _difference(folded: dict[str, Any], stored: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from services.routing.desk import dealing
 from services.routing.desk import guards as desk_guards
 from shared.runtime import memory_store, runner, shard
 from tests.simulation.__main__ import play_many
-from tests.simulation.run import KINDS, Outcome, play, silence
+from tests.simulation.run import KINDS, Outcome, Run, play, silence
 
 SEEDS = 500
 SEEDS_FOR_A_GUARD = 60
@@ -128,3 +129,21 @@ def test_without_gap_detection_a_lost_record_is_a_lost_submission(monkeypatch: p
     day = play(3, bus_loses_a_record=True)
     assert not any("a record was lost" in finding.detail for finding in day.findings)
     assert day.findings
+
+
+def test_facts_out_of_order_are_found() -> None:
+    """The judge sees two facts about one key that changed places on the bus, though no lane has a gap."""
+    run = Run(3)
+    assert run.play().findings == []
+    places = run.stage.log.records
+    place, first, second = next(
+        (place, one, other)
+        for place, records in sorted(places.items())
+        if place[0] == "audit.case.v1"
+        for one, other in zip(range(len(records)), range(1, len(records)), strict=False)
+        if records[one].key == records[other].key and records[one].value != records[other].value
+    )
+    records = places[place]
+    mine, its = records[first], records[second]
+    records[first], records[second] = replace(mine, value=its.value), replace(its, value=mine.value)
+    assert "order per key" in {finding.promise for finding in run._judge()}

@@ -65,13 +65,13 @@ def asked_again(order: RerouteOrder, drift: str, preview: Preview, situation: Si
 
 
 def coming_back(order: RerouteOrder, by: str | None, reason: str, floor: FloorNow) -> RerouteReturning:
-    """The first step of the return begins now."""
+    """The first step of the return begins now, or began when its end came, should that have been seen too late."""
     return RerouteReturning(
         reroute_id=order.reroute_id,
         at=floor.now,
         by=by,
         reason=reason,
-        ends_at=floor.now,
+        ends_at=min(floor.now, order.ends_at or floor.now),
         steps_done=1,
         held_percent=order.return_held[0] if order.return_held else 0,
         tallies=tallies_of(order.terms.scope, floor),
@@ -102,10 +102,7 @@ def start(book: OrderBook, order: RerouteOrder, situation: Situation) -> Sequenc
 
 def come_back(book: OrderBook, order: RerouteOrder, situation: Situation) -> Sequence[RerouteFact]:
     """Its end has come: the first step of the return. The instants are the order's own, however late this is seen."""
-    if order.ends_at is None:
-        raise InvariantError(f"Expected {order.reroute_id} in force to have an end, found none")
-    first = coming_back(order, None, "its end has come", floor_of(book, situation))
-    return (first.model_copy(update={"ends_at": order.ends_at}),)
+    return (coming_back(order, None, "its end has come", floor_of(book, situation)),)
 
 
 def step_back(book: OrderBook, order: RerouteOrder, situation: Situation) -> Sequence[RerouteFact]:

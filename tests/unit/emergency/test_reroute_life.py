@@ -301,3 +301,13 @@ def test_the_preview_tells_dead_ends_and_who_takes_the_work() -> None:
 def test_the_scope_of_the_proposal_is_not_changed_by_its_approval() -> None:
     """What is in force is what was shown."""
     assert in_force().order().terms.scope == NORTH
+
+
+def test_ending_it_after_its_end_makes_it_no_longer() -> None:
+    """Time jumped past the end before the timer was seen: who ends it by hand then moves no instant on."""
+    room = ControlRoom()
+    proposed(room, minutes=30)
+    room.approve()
+    room.now = NOW + timedelta(minutes=33)
+    assert room.ask(EndReroute, LIN) == "done"
+    assert (room.order().phase, room.order().ends_at) == ("returning", NOW + timedelta(minutes=30))

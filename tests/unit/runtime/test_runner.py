@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -241,6 +242,32 @@ async def test_a_failed_publication_poisons_its_lanes_until_the_next_claim() -> 
     await runner.flush()
     assert bench.written() == ["a", "b"]
     assert [int(dict(r.headers)["sequence"]) for r in bench.log.records[(OUT.name, 0)]] == [1, 2]
+
+
+async def test_a_shard_given_away_lets_nothing_overtake_what_is_on_its_way() -> None:
+    """Facts committed while earlier ones are being published are the next owner's to publish."""
+    bench = Bench()
+    runner = await bench.runner()
+    bench.send("a")
+    await runner.cycle()
+    bench.send("b")
+    reached, go = asyncio.Event(), asyncio.Event()
+
+    async def seam(name: str) -> None:
+        if name == "log.publish.before" and not reached.is_set():
+            reached.set()
+            await go.wait()
+
+    bench.log.at_seam = seam
+    publication = asyncio.ensure_future(runner.flush())
+    await reached.wait()
+    await runner.cycle()
+    die(runner)
+    await runner._dropped(frozenset({0}))
+    go.set()
+    await publication
+    await bench.runner()
+    assert bench.written() == ["a", "b"]
 
 
 async def test_an_overtaken_owner_writes_nothing() -> None:
