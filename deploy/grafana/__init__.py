@@ -1,0 +1,1 @@
+"""Grafana: seven dashboards from tables of questions, built by the SDK, committed as JSON."""

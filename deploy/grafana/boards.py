@@ -1,0 +1,550 @@
+"""The seven dashboards, as questions."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from deploy.grafana.questions import Board, Query, Question, one, per_minute, quantile
+
+SATURATION: Final = "max by (team) (opsfloor_desk_saturation_ratio)"
+_QUEUE: Final = "max by (team, step) (opsfloor_desk_queue_items)"
+_CALM: Final = "nothing of the kind has happened: a calm day has none"
+_NO_ORDER: Final = "no reroute was proposed"
+_NO_MONTH: Final = "no case has ended in the last thirty days"
+
+FLOOR: Final = Board(
+    "opsfloor-floor",
+    "Opsfloor: Floor",
+    "Is the bank on time now, and in an hour?",
+    (
+        Question(
+            "Which share of cases ends on time?",
+            one("1 - business_type:opsfloor_cases_late:ratio_rate5m", "{{business_type}}"),
+            "percentunit",
+            "number",
+            warns_at=0.99,
+            bad_at=0.95,
+            highest=1,
+        ),
+        Question(
+            "How much of the promise has the oldest waiting item used?",
+            one(
+                "business_type:opsfloor_work_oldest_seconds:max\n"
+                "  / on (business_type) max by (business_type) (opsfloor_promise_seconds)",
+                "{{business_type}}",
+            ),
+            "percentunit",
+            "number",
+            warns_at=0.3,
+            bad_at=0.6,
+            about="At 60 % somebody is called: the rest of the case needs time as well.",
+            empty_because="nothing waits at any desk",
+        ),
+        Question(
+            "How long does what waits take at the present pace?",
+            one(
+                "business_type:opsfloor_work_queue_items:sum\n"
+                "  / on (business_type) (business_type:opsfloor_results:rate10m > 0)",
+                "{{business_type}}",
+            ),
+            "s",
+            "number",
+            warns_at=900,
+            bad_at=3_600,
+            about="The bank in an hour: where this is longer than the promise, cases that come now will be late.",
+            empty_because="nothing waits at any desk, or nothing was completed in the last ten minutes",
+        ),
+        Question(
+            "How long until the rail closes?",
+            one("max by (business_type) (opsfloor_cut_off_left_seconds)", "{{business_type}}"),
+            "s",
+            "number",
+            warns_at=3_600,
+            bad_at=900,
+            lowest=-86_400,
+            highest=86_400,
+        ),
+        Question(
+            "Is somebody being called?",
+            (
+                Query('count(ALERTS{alertstate="firing",severity="page"}) or vector(0)', "pages"),
+                Query('count(ALERTS{alertstate="firing",severity="ticket"}) or vector(0)', "tickets"),
+            ),
+            "short",
+            "number",
+            warns_at=1,
+            bad_at=5,
+        ),
+        Question("How full are the teams?", one(SATURATION, "{{team}}"), "percentunit", "bars", 0.8, 1.0),
+        Question(
+            "Does as much end as comes in?",
+            (
+                Query(per_minute("opsfloor_cases_started_total"), "taken up"),
+                Query(per_minute("opsfloor_cases_total"), "ended"),
+            ),
+            "cpm",
+        ),
+        Question("What waits, by step?", one(f"sum by (step) ({_QUEUE})", "{{step}}"), "short"),
+        Question(
+            "Does the core bank answer?",
+            (
+                Query(per_minute("opsfloor_postings_requested_total"), "requested"),
+                Query(per_minute("opsfloor_cases_total", where='outcome=~"posted|refused_by_core"'), "answered"),
+            ),
+            "cpm",
+        ),
+        Question(
+            "What do branches hear?",
+            one(per_minute("opsfloor_intake_receipts_total", "outcome"), "{{outcome}}"),
+            "cpm",
+        ),
+    ),
+)
+
+LEVELS: Final = Board(
+    "opsfloor-levels",
+    "Opsfloor: Service levels",
+    "How much of the month's budget of late cases is left, and how fast does it go?",
+    (
+        Question(
+            "How much of the month's budget is left?",
+            one('business_type:opsfloor_budget_left:ratio{business_type=~"$type"}', "{{business_type}}"),
+            "percentunit",
+            "number",
+            warns_at=0.5,
+            bad_at=0.1,
+            lowest=-100,
+            highest=1,
+            empty_because=_NO_MONTH,
+        ),
+        Question(
+            "How fast does the budget go?",
+            (
+                Query(
+                    'business_type:opsfloor_cases_late:ratio_rate1h{business_type=~"$type"}\n'
+                    "  / on (business_type) (1 - business_type:opsfloor_objective_on_time:max)",
+                    "{{business_type}}, 1 h",
+                ),
+                Query(
+                    'business_type:opsfloor_cases_late:ratio_rate6h{business_type=~"$type"}\n'
+                    "  / on (business_type) (1 - business_type:opsfloor_objective_on_time:max)",
+                    "{{business_type}}, 6 h",
+                ),
+            ),
+            "short",
+            warns_at=6,
+            bad_at=14.4,
+            highest=100,
+            about="At 1 the budget lasts just a month; at 6 and at 14.4 somebody is called.",
+        ),
+        Question(
+            "What has the bank promised?",
+            one('business_type:opsfloor_objective_on_time:max{business_type=~"$type"}', "{{business_type}}"),
+            "percentunit",
+            "number",
+            highest=1,
+        ),
+        Question(
+            "How long does a case take?",
+            (
+                Query(
+                    quantile(0.5, "opsfloor_case_turnaround_seconds", "business_type", 'business_type=~"$type"'),
+                    "{{business_type}}, half",
+                ),
+                Query(
+                    quantile(0.9, "opsfloor_case_turnaround_seconds", "business_type", 'business_type=~"$type"'),
+                    "{{business_type}}, 90 %",
+                ),
+                Query(
+                    'max by (business_type) (opsfloor_promise_seconds{business_type=~"$type"})',
+                    "{{business_type}}, promised",
+                ),
+            ),
+            "s",
+            width=16,
+        ),
+        Question(
+            "Which share of cases is late?",
+            one('business_type:opsfloor_cases_late:ratio_rate1h{business_type=~"$type"}', "{{business_type}}"),
+            "percentunit",
+            highest=1,
+        ),
+        Question(
+            "Which share goes through in the first pass?",
+            one('business_type:opsfloor_first_pass:ratio_rate1h{business_type=~"$type"}', "{{business_type}}"),
+            "percentunit",
+            warns_at=0.85,
+            bad_at=0.7,
+            highest=1.01,
+        ),
+        Question(
+            "How do cases end?",
+            one(per_minute("opsfloor_cases_total", "outcome", 'business_type=~"$type"'), "{{outcome}}"),
+            "cpm",
+        ),
+    ),
+    ("type", "label_values(opsfloor_objective_on_time_ratio, business_type)"),
+)
+
+TEAMS: Final = Board(
+    "opsfloor-teams",
+    "Opsfloor: Teams and people",
+    "Where is work, where are people, and what hurts?",
+    (
+        Question("How full are the teams?", one(SATURATION, "{{team}}"), "percentunit", "bars", 0.8, 1.0),
+        Question(
+            "How long has the oldest item waited?",
+            one("max by (team) (opsfloor_desk_oldest_seconds)", "{{team}}"),
+            "s",
+            warns_at=300,
+            bad_at=900,
+            empty_because="nothing waits at any desk",
+        ),
+        Question(
+            "How much work waits, in minutes of standard time?",
+            one("sum by (team) (max by (team, step) (opsfloor_desk_backlog_standard_seconds)) / 60", "{{team}}"),
+            "m",
+            empty_because="nothing waits at any desk",
+        ),
+        Question(
+            "How many people are there?",
+            one("max by (team) (opsfloor_desk_present_operators)", "{{team}}"),
+            "short",
+        ),
+        Question("How much is in hand?", one("max by (team) (opsfloor_desk_in_hand_items)", "{{team}}"), "short"),
+        Question(
+            "Who completes how much?",
+            one(per_minute("opsfloor_items_completed_total", "team"), "{{team}}"),
+            "cpm",
+        ),
+        Question(
+            "How long from requested to somebody's hand?",
+            one(quantile(0.9, "opsfloor_assignment_latency_seconds", "step"), "{{step}}, 90 %"),
+            "s",
+        ),
+        Question(
+            "How long does an item take?",
+            one(quantile(0.5, "opsfloor_item_handle_seconds", "step"), "{{step}}, half"),
+            "s",
+        ),
+        Question(
+            "What becomes of what is offered?",
+            one(per_minute("opsfloor_assignments_total", "outcome"), "{{outcome}}"),
+            "cpm",
+        ),
+        Question(
+            "What may nobody do, and why?",
+            one("sum by (reason) (increase(opsfloor_items_unplaceable_total[15m]))", "{{reason}}"),
+            "short",
+        ),
+        Question(
+            "How old is what placement knows of the desks?",
+            one('time() - max(opsfloor_board_changed_timestamp_seconds{board="load"})', "load board"),
+            "s",
+            "number",
+            warns_at=30,
+            bad_at=120,
+            lowest=-5,
+        ),
+    ),
+)
+
+EMERGENCY: Final = Board(
+    "opsfloor-emergency",
+    "Opsfloor: Emergency",
+    "Which reroutes are in force, and do they do what they should?",
+    (
+        Question(
+            "Which reroutes hold work back now?",
+            one("max by (effect) (opsfloor_reroutes_in_force)", "{{effect}}"),
+            "short",
+            "number",
+            warns_at=1,
+            bad_at=3,
+        ),
+        Question(
+            "Has every broken glass been answered for?",
+            one("max(opsfloor_reroute_reviews_open)", "open"),
+            "short",
+            "number",
+            warns_at=1,
+            bad_at=2,
+        ),
+        Question(
+            "Where do reroutes come to?",
+            one("sum by (effect, phase) (increase(opsfloor_reroutes_total[1h]))", "{{effect}}, {{phase}}"),
+            "short",
+            empty_because=_NO_ORDER,
+        ),
+        Question(
+            "How fast does the second person approve?",
+            one(
+                "histogram_quantile(0.9, sum by (le) (rate(opsfloor_reroute_approval_seconds_bucket[1h])))",
+                "90 %",
+            ),
+            "s",
+            warns_at=300,
+            bad_at=600,
+            empty_because=_NO_ORDER,
+        ),
+        Question(
+            "How much work has moved?",
+            one(per_minute("opsfloor_reroute_items_moved_total", "team"), "from {{team}}"),
+            "cpm",
+            empty_because=_NO_ORDER,
+        ),
+        Question(
+            "Did a return fall back, did the floor drift from a preview?",
+            (
+                Query("sum(increase(opsfloor_reroute_fall_backs_total[1h]))", "fell back"),
+                Query("sum(increase(opsfloor_reroute_drifts_total[1h]))", "drifted"),
+            ),
+            "short",
+        ),
+        Question(
+            "What was asked, what was refused?",
+            one("sum by (code) (increase(opsfloor_reroute_commands_total[1h]))", "{{code}}"),
+            "short",
+            empty_because=_NO_ORDER,
+        ),
+    ),
+)
+
+VENDORS: Final = Board(
+    "opsfloor-vendors",
+    "Opsfloor: Vendors",
+    "Who does how much of the work, how well, and what may they do?",
+    (
+        Question(
+            "Who does which share?",
+            one("provider:opsfloor_items_completed:share1h", "{{provider}}"),
+            "percentunit",
+            "bars",
+            highest=1,
+        ),
+        Question(
+            "Who stands how?",
+            one("max by (provider, standing) (opsfloor_provider_standing) == 1", "{{provider}}: {{standing}}"),
+            "short",
+            "number",
+            highest=1,
+            empty_because="supervision has judged no provider yet: all have the standing of the reference data",
+        ),
+        Question(
+            "How often does a provider err?",
+            one("max by (provider) (opsfloor_provider_errors_ratio)", "{{provider}}"),
+            "percentunit",
+            warns_at=0.02,
+            bad_at=0.05,
+            highest=1,
+            empty_because="supervision has judged no provider yet",
+        ),
+        Question(
+            "Who finds the errors?",
+            one(per_minute("opsfloor_keyings_judged_total", "found_by", 'what="error"'), "{{found_by}}"),
+            "cpm",
+            about="Arbitration and review caught them before posting; inspection found them after.",
+            empty_because="nobody has made an error that was found",
+        ),
+        Question(
+            "What do inspections find?",
+            one(per_minute("opsfloor_inspections_total", "verdict"), "{{verdict}}"),
+            "cpm",
+            empty_because="no entry was drawn for inspection",
+        ),
+        Question(
+            "How do the people stand?",
+            one("max by (provider, standing) (opsfloor_operators_judged)", "{{provider}}: {{standing}}"),
+            "short",
+            empty_because="supervision has changed nobody's standing yet",
+        ),
+        Question(
+            "Whose results are refused?",
+            one("sum by (provider, code) (increase(opsfloor_results_refused_total[1h]))", "{{provider}}: {{code}}"),
+            "short",
+            empty_because=_CALM,
+        ),
+    ),
+)
+
+BUS: Final = Board(
+    "opsfloor-bus",
+    "Opsfloor: Bus and shards",
+    "Does every processor keep up, and has anything been lost?",
+    (
+        Question(
+            "How old is what is decided on?",
+            one("max by (processor) (opsfloor_shard_lag_seconds)", "{{processor}}"),
+            "s",
+            warns_at=10,
+            bad_at=60,
+        ),
+        Question(
+            "How many records wait?", one("sum by (processor) (opsfloor_shard_lag_records)", "{{processor}}"), "short"
+        ),
+        Question(
+            "Is anything lost, unreadable or stopped?",
+            (
+                Query("sum(opsfloor_shard_gaps_total)", "gaps"),
+                Query("sum(opsfloor_shard_fuses_total)", "fuses"),
+                Query("sum(opsfloor_shard_parked_total)", "parked"),
+            ),
+            "short",
+            "number",
+            warns_at=1,
+            bad_at=1,
+        ),
+        Question(
+            "How long is one hop?",
+            one(quantile(0.9, "opsfloor_shard_hop_seconds", "processor, topic"), "{{topic}} → {{processor}}, 90 %"),
+            "s",
+            width=16,
+        ),
+        Question(
+            "How much is decided?",
+            one("sum by (processor) (rate(opsfloor_shard_events_total[5m]))", "{{processor}}"),
+            "cps",
+        ),
+        Question(
+            "How long is a batch, and of that its transaction?",
+            (
+                Query(quantile(0.99, "opsfloor_shard_batch_seconds", "processor"), "{{processor}} batch"),
+                Query(quantile(0.99, "opsfloor_shard_commit_seconds", "processor"), "{{processor}} transaction"),
+            ),
+            "s",
+        ),
+        Question(
+            "How long until the bus has it?",
+            one(quantile(0.99, "opsfloor_shard_publish_seconds", "processor"), "{{processor}}, 99 %"),
+            "s",
+        ),
+        Question(
+            "What is committed and not out?",
+            one("sum by (processor) (opsfloor_shard_unpublished_facts)", "{{processor}}"),
+            "short",
+        ),
+        Question(
+            "Who takes shards from whom?",
+            (
+                Query("sum by (processor) (increase(opsfloor_shard_claims_total[5m]))", "{{processor}} claimed"),
+                Query("sum by (processor) (increase(opsfloor_shard_lost_leases_total[5m]))", "{{processor}} lost"),
+            ),
+            "short",
+        ),
+        Question(
+            "Which share of states is in memory?",
+            one(
+                'sum by (processor) (rate(opsfloor_shard_states_total{found="memory"}[5m]))\n'
+                "  / (sum by (processor) (rate(opsfloor_shard_states_total[5m])) > 0)",
+                "{{processor}}",
+            ),
+            "percentunit",
+            highest=1,
+        ),
+        Question(
+            "How late do alarms fire?",
+            one(quantile(0.9, "opsfloor_shard_timers_late_seconds", "processor"), "{{processor}}, 90 %"),
+            "s",
+        ),
+        Question(
+            "Does the bus repeat itself, does a dependency stay away?",
+            (
+                Query("sum by (processor) (rate(opsfloor_shard_duplicates_total[5m]))", "{{processor}} duplicates"),
+                Query("sum by (processor) (rate(opsfloor_shard_retries_total[5m]))", "{{processor}} retries"),
+            ),
+            "cps",
+        ),
+    ),
+)
+
+_OF: Final = 'job="$service"'
+SERVICE: Final = Board(
+    "opsfloor-service",
+    "Opsfloor: One service",
+    "Is this service well?",
+    (
+        Question(
+            "How many processes answer?",
+            one(f"sum(up{{{_OF}}})", "up"),
+            "short",
+            "number",
+            warns_at=1,
+            bad_at=0,
+        ),
+        Question(
+            "Which release runs?",
+            one(f"count by (version) (opsfloor_service_info{{{_OF}}})", "{{version}}"),
+            "short",
+            "number",
+        ),
+        Question(
+            "How many shards does each process own?",
+            one(f"opsfloor_shard_owned{{{_OF}}}", "{{processor}} at {{instance}}"),
+            "short",
+        ),
+        Question(
+            "Does it keep up?",
+            one(f"max by (processor) (opsfloor_shard_lag_seconds{{{_OF}}})", "{{processor}}"),
+            "s",
+            warns_at=10,
+            bad_at=60,
+        ),
+        Question(
+            "What is asked of it?",
+            one(f"sum by (route, status) (rate(opsfloor_http_requests_total{{{_OF}}}[5m]))", "{{route}} {{status}}"),
+            "reqps",
+        ),
+        Question(
+            "How long do answers take?",
+            one(quantile(0.9, "opsfloor_http_request_seconds", "route", _OF), "{{route}}, 90 %"),
+            "s",
+            about="A long poll counts its wait.",
+        ),
+        Question(
+            "How many database connections are busy?",
+            (
+                Query(f'sum(opsfloor_database_connections{{{_OF},state="busy"}})', "busy"),
+                Query(f"sum(opsfloor_database_connections_max{{{_OF}}})", "at most"),
+            ),
+            "short",
+        ),
+        Question(
+            "How much memory does it take?",
+            one(f"process_resident_memory_bytes{{{_OF}}}", "{{instance}}"),
+            "bytes",
+            highest=64e9,
+        ),
+        Question(
+            "How much of a processor?",
+            one(f"rate(process_cpu_seconds_total{{{_OF}}}[5m])", "{{instance}}"),
+            "percentunit",
+            warns_at=0.7,
+            bad_at=0.9,
+            highest=64,
+        ),
+        Question(
+            "How old are its boards?",
+            one(
+                f"time() - max by (board) (opsfloor_board_changed_timestamp_seconds{{{_OF}}})",
+                "{{board}}",
+            ),
+            "s",
+            lowest=-5,
+            about="The load board is to be seconds old; the others change when somebody changes them.",
+        ),
+        Question(
+            "How long does an operator's click take?",
+            one(
+                "histogram_quantile(0.99, sum by (le) (rate(opsfloor_workbench_command_seconds_bucket[5m])))",
+                "99 %, all of routing",
+            ),
+            "s",
+            warns_at=1,
+            bad_at=2.5,
+            empty_because="no operator has clicked in the last five minutes",
+        ),
+    ),
+    ("service", "label_values(opsfloor_service_info, job)"),
+)
+
+BOARDS: Final = (FLOOR, LEVELS, TEAMS, EMERGENCY, VENDORS, BUS, SERVICE)

@@ -1,0 +1,70 @@
+"""A panel is a question: what is asked, of which figures, in which unit, and which answers are good."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Shape = Literal["line", "number", "bars"]
+
+INFINITE: Final = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One PromQL expression and how its series are named in the legend."""
+
+    expr: str
+    legend: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One panel.
+
+    Holds:   `warns_at` and `bad_at` are the promised limits: with `warns_at` below `bad_at` more is worse, the other way
+             round less is worse; `lowest` and `highest` are what is plausible at all; `empty_because` says why no data
+             are right on a calm day.
+    Units:   Grafana's: `s`, `percentunit`, `cpm` (per minute), `bytes`, `short` (a count).
+    """
+
+    title: str
+    queries: tuple[Query, ...]
+    unit: str
+    shape: Shape = "line"
+    warns_at: float | None = None
+    bad_at: float | None = None
+    lowest: float = 0.0
+    highest: float = INFINITE
+    width: int = 8
+    about: str = ""
+    empty_because: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """One dashboard: a question as a whole, and its panels. `variable` is chosen by the reader."""
+
+    uid: str
+    title: str
+    question: str
+    panels: tuple[Question, ...]
+    variable: tuple[str, str] | None = None  # name, PromQL of its values
+
+
+def one(expr: str, legend: str = "") -> tuple[Query, ...]:
+    """A panel's only query."""
+    return (Query(expr, legend),)
+
+
+def quantile(share: float, name: str, by: str, where: str = "") -> str:
+    """A quantile of a histogram over five minutes, per label."""
+    labels = f"{{{where}}}" if where else ""
+    return f"histogram_quantile({share:g}, sum by (le, {by}) (rate({name}_bucket{labels}[5m])))"
+
+
+def per_minute(name: str, by: str = "", where: str = "") -> str:
+    """How often per minute, over five minutes, summed per label."""
+    labels = f"{{{where}}}" if where else ""
+    grouped = f" by ({by})" if by else ""
+    return f"60 * sum{grouped} (rate({name}{labels}[5m]))"
