@@ -40,17 +40,33 @@ def run_service(
     configure_logging(settings.log_level)
     plan: ServicePlan = importlib.import_module(f"services.{service}.wiring").PLAN
     note = floor.home() / "run" / f"{service}-{os.getpid()}.json"
-    host = Host(plan, settings, clock_from_environment(), serving=lambda url: _write_note(note, service, url))
+    target = floor.home() / "prometheus" / "targets" / f"services-{service}-{os.getpid()}.json"
+
+    def serving(url: str) -> None:
+        _write_note(note, service, url)
+        _write_target(target, service, url)
+
+    host = Host(plan, settings, clock_from_environment(), serving=serving)
     try:
         status = uvloop.run(host.run())
     finally:
         note.unlink(missing_ok=True)
+        target.unlink(missing_ok=True)
     raise SystemExit(status)
 
 
 def _write_note(note: Path, service: str, url: str) -> None:
     note.parent.mkdir(parents=True, exist_ok=True)
     note.write_text(json.dumps({"service": service, "pid": os.getpid(), "url": url}))
+
+
+def _write_target(target: Path, service: str, url: str) -> None:
+    """Tell a Prometheus beside the floor where this process answers; harmless where there is none."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    entry = {"targets": [url.removeprefix("http://")], "labels": {"service": service}}
+    aside = target.with_suffix(".new")  # Prometheus reads a file the moment it changes
+    aside.write_text(json.dumps([entry]))
+    aside.replace(target)
 
 
 def publish_reference(

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from deploy.local import Addresses, Stack, StackProblem
 from deploy.local.stack import home
+from deploy.local.watch import Watch, forget_stale_targets
 from opsfloor.answers import Remedied, as_json, err, out, table
 
 app: Final = typer.Typer(no_args_is_help=True)
@@ -22,6 +23,9 @@ Json = Annotated[bool, typer.Option("--json", help="one JSON document instead of
 @app.command("up")
 def up(
     kafka_port: Annotated[int | None, typer.Option(help="the broker's port; a free one when not given")] = None,
+    with_metrics: Annotated[
+        bool, typer.Option("--with-metrics", help="Prometheus and Alertmanager too, when they are on this machine")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Start broker and database (the first time it fetches Kafka's jars, 45 MB). They stay until `down`."""
@@ -29,9 +33,12 @@ def up(
     addresses = Addresses("", "") if len(given) == len(GIVEN) else _start(kafka_port, given)
     kafka = os.environ.get("OPSFLOOR_KAFKA", addresses.kafka)
     database_url = os.environ.get("OPSFLOOR_DATABASE_URL", addresses.database_url)
+    watching = _watch() if with_metrics else {}
     if json:
-        as_json({"kafka": kafka, "database_url": database_url})
+        as_json({"kafka": kafka, "database_url": database_url, **watching})
         return
+    for name, url in watching.items():
+        out.print(f"[green]✓[/] {name} at {url}", soft_wrap=True)
     for name in given:
         out.print(f"[green]✓[/] {name} from the environment is used; nothing is started in its place")
     if len(given) == len(GIVEN):
@@ -55,6 +62,13 @@ def _start(kafka_port: int | None, given: list[str]) -> Addresses:
         )
 
 
+def _watch() -> dict[str, str]:
+    """Start Prometheus and Alertmanager. Errors: `Remedied`, with how to get them."""
+    with _told():
+        forget_stale_targets(home())
+        return Watch(home()).up()
+
+
 @contextmanager
 def _told() -> Iterator[None]:
     try:
@@ -67,6 +81,7 @@ def _told() -> Iterator[None]:
 def down() -> None:
     """End broker and database; their data stays."""
     with _told():
+        Watch(home()).down()
         Stack(home()).down()
     out.print("[green]✓[/] the stack is down")
 

@@ -263,6 +263,17 @@ EMERGENCY: Final = Board(
             bad_at=3,
         ),
         Question(
+            "How long until the first one ends?",
+            one("min by (effect) (opsfloor_reroute_left_seconds)", "{{effect}}"),
+            "s",
+            "number",
+            warns_at=3_600,
+            bad_at=900,
+            lowest=-86_400,
+            highest=3 * 86_400,
+            empty_because=_NO_ORDER,
+        ),
+        Question(
             "Has every broken glass been answered for?",
             one("max(opsfloor_reroute_reviews_open)", "open"),
             "short",
@@ -332,7 +343,11 @@ VENDORS: Final = Board(
         ),
         Question(
             "How often does a provider err?",
-            one("max by (provider) (opsfloor_provider_errors_ratio)", "{{provider}}"),
+            one(
+                'sum by (provider) (increase(opsfloor_keyings_judged_total{what="error"}[1h]))\n'
+                '  / (sum by (provider) (increase(opsfloor_keyings_judged_total{what="keyed"}[1h])) > 0)',
+                "{{provider}}",
+            ),
             "percentunit",
             warns_at=0.02,
             bad_at=0.05,

@@ -250,6 +250,36 @@ ALERTS: Final[tuple[Alert, ...]] = (
         "10m",
     ),
     Alert(
+        "RerouteEnding",
+        "min by (effect) (opsfloor_reroute_left_seconds) < 900 > 0",
+        "page",
+        "A reroute ({{ $labels.effect }}) ends in {{ $value | humanizeDuration }}; its work then comes back",
+        "opsfloor-emergency",
+    ),
+    Alert(
+        "RerouteStuck",
+        "min by (effect) (opsfloor_reroute_left_seconds) < -900",
+        "page",
+        "A reroute ({{ $labels.effect }}) should be over and still holds work back",
+        "opsfloor-emergency",
+        "5m",
+    ),
+    Alert(
+        "RerouteFellBack",
+        "sum(increase(opsfloor_reroute_fall_backs_total[15m])) > 0",
+        "page",
+        "Work came back from a reroute, it did not go well, and the reroute holds it again",
+        "opsfloor-emergency",
+    ),
+    Alert(
+        "GlassBroken",
+        "max(opsfloor_reroute_reviews_open) > 0",
+        "ticket",
+        "{{ $value }} reroutes were ordered by one person alone and nobody has answered for them",
+        "opsfloor-emergency",
+        "1h",
+    ),
+    Alert(
         "ProviderStandingChanged",
         "changes((max by (provider, standing) (opsfloor_provider_standing))[30m:1m]) > 0\n"
         "and on (provider, standing) max by (provider, standing) (opsfloor_provider_standing) == 1",

@@ -163,6 +163,30 @@ CASES: tuple[Case, ...] = (
         {_RECEIPTS % "bad_signature": "0+4x40"},
     ),
     Case(
+        "RerouteEnding",
+        5,
+        {'opsfloor_reroute_left_seconds{instance="r",effect="drain"}': "1100-60x20"},
+        {'opsfloor_reroute_left_seconds{instance="r",effect="drain"}': "1300-60x20"},
+    ),
+    Case(
+        "RerouteStuck",
+        20,
+        {'opsfloor_reroute_left_seconds{instance="r",effect="drain"}': "0-120x20"},
+        {'opsfloor_reroute_left_seconds{instance="r",effect="drain"}': "0-30x20"},
+    ),
+    Case(
+        "RerouteFellBack",
+        8,
+        {'opsfloor_reroute_fall_backs_total{instance="r"}': "0x5 1x9"},
+        {'opsfloor_reroute_fall_backs_total{instance="r"}': "1x20"},
+    ),
+    Case(
+        "GlassBroken",
+        90,
+        {'opsfloor_reroute_reviews_open{instance="r"}': "1x100"},
+        {'opsfloor_reroute_reviews_open{instance="r"}': "1x50 0x50"},
+    ),
+    Case(
         "ProviderStandingChanged",
         12,
         {_STANDING % "suspended": "0x8 1x20", _STANDING % "allowed": "1x8 0x20"},

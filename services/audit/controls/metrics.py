@@ -101,6 +101,7 @@ def _started(fact: audit.CaseStarted) -> None:
     STARTED.labels(fact.business_type).inc()
     for on_time in ("yes", "no"):
         CASES.labels(fact.business_type, "posted", on_time)  # there from 0 on, so that the first one shows as a rise
+    FIRST_PASS.labels(fact.business_type)
 
 
 def _ended(fact: audit.CaseEnd, outcome: str, now: datetime) -> None:

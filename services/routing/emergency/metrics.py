@@ -15,6 +15,11 @@ from shared.reroutes import STRENGTH, RerouteView, held_percent
 from shared.runtime.levels import Level, Read, Reading
 
 IN_FORCE: Final = Level("opsfloor_reroutes_in_force", "Reroutes that hold work back now", ("effect",))
+LEFT: Final = Level(
+    "opsfloor_reroute_left_seconds",
+    "Until the first reroute of an effect ends; negative while its work comes back",
+    ("effect",),
+)
 REVIEWS: Final = Level("opsfloor_reroute_reviews_open", "Broken glasses that nobody has answered for yet")
 CAME: Final = Counter("opsfloor_reroutes_total", "Reroutes that came into a phase", ["effect", "phase"])
 APPROVAL: Final = Histogram(
@@ -64,6 +69,13 @@ def reroute_levels(view: RerouteView, now: Callable[[], datetime]) -> Read:
         held = Count(order.terms.effect for order in view.acting.values() if held_percent(order, instant))
         for effect in sorted(STRENGTH):
             yield IN_FORCE, (effect,), float(held[effect])
+            left = [
+                (order.ends_at - instant).total_seconds()
+                for order in view.acting.values()
+                if order.terms.effect == effect and order.ends_at is not None
+            ]
+            if left:
+                yield LEFT, (effect,), min(left)
         yield REVIEWS, (), float(len(view.reviews))
 
     return read

@@ -28,11 +28,6 @@ OPERATORS: Final = Level(
     "Operators who were judged, by provider and standing; the whole floor, the same from every process",
     ("provider", "standing"),
 )
-PROVIDER_ERRORS: Final = Level(
-    "opsfloor_provider_errors_ratio",
-    "Errors among the judged entries that a provider's score looks back on; the whole floor",
-    ("provider",),
-)
 PROVIDER_CHANGES: Final = Counter(
     "opsfloor_provider_standing_changes_total", "Changes of providers' standing", ["provider", "standing"]
 )
@@ -65,8 +60,6 @@ def standing_levels(view: StandingView) -> Read:
         for provider_id, found in sorted(view.providers.items()):
             for standing in STANDINGS:
                 yield PROVIDER, (provider_id, standing), float(standing == found.standing)
-            if found.keyed:
-                yield PROVIDER_ERRORS, (provider_id,), found.errors / found.keyed
         judged = Tally((found.provider_id, found.standing) for found in view.operators.values())
         for of, count in sorted(judged.items()):
             yield OPERATORS, of, float(count)

@@ -132,4 +132,3 @@ def test_supervision_reads_standing_off_its_board() -> None:
     read = {(level.name, labels): value for level, labels, value in supervision.standing_levels(view)()}
     assert read[("opsfloor_provider_standing", ("clearkey", "suspended"))] == 1
     assert read[("opsfloor_provider_standing", ("clearkey", "allowed"))] == 0
-    assert read[("opsfloor_provider_errors_ratio", ("clearkey",))] == 0.1

@@ -1,0 +1,85 @@
+"""The dashboards: current, few panels, questions as titles, only metrics that exist, limits that are promised."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from deploy.grafana.boards import BOARDS
+from deploy.grafana.dashboards import BAD, FOLDER, GOOD, WARNING, document, main
+from deploy.grafana.questions import Board, Question
+from deploy.prometheus.alerts import ALERTS
+from tests.unit.sight.test_alerts import known_names
+
+PANELS_MAX = 12
+OWN = {"process_resident_memory_bytes", "process_cpu_seconds_total"}
+UNITS = {"s", "m", "percentunit", "cpm", "cps", "reqps", "bytes", "short"}
+
+
+def questions() -> Iterator[tuple[Board, Question]]:
+    """Every panel with its dashboard."""
+    for board in BOARDS:
+        for question in board.panels:
+            yield board, question
+
+
+def test_the_dashboards_are_current(tmp_path: Path) -> None:
+    """The committed JSON is what the questions say, byte for byte; what is stale is refused, with the remedy."""
+    assert main(["check"]) == 0, "Remedy: python -m deploy.grafana.dashboards write"
+    assert sorted(file.stem for file in FOLDER.glob("*.json")) == sorted(board.uid for board in BOARDS)
+    assert main(["check"], tmp_path) == 1
+    assert main(["write"], tmp_path) == 0
+    assert main(["check"], tmp_path) == 0
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.uid)
+def test_a_dashboard_answers_one_question_with_few_panels(board: Board) -> None:
+    """A question as a whole, questions as titles, at most twelve panels, links to the others and to the runbook."""
+    body = json.loads(document(board))
+    assert board.question.endswith("?")
+    assert 5 <= len(board.panels) <= PANELS_MAX
+    assert [panel["title"] for panel in body["panels"]] == [panel.title for panel in board.panels]
+    assert {link["title"] for link in body["links"]} == {"Other dashboards", "Runbook"}
+
+
+@pytest.mark.parametrize(("board", "question"), tuple(questions()), ids=lambda each: getattr(each, "title", ""))
+def test_a_panel_is_a_question_with_a_unit(board: Board, question: Question) -> None:
+    """A title that asks, a unit that Grafana knows, a plausible range, both limits or none."""
+    assert question.title.endswith("?")
+    assert question.unit in UNITS
+    assert question.lowest < question.highest
+    assert (question.warns_at is None) == (question.bad_at is None)
+    assert question.width in (8, 16, 24)
+
+
+@pytest.mark.parametrize(("board", "question"), tuple(questions()), ids=lambda each: getattr(each, "title", ""))
+def test_a_panel_asks_only_for_what_exists(board: Board, question: Question) -> None:
+    """Every metric of a query is an instrument, a recording rule or Prometheus's own; every variable is the board's."""
+    for query in question.queries:
+        named = set(re.findall(r"(?:[a-z_]+:)?(?:opsfloor|process|python)_[a-z_:0-9]+[a-z0-9]", query.expr))
+        assert named <= known_names() | OWN | {"ALERTS", "up"}
+        variables = set(re.findall(r"\$(\w+)", query.expr))
+        assert variables <= ({board.variable[0]} if board.variable else set())
+
+
+def test_alerts_look_at_dashboards_that_exist() -> None:
+    """Whoever is called is sent to a page that is there."""
+    assert {alert.board for alert in ALERTS} <= {board.uid for board in BOARDS}
+
+
+def test_colours_are_told_apart_by_everybody() -> None:
+    """Good, warning and bad differ in lightness, not only in hue: also for the colour-blind and on a grey print."""
+    lights = [_lightness(colour) for colour in (GOOD, BAD, WARNING)]
+    assert all(later - earlier > 0.05 for earlier, later in pairwise(lights))
+    used = set(re.findall(r'"color": "([^"]+)"', "".join(document(board) for board in BOARDS)))
+    assert used <= {GOOD, WARNING, BAD}
+
+
+def _lightness(colour: str) -> float:
+    red, green, blue = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    return float(0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2)
