@@ -59,6 +59,8 @@ class Watch:
             (self.folder / name).write_text(text.replace("interval: 15s", f"interval: {self._scrape_seconds}s"))
         private, _ = ensure_key_pair(self._home / "keys")
         self._secret("scrape-token", Issuer(private).issue(subject="prometheus", role="service", seconds=TOKEN_SECONDS))
+        room = Issuer(private).issue(subject="alertmanager", role="service", seconds=TOKEN_SECONDS)
+        self._secret("control-room-token", room)
         self._secret("on-call-token", "")
 
     def _secret(self, name: str, text: str) -> None:

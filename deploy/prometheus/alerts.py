@@ -15,7 +15,8 @@ class Alert:
     """One alert.
 
     Holds:   `page` wakes somebody, `ticket` waits for the next working hour; `board` is the uid of the dashboard to
-             look at; `held` is how long the symptom lasts before it counts, in Prometheus's words.
+             look at; `held` is how long the symptom lasts before it counts, in Prometheus's words. A label `reroute` makes
+             the control room propose that reroute; people decide about it.
     """
 
     name: str
@@ -113,6 +114,7 @@ ALERTS: Final[tuple[Alert, ...]] = (
         "{{ $value }} items wait at {{ $labels.team }}, where nobody is signed on",
         "opsfloor-teams",
         "10m",
+        {"reroute": "evacuate", "reroute_team": "{{ $labels.team }}", "reroute_minutes": "60"},
     ),
     Alert(
         "WorkUnplaceable",

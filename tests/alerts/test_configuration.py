@@ -41,3 +41,17 @@ def test_the_severity_says_who_hears_of_it(severity: str, receiver: str) -> None
     """A page wakes somebody, a ticket does not."""
     words = ("amtool", "config", "routes", "test", f"--config.file={CONFIGURATION}", f"severity={severity}")
     assert said(*words).strip() == receiver
+
+
+def test_an_alert_that_names_a_reroute_goes_to_the_control_room_as_well() -> None:
+    """It becomes a proposal there, and people hear of it as of any other."""
+    words = (
+        "amtool",
+        "config",
+        "routes",
+        "test",
+        f"--config.file={CONFIGURATION}",
+        "severity=ticket",
+        "reroute=evacuate",
+    )
+    assert said(*words).strip() == "control-room,day-list"
