@@ -37,7 +37,9 @@ TYPE_BACKLOG: Final = Level(
     ("work_type",),
 )
 IN_HAND: Final = Level("opsfloor_desk_in_hand_items", f"Items offered or in hand{_EVERYWHERE}", ("team",))
-PRESENT: Final = Level("opsfloor_desk_present_operators", f"Operators signed on{_EVERYWHERE}", ("team",))
+PRESENT: Final = Level(
+    "opsfloor_desk_present_operators", f"Operators who take work, paused ones not counted{_EVERYWHERE}", ("team",)
+)
 SATURATION: Final = Level(
     "opsfloor_desk_saturation_ratio",
     f"Backlog at the pace of those present, per person, over {SATURATED_SECONDS:.0f} s: at 1 a team is full; "

@@ -94,6 +94,31 @@ class SignOff(Command):
     kind: Literal["routing.sign-off.v1"] = "routing.sign-off.v1"
 
 
+PauseReason = Literal["break", "lunch", "meeting", "training", "technical", "personal"]
+
+
+class Pause(Command):
+    """The operator takes no more work for a while; what is in hand is finished first, what is only offered goes back."""
+
+    kind: Literal["routing.pause.v1"] = "routing.pause.v1"
+    reason: PauseReason
+
+
+class Resume(Command):
+    """The operator takes work again."""
+
+    kind: Literal["routing.resume.v1"] = "routing.resume.v1"
+
+
+class PickWork(Command):
+    """A certain waiting item is to go to the operator, picked by themselves or by their team leader."""
+
+    kind: Literal["routing.pick-work.v1"] = "routing.pick-work.v1"
+    work_item_id: Identity
+    reason: Annotated[str, Field(min_length=1, max_length=200)]
+    picked_by: Identity
+
+
 class AcceptAssignment(Command):
     """The operator takes the offered item in hand."""
 
@@ -179,6 +204,26 @@ class OperatorSignedOff(DeskFact):
     fingerprint: str = ""
 
 
+class OperatorPaused(DeskFact):
+    """The operator gets no more work until they resume; with an item in hand they wrap up, and pause when it is gone."""
+
+    kind: Literal["routing.operator-paused.v1"] = "routing.operator-paused.v1"
+    operator_id: Identity
+    reason: PauseReason
+    wrapping_up: bool
+    command_id: Identity
+    fingerprint: str = ""
+
+
+class OperatorResumed(DeskFact):
+    """The operator can be given work again, at once or when what is in hand is done."""
+
+    kind: Literal["routing.operator-resumed.v1"] = "routing.operator-resumed.v1"
+    operator_id: Identity
+    command_id: Identity
+    fingerprint: str = ""
+
+
 class AssignmentTaken(DeskFact):
     """The operator accepted; the work lease starts."""
 
@@ -198,7 +243,15 @@ class CommandRefused(DeskFact):
     command_id: Identity
     operator_id: Identity
     code: Literal[
-        "unknown_operator", "not_signed_on", "not_assigned", "superseded", "not_allowed", "wrong_outcome", "conflict"
+        "unknown_operator",
+        "not_signed_on",
+        "not_assigned",
+        "superseded",
+        "not_allowed",
+        "wrong_outcome",
+        "conflict",
+        "hand_full",
+        "not_queued",
     ]
     detail: str
     fingerprint: str = ""
@@ -308,6 +361,15 @@ class HeadConsidered(Part):
     removed_by: str | None = None  # an `UnplaceableReason`, `declined` or `second_role`; none: it could have been given
 
 
+class Picked(Part):
+    """Who picked the item for the operator, why, and the command that it answers."""
+
+    picked_by: Identity
+    reason: str
+    command_id: Identity
+    fingerprint: str = ""
+
+
 class WorkAssigned(ItemFact):
     """The desk offers the item to one operator, with a lease."""
 
@@ -322,6 +384,7 @@ class WorkAssigned(ItemFact):
     lease_until: Instant
     why: str
     considered: tuple[HeadConsidered, ...] = ()  # best first, bounded
+    picked: Picked | None = None  # none: the desk chose
 
 
 class AssignmentDeclined(ItemFact):

@@ -29,7 +29,9 @@ from shared.contracts.routing import (
     CommandRefused,
     LoadSnapshot,
     OperatorAway,
+    OperatorPaused,
     OperatorReady,
+    OperatorResumed,
     OperatorSignedOff,
     ReroutesHeeded,
     WorkAssigned,
@@ -73,6 +75,16 @@ def assigned(desk: TeamDesk, fact: WorkAssigned) -> None:
             last_work_type=item.order.work_type,
         )
     )
+    if fact.picked is not None:
+        _answered(
+            desk,
+            fact.operator_id,
+            fact.picked.command_id,
+            fact.picked.fingerprint,
+            "picked",
+            fact.work_item_id,
+            fact.at,
+        )
     _changed(desk, fact.at)
 
 
@@ -146,18 +158,36 @@ def _learn(desk: TeamDesk, item: DeskItem, fact: WorkCompleted) -> None:
 
 def ready(desk: TeamDesk, fact: OperatorReady) -> None:
     operator = desk.operator(fact.operator_id)
-    desk.put_operator(replace(operator, phase=OperatorPhase.READY, since=fact.at))
+    desk.put_operator(replace(operator, phase=OperatorPhase.READY, since=fact.at, pause_reason=None))
     _answered(desk, fact.operator_id, fact.command_id, fact.fingerprint, "ready", "", fact.at)
     _changed(desk, fact.at)
 
 
+def paused(desk: TeamDesk, fact: OperatorPaused) -> None:
+    phase = OperatorPhase.WRAPPING_UP if fact.wrapping_up else OperatorPhase.PAUSED
+    operator = desk.operator(fact.operator_id)
+    desk.put_operator(replace(operator, phase=phase, since=fact.at, pause_reason=fact.reason))
+    _answered(desk, fact.operator_id, fact.command_id, fact.fingerprint, "paused", fact.reason, fact.at)
+    _changed(desk, fact.at)
+
+
+def resumed(desk: TeamDesk, fact: OperatorResumed) -> None:
+    operator = desk.operator(fact.operator_id)
+    phase = OperatorPhase.READY if operator.work_item_id is None else OperatorPhase.WORKING
+    desk.put_operator(replace(operator, phase=phase, since=fact.at, pause_reason=None))
+    _answered(desk, fact.operator_id, fact.command_id, fact.fingerprint, "resumed", "", fact.at)
+    _changed(desk, fact.at)
+
+
 def away(desk: TeamDesk, fact: OperatorAway) -> None:
-    desk.put_operator(replace(desk.operator(fact.operator_id), phase=OperatorPhase.AWAY, since=fact.at))
+    operator = desk.operator(fact.operator_id)
+    desk.put_operator(replace(operator, phase=OperatorPhase.AWAY, since=fact.at, pause_reason=None))
     _changed(desk, fact.at)
 
 
 def signed_off(desk: TeamDesk, fact: OperatorSignedOff) -> None:
-    desk.put_operator(replace(desk.operator(fact.operator_id), phase=OperatorPhase.OFF, since=fact.at))
+    operator = desk.operator(fact.operator_id)
+    desk.put_operator(replace(operator, phase=OperatorPhase.OFF, since=fact.at, pause_reason=None))
     _answered(desk, fact.operator_id, fact.command_id, fact.fingerprint, "signed_off", "", fact.at)
     _changed(desk, fact.at)
 
@@ -195,6 +225,8 @@ MOVES: Final[Mapping[type[Message], Callable[[TeamDesk, Any], None]]] = {
     WorkWithdrawn: withdrawn,
     WorkCompleted: completed,
     OperatorReady: ready,
+    OperatorPaused: paused,
+    OperatorResumed: resumed,
     OperatorAway: away,
     OperatorSignedOff: signed_off,
     CommandRefused: refused,
@@ -221,13 +253,12 @@ def _back_to_queue(desk: TeamDesk, work_item_id: str, at: datetime, declined_by:
 
 
 def _let_go(desk: TeamDesk, item: DeskItem, at: datetime) -> None:
-    """The item leaves the desk or its operator's hand; the operator has empty hands and is ready."""
+    """The item leaves the desk or its operator's hand; the operator has empty hands and is ready, or pauses now."""
     desk.drop_item(item.work_item_id)
     if item.operator_id is not None:
         operator = desk.operator(item.operator_id)
-        desk.put_operator(
-            replace(operator, phase=OperatorPhase.READY, since=at, work_item_id=None, attempt=None, lease_until=None)
-        )
+        phase = OperatorPhase.PAUSED if operator.phase is OperatorPhase.WRAPPING_UP else OperatorPhase.READY
+        desk.put_operator(replace(operator, phase=phase, since=at, work_item_id=None, attempt=None, lease_until=None))
 
 
 def _answered(

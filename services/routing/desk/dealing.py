@@ -9,12 +9,12 @@ from typing import Final
 
 from services.routing import eligibility
 from services.routing.desk.choice import Head, Weighing
-from services.routing.desk.state import PRESENT, DeskItem, DeskOperator, TeamDesk
+from services.routing.desk.state import PRESENT, DeskItem, DeskOperator, OperatorPhase, TeamDesk
 from services.routing.eligibility import Rulebook
 from services.routing.orders import StandingOrders
 from shared.contracts.message import Message
 from shared.contracts.reroute import RerouteOrder
-from shared.contracts.routing import HeadConsidered, UnplaceableReason, WorkAssigned
+from shared.contracts.routing import HeadConsidered, Picked, UnplaceableReason, WorkAssigned
 from shared.contracts.work import WorkOrder
 from shared.runtime.processor import Situation
 
@@ -72,8 +72,10 @@ class Dealing:
 
     def barrier(self, item: DeskItem, operator_id: str) -> str | None:
         """What keeps the item from the operator now: declined, a second role on its case, or a hard rule."""
-        if operator_id in item.declined_by:
-            return "declined"
+        return "declined" if operator_id in item.declined_by else self.firm_barrier(item, operator_id)
+
+    def firm_barrier(self, item: DeskItem, operator_id: str) -> str | None:
+        """What keeps the item from the operator even if they ask for it."""
         if self.leaving(item) is not None:
             return "rerouted"
         if segregation_breach(self.desk, item.order, operator_id) or self._second_role(item.order, operator_id):
@@ -101,9 +103,9 @@ class Dealing:
     # ---------------------------------------------------------------- dealing
 
     def deal_to(self, operator_id: str) -> None:
-        """Give the operator the item with the largest index among those they may do."""
+        """Give the operator the item with the largest index among those they may do; nothing to who wraps up."""
         operator = self.book.member(self.desk.team_id, operator_id)
-        if operator is None:
+        if operator is None or self.desk.operator(operator_id).phase is OperatorPhase.WRAPPING_UP:
             return
         descent = self.weighing.best_first(operator_id, operator.work_types)
         barred: list[HeadConsidered] = []
@@ -127,7 +129,19 @@ class Dealing:
                 self._give(item, operator_id, "longest ready of those who may do it", (head.told(),))
                 return
 
-    def _give(self, item: DeskItem, operator_id: str, why: str, considered: tuple[HeadConsidered, ...]) -> None:
+    def give_picked(self, item: DeskItem, operator_id: str, picked: Picked) -> None:
+        """Give the operator the item that somebody picked for them."""
+        head = self.weighing.head(item, operator_id)
+        self._give(item, operator_id, f"picked by {picked.picked_by}: {picked.reason}", (head.told(),), picked)
+
+    def _give(
+        self,
+        item: DeskItem,
+        operator_id: str,
+        why: str,
+        considered: tuple[HeadConsidered, ...],
+        picked: Picked | None = None,
+    ) -> None:
         order = item.order
         provider = self.book.provider_of(self.desk.team_id)
         if provider is None:
@@ -150,6 +164,7 @@ class Dealing:
                 lease_until=self.situation.now + lease,
                 why=why,
                 considered=considered,
+                picked=picked,
             )
         )
 

@@ -6,25 +6,19 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final, cast
 
-from services.routing.desk import guards, watch
+from services.routing.desk import guards, picking, presence, watch
 from services.routing.desk.dealing import Dealing
 from services.routing.desk.obey import let_go
-from services.routing.desk.state import PRESENT, DeskItem, ItemPhase, OperatorPhase, TeamDesk
+from services.routing.desk.state import SIGNED_ON, DeskItem, ItemPhase, OperatorPhase, TeamDesk
 from services.routing.eligibility import Rulebook
 from shared.contracts.message import Message
 from shared.contracts.routing import (
     AcceptAssignment,
-    AssignmentDeclined,
     AssignmentTaken,
     Command,
-    CommandNoted,
     CommandRefused,
     CompleteAssignment,
     DeclineAssignment,
-    OperatorReady,
-    OperatorSignedOff,
-    SignOff,
-    SignOn,
     WorkCompleted,
     WorkPlaced,
     WorkQueued,
@@ -110,57 +104,6 @@ ITEM_RULES: Final[Mapping[tuple[ItemPhase, type[Event]], Rule]] = {
 # --------------------------------------------------------------------- commands
 
 
-def sign_on(desk: TeamDesk, command: SignOn, situation: Situation) -> Facts:
-    """The operator is ready, and gets an item in the same decision if there is one."""
-    dealing = Dealing.of(desk, situation)
-    dealing.facts.append(
-        OperatorReady(
-            team_id=desk.team_id,
-            at=situation.now,
-            operator_id=command.operator_id,
-            command_id=command.command_id,
-            fingerprint=guards.fingerprint_of(command),
-        )
-    )
-    dealing.deal_to(command.operator_id)
-    return dealing.facts
-
-
-def sign_off(desk: TeamDesk, command: SignOff, situation: Situation) -> Facts:
-    """The operator leaves; what is in hand goes back and to whoever waits for it."""
-    dealing = Dealing.of(desk, situation)
-    dealing.busy.add(command.operator_id)
-    item = _hand_of(desk, command.operator_id)
-    if item is not None:
-        dealing.facts.append(_given_back(desk, item, command.operator_id, "signed off", situation))
-    dealing.facts.append(
-        OperatorSignedOff(
-            team_id=desk.team_id,
-            at=situation.now,
-            operator_id=command.operator_id,
-            command_id=command.command_id,
-            fingerprint=guards.fingerprint_of(command),
-        )
-    )
-    if item is not None:
-        dealing.deal_out(item)
-    return dealing.facts
-
-
-def note(desk: TeamDesk, command: Command, situation: Situation) -> Facts:
-    """What the command asks for holds already."""
-    return (
-        CommandNoted(
-            team_id=desk.team_id,
-            at=situation.now,
-            command_id=command.command_id,
-            operator_id=command.operator_id,
-            detail="Nothing to change: it is so already.",
-            fingerprint=guards.fingerprint_of(command),
-        ),
-    )
-
-
 def accept(desk: TeamDesk, command: AcceptAssignment, situation: Situation) -> Facts | Rejection:
     """The offer becomes work in hand, under the longer lease."""
     item = _claimed(desk, command)
@@ -185,7 +128,7 @@ def accept(desk: TeamDesk, command: AcceptAssignment, situation: Situation) -> F
 def accept_again(desk: TeamDesk, command: AcceptAssignment, situation: Situation) -> Facts | Rejection:
     """The item is in hand already, or it is another one."""
     item = _claimed(desk, command)
-    return item if isinstance(item, Rejection) else note(desk, command, situation)
+    return item if isinstance(item, Rejection) else presence.note(desk, command, situation)
 
 
 def decline(desk: TeamDesk, command: DeclineAssignment, situation: Situation) -> Facts | Rejection:
@@ -194,7 +137,7 @@ def decline(desk: TeamDesk, command: DeclineAssignment, situation: Situation) ->
     if isinstance(item, Rejection):
         return item
     dealing = Dealing.of(desk, situation)
-    dealing.facts.append(_given_back(desk, item, command.operator_id, command.reason, situation, command))
+    dealing.facts.append(presence.given_back(desk, item, command.operator_id, command.reason, situation, command))
     dealing.deal_out(item)
     dealing.given.add(item.work_item_id)
     dealing.deal_to(command.operator_id)
@@ -230,31 +173,29 @@ def turn_away(desk: TeamDesk, command: Assigned, situation: Situation) -> Reject
 
 
 OPERATOR_RULES: Final[Mapping[tuple[OperatorPhase, type[Event]], Rule]] = {
-    (OperatorPhase.OFF, SignOn): sign_on,
-    (OperatorPhase.AWAY, SignOn): sign_on,
-    (OperatorPhase.READY, SignOn): note,
-    (OperatorPhase.OFFERED, SignOn): note,
-    (OperatorPhase.WORKING, SignOn): note,
-    (OperatorPhase.OFF, SignOff): note,
-    (OperatorPhase.AWAY, SignOff): sign_off,
-    (OperatorPhase.READY, SignOff): sign_off,
-    (OperatorPhase.OFFERED, SignOff): sign_off,
-    (OperatorPhase.WORKING, SignOff): sign_off,
+    **presence.PRESENCE_RULES,
+    **picking.PICKING_RULES,
     (OperatorPhase.OFF, AcceptAssignment): turn_away,
     (OperatorPhase.AWAY, AcceptAssignment): turn_away,
+    (OperatorPhase.PAUSED, AcceptAssignment): turn_away,
     (OperatorPhase.READY, AcceptAssignment): turn_away,
     (OperatorPhase.OFFERED, AcceptAssignment): accept,
     (OperatorPhase.WORKING, AcceptAssignment): accept_again,
+    (OperatorPhase.WRAPPING_UP, AcceptAssignment): accept_again,
     (OperatorPhase.OFF, DeclineAssignment): turn_away,
     (OperatorPhase.AWAY, DeclineAssignment): turn_away,
+    (OperatorPhase.PAUSED, DeclineAssignment): turn_away,
     (OperatorPhase.READY, DeclineAssignment): turn_away,
     (OperatorPhase.OFFERED, DeclineAssignment): decline,
     (OperatorPhase.WORKING, DeclineAssignment): decline,
+    (OperatorPhase.WRAPPING_UP, DeclineAssignment): decline,
     (OperatorPhase.OFF, CompleteAssignment): complete,
     (OperatorPhase.AWAY, CompleteAssignment): complete,
+    (OperatorPhase.PAUSED, CompleteAssignment): complete,
     (OperatorPhase.READY, CompleteAssignment): complete,
     (OperatorPhase.OFFERED, CompleteAssignment): complete,
     (OperatorPhase.WORKING, CompleteAssignment): complete,
+    (OperatorPhase.WRAPPING_UP, CompleteAssignment): complete,
 }
 
 # --------------------------------------------------------------------- the law
@@ -308,14 +249,9 @@ def _claimed(desk: TeamDesk, command: Assigned) -> DeskItem | Rejection:
         return guards.attempt_breach(item, command.operator_id, command.attempt) or item
     if desk.finished(command.work_item_id):
         return Rejection("superseded", f"Expected {command.work_item_id} to be open, found that it has its result.")
-    if desk.operator(command.operator_id).phase not in PRESENT:
+    if desk.operator(command.operator_id).phase not in SIGNED_ON:
         return Rejection("not_signed_on", f"Expected {command.operator_id} signed on, found nobody there.")
     return Rejection("not_assigned", f"Expected {command.work_item_id} at desk {desk.team_id}, found it gone.")
-
-
-def _hand_of(desk: TeamDesk, operator_id: str) -> DeskItem | None:
-    held = desk.operator(operator_id).work_item_id
-    return None if held is None else desk.item(held)
 
 
 def _disallow(dealing: Dealing, item: DeskItem, command: CompleteAssignment, barred: Rejection) -> Facts:
@@ -324,27 +260,6 @@ def _disallow(dealing: Dealing, item: DeskItem, command: CompleteAssignment, bar
     dealing.facts.append(_refusal(desk, command, barred, situation))
     watch.revoke(dealing, item)
     return dealing.facts
-
-
-def _given_back(
-    desk: TeamDesk,
-    item: DeskItem,
-    operator_id: str,
-    reason: str,
-    situation: Situation,
-    command: DeclineAssignment | None = None,
-) -> AssignmentDeclined:
-    return AssignmentDeclined(
-        work_item_id=item.work_item_id,
-        case_id=item.order.case_id,
-        at=situation.now,
-        team_id=desk.team_id,
-        operator_id=operator_id,
-        attempt=item.attempt,
-        reason=reason,
-        command_id=None if command is None else command.command_id,
-        fingerprint="" if command is None else guards.fingerprint_of(command),
-    )
 
 
 def _refusal(desk: TeamDesk, command: Command, rejection: Rejection, situation: Situation) -> CommandRefused:

@@ -10,7 +10,7 @@ from services.routing import eligibility
 from services.routing.desk.state import Answer, DeskItem
 from services.routing.eligibility import Rulebook
 from shared.contracts.message import Step
-from shared.contracts.routing import Command, CompleteAssignment
+from shared.contracts.routing import Command, CompleteAssignment, PickWork
 from shared.contracts.work import WorkOrder
 from shared.runtime.processor import Rejection
 
@@ -70,3 +70,19 @@ def outcome_breach(order: WorkOrder, command: CompleteAssignment) -> Rejection |
     if command.outcome.form == expected:
         return None
     return Rejection("wrong_outcome", f"Expected an outcome of form {expected!r}, found {command.outcome.form!r}.")
+
+
+def queue_breach(item: DeskItem | None, command: PickWork) -> Rejection:
+    """The picked item does not wait at this desk: it is elsewhere, or somebody has it already."""
+    if item is None:
+        return Rejection(
+            "not_queued", f"Expected {command.work_item_id} in the queue of {command.team_id}, found none."
+        )
+    return Rejection("not_queued", f"Expected {command.work_item_id} to wait, found it with {item.operator_id}.")
+
+
+def pick_breach(order: WorkOrder, command: PickWork, barrier: str) -> Rejection:
+    """The hard rules keep the operator from the picked item."""
+    return Rejection(
+        "not_allowed", f"Expected somebody who may do {order.work_type}, found {command.operator_id} barred: {barrier}."
+    )

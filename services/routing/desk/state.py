@@ -47,10 +47,15 @@ class OperatorPhase(StrEnum):
     READY = "ready"
     OFFERED = "offered"
     WORKING = "working"
+    WRAPPING_UP = "wrapping_up"  # finishes what is in hand, then pauses
+    PAUSED = "paused"
     AWAY = "away"
 
 
 PRESENT: Final = frozenset({OperatorPhase.READY, OperatorPhase.OFFERED, OperatorPhase.WORKING})
+"""Who can be given work, now or after what is in hand."""
+
+SIGNED_ON: Final = PRESENT | {OperatorPhase.WRAPPING_UP, OperatorPhase.PAUSED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +114,7 @@ class DeskOperator:
     commands: int = 0
     last_command: Answer | None = None
     last_work_type: str | None = None  # of the last item that was given to them
+    pause_reason: str | None = None  # set while wrapping up and paused
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +288,10 @@ class TeamDesk:
     def operator(self, operator_id: str) -> DeskOperator:
         """The operator; somebody who was never here is off."""
         return self.operators.get(operator_id) or DeskOperator(operator_id, OperatorPhase.OFF, EPOCH)
+
+    def signed_on(self) -> list[str]:
+        """Who is at the desk, whatever they do there, by id."""
+        return sorted(name for name, operator in self.operators.items() if operator.phase in SIGNED_ON)
 
     def put_answer(self, answer: Answer) -> None:
         """Remember an answer; the operator's oldest beyond `COMMANDS_KEPT` is forgotten."""

@@ -64,7 +64,7 @@ def _run_out(desk: TeamDesk, now: datetime) -> Iterator[tuple[int, str]]:
 def boards_changed(desk: TeamDesk, fired: TimerFired, situation: Situation) -> Facts:
     """Who may do what has changed: take back what may no longer be done, let go what nobody may do, deal anew."""
     dealing = Dealing.of(desk, situation)
-    for operator_id in tuple(desk.present):
+    for operator_id in desk.signed_on():
         _check_presence(dealing, operator_id)
     heed(dealing)
     _release(dealing, SCAN_MAX)

@@ -15,8 +15,11 @@ from shared.contracts.routing import (
     AssignmentTaken,
     CommandNoted,
     CommandRefused,
+    OperatorPaused,
     OperatorReady,
+    OperatorResumed,
     OperatorSignedOff,
+    Picked,
     WorkAssigned,
     WorkCompleted,
 )
@@ -30,7 +33,9 @@ HEARD: Final = frozenset(
         AssignmentTaken,
         CommandNoted,
         CommandRefused,
+        OperatorPaused,
         OperatorReady,
+        OperatorResumed,
         OperatorSignedOff,
         WorkAssigned,
         WorkCompleted,
@@ -41,6 +46,8 @@ HEARD: Final = frozenset(
 
 WORDS: Final[Mapping[type[Message], str]] = {
     OperatorReady: "ready",
+    OperatorPaused: "paused",
+    OperatorResumed: "resumed",
     OperatorSignedOff: "signed_off",
     AssignmentTaken: "taken",
     WorkCompleted: "completed",
@@ -89,7 +96,6 @@ class Answers:
         """Take one fact of the log in."""
         if isinstance(message, WorkAssigned):
             self._wake(_work_for(message.operator_id))
-            return
         verdict = verdict_in(message)
         if verdict is not None:
             self._keep(verdict)
@@ -139,10 +145,19 @@ class Answers:
 def verdict_in(message: Message) -> Verdict | None:
     """The verdict that a fact holds, if it answers a command."""
     match message:
-        case OperatorReady() | OperatorSignedOff() | AssignmentTaken() | WorkCompleted():
+        case (
+            OperatorReady()
+            | OperatorSignedOff()
+            | OperatorPaused()
+            | OperatorResumed()
+            | AssignmentTaken()
+            | WorkCompleted()
+        ):
             return Verdict(message.command_id, message.operator_id, message.fingerprint, WORDS[type(message)], "")
         case AssignmentDeclined(command_id=str() as command_id):
             return Verdict(command_id, message.operator_id, message.fingerprint, "declined", "")
+        case WorkAssigned(picked=Picked() as picked):
+            return Verdict(picked.command_id, message.operator_id, picked.fingerprint, "picked", message.work_item_id)
         case CommandNoted():
             return Verdict(message.command_id, message.operator_id, message.fingerprint, "noted", message.detail)
         case CommandRefused():

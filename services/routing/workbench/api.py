@@ -18,6 +18,7 @@ from services.routing.workbench.decide import (
     STATUS_BY_CODE,
     Seat,
     current,
+    may_oversee,
     part_of_an_image,
     seat,
     slice_of,
@@ -33,6 +34,9 @@ from services.routing.workbench.views import (
     CommandView,
     CompleteBody,
     DeclineBody,
+    PauseBody,
+    PickBody,
+    PickForBody,
     assignment_view,
     command_view,
 )
@@ -41,6 +45,9 @@ from shared.contracts.routing import (
     Command,
     CompleteAssignment,
     DeclineAssignment,
+    Pause,
+    PickWork,
+    Resume,
     SignOff,
     SignOn,
 )
@@ -148,8 +155,40 @@ def workbench_routers(bench: Workbench) -> Sequence[tuple[APIRouter, tuple[str, 
     """The routers of routing's HTTP face, each with the roles that may use it."""
     return (
         (operator_router(bench), ("operator",)),
+        (leader_router(bench), ("team_leader",)),
         (oversight_router(bench.reads), ("on_call", "team_leader", "auditor")),
     )
+
+
+def leader_router(bench: Workbench) -> APIRouter:
+    """What a team leader commands at the own team's desk."""
+    router = APIRouter(tags=["leading"])
+
+    @router.post("/teams/{team_id}/pick", summary="Give a waiting item to one of my operators", responses=TAKEN)
+    async def pick(
+        team_id: ItemId,
+        body: PickForBody,
+        response: Response,
+        claims: Annotated[Claims, Depends(requires("team_leader"))],
+        key: Key = None,
+    ) -> CommandView:
+        refusal = may_oversee(claims, team_id)
+        if refusal is not None:
+            raise Problem(STATUS_BY_CODE[refusal.code], refusal.code, refusal.detail)
+        now = bench.now()
+        command_id = key or derived_id(claims.subject, body.operator_id, body.work_item_id, now.isoformat())
+        picked = PickWork(
+            command_id=command_id,
+            team_id=team_id,
+            operator_id=body.operator_id,
+            issued_at=now,
+            work_item_id=body.work_item_id,
+            reason=body.reason,
+            picked_by=claims.subject,
+        )
+        return await bench.hand_in(picked, response)
+
+    return router
 
 
 def operator_router(bench: Workbench) -> APIRouter:
@@ -176,6 +215,23 @@ def _presence(router: APIRouter, bench: Workbench, seated: Seated) -> None:
     @router.post("/sign-off", summary="Leave the desk; what is in hand goes back", responses=TAKEN)
     async def sign_off(response: Response, sitting: Seat = Depends(seated), key: Key = None) -> CommandView:
         return await bench.hand_in(SignOff(**_signed(sitting, "sign-off", key, bench.now())), response)
+
+    @router.post("/pause", summary="Take no more work for a while; what is in hand is finished", responses=TAKEN)
+    async def pause(
+        body: PauseBody, response: Response, sitting: Seat = Depends(seated), key: Key = None
+    ) -> CommandView:
+        signed = _signed(sitting, "pause", key, bench.now())
+        return await bench.hand_in(Pause(**signed, reason=body.reason), response)
+
+    @router.post("/resume", summary="Take work again", responses=TAKEN)
+    async def resume(response: Response, sitting: Seat = Depends(seated), key: Key = None) -> CommandView:
+        return await bench.hand_in(Resume(**_signed(sitting, "resume", key, bench.now())), response)
+
+    @router.post("/pick", summary="Give me a certain waiting item, with the reason", responses=TAKEN)
+    async def pick(body: PickBody, response: Response, sitting: Seat = Depends(seated), key: Key = None) -> CommandView:
+        signed = _signed(sitting, f"pick/{body.work_item_id}", key, bench.now())
+        picked = PickWork(**signed, work_item_id=body.work_item_id, reason=body.reason, picked_by=sitting.operator_id)
+        return await bench.hand_in(picked, response)
 
     @router.get(
         "/commands/{command_id}", summary="What became of one of my commands?", responses=problem_responses(422)

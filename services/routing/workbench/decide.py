@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from services.routing.desk.state import PRESENT, DeskItem, DeskOperator, ItemPhase
+from services.routing.desk.state import SIGNED_ON, DeskItem, DeskOperator, ItemPhase
 from services.routing.eligibility import Rulebook, hindrance
 from shared.contracts.message import Region
 from shared.http.tokens import Claims
@@ -70,7 +70,7 @@ def seat(claims: Claims, book: Rulebook) -> Seat | Rejection:
 
 def current(sitting: Seat, operator: DeskOperator | None, item: DeskItem | None) -> DeskItem | Rejection | None:
     """What the operator is offered or has in hand; `None` when there is nothing now."""
-    if operator is None or operator.phase not in PRESENT:
+    if operator is None or operator.phase not in SIGNED_ON:
         return Rejection("not_signed_on", "Expected an operator who is signed on; POST /sign-on first")
     if item is None or item.operator_id != sitting.operator_id or item.phase is ItemPhase.QUEUED:
         return None

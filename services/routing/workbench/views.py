@@ -14,6 +14,7 @@ from services.routing.workbench.answers import Verdict
 from services.routing.workbench.decide import Seat
 from services.routing.workbench.reads import DeskNow
 from shared.contracts.message import Step
+from shared.contracts.routing import PauseReason
 from shared.contracts.work import Outcome, ShownField
 
 
@@ -105,6 +106,7 @@ class OperatorView(View):
     since: datetime
     work_item_id: str | None
     lease_until: datetime | None
+    pause_reason: str | None = None
 
 
 class TeamView(View):
@@ -122,6 +124,25 @@ class AttemptBody(View):
     """Which attempt of the item the command is about."""
 
     attempt: int = Field(ge=1)
+
+
+class PauseBody(View):
+    """Why the operator takes no more work for a while."""
+
+    reason: PauseReason
+
+
+class PickBody(View):
+    """Why this item, whatever the desk would have chosen."""
+
+    work_item_id: str = Field(min_length=1, max_length=128)
+    reason: str = Field(min_length=1, max_length=200)
+
+
+class PickForBody(PickBody):
+    """Who is to do the picked item."""
+
+    operator_id: str = Field(min_length=1, max_length=128)
 
 
 class DeclineBody(AttemptBody):
@@ -240,6 +261,7 @@ def team_view(team_id: str, desk: DeskNow) -> TeamView:
                 since=operator.since,
                 work_item_id=operator.work_item_id,
                 lease_until=operator.lease_until,
+                pause_reason=operator.pause_reason,
             )
             for _, operator in sorted(desk.operators.items())
         ),

@@ -28,6 +28,9 @@ from shared.contracts.routing import (
     DeclineAssignment,
     LoadSnapshot,
     OperatorAway,
+    Pause,
+    PickWork,
+    Resume,
     SignOff,
     SignOn,
     WorkAssigned,
@@ -450,7 +453,16 @@ def test_an_alarm_that_is_not_due_changes_nothing() -> None:
 
 def test_every_phase_answers_every_event() -> None:
     """Rules, alarms: no pair of phase and event is without an answer."""
-    commands = (SignOn, SignOff, AcceptAssignment, DeclineAssignment, CompleteAssignment)
+    commands = (
+        SignOn,
+        SignOff,
+        Pause,
+        Resume,
+        PickWork,
+        AcceptAssignment,
+        DeclineAssignment,
+        CompleteAssignment,
+    )
     assert set(OPERATOR_RULES) == {(phase, event) for phase in OperatorPhase for event in commands}
     assert set(ITEM_RULES) == {(phase, event) for phase in ItemPhase for event in (WorkPlaced, WorkRecalled)}
     d = Desk()

@@ -15,6 +15,9 @@ from services.routing.desk.state import ItemPhase, OperatorPhase, TeamDesk
 from services.routing.eligibility import Rulebook
 from shared.contracts.routing import (
     AcceptAssignment,
+    Pause,
+    PickWork,
+    Resume,
     SignOff,
     WorkAssigned,
     WorkCompleted,
@@ -42,6 +45,9 @@ MOVES = [
     *["act_late"] * 3,
     *["sign_on"] * 2,
     "sign_off",
+    "pause",
+    "resume",
+    "pick",
     "recall",
     "wait",
     "wait",
@@ -99,6 +105,16 @@ class AnyDay(RuleBasedStateMachine):
     def sign_off(self, draw: Draw) -> None:
         self.desk.says(SignOff, draw(WHO))
 
+    def pause(self, draw: Draw) -> None:
+        self.desk.says(Pause, draw(WHO), reason=draw(st.sampled_from(["break", "lunch"])))
+
+    def resume(self, draw: Draw) -> None:
+        self.desk.says(Resume, draw(WHO))
+
+    def pick(self, draw: Draw) -> None:
+        who, name = draw(WHO), f"item-{draw(st.integers(0, 30))}"
+        self.desk.says(PickWork, who, work_item_id=name, reason="the customer waits", picked_by="lea")
+
     def act(self, draw: Draw) -> None:
         """Somebody answers what they have in hand."""
         operator = self.desk.state.operator(draw(WHO))
@@ -149,7 +165,9 @@ class AnyDay(RuleBasedStateMachine):
         with_lease = {op.operator_id for op in state.operators.values() if op.lease_until is not None}
         assert {operator_id for _, operator_id in state.leases} == with_lease
         for op in state.operators.values():
-            at_work = op.phase in (OperatorPhase.OFFERED, OperatorPhase.WORKING)
+            at_work = op.phase in (OperatorPhase.OFFERED, OperatorPhase.WORKING, OperatorPhase.WRAPPING_UP)
+            pausing = op.phase in (OperatorPhase.WRAPPING_UP, OperatorPhase.PAUSED)
+            assert pausing == (op.pause_reason is not None)
             assert at_work == (op.work_item_id is not None) == (op.attempt is not None) == (op.lease_until is not None)
 
     @invariant()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from services.routing.placement.state import Phase, PlacedItem
+from shared.contracts.routing import WorkAssigned
 from tests.unit.routing.floor import NOW, order
 from tests.unit.workbench.window import Window
 
@@ -108,7 +109,7 @@ async def test_the_openapi_document_is_complete(window: Window) -> None:
         for operation in methods.values()
         if path not in ("/health", "/ready", "/metrics")
     ]
-    assert len(operations) == 12
+    assert len(operations) == 16
     for path, operation in operations:
         assert operation["summary"], path
         assert {"401", "403", "503", "422"} - {"422"} <= operation["responses"].keys(), path
@@ -118,3 +119,50 @@ async def test_the_openapi_document_is_complete(window: Window) -> None:
         success = operation["responses"]["200"]["content"]
         schema = success.get("application/json", {}).get("schema", {})
         assert "$ref" in schema or any(form.startswith("image/") for form in success), path
+
+
+PICK = {"work_item_id": "quiet", "operator_id": "anna", "reason": "the branch calls"}
+
+
+async def test_a_team_leader_gives_a_waiting_item_to_one_of_their_operators(window: Window) -> None:
+    """The desk's fact names who picked it and why; the same key again gives the same answer and no second item."""
+    anna, lea = window.client("anna"), window.client("lea", role="team_leader")
+    window.desks.place(order("urgent", due_seconds=900))
+    window.desks.place(order("quiet", due_seconds=9000))
+    await anna.post("/sign-on")
+    key = {"Idempotency-Key": "pick-1"}
+    for _ in range(2):
+        told = await lea.post("/teams/north/pick", json=PICK, headers=key)
+        assert (told.status_code, told.json()["answer"]) == (200, "picked")
+    assert (await anna.get("/next")).json()["work_item_id"] == "quiet"
+    given = [fact for fact in window.desks.by_team["north"].facts if isinstance(fact, WorkAssigned) and fact.picked]
+    assert [(f.picked.picked_by, f.picked.reason) for f in given if f.picked] == [("lea", "the branch calls")]
+
+
+@pytest.mark.parametrize(
+    ("role", "team", "code"),
+    [
+        ("team_leader", "south", "not_your_team"),
+        ("team_leader", None, "not_your_team"),
+        ("operator", "north", "wrong_role"),
+        ("on_call", None, "wrong_role"),
+        ("auditor", None, "wrong_role"),
+    ],
+)
+async def test_only_the_teams_own_leader_picks_for_others(
+    window: Window, role: str, team: str | None, code: str
+) -> None:
+    """Anybody else is refused and nothing is published."""
+    told = await window.client("lea", team, role).post("/teams/north/pick", json=PICK)
+    assert (told.status_code, told.json()["code"]) == (403, code)
+    assert window.desks.published == []
+
+
+async def test_the_team_view_tells_who_pauses_and_why(window: Window) -> None:
+    """Paused is neither present nor gone."""
+    anna = window.client("anna")
+    await anna.post("/sign-on")
+    assert (await anna.post("/pause", json={"reason": "lunch"})).status_code == 200
+    told = (await window.client("lea", role="team_leader").get("/teams/north")).json()
+    assert told["present"] == 0
+    assert [(o["phase"], o["pause_reason"]) for o in told["operators"]] == [("paused", "lunch")]

@@ -18,6 +18,9 @@ from tests.unit.workbench.window import LATER, RESULT, SLICE, Window
 ENDPOINTS: list[tuple[str, str, Any]] = [
     ("POST", "/sign-on", None),
     ("POST", "/sign-off", None),
+    ("POST", "/pause", {"reason": "lunch"}),
+    ("POST", "/resume", None),
+    ("POST", "/pick", {"work_item_id": "item-1", "reason": "the branch calls"}),
     ("GET", "/commands/some-command", None),
     ("GET", "/next", None),
     ("POST", "/take", None),
@@ -326,3 +329,59 @@ async def test_an_offer_that_is_gone_again_does_not_make_the_poll_spin(
     window.answers.hear(ASSIGNED)
     assert (await waiting).status_code == 204
     assert looks == 3  # at first, when woken, at the end
+
+
+async def test_an_operator_pauses_after_what_is_in_hand_and_resumes(window: Window) -> None:
+    """The result still counts, then nothing comes until they resume; a pause is no sign-off."""
+    anna = await window.in_hand()
+    assert (await anna.post("/pause", json={"reason": "lunch"})).json()["answer"] == "paused"
+    assert (await anna.get("/next")).json()["state"] == "in_hand"
+    window.desks.place(order("item-2"))
+    assert (await anna.post("/assignment/item-1/complete", json=RESULT)).json()["answer"] == "completed"
+    assert (await anna.get("/next")).status_code == 204
+    assert (await anna.post("/resume")).json()["answer"] == "resumed"
+    assert (await anna.get("/next")).json()["work_item_id"] == "item-2"
+
+
+async def test_an_operator_picks_a_certain_item_with_a_reason(window: Window) -> None:
+    """It is offered instead of what the desk had chosen; after a restart the answer still stands in the rows."""
+    anna = window.client("anna")
+    window.desks.place(order("urgent", due_seconds=900))
+    window.desks.place(order("quiet", due_seconds=9000))
+    await anna.post("/sign-on")
+    picked = await anna.post("/pick", json={"work_item_id": "quiet", "reason": "the branch calls"})
+    assert (picked.status_code, picked.json()["answer"]) == (200, "picked")
+    assert (await anna.get("/next")).json()["work_item_id"] == "quiet"
+    window.app = window.face(window.started_anew(Answers()))
+    path = f"/commands/{picked.json()['command_id']}"
+    assert (await window.client("anna").get(path)).json()["answer"] == "picked"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/pause", {}),
+        ("/pause", {"reason": "no mood"}),
+        ("/pick", {"work_item_id": "item-1"}),
+        ("/pick", {"work_item_id": "item-1", "reason": ""}),
+        ("/pick", {"work_item_id": "item-1", "reason": "x" * 201}),
+    ],
+)
+async def test_no_pause_and_no_pick_without_a_reason(window: Window, path: str, body: dict[str, str]) -> None:
+    """The reason is what is recorded, so there must be one."""
+    assert (await window.client("anna").post(path, json=body)).status_code == 422
+    assert window.desks.published == []
+
+
+@pytest.mark.parametrize(("changes", "code"), [({"excluded_operators": ("anna",)}, "not_allowed"), ({}, "not_queued")])
+async def test_a_pick_that_the_desk_refuses_is_a_problem(window: Window, changes: dict[str, Any], code: str) -> None:
+    """The hard rules, or a colleague who was quicker: the desk's own code and sentence."""
+    anna, ben = window.client("anna"), window.client("ben")
+    await ben.post("/sign-on")
+    window.desks.place(order())
+    await anna.post("/sign-on")
+    if changes:
+        window.desks.place(order("item-2", **changes))
+    wanted = "item-2" if changes else "item-1"
+    answer = await anna.post("/pick", json={"work_item_id": wanted, "reason": "the branch calls"})
+    assert (answer.status_code, answer.json()["code"]) == (409, code)
