@@ -53,18 +53,23 @@ def comparison(found: Sequence[AtLoad], title: str) -> Figure:
     return figure
 
 
-def bars(figures: Mapping[str, Mapping[str, float]], title: str, label: str) -> Figure:
-    """Groups of bars: for each name (say a half hour) one bar per series."""
+def staffing(by_half_hour: Mapping[str, Mapping[str, float]], title: str) -> Figure:
+    """Over the day: what is offered, who is needed, who is rostered."""
     figure = Figure(figsize=SIZE, layout="constrained")
     axes = figure.add_subplot()
-    names = list(figures)
-    series = list(next(iter(figures.values())))
-    width = 0.8 / len(series)
-    for number, one in enumerate(series):
-        places = [n + number * width for n in range(len(names))]
-        axes.bar(places, [figures[name][one] for name in names], width, label=one)
-    axes.set_xticks([n + 0.4 - width / 2 for n in range(len(names))], names, rotation=60, fontsize="small")
-    axes.set_ylabel(label)
+    clocks = list(by_half_hour)
+    for name, style in zip(next(iter(by_half_hour.values())), STYLES, strict=False):
+        axes.step(
+            range(len(clocks)),
+            [by_half_hour[clock][name] for clock in clocks],
+            where="post",
+            linestyle=style,
+            label=name,
+        )
+    axes.set_xticks(range(len(clocks)), clocks, rotation=60, fontsize="small")
+    axes.set_ylabel("people of the bank's own teams")
     axes.set_title(title)
+    axes.set_ylim(bottom=0)
     axes.legend(fontsize="small")
+    axes.grid(alpha=0.3)
     return figure

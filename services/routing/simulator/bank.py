@@ -185,9 +185,8 @@ def _staff(profile: Profile, posts: Sequence[Post], seed: int) -> tuple[list[Ope
         operator_id = f"{post.team_id}-{number:02}"
         draw = stream(seed, operator_id)
         work_types = (*skills(profile, post.role, post.specialist), *post.also)
-        base = draw.lognormal(0.0, profile.paces_vary)
+        base, errs = draw.lognormal(0.0, profile.paces_vary), SLIPS * draw.lognormal(0.0, 0.5)
         pace = {name: base * draw.lognormal(0.0, profile.types_vary) for name in work_types}
-        errs = SLIPS * draw.lognormal(0.0, 0.5)
         grade = 1 if post.role == "control" else 0
         operators.append(
             Operator(id=operator_id, name=operator_id, team_id=post.team_id, work_types=work_types, grade=grade)

@@ -1,0 +1,261 @@
+"""`opsfloor staffing`: who is needed when, judged by the simulator, and which training buys most."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean
+from typing import Annotated, Any, Final
+
+import typer
+
+from opsfloor import charts, comparing
+from opsfloor.answers import Remedied, as_json, out, table
+from opsfloor.progress import bar
+from opsfloor.sources import ProfileName, profile_of
+from services.routing.simulator.bank import OPENS, Post, Profile, cases_at_full_load, day_of, posts_of
+from services.routing.simulator.figures import figures_of
+from services.routing.simulator.floor import Floor
+from services.routing.simulator.staffing import (
+    HALF_HOUR,
+    HALF_HOURS,
+    Goal,
+    Need,
+    needs_of,
+    paid_hours,
+    present,
+    roster,
+)
+
+SCALE_MIN, SCALE_MAX = 0.6, 1.6
+HALVINGS: Final = 5  # of the range of scales: the last step is 3 % of the first guess
+TRAINABLE: Final = 2  # of the most frequent types, for people of the other role
+
+Judge = Callable[[Sequence[Post]], Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One roster and what the simulator says of it. `scale` is of the first guess."""
+
+    scale: float
+    needs: Sequence[Need]
+    posts: Sequence[Post]
+    figures: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """One person learns one thing more, and what that buys. Units: shares, minutes of lateness per case."""
+
+    who: str
+    learns: str
+    on_time_gain: float
+    tardiness_saved: float
+
+
+def staffing(
+    profile: ProfileName = "bank-day",
+    cases: Annotated[
+        int | None, typer.Option(help="cases of the day; else what fills 0.90 of the profile's own")
+    ] = None,
+    goal: Annotated[float, typer.Option(help="share of cases that is to be on time", min=0.5, max=0.999)] = 0.98,
+    wait: Annotated[float, typer.Option(help="first guess: seconds that an item may wait for each step")] = 120.0,
+    days: Annotated[int, typer.Option(help="independent days that the simulator judges by", min=1)] = 2,
+    csv_file: Annotated[Path | None, typer.Option("--csv", help="write needs and roster here", dir_okay=False)] = None,
+    chart: Annotated[Path | None, typer.Option(help="draw a chart, .svg or .png", dir_okay=False)] = None,
+    json: Annotated[bool, typer.Option("--json", help="one JSON document instead of tables")] = False,
+) -> None:
+    """The people a day needs per half hour, skill and centre, the cheapest shifts for it, and the best single training.
+
+    Erlang C says the first guess, an integer programme finds shifts, and the simulator, with the real placement and desk,
+    judges whether the goal is met: the guess is scaled up or down until it just is.
+    """
+    chosen, aim = profile_of(profile), Goal(on_time=goal, wait=wait)
+    count = cases or round(0.9 * cases_at_full_load(chosen, posts_of(chosen)))
+    learnable = list(_candidates(chosen))
+    with bar("days judged") as progress:
+        line = progress.add_task("", total=days * (HALVINGS + 2 + len(learnable)))
+
+        def judge(posts: Sequence[Post]) -> Mapping[str, float]:
+            return _judged(chosen, posts, count, days, lambda: progress.advance(line))
+
+        found = settle(chosen, count, aim, judge)
+        trainings = _trainings(found, learnable, judge)
+    if csv_file is not None:
+        _write(csv_file, found)
+    if chart is not None:
+        charts.save(charts.staffing(_by_half_hour(found), f"{profile}, {count:,} cases"), chart)
+    if json:
+        as_json(_document(profile, count, aim, found, trainings))
+    else:
+        _tell(count, aim, found, trainings)
+
+
+def settle(profile: Profile, cases: int, goal: Goal, judge: Judge) -> Trial:
+    """The smallest scale of the first guess whose roster meets the goal, by halving the range.
+
+    Errors:  `Remedied` when not even the largest scale does.
+    """
+
+    def trial(scale: float) -> Trial:
+        needs = needs_of(profile, cases, goal, scale)
+        posts = [*roster(needs), *(post for post in posts_of(profile) if post.role == "vendor")]
+        return Trial(scale, needs, posts, judge(posts))
+
+    best = trial(SCALE_MAX)
+    if best.figures["on_time"] < goal.on_time:
+        raise Remedied(
+            f"Expected {goal.on_time:.1%} on time, found {best.figures['on_time']:.1%} with {SCALE_MAX} times the first guess",
+            "lower the goal: some cases come too late for their cut-off, whoever is there",
+        )
+    low, high = SCALE_MIN, SCALE_MAX
+    for _ in range(HALVINGS):
+        middle = trial((low + high) / 2)
+        if middle.figures["on_time"] >= goal.on_time:
+            best, high = middle, middle.scale
+        else:
+            low = middle.scale
+    return best
+
+
+def _judged(
+    profile: Profile, posts: Sequence[Post], cases: int, days: int, tell: Callable[[], None]
+) -> Mapping[str, float]:
+    found = []
+    for seed in range(1, days + 1):
+        found.append(figures_of(Floor(day_of(profile, posts, cases, seed), comparing.best_of_ours()).play()))
+        tell()
+    return {name: fmean(day[name] for day in found) for name in found[0]}
+
+
+# ------------------------------------------------------------------------- training
+
+
+def _candidates(profile: Profile) -> list[tuple[str, tuple[str, ...]]]:
+    """Role, and what somebody of that role could learn: a rare type, or a frequent one of the other role."""
+    rare = [work.name for work in profile.work if work.specialist]
+    frequent = [work.name for work in sorted(profile.work, key=lambda work: -work.share)][:TRAINABLE]
+    return [
+        *(("entry", (f"{name}/entry",)) for name in rare),
+        *(("control", (f"{name}/review", f"{name}/authorisation")) for name in rare),
+        *(("entry", (f"{name}/review",)) for name in frequent),
+        *(("control", (f"{name}/entry",)) for name in frequent),
+    ]
+
+
+def _trainings(found: Trial, learnable: Sequence[tuple[str, tuple[str, ...]]], judge: Judge) -> list[Training]:
+    """What each would buy on the roster found, best first: the first of the role who is no specialist learns it."""
+    before = judge(found.posts)
+    trainings = []
+    for role, learns in learnable:
+        number = next((n for n, post in enumerate(found.posts) if post.role == role and not post.specialist), None)
+        if number is None:
+            continue
+        posts = list(found.posts)
+        posts[number] = replace(posts[number], also=learns)
+        after = judge(posts)
+        trainings.append(
+            Training(
+                f"one of {posts[number].team_id}",
+                " and ".join(learns),
+                after["on_time"] - before["on_time"],
+                before["tardiness_mean"] - after["tardiness_mean"],
+            )
+        )
+    return sorted(trainings, key=lambda one: (-one.on_time_gain, -one.tardiness_saved, one.learns))
+
+
+# -------------------------------------------------------------------------- telling
+
+
+def _clock(half_hour: int) -> str:
+    minutes = round((OPENS + half_hour * HALF_HOUR) / 60)
+    return f"{minutes // 60:02}:{minutes % 60:02}"
+
+
+def _rows(found: Trial) -> list[dict[str, Any]]:
+    return [
+        {
+            "half_hour": _clock(need.half_hour),
+            "team": need.team_id,
+            "role": need.role,
+            "offered_erlangs": round(need.offered, 2),
+            "needed": need.heads,
+            "rostered": present(found.posts, need.team_id, need.half_hour),
+            "specialists_needed": need.specialists,
+            "specialists_rostered": present(found.posts, need.team_id, need.half_hour, specialists=True),
+        }
+        for need in found.needs
+    ]
+
+
+def _write(file: Path, found: Trial) -> None:
+    rows = _rows(found)
+    with file.open("w", newline="", encoding="utf-8") as text:
+        writer = csv.DictWriter(text, rows[0].keys(), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _by_half_hour(found: Trial) -> dict[str, dict[str, float]]:
+    rows = _rows(found)
+    return {
+        clock: {
+            "offered, erlangs": sum(row["offered_erlangs"] for row in rows if row["half_hour"] == clock),
+            "needed": sum(row["needed"] for row in rows if row["half_hour"] == clock),
+            "rostered": sum(row["rostered"] for row in rows if row["half_hour"] == clock),
+        }
+        for clock in map(_clock, range(HALF_HOURS))
+    }
+
+
+def _document(profile: str, cases: int, goal: Goal, found: Trial, trainings: Sequence[Training]) -> dict[str, Any]:
+    return {
+        "profile": profile,
+        "cases": cases,
+        "goal_on_time": goal.on_time,
+        "scale_of_first_guess": found.scale,
+        "people": len(found.posts),
+        "paid_hours": paid_hours(found.posts),
+        "figures": dict(found.figures),
+        "half_hours": _rows(found),
+        "trainings": [
+            {
+                "who": one.who,
+                "learns": one.learns,
+                "on_time_gain": one.on_time_gain,
+                "tardiness_saved_minutes": one.tardiness_saved,
+            }
+            for one in trainings
+        ],
+    }
+
+
+def _tell(cases: int, goal: Goal, found: Trial, trainings: Sequence[Training]) -> None:
+    teams = sorted({need.team_id for need in found.needs})
+    cells = {(row["half_hour"], row["team"]): row for row in _rows(found)}
+    table(
+        "Needed, with specialists among them / rostered, with theirs",
+        ("half hour", *teams),
+        [(clock, *(_cell(cells[clock, team]) for team in teams)) for clock in map(_clock, range(HALF_HOURS))],
+    )
+    out.print(
+        f"{len(found.posts)} people, {paid_hours(found.posts):,.0f} paid hours (with the vendor's) for {cases:,} cases: "
+        f"{found.figures['on_time']:.1%} on time in the simulator (goal {goal.on_time:.1%}), "
+        f"utilisation {found.figures['utilisation']:.0%}; {found.scale:.2f} times the first guess by Erlang C."
+    )
+    table(
+        "What one cross-training would buy",
+        ("who", "learns", "on time, points", "lateness saved, s per case"),
+        [
+            (one.who, one.learns, f"{one.on_time_gain * 100:+.2f}", f"{one.tardiness_saved * 60:+.2f}")
+            for one in trainings
+        ],
+    )
+
+
+def _cell(row: Mapping[str, Any]) -> str:
+    return f"{row['needed']} ({row['specialists_needed']}) / {row['rostered']} ({row['specialists_rostered']})"
