@@ -63,7 +63,7 @@ def staffing(
     ] = None,
     goal: Annotated[float, typer.Option(help="share of cases that is to be on time", min=0.5, max=0.999)] = 0.98,
     wait: Annotated[float, typer.Option(help="first guess: seconds that an item may wait for each step")] = 120.0,
-    days: Annotated[int, typer.Option(help="independent days that the simulator judges by", min=1)] = 2,
+    days: Annotated[int, typer.Option(help="independent days that the simulator judges by", min=1)] = 1,
     csv_file: Annotated[Path | None, typer.Option("--csv", help="write needs and roster here", dir_okay=False)] = None,
     chart: Annotated[Path | None, typer.Option(help="draw a chart, .svg or .png", dir_okay=False)] = None,
     json: Annotated[bool, typer.Option("--json", help="one JSON document instead of tables")] = False,

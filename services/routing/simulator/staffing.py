@@ -22,6 +22,7 @@ from services.routing.simulator.bank import (
     posts_of,
     quarters,
 )
+from services.routing.solver import new_solver
 
 Role = Literal["entry", "control"]
 
@@ -175,8 +176,7 @@ def roster(needs: Sequence[Need]) -> list[Post]:
 
 def _cheapest(needs: Sequence[Need]) -> list[int]:
     """How many on each shift: first those without, then those with the rare types."""
-    solver = highspy.Highs()  # type: ignore[no-untyped-call]  # its constructor is not annotated
-    solver.silent()
+    solver = new_solver()
     columns = 2 * len(SHIFTS)
     for number in range(columns):
         cost = SHIFTS[number % len(SHIFTS)].paid * (SPECIALIST_COST if number >= len(SHIFTS) else 1.0)
