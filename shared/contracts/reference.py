@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
@@ -140,6 +141,35 @@ class Team(ReferenceEntry):
     provider_id: Identity
 
 
+TimeOfDay = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+class ShiftBreak(Part):
+    """A pause that the shift plans, local time."""
+
+    begins: TimeOfDay
+    ends: TimeOfDay
+
+
+class Shift(ReferenceEntry):
+    """When those who work it are expected at their desks, in the floor's local time.
+
+    Holds:   one that ends at or before it begins ends on the next day, and counts for the day on which it begins; so
+             does a break that would end before it begins.
+    """
+
+    noun: ClassVar[str] = "shift"
+    kind: Literal["reference.shift.v1"] = "reference.shift.v1"
+    label: str
+    begins: TimeOfDay
+    ends: TimeOfDay
+    weekdays: Annotated[tuple[Weekday, ...], Field(min_length=1)] = ("mon", "tue", "wed", "thu", "fri")
+    breaks: tuple[ShiftBreak, ...] = ()
+    closed_on: tuple[date, ...] = ()  # holidays
+    opened_on: tuple[date, ...] = ()  # days worked though their weekday is not, as before a long holiday
+
+
 class Operator(ReferenceEntry):
     """A person in one team, with qualifications per work type (`business-type/step`) and a grade."""
 
@@ -151,6 +181,7 @@ class Operator(ReferenceEntry):
     grade: Annotated[int, Field(ge=0)] = 0
     branch_id: Identity | None = None  # the branch the person belongs to: never their cases
     initial_standing: Literal["probation", "allowed", "suspended"] = "allowed"
+    shift_id: Identity | None = None  # none: no calendar tells when the person comes
 
 
 class Branch(ReferenceEntry):

@@ -289,6 +289,20 @@ class CapacityByWorkType(Part):
     learned_seconds: float
 
 
+class ExpectedCapacity(Part):
+    """How many people are expected for a work type in each of the next hours, by the shift calendar.
+
+    Shape:   `people_by_hour[n]` is the hour that begins n hours after the snapshot's `expected_from`.
+    Units:   people in the mean of the hour, planned breaks taken off; `learned_seconds` per item, their mean pace.
+    Holds:   the suspended do not count; who has no shift counts throughout while at the desk, and else not at all. A
+             person counts for each work type that they hold.
+    """
+
+    work_type: str
+    people_by_hour: tuple[float, ...]
+    learned_seconds: float
+
+
 class MovedCount(Part):
     """How many items one reroute moved."""
 
@@ -325,6 +339,8 @@ class LoadSnapshot(DeskFact):
     capacity: tuple[CapacityByWorkType, ...] = ()
     interval_seconds: float = 1.0  # how soon the desk tells a change; ten times this when nothing changes
     tally: DeskTally | None = None
+    expected_from: Instant | None = None  # the quarter of an hour in which the snapshot was taken
+    expected: tuple[ExpectedCapacity, ...] = ()  # empty when nobody of the team has a shift
 
 
 class ItemFact(Message):

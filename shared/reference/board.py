@@ -18,6 +18,7 @@ from shared.contracts.reference import (
     ReferenceEntry,
     RerouteDuty,
     RerouteRule,
+    Shift,
     Team,
 )
 from shared.runtime.processor import BoardSpec
@@ -39,6 +40,7 @@ class ReferenceView:
     branches: dict[str, Branch] = field(default_factory=dict)
     reroute_duties: dict[str, RerouteDuty] = field(default_factory=dict)
     reroute_rules: dict[str, RerouteRule] = field(default_factory=dict)
+    shifts: dict[str, Shift] = field(default_factory=dict)
     limits: FloorLimits = field(default_factory=lambda: FloorLimits(id="floor"))
     operators_by_team: dict[str, dict[str, None]] = field(default_factory=dict)
     derived: dict[Hashable, Any] = field(default_factory=dict, compare=False)
@@ -83,6 +85,7 @@ class ReferenceView:
             Branch.noun: self.branches,
             RerouteDuty.noun: self.reroute_duties,
             RerouteRule.noun: self.reroute_rules,
+            Shift.noun: self.shifts,
         }
 
 

@@ -21,6 +21,7 @@ from shared.contracts.reference import (
     ReferenceEntry,
     RerouteDuty,
     RerouteRule,
+    Shift,
     Team,
 )
 from shared.reference.rules import faults_by_key
@@ -35,6 +36,7 @@ NOUNS: Final[Mapping[str, type[ReferenceEntry]]] = {
     "limits": FloorLimits,
     "reroute_duties": RerouteDuty,
     "reroute_rules": RerouteRule,
+    "shifts": Shift,
 }
 """What a file's top-level keys stand for."""
 

@@ -18,12 +18,14 @@ from shared.contracts.reference import (
     ReferenceEntry,
     RerouteDuty,
     RerouteRule,
+    Shift,
     Team,
     TemplateField,
     Tier,
 )
 from shared.reference.board import ReferenceView
 from shared.reference.keys import LOCAL
+from shared.reference.shifts import planned_breaks, span
 from shared.reference.staffing import staffing_faults
 
 STEPS: Final = ("entry", "arbitration", "review", "authorisation", "inspection")
@@ -61,6 +63,8 @@ def _faults(row: ReferenceEntry, view: ReferenceView) -> Iterator[str]:
             yield from _duty(row, view)
         case RerouteRule():
             yield from _reroute_rule(row)
+        case Shift():
+            yield from _shift(row)
         case BusinessType():
             yield from _template(row, view)
             yield from staffing_faults(row, view)
@@ -78,6 +82,8 @@ def _operator(operator: Operator, view: ReferenceView) -> Iterator[str]:
         yield f"team {operator.team_id!r} is not defined; name one of {sorted(view.teams)}"
     if operator.branch_id is not None and operator.branch_id not in view.branches:
         yield f"branch {operator.branch_id!r} is not defined; define it or leave it out"
+    if operator.shift_id is not None and operator.shift_id not in view.shifts:
+        yield f"shift {operator.shift_id!r} is not defined; define it or name one of {sorted(view.shifts)}"
     provider = _provider_of(operator, view)
     for work_type in operator.work_types:
         business_type, _, step = work_type.partition("/")
@@ -142,6 +148,17 @@ def _reroute_rule(rule: RerouteRule) -> Iterator[str]:
         yield "anti_flap waits after a reroute is over; give wait_seconds above zero"
     if rule.form == "blocked_window" and rule.begins >= rule.ends:
         yield f"blocked_window begins before it ends; found {rule.begins} to {rule.ends}, split it at midnight if needed"
+
+
+def _shift(shift: Shift) -> Iterator[str]:
+    begins, ends = span(shift)
+    last = begins
+    for start, end in planned_breaks(shift):
+        if not last <= start < end <= ends:
+            yield "expected breaks one after the other within the shift; put them in order and inside"
+        last = end
+    for day in sorted(set(shift.closed_on) & set(shift.opened_on)):
+        yield f"{day} is both closed and opened; keep one"
 
 
 def _template(template: BusinessType, view: ReferenceView) -> Iterator[str]:

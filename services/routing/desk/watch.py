@@ -10,6 +10,7 @@ from typing import Any, Final
 from services.routing import eligibility
 from services.routing.desk.choice import SCAN_MAX
 from services.routing.desk.dealing import Dealing
+from services.routing.desk.expected import expected_capacity, quarter_of
 from services.routing.desk.obey import obedience
 from services.routing.desk.state import DeskItem, Queue, TeamDesk, instant, microseconds
 from services.routing.eligibility import Rulebook
@@ -177,6 +178,7 @@ def _given_up(dealing: Dealing, item: DeskItem, reason: UnplaceableReason) -> Wo
 def load_of(desk: TeamDesk, book: Rulebook, now: datetime) -> LoadSnapshot:
     """How full the desk is, who is there, how fast they are, and how soon a change of it will be told."""
     able = able_by_work_type(desk, book)
+    expected = tuple(expected_capacity(desk, book, now))
     return LoadSnapshot(
         team_id=desk.team_id,
         at=now,
@@ -198,6 +200,8 @@ def load_of(desk: TeamDesk, book: Rulebook, now: datetime) -> LoadSnapshot:
         present=tuple(desk.present),
         capacity=tuple(_capacity(desk, book, able)),
         tally=_told_tally(desk),
+        expected_from=quarter_of(now) if expected else None,
+        expected=expected,
     )
 
 

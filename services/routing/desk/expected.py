@@ -1,0 +1,79 @@
+"""What the shift calendar promises a desk: people by work type for each of the next hours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from services.routing import eligibility
+from services.routing.desk.state import TeamDesk
+from services.routing.eligibility import Rulebook
+from shared.contracts.reference import Operator
+from shared.contracts.routing import ExpectedCapacity
+from shared.reference.board import ReferenceView
+from shared.reference.shifts import presence
+
+HOURS: Final = 4
+QUARTER: Final = timedelta(minutes=15)
+
+ByHour = Sequence[float]
+
+
+def quarter_of(now: datetime) -> datetime:
+    """The quarter of an hour that `now` lies in; the expectation is the same all through it."""
+    return now.replace(minute=now.minute // 15 * 15, second=0, microsecond=0)
+
+
+def expected_capacity(desk: TeamDesk, book: Rulebook, now: datetime) -> Iterator[ExpectedCapacity]:
+    """The people of the team by work type and hour, and how fast they are. Nothing when nobody has a shift."""
+    team = _people(desk, book)
+    if not any(person.shift_id for person in team):
+        return
+    since = quarter_of(now)
+    coming = {person.id: _hours_of(person, desk, book.reference, since) for person in team}
+    for work_type, people in sorted(_by_work_type(team, coming).items()):
+        standard = book.reference.standard_seconds(work_type)
+        if standard is not None:
+            yield ExpectedCapacity(
+                work_type=work_type,
+                people_by_hour=tuple(round(sum(coming[name][hour] for name in people), 2) for hour in range(HOURS)),
+                learned_seconds=round(standard * desk.paces.mean(people, work_type), 1),
+            )
+
+
+def _people(desk: TeamDesk, book: Rulebook) -> list[Operator]:
+    """Who of the team may work at all."""
+    provider = book.provider_of(desk.team_id)
+    if provider is None:
+        return []
+    known = (book.member(desk.team_id, name) for name in book.reference.operators_by_team.get(desk.team_id, ()))
+    return [one for one in known if one is not None and not eligibility.suspended(one, provider, book.standing)]
+
+
+def _by_work_type(team: Sequence[Operator], coming: dict[str, ByHour]) -> dict[str, list[str]]:
+    able: dict[str, list[str]] = {}
+    for person in sorted(team, key=lambda one: one.id):
+        if any(coming[person.id]):
+            for work_type in person.work_types:
+                able.setdefault(work_type, []).append(person.id)
+    return able
+
+
+def _hours_of(person: Operator, desk: TeamDesk, reference: ReferenceView, since: datetime) -> ByHour:
+    if person.shift_id is None:
+        return (1.0 if person.id in desk.present else 0.0,) * HOURS
+    return _hours_of_shift(person.shift_id, reference, since)
+
+
+def _hours_of_shift(shift_id: str, reference: ReferenceView, since: datetime) -> ByHour:
+    """Worked out once a quarter; the board forgets it when the reference data changes."""
+    kept: tuple[datetime, ByHour] | None = reference.derived.get((__name__, shift_id))
+    if kept is not None and kept[0] == since:
+        return kept[1]
+    shift = reference.shifts.get(shift_id)
+    zone = ZoneInfo(reference.limits.time_zone)
+    hours: ByHour = (0.0,) * HOURS if shift is None else presence(shift, since, HOURS, zone)
+    reference.derived[__name__, shift_id] = (since, hours)
+    return hours
