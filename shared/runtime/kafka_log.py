@@ -21,6 +21,7 @@ BATCH_BYTES_MAX: Final = 512 * 1024
 REQUEST_MS: Final = 15_000
 STOP_SECONDS: Final = 2.0
 HELD_RECORDS: Final = 100  # after a smaller batch nothing is fetched ahead: what comes meanwhile comes in one piece
+JOIN_SECONDS: Final = 0.05  # between two looks at a client that is joining the group
 START_CHECKS_MAX: Final = 8
 START_CHECK_SECONDS: Final = 0.5
 PLACE_CHECKS_MAX: Final = 5
@@ -203,7 +204,8 @@ class KafkaReader:
         consumer, failure, self._failure = self._consumer, self._failure, None
         if failure is not None:
             raise failure
-        if consumer is None:
+        if consumer is None:  # it joins at the moment: whoever asks again and again must let it
+            await asyncio.sleep(max(wait_seconds, JOIN_SECONDS))
             return []
         consumer.resume(*consumer.paused())
         try:
