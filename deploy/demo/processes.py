@@ -73,6 +73,17 @@ class ServiceProcesses:
         except (URLError, OSError):
             return False
 
+    def owned(self, pid: int, processor: str) -> int:
+        """How many shards of a processor a process says it owns; 0 when it does not answer."""
+        service = self._running[pid][0]
+        try:
+            with urlopen(f"{self.urls(service)[pid]}/metrics", timeout=2) as page:  # noqa: S310 - our own address
+                lines = page.read().decode().splitlines()
+        except (URLError, OSError, KeyError):
+            return 0
+        sample = f'opsfloor_shard_owned{{processor="{service}/{processor}"}} '
+        return sum(round(float(line.removeprefix(sample))) for line in lines if line.startswith(sample))
+
     def wait_ready(self, pid: int) -> None:
         """Wait until it is ready. Errors: `NotReady` when it ended or took too long."""
         service, process = self._running[pid]

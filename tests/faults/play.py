@@ -7,7 +7,7 @@ import random
 import signal
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -21,13 +21,14 @@ NAMES: Final = ("intake", "audit-1", "audit-2", "routing-1", "routing-2", "vendo
 PAUSE_SECONDS: Final = 0.5  # of undisturbed work between two faults
 ZOMBIE_SECONDS: Final = 0.5  # that the new owner works before the frozen one wakes
 TAKE_OVER_SECONDS: Final = 30.0
+JOIN_SECONDS: Final = 60.0
 HEAL_SECONDS: Final = 60.0
 REST_SECONDS: Final = 300.0
 REFUSED: Final = "shards have another owner"
 
 
 class NotTakenOverError(AssertionError):
-    """A frozen process kept its shards. The message names them."""
+    """A frozen process kept its shards, or had none. The message names them."""
 
 
 @dataclass
@@ -52,6 +53,7 @@ async def kill_service(floor: Floor, name: str) -> None:
 async def freeze(floor: Floor, name: str) -> None:
     """SIGSTOP until its session has run out and another has claimed every shard, then SIGCONT: a true zombie."""
     processors = [processor for processor in PROCESSORS if processor.service == name.split("-")[0]]
+    await _in_every_group(floor, name, [processor.name for processor in processors])
     before = await floor.epochs(processors)
     floor.services.kill(floor.pids[name], signal.SIGSTOP)
     try:
@@ -63,6 +65,18 @@ async def freeze(floor: Floor, name: str) -> None:
         await asyncio.sleep(ZOMBIE_SECONDS)
     finally:
         floor.services.kill(floor.pids[name], signal.SIGCONT)
+
+
+async def _in_every_group(floor: Floor, name: str, processors: Sequence[str]) -> None:
+    """Wait until a process owns a shard of each processor: only what it owns can be taken over.
+
+    Holds:   after a fault before this one it may just be joining a group whose shards all have another owner.
+    """
+    end = time.monotonic() + JOIN_SECONDS
+    while apart := [p for p in processors if not await asyncio.to_thread(floor.services.owned, floor.pids[name], p)]:
+        if time.monotonic() > end:
+            raise NotTakenOverError(f"Expected {name} to own shards of {', '.join(apart)} before it is frozen")
+        await asyncio.sleep(0.2)
 
 
 async def restart_database(floor: Floor) -> None:
