@@ -39,7 +39,16 @@ KINDS: Final = (
     "redrive",
     "slow reader",
 )
+MET: Final = (
+    "routing.work-placed.v1",
+    "routing.work-assigned.v1",
+    "routing.assignment-taken.v1",
+    "routing.work-completed.v1",
+)
+MORNING_SUBMISSIONS: Final = 4
+MORNING_ROUNDS: Final = 6  # of undisturbed work: then there is work on desks and in hands for trouble to meet
 CHAOS_STEPS: Final = 700
+FAST_SHARE: Final = 0.05  # of the steps in trouble bring everything that a process has begun to its end
 REST_ROUNDS_MAX: Final = 1_500
 RESTING_RECORDS_MAX: Final = 500
 HIRE_ROUND: Final = 200  # what is still open by then waits for people who are not excluded
@@ -47,13 +56,14 @@ HIRE_ROUND: Final = 200  # what is still open by then waits for people who are n
 
 @dataclass
 class Outcome:
-    """What came of a run. Holds: `faults` counts what was done to it, by kind."""
+    """What came of a run. Holds: `faults` counts what was done to it, `met` what people had done by the end of it."""
 
     seed: int
     faults: Counter[str] = field(default_factory=Counter)
     findings: list[Finding] = field(default_factory=list)
     conservation: dict[str, int] = field(default_factory=dict)
     steps: int = 0
+    met: dict[str, int] = field(default_factory=dict)
 
     @property
     def command(self) -> str:
@@ -85,9 +95,11 @@ class Run:
             self.stage.spawn(service)
         self.world.everybody_signs_on()
         try:
+            self._morning()
             for _ in range(CHAOS_STEPS):
                 self._trouble()
                 self._move()
+            self._count_what_trouble_met()
             if self._bus_loses_a_record:
                 self._lose_a_record()
             self._rest()
@@ -98,11 +110,33 @@ class Run:
 
     # ---------------------------------------------------------------- moving
 
+    def _morning(self) -> None:
+        """Work before the trouble: some cases come as far as somebody's hands."""
+        for rounds in range(MORNING_ROUNDS):
+            if rounds < MORNING_SUBMISSIONS:
+                self.world.submit()
+            self._round()
+            self.world.work()
+
+    def _round(self) -> None:
+        """Every process does what there is for it to do, and two seconds go by."""
+        for process in list(self.stage.processes):
+            self.outcome.steps += process.complete()
+        self.stage.clock.move(2)
+
+    def _count_what_trouble_met(self) -> None:
+        counts = self._audit().counts
+        self.outcome.met = {kind: counts[kind] for kind in MET}
+
     def _move(self) -> None:
         """One coroutine of one process goes on to its next seam."""
         self.outcome.steps += 1
         candidates = [p for p in self.stage.processes if p is not self._slow] or self.stage.processes
-        self._advance(self._draw.choice(candidates))
+        process = self._draw.choice(candidates)
+        if self._draw.random() < FAST_SHARE:
+            self.outcome.steps += process.complete()
+        else:
+            self._advance(process)
 
     def _advance(self, process: Process) -> None:
         moves: list[tuple[str, Callable[[], Any] | None]] = [(name, None) for name in sorted(process.under_way)]
@@ -238,11 +272,9 @@ class Run:
         for service in SERVICES:
             self.stage.spawn(service)
         for rounds in range(REST_ROUNDS_MAX):
-            for process in list(self.stage.processes):
-                self.outcome.steps += process.complete()
+            self._round()
             self.world.work(diligent=True)
             self.world.book(diligent=True)
-            self.stage.clock.move(2)
             if rounds == HIRE_ROUND:
                 self.world.hire()
             if rounds % 40 == 0:

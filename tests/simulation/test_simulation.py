@@ -15,7 +15,7 @@ from services.routing.desk import dealing
 from services.routing.desk import guards as desk_guards
 from shared.runtime import memory_store, runner, shard
 from tests.simulation.__main__ import play_many
-from tests.simulation.run import KINDS, Outcome, Run, play, silence
+from tests.simulation.run import KINDS, MET, Outcome, Run, play, silence
 
 SEEDS = 500
 SEEDS_FOR_A_GUARD = 60
@@ -53,6 +53,14 @@ def test_every_kind_of_fault_has_happened(days: list[Outcome]) -> None:
     for day in days:
         struck.update(day.faults)
     assert [kind for kind in KINDS if not struck[kind]] == []
+
+
+def test_trouble_meets_work_on_desks_and_in_hands(days: list[Outcome]) -> None:
+    """Before the time of rest, items were placed, assigned, taken and completed: else desks would never meet a fault."""
+    met: Counter[str] = Counter()
+    for day in days:
+        met.update(day.met)
+    assert min(met[kind] for kind in MET) > len(days)
 
 
 def test_what_goes_in_comes_out(days: list[Outcome]) -> None:

@@ -12,6 +12,7 @@ from services.routing.desk.state import (
     Answer,
     DeskItem,
     DeskOperator,
+    Gone,
     Heed,
     ItemPhase,
     OperatorPhase,
@@ -115,12 +116,16 @@ def revoked(desk: TeamDesk, fact: AssignmentRevoked) -> None:
 
 
 def released(desk: TeamDesk, fact: WorkReleased) -> None:
-    _let_go(desk, desk.item(fact.work_item_id), fact.at)
+    item = desk.item(fact.work_item_id)
+    _let_go(desk, item, fact.at)
+    desk.put_gone(Gone(item.work_item_id, fact.at, item.placing))
     _changed(desk, fact.at)
 
 
 def withdrawn(desk: TeamDesk, fact: WorkWithdrawn) -> None:
-    _let_go(desk, desk.item(fact.work_item_id), fact.at)
+    item = desk.item(fact.work_item_id)
+    _let_go(desk, item, fact.at)
+    desk.put_gone(Gone(item.work_item_id, fact.at, item.placing))
     _changed(desk, fact.at)
 
 

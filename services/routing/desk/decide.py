@@ -37,10 +37,11 @@ Assigned = AcceptAssignment | DeclineAssignment | CompleteAssignment
 def take_in(desk: TeamDesk, event: WorkPlaced, situation: Situation) -> Facts:
     """Queue the item, and deal it out at once if somebody waits for it. What is finished here never comes back.
 
-    Holds:   placement may not have heard of a reroute yet; what one holds away from here goes back at once.
+    Holds:   what was given back comes again by a later placing only: an old one may be sent again by hand.
+             Placement may not have heard of a reroute yet; what one holds away from here goes back at once.
     """
     order = event.order
-    if desk.finished(order.work_item_id):
+    if desk.finished(order.work_item_id) or desk.gave_back(order.work_item_id, event.placing):
         return ()
     dealing = Dealing.of(desk, situation)
     dealing.facts.append(

@@ -24,6 +24,7 @@ COMMANDS_KEPT: Final = 32  # answers remembered per operator
 TOUCHED_KEPT: Final = timedelta(hours=4)  # how long the desk remembers who did what on a case
 HEEDED_KEPT: Final = 100  # reroutes whose moved items the desk still counts
 TOUCHED_MAX: Final = 100_000  # cases remembered; beyond it the oldest go first
+GONE_MAX: Final = 100_000  # items given back that are remembered, for as long as a case; beyond it the oldest go first
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
@@ -128,6 +129,15 @@ class Touch:
 
 
 @dataclass(frozen=True, slots=True)
+class Gone:
+    """An item that this desk gave back, and the placing that had brought it."""
+
+    work_item_id: str
+    at: datetime
+    placing: int
+
+
+@dataclass(frozen=True, slots=True)
 class Pulse:
     """When the desk last told its load, and since when that is out of date."""
 
@@ -155,7 +165,7 @@ class Tally:
     late: int = 0
 
 
-Row = DeskItem | DeskOperator | Answer | Touch | Pulse | Pace | Heed | Tally
+Row = DeskItem | DeskOperator | Answer | Touch | Gone | Pulse | Pace | Heed | Tally
 
 
 @dataclass(slots=True)
@@ -207,6 +217,7 @@ class TeamDesk:
         self.operators: Final[dict[str, DeskOperator]] = {}
         self.answers: Final[dict[str, dict[str, Answer]]] = {}
         self.touched: Final[dict[str, Touch]] = {}
+        self.gone: Final[dict[str, Gone]] = {}
         self.paces: Final = Paces()
         self.pulse = Pulse()
         self.heed = Heed()
@@ -216,6 +227,7 @@ class TeamDesk:
         self.ready: Final = SortedList()  # (ready since, operator id)
         self.leases: Final = SortedList()  # (lease until, operator id)
         self.touches: Final = SortedList()  # (touched at, case id)
+        self._departures: Final = SortedList()  # (gone at, work item id)
         self.present: Final = SortedList()  # operator ids
         self._finished: Final[set[str]] = set()  # work item ids of all touches
 
@@ -337,6 +349,29 @@ class TeamDesk:
         """The item has its one result, as far as the desk remembers."""
         return work_item_id in self._finished
 
+    # ------------------------------------------------------------ what left
+
+    def put_gone(self, gone: Gone) -> None:
+        """Remember what was given back; forget what is older than `TOUCHED_KEPT`, and the oldest beyond `GONE_MAX`."""
+        self._forget_gone(gone.work_item_id)
+        self.gone[gone.work_item_id] = gone
+        self._departures.add((microseconds(gone.at), gone.work_item_id))
+        self.dirty[f"gone/{gone.work_item_id}"] = gone
+        before = microseconds(gone.at - TOUCHED_KEPT)
+        while self._departures[0][0] < before or len(self._departures) > GONE_MAX:
+            self._forget_gone(self._departures[0][1])
+
+    def _forget_gone(self, work_item_id: str) -> None:
+        old = self.gone.pop(work_item_id, None)
+        if old is not None:
+            self._departures.remove((microseconds(old.at), work_item_id))
+            self.dirty[f"gone/{work_item_id}"] = None
+
+    def gave_back(self, work_item_id: str, placing: int) -> bool:
+        """What this placing brought has left again, as far as the desk remembers: only a later one brings it back."""
+        gone = self.gone.get(work_item_id)
+        return gone is not None and placing <= gone.placing
+
     # ------------------------------------------------------------------- paces
 
     def put_pace(self, pace: Pace) -> None:
@@ -364,7 +399,7 @@ class TeamDesk:
     def contents(self) -> tuple[object, ...]:
         """Everything that makes two desks equal."""
         people = self.operators, self.answers, self.paces.by_person
-        return self.team_id, self.items, *people, self.touched, self.pulse, self.heed, self.tally
+        return self.team_id, self.items, *people, self.touched, self.gone, self.pulse, self.heed, self.tally
 
 
 def microseconds(instant: datetime) -> int:

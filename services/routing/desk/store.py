@@ -9,13 +9,14 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from services.routing.desk.learning import Pace
-from services.routing.desk.state import Answer, DeskItem, DeskOperator, Heed, Pulse, Row, Tally, TeamDesk, Touch
+from services.routing.desk.state import Answer, DeskItem, DeskOperator, Gone, Heed, Pulse, Row, Tally, TeamDesk, Touch
 from shared.runtime.errors import InvariantError
 
 ITEM: Final = TypeAdapter(DeskItem)
 OPERATOR: Final = TypeAdapter(DeskOperator)
 ANSWER: Final = TypeAdapter(Answer)
 TOUCH: Final = TypeAdapter(Touch)
+GONE: Final = TypeAdapter(Gone)
 PULSE: Final = TypeAdapter(Pulse)
 PACE: Final = TypeAdapter(Pace)
 HEED: Final = TypeAdapter(Heed)
@@ -26,6 +27,7 @@ FORMS: Final[Mapping[type[Row], TypeAdapter[Any]]] = {
     DeskOperator: OPERATOR,
     Answer: ANSWER,
     Touch: TOUCH,
+    Gone: GONE,
     Pulse: PULSE,
     Pace: PACE,
     Heed: HEED,
@@ -55,6 +57,8 @@ class DeskTable:
                 answers.append(ANSWER.validate_json(body))
             elif noun == "touched":
                 desk.put_touch(TOUCH.validate_json(body))
+            elif noun == "gone":
+                desk.put_gone(GONE.validate_json(body))
             elif noun == "pace":
                 desk.put_pace(PACE.validate_json(body))
             elif noun == "desk":

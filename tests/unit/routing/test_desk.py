@@ -36,6 +36,7 @@ from shared.contracts.routing import (
     WorkAssigned,
     WorkCompleted,
     WorkPlaced,
+    WorkQueued,
     WorkRecalled,
     WorkReleased,
     WorkWithdrawn,
@@ -266,6 +267,18 @@ def test_a_finished_item_never_comes_back() -> None:
     d.place(order("a"))
     d.completes("ann", "a")
     assert d.place(order("a")) == ()
+
+
+def test_what_was_given_back_comes_again_only_by_a_later_placing() -> None:
+    """The old placing, sent again by hand, brings nothing back: the item may be at another desk by now."""
+    d = Desk()
+    d.on("ann")
+    d.place(order("a"))
+    d.wait(20)
+    d.says(SignOff, "ann")
+    assert any(isinstance(f, WorkReleased) for f in d.wait(30))
+    assert d.place(order("a")) == ()
+    assert [type(f) for f in d.place(order("a"), placing=2)] == [WorkQueued]
 
 
 # ---------------------------------------------------------------- refusals
