@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
-from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
 
 from deploy.local.children import dies_with_owner
 
@@ -73,13 +73,22 @@ class ServiceProcesses:
         except (URLError, OSError):
             return False
 
-    def owned(self, pid: int, processor: str) -> int:
-        """How many shards of a processor a process says it owns; 0 when it does not answer."""
+    def owned(self, pid: int, processor: str, token: str) -> int:
+        """How many shards of a processor a process says it owns; 0 when it does not answer.
+
+        Errors:  `HTTPError` when the token may not read metrics.
+        """
         service = self._running[pid][0]
+        url = self.urls(service).get(pid)
+        if url is None:
+            return 0
+        asked = Request(f"{url}/metrics", headers={"Authorization": f"Bearer {token}"})  # noqa: S310 - our own address
         try:
-            with urlopen(f"{self.urls(service)[pid]}/metrics", timeout=2) as page:  # noqa: S310 - our own address
+            with urlopen(asked, timeout=2) as page:  # noqa: S310 - our own address
                 lines = page.read().decode().splitlines()
-        except (URLError, OSError, KeyError):
+        except HTTPError:
+            raise
+        except (URLError, OSError):
             return 0
         sample = f'opsfloor_shard_owned{{processor="{service}/{processor}"}} '
         return sum(round(float(line.removeprefix(sample))) for line in lines if line.startswith(sample))

@@ -22,7 +22,7 @@ from services.routing.placement.processor import placement
 from services.vendor.supervision.processor import supervision
 from shared.contracts.reference import FloorLimits
 from shared.contracts.registry import TOPICS
-from shared.http.tokens import ensure_key_pair
+from shared.http.tokens import Issuer, ensure_key_pair
 from shared.images import ImageStore
 from shared.runtime.clock import RealClock
 from shared.runtime.headers import source_of
@@ -110,7 +110,8 @@ class Floor:
 
     async def open(self) -> None:
         """Topics, reference data with short leases, every service ready, everybody at the desk."""
-        ensure_key_pair(self.home / "keys")
+        private, _ = ensure_key_pair(self.home / "keys")
+        self._token = Issuer(private).issue("faults", "on_call")
         await ImageStore.in_folder(self.home / "images").put(image())
         await ensure_topics(self.addresses.kafka, PARTITIONS)
         leases = {
@@ -296,6 +297,10 @@ class Floor:
         return topics
 
     # ------------------------------------------------------------------ what is looked at from outside
+
+    def owned(self, name: str, processor: str) -> int:
+        """How many shards of a processor a process of the floor says it owns."""
+        return self.services.owned(self.pids[name], processor, self._token)
 
     async def epochs(self, processors: Iterable[Processor]) -> dict[tuple[str, int], int]:
         """How often each shard of these processors was claimed: by processor's name and shard."""

@@ -15,13 +15,16 @@ from typing import Final
 import asyncpg
 
 from deploy.demo.auditor import Finding
+from shared.runtime.runner import RECLAIM_SECONDS
 from tests.faults.floor import PROCESSORS, Floor
+from tests.simulation.stage import PARTITIONS
 
 NAMES: Final = ("intake", "audit-1", "audit-2", "routing-1", "routing-2", "vendor")
 PAUSE_SECONDS: Final = 0.5  # of undisturbed work between two faults
 ZOMBIE_SECONDS: Final = 0.5  # that the new owner works before the frozen one wakes
 TAKE_OVER_SECONDS: Final = 30.0
 JOIN_SECONDS: Final = 60.0
+CALM_SECONDS: Final = RECLAIM_SECONDS + 1.0  # then nobody claims a shard again that the group has given to another
 HEAL_SECONDS: Final = 60.0
 REST_SECONDS: Final = 300.0
 REFUSED: Final = "shards have another owner"
@@ -68,14 +71,21 @@ async def freeze(floor: Floor, name: str) -> None:
 
 
 async def _in_every_group(floor: Floor, name: str, processors: Sequence[str]) -> None:
-    """Wait until a process owns a shard of each processor: only what it owns can be taken over.
+    """Wait until a process has owned a shard of each processor for a while, and no other process says it owns it too.
 
-    Holds:   after a fault before this one it may just be joining a group whose shards all have another owner.
+    Holds:   only what it owns can be taken over. After a fault it may just be joining a group whose shards all have
+             another owner, or believe for a moment that a shard is its own which the group has given away.
     """
-    end = time.monotonic() + JOIN_SECONDS
-    while apart := [p for p in processors if not await asyncio.to_thread(floor.services.owned, floor.pids[name], p)]:
+    calm = end = time.monotonic()
+    end += JOIN_SECONDS
+    peers = [peer for peer in floor.pids if peer.split("-")[0] == name.split("-")[0]]
+    while time.monotonic() - calm < CALM_SECONDS:
+        owned = {p: {n: await asyncio.to_thread(floor.owned, n, p) for n in peers} for p in processors}
+        unclear = {p: by for p, by in owned.items() if not by[name] or sum(by.values()) != PARTITIONS}
+        if unclear:
+            calm = time.monotonic()
         if time.monotonic() > end:
-            raise NotTakenOverError(f"Expected {name} to own shards of {', '.join(apart)} before it is frozen")
+            raise NotTakenOverError(f"Expected {name} to own shards of every processor before it is frozen: {unclear}")
         await asyncio.sleep(0.2)
 
 

@@ -236,24 +236,38 @@ class Run:
 
     def _lose_a_record(self) -> None:
         """The bus forgets one committed record before its reader saw it: what lanes are there to notice."""
-        unread: list[tuple[str, int]] = []
-        while not unread:
+        while (place := self._only_copy_unread()) is None:
             self.world.submit()
             self._move()
-            taken = self.stage.database.parts["controls"].next_offsets
-            unread = [
-                ("intake.case.v1", number)
-                for number in range(self.stage.log.count)
-                if len(self.stage.log.records[("intake.case.v1", number)])
-                > taken.get((number, "intake.case.v1"), 0) + 1
-            ]
-        records = self.stage.log.records[unread[0]]
-        start = self.stage.database.parts["controls"].next_offsets.get((unread[0][1], "intake.case.v1"), 0)
-        lost = records[start]
-        records[start] = Record(lost.topic, lost.partition, lost.offset, b"", b"{}", (("ce_type", b"no.such.kind"),), 0)
+        number, offset = place
+        records = self.stage.log.records[("intake.case.v1", number)]
+        lost = records[offset]
+        records[offset] = Record(
+            lost.topic, lost.partition, lost.offset, b"", b"{}", (("ce_type", b"no.such.kind"),), 0
+        )
         for process in self.stage.owners("audit"):
             self.stage.kill(process)
         self.stage.spawn("audit")
+
+    def _only_copy_unread(self) -> tuple[int, int] | None:
+        """Partition and offset of a fact for controls that will not come again, with a later one behind it."""
+        taken = self.stage.database.parts["controls"].next_offsets
+        to_come_again = {
+            (b"/%s/%d" % (name.encode(), lane[0]), b"%020d" % sequence)
+            for name, part in self.stage.database.parts.items()
+            for lane, sequence in part.outbox
+        }
+        for number in range(self.stage.log.count):
+            records = self.stage.log.records[("intake.case.v1", number)]
+            facts = [_fact_of(record) for record in records]
+            for offset in range(taken.get((number, "intake.case.v1"), 0), len(records)):
+                source, sequence = facts[offset]
+                alone = facts.count(facts[offset]) == 1 and not any(
+                    source.endswith(tail) and sequence == again for tail, again in to_come_again
+                )
+                if sequence and alone and any(s == source and n > sequence for s, n in facts[offset + 1 :]):
+                    return number, offset
+        return None
 
     def _slow_down(self) -> bool:
         self._slow = None if self._slow else self._draw.choice(self.stage.processes)
@@ -383,6 +397,12 @@ class Run:
                     folded = {p: json.loads(b) for p, b in processor.table.write(state).items() if b is not None}
                     if folded != stored.get(key, {}):
                         yield Finding("replay", f"{processor.name} {key}: {_difference(folded, stored.get(key, {}))}")
+
+
+def _fact_of(record: Record) -> tuple[bytes, bytes]:
+    """Which fact a record carries: its writing shard and its sequence; empty for what no shard wrote."""
+    headers = dict(record.headers)
+    return headers.get("ce_source", b""), headers.get("sequence", b"")
 
 
 def _in_order(decided: Sequence[bytes], published: Sequence[bytes]) -> bool:
