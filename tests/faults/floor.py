@@ -54,6 +54,7 @@ LEASE_SECONDS: Final = 4.0
 SUBMISSIONS_MAX: Final = 20_000
 TURN_SECONDS: Final = 0.1
 TURNS_PER_SUBMISSION: Final = 2
+RECRUIT_SECONDS: Final = 12.0
 STILL_SECONDS: Final = 45.0  # no submission has come to its end for so long: no more will
 READ_UP_SECONDS: Final = 30.0
 
@@ -213,17 +214,22 @@ class Floor:
     async def rest(self, seconds: float) -> dict[str, int]:
         """No more submissions; wait until every one has its end.
 
-        Holds:   it waits so many seconds at most, and no longer when nothing has ended for `STILL_SECONDS`.
+        Holds:   it waits so many seconds at most, and no longer when nothing has ended for `STILL_SECONDS`. Operators
+                 err so often here that in a long run everybody who may do some work is suspended, as it should be: when
+                 nothing has ended for a while, new people come.
         """
         self._loaded = False
         self.world.hire()
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
-        still_since, opened = loop.time(), -1
+        still_since, recruited, opened, waves = loop.time(), loop.time(), -1, 0
         while True:
             held = self.audit().conservation()
             if held["open"] != opened:
                 still_since, opened = loop.time(), held["open"]
+            if loop.time() > recruited + RECRUIT_SECONDS and loop.time() > still_since + RECRUIT_SECONDS:
+                waves, recruited = waves + 1, loop.time()
+                self.world.recruit(waves)
             at_rest = opened == 0 and not self.mirror.log.outgoing
             if at_rest or loop.time() > min(end, still_since + STILL_SECONDS):
                 await asyncio.sleep(1.0)

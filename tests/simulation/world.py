@@ -160,6 +160,17 @@ class World:
                 self.publish(entry, f"reference/{entry.key}")
         self.everybody_signs_on()
 
+    def recruit(self, wave: int) -> None:
+        """New people in the place of everybody: whoever has been suspended meanwhile has somebody to follow them."""
+        recruits = [
+            entry.model_copy(update={"id": f"{entry.id}-{wave}"}) for entry in bank() if isinstance(entry, Operator)
+        ]
+        for entry in recruits:
+            self._team_by_operator[entry.id] = entry.team_id
+            self.publish(entry, f"reference/{entry.key}")
+        self._staff += tuple(entry.id for entry in recruits)
+        self.everybody_signs_on()
+
     def leave(self) -> None:
         """An operator signs off, whatever is in hand."""
         self._command(routing.SignOff, self._draw.choice(PEOPLE))
