@@ -6,7 +6,20 @@ import logging
 
 import typer
 
-from opsfloor import cases, dead_letters, replay, reroute, run, simulate, stack, staffing, status, submit, tokens
+from opsfloor import (
+    cases,
+    dead_letters,
+    doctor,
+    replay,
+    reroute,
+    run,
+    simulate,
+    stack,
+    staffing,
+    status,
+    submit,
+    tokens,
+)
 from opsfloor.answers import Remedied, complain
 from shared.runtime.errors import ContractError, InvariantError, TransientError
 
@@ -32,6 +45,7 @@ app.command("case")(cases.case)
 app.command("item")(cases.item)
 app.command("status")(status.status)
 app.command("staffing")(staffing.staffing)
+app.command("doctor")(doctor.doctor)
 app.command("token")(tokens.token)
 app.command("replay")(replay.replay)
 

@@ -56,11 +56,11 @@ def list_parked(
 @app.command("show")
 def show(parked_id: Annotated[str, typer.Argument(help="from `opsfloor dlq list`")], json: Json = False) -> None:
     """One parked record, whole: headers and raw bytes as text where they are text."""
-    record = _one(asyncio.run(_read(None))[0], parked_id)
+    record = one(asyncio.run(_read(None))[0], parked_id)
     answer = record.model_dump(mode="json") | {
-        "raw_key": _readable(record.raw_key),
-        "raw_value": _readable(record.raw_value),
-        "raw_headers": {name: _readable(value) for name, value in record.raw_headers},
+        "raw_key": readable(record.raw_key),
+        "raw_value": readable(record.raw_value),
+        "raw_headers": {name: readable(value) for name, value in record.raw_headers},
     }
     if json:
         as_json(answer)
@@ -77,7 +77,7 @@ def redrive(
 ) -> None:
     """Send parked records to their topic again; readers take each at most once, by its business key."""
     parked, redriven = asyncio.run(_read(None))
-    records = [_one(parked, parked_id) for parked_id in parked_ids]
+    records = [one(parked, parked_id) for parked_id in parked_ids]
     for record in records:
         for earlier in redriven.get(record.parked_id, []):
             err.print(f"[yellow]![/] {record.parked_id} was sent again by {earlier.actor}: {earlier.reason}")
@@ -87,13 +87,15 @@ def redrive(
     out.print(f"[green]✓[/] sent {len(records)} record(s) again, recorded as {actor}: {reason}")
 
 
-def _one(parked: dict[str, RecordParked], parked_id: str) -> RecordParked:
+def one(parked: dict[str, RecordParked], parked_id: str) -> RecordParked:
+    """The parked record of that id. Errors: `Remedied` when there is none."""
     if parked_id not in parked:
         raise Remedied(f"Expected a parked record {parked_id}, found none", "`opsfloor dlq list` shows the ids")
     return parked[parked_id]
 
 
-def _readable(encoded: str) -> str:
+def readable(encoded: str) -> str:
+    """Base64 as text, where it is text; else its length and its beginning in hexadecimal digits."""
     raw = base64.b64decode(encoded)
     try:
         return raw.decode()

@@ -26,11 +26,11 @@ def submit(
     business_type: Annotated[str, typer.Option("--type", help="business type, as in the reference data")],
     amount: Annotated[int | None, typer.Option(help="declared amount in minor units (cents)")] = None,
     currency: Annotated[str, typer.Option(help="ISO 4217")] = "CNY",
-    urgent: Annotated[bool, typer.Option("--urgent")] = False,
+    urgent: Annotated[bool, typer.Option("--urgent", help="due sooner: by the urgent level of its business type")] = False,
     submission_id: Annotated[
         str | None, typer.Option(help="your own id; the same id and content is the same case")
     ] = None,
-    json: Annotated[bool, typer.Option("--json")] = False,
+    json: Annotated[bool, typer.Option("--json", help="one JSON document instead of a sentence")] = False,
 ) -> None:
     """Store the images, sign the submission with the branch's key, publish it."""
     identity = submission_id or f"{branch}-{uuid.uuid4()}"

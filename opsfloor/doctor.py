@@ -1,0 +1,236 @@
+"""`opsfloor doctor`: everything that a service needs, looked at once, each trouble with its remedy."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import asyncpg
+import jwt
+import typer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError
+from aiokafka.protocol.admin import ApiVersionRequest
+
+from opsfloor import floor
+from opsfloor.answers import as_json, table
+from shared.http.keys import KeyPairError
+from shared.http.tokens import ensure_key_pair
+from shared.images import ImageStore
+from shared.runtime.errors import TransientError
+from shared.runtime.settings import Settings
+from shared.runtime.topics import wanted
+
+JOIN_GROUP: Final = 11
+JOIN_GROUP_MIN: Final = 5  # static membership, Kafka 2.3: a restart within the session keeps its shards
+CLOCK_SECONDS_MAX: Final = 1.0
+DISK_BYTES_MIN: Final = 1_000_000_000
+DISK_SHARE_MIN: Final = 0.05
+TOKEN_DAYS_MIN: Final = 7
+PATIENCE_SECONDS: Final = 10.0
+NOBODYS_IMAGE: Final = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one look has found. Holds: a finding that is not well has a remedy."""
+
+    what: str
+    well: bool
+    found: str
+    remedy: str = ""
+
+
+def doctor(json: Annotated[bool, typer.Option("--json", help="one JSON document")] = False) -> None:
+    """Look at everything that a service needs; exits with 1 when something is not well."""
+    findings = asyncio.run(examine(floor.settings()))
+    if json:
+        as_json([asdict(finding) for finding in findings])
+    else:
+        rows = [("✓" if each.well else "✗", each.what, each.found, each.remedy) for each in findings]
+        table("Does the floor have what it needs?", ("", "what", "found", "remedy"), rows)
+    if not all(finding.well for finding in findings):
+        raise typer.Exit(1)
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Every look, one after the other. One that cannot be made is a finding, not a failure."""
+    looks: Sequence[tuple[str, Callable[[Settings], Awaitable[list[Finding]]]]] = (
+        ("broker", _broker),
+        ("topics", _topics),
+        ("database", _database),
+        ("object store", _images),
+        ("disk", _disk),
+        ("keys", _keys),
+    )
+    return [finding for what, look in looks for finding in await _patiently(what, look, settings)]
+
+
+async def _patiently(
+    what: str, look: Callable[[Settings], Awaitable[list[Finding]]], settings: Settings
+) -> list[Finding]:
+    remedy = "`opsfloor stack status` tells whether broker and database are up; else the addresses OPSFLOOR_…"
+    try:
+        return await asyncio.wait_for(look(settings), PATIENCE_SECONDS)
+    except TimeoutError:
+        return [Finding(what, False, f"no answer within {PATIENCE_SECONDS:.0f} s", remedy)]
+    except (KafkaError, TransientError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        return [Finding(what, False, f"{type(error).__name__}: {error}", remedy)]
+
+
+# ------------------------------------------------------------------------- bus
+
+
+async def _broker(settings: Settings) -> list[Finding]:
+    client = AIOKafkaClient(bootstrap_servers=settings.kafka, request_timeout_ms=5_000)
+    try:
+        await client.bootstrap()
+        answer = await client.send(client.get_random_node(), ApiVersionRequest())
+        return [version_finding({key: most for key, _, most in answer.api_versions})]
+    finally:
+        await client.close()
+
+
+def version_finding(most_by_call: Mapping[int, int]) -> Finding:
+    """Whether the broker is new enough, by the versions of its calls."""
+    found = most_by_call.get(JOIN_GROUP, 0)
+    if found < JOIN_GROUP_MIN:
+        return Finding(
+            "broker", False, f"joins groups by version {found} only", "use Apache Kafka 2.3 or newer; 4.x is tested"
+        )
+    return Finding("broker", True, "answers, and knows static membership")
+
+
+async def _topics(settings: Settings) -> list[Finding]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka, request_timeout_ms=5_000)
+    try:
+        await admin.start()
+        there = await admin.list_topics()
+        names = [each.name for each in wanted(1) if each.name in there]
+        counts = (
+            {each["topic"]: len(each["partitions"]) for each in await admin.describe_topics(names)} if names else {}
+        )
+        return [topics_finding(counts)]
+    finally:
+        await admin.close()
+
+
+def topics_finding(partitions_by_topic: Mapping[str, int]) -> Finding:
+    """Whether all topics are there with the same number of partitions, without which no shard can own its key."""
+    missing = [each.name for each in wanted(1) if each.name not in partitions_by_topic]
+    if missing:
+        return Finding("topics", False, f"missing: {', '.join(missing[:5])} ({len(missing)})", "`opsfloor reference`")
+    counts = set(partitions_by_topic.values())
+    if len(counts) > 1:
+        odd = sorted(f"{name}: {count}" for name, count in partitions_by_topic.items() if count != max(counts))
+        return Finding(
+            "topics", False, f"unequal partitions: {', '.join(odd[:5])}", "docs/operations.md, «More partitions»"
+        )
+    return Finding("topics", True, f"{len(partitions_by_topic)} with {counts.pop()} partitions each")
+
+
+# -------------------------------------------------------------------- database
+
+
+async def _database(settings: Settings) -> list[Finding]:
+    connection = await asyncpg.connect(settings.database_url, timeout=5)
+    try:
+        before = time.time()
+        theirs: datetime = await connection.fetchval("SELECT clock_timestamp()")
+        after = time.time()
+        steps = {service: await _steps(connection, service) for service in floor.SERVICES}
+    finally:
+        await connection.close()
+    return [
+        Finding("database", True, "answers"),
+        clock_finding(theirs, before, after),
+        *(schema_finding(service, done, known_steps()) for service, done in steps.items()),
+    ]
+
+
+async def _steps(connection: asyncpg.Connection[Any], schema: str) -> frozenset[str] | None:
+    if await connection.fetchval("SELECT to_regclass($1)", f"{schema}.migration") is None:
+        return None
+    rows = await connection.fetch(f"SELECT name FROM {schema}.migration")  # noqa: S608 - one of our own four names
+    return frozenset(row["name"] for row in rows)
+
+
+def known_steps() -> frozenset[str]:
+    """The migrations that this code brings."""
+    folder = files("shared.runtime").joinpath("migrations")
+    return frozenset(step.name for step in folder.iterdir() if step.name.endswith(".sql"))
+
+
+def clock_finding(theirs: datetime, before: float, after: float) -> Finding:
+    """Whether the database's clock agrees with ours, give or take the way there. Units: seconds of the Unix epoch."""
+    at = theirs.timestamp()
+    difference = max(before - at, at - after, 0.0)
+    found = f"differs from the database's by {difference:.1f} s"
+    if difference > CLOCK_SECONDS_MAX:
+        return Finding("clock", False, found, "let the time service (chrony, ntpd) run on every machine")
+    return Finding("clock", True, found)
+
+
+def schema_finding(service: str, done: frozenset[str] | None, known: frozenset[str]) -> Finding:
+    """Whether the schema is of this code's release, or of an older one that the service will bring up itself."""
+    what = f"schema {service}"
+    if done is None:
+        return Finding(what, True, "not made yet; the service makes it when it starts")
+    if done - known:
+        newer = ", ".join(sorted(done - known))
+        return Finding(what, False, f"newer than this code: {newer}", "run the release that knows it; never go back")
+    todo = len(known - done)
+    return Finding(what, True, f"{todo} steps to take when the service starts" if todo else "of this release")
+
+
+# --------------------------------------------------------------------- machine
+
+
+async def _images(settings: Settings) -> list[Finding]:
+    await ImageStore.from_url(settings.images_url).get(NOBODYS_IMAGE)
+    return [Finding("object store", True, f"answers at {settings.images_url}")]
+
+
+async def _disk(settings: Settings) -> list[Finding]:
+    home = settings.home.absolute()
+    home.mkdir(parents=True, exist_ok=True)
+    usage = shutil.disk_usage(home)
+    return [disk_finding(home, usage.free, usage.total)]
+
+
+def disk_finding(home: Path, free: int, total: int) -> Finding:
+    """Whether there is room for logs and local images."""
+    found = f"{free / 1e9:.1f} GB free at {home}"
+    if free < DISK_BYTES_MIN or free < DISK_SHARE_MIN * total:
+        return Finding("disk", False, found, "make room, or set OPSFLOOR_HOME to a larger disk")
+    return Finding("disk", True, found)
+
+
+async def _keys(settings: Settings) -> list[Finding]:
+    try:
+        ensure_key_pair(settings.home / "keys")
+    except KeyPairError as error:
+        return [Finding("keys", False, str(error), "mend what it names; tokens signed with a lost key are void")]
+    token = settings.home / "prometheus" / "secrets" / "scrape-token"
+    found = [Finding("keys", True, "the key pair is there, readable by its owner alone")]
+    return [*found, token_finding(token.read_text(), datetime.now(UTC))] if token.exists() else found
+
+
+def token_finding(token: str, now: datetime) -> Finding:
+    """Whether the token of Prometheus still holds for some time."""
+    renew = "`opsfloor stack up --with-metrics` writes a new one, or `opsfloor token prometheus --role service`"
+    try:
+        claims = jwt.decode(token.strip(), options={"verify_signature": False})
+        left = datetime.fromtimestamp(claims["exp"], UTC) - now
+    except (jwt.InvalidTokenError, KeyError) as error:
+        return Finding("scrape token", False, f"unreadable: {error}", renew)
+    found = f"holds for {left.days} days" if left.days >= 0 else "is void"
+    return Finding("scrape token", left.days >= TOKEN_DAYS_MIN, found, "" if left.days >= TOKEN_DAYS_MIN else renew)

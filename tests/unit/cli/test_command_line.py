@@ -1,0 +1,95 @@
+"""The command line as its users meet it: it teaches, and a failure names its remedy."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from opsfloor.cli import app, main
+
+NOWHERE = {"OPSFLOOR_KAFKA": "127.0.0.1:1", "OPSFLOOR_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
+
+
+def commands(command: Any, name: str = "opsfloor") -> Iterator[tuple[str, Any]]:
+    """Every command with its whole name, groups included. Typer brings a click of its own that it does not name."""
+    yield name, command
+    for own, under in getattr(command, "commands", {}).items():
+        yield from commands(under, f"{name} {own}")
+
+
+ALL = dict(commands(typer.main.get_command(app)))
+
+
+def test_the_whole_command_line_is_looked_at() -> None:
+    """Groups and what is in them."""
+    assert {"opsfloor run", "opsfloor dlq redrive", "opsfloor reroute approve"} <= set(ALL)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_command_says_what_it_does_and_what_it_takes(name: str) -> None:
+    """`--help` teaches: a sentence for the command, and words for each of its options."""
+    assert ALL[name].help
+    assert [o.name for o in ALL[name].params if o.param_type_name == "option" and not o.help] == []
+
+
+def run(monkeypatch: pytest.MonkeyPatch, home: Path, *words: str) -> int:
+    """Run the command line as the shell does, on a machine where nothing runs; its exit status."""
+    monkeypatch.setenv("OPSFLOOR_HOME", str(home))
+    monkeypatch.setattr(sys, "argv", ["opsfloor", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0)
+
+
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        (("status",), "opsfloor stack up"),
+        (("case", "c-1"), "opsfloor run"),
+        (("item", "w-1"), "opsfloor run"),
+        (("dlq", "list"), "opsfloor stack up"),
+        (("submit", __file__, "--branch", "branch-01", "--type", "transfer"), "opsfloor stack up"),
+        (("reroute", "list"), "opsfloor run"),
+        (("run", "kitchen"), "opsfloor run --help"),
+    ],
+    ids=lambda words: " ".join(words[:2]) if isinstance(words, tuple) else "",
+)
+def test_without_a_floor_the_remedy_is_told(
+    words: tuple[str, ...],
+    remedy: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Nothing runs: one sentence says so, a second one what to do, and no stack of calls is shown."""
+    for name in NOWHERE:
+        monkeypatch.delenv(name, raising=False)
+    assert run(monkeypatch, tmp_path, *words) == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert "Remedy:" in told
+    assert remedy in told
+    assert "Traceback" not in told
+
+
+def test_a_broker_that_is_away_is_told_with_its_remedy(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The address is set and nobody answers there."""
+    for name, value in NOWHERE.items():
+        monkeypatch.setenv(name, value)
+    assert run(monkeypatch, tmp_path, "dlq", "list") == 1
+    assert "opsfloor stack status" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("words", [("dlq", "redrive", "p-1"), ("token",), ("nonsense",)])
+def test_a_mistyped_command_is_refused_with_its_usage(
+    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit status 2 and the usage: nothing is begun."""
+    assert run(monkeypatch, tmp_path, *words) == 2
+    assert "Usage:" in capsys.readouterr().err

@@ -1,0 +1,72 @@
+"""Parked records: shown as text where they are text, and sent again as they were, but from outside."""
+
+from __future__ import annotations
+
+import base64
+from datetime import UTC, datetime
+
+import pytest
+
+from opsfloor.answers import Remedied
+from opsfloor.dead_letters import again, one, readable
+from shared.contracts.ops import RecordParked
+
+BODY = b'{"kind":"branch.submitted.v1"'
+
+
+def text(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()
+
+
+PARKED = RecordParked(
+    parked_id="p-1",
+    processor="intake/reception",
+    origin_topic="branch.submission.v1",
+    origin_partition=3,
+    origin_offset=17,
+    raw_key=text(b"s-1"),
+    raw_value=text(BODY),
+    raw_headers=(
+        ("ce_type", text(b"branch.submitted.v1")),
+        ("ce_id", text(b"e-1")),
+        ("ce_source", text(b"/branch/branch-01")),
+        ("sequence", text(b"00000000000000000042")),
+        ("correlationid", text(b"s-1")),
+    ),
+    reason="Expected a JSON document, found its first half",
+    at=datetime(2026, 3, 2, 9, tzinfo=UTC),
+)
+
+
+def test_a_record_is_sent_again_as_it_was_but_from_outside() -> None:
+    """Key, body and headers are its own; without its place on a lane no reader takes it for a gap or a duplicate."""
+    sent = again(PARKED)
+    headers = dict(sent.headers)
+    assert (sent.key, sent.value) == (b"s-1", BODY)
+    assert headers["ce_type"] == b"branch.submitted.v1"
+    assert headers["correlationid"] == b"s-1"
+    assert "sequence" not in headers
+    assert headers["ce_source"] == b"/opsfloor/redrive"
+    assert len(headers) == len(sent.headers)
+
+
+def test_the_same_record_sent_twice_carries_the_same_identity() -> None:
+    """Whoever redrives again, in doubt, sends the same event."""
+    assert dict(again(PARKED).headers)["ce_id"] == dict(again(PARKED).headers)["ce_id"] == b"redrive/p-1"
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [(b"", ""), ("Ünïcode".encode(), "Ünïcode"), (b"\xff\xfe\x00", "3 bytes: fffe00")],
+)
+def test_bytes_are_shown_as_text_where_they_are_text(raw: bytes, shown: str) -> None:
+    """A reader of the list needs to see what was sent."""
+    assert readable(text(raw)) == shown
+
+
+def test_an_unknown_record_is_refused_with_where_to_look() -> None:
+    """Nothing is sent for an id that nobody parked."""
+    assert one({"p-1": PARKED}, "p-1") is PARKED
+    with pytest.raises(Remedied, match="p-2") as refused:
+        one({"p-1": PARKED}, "p-2")
+    assert "dlq list" in refused.value.remedy

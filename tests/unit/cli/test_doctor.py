@@ -1,0 +1,78 @@
+"""The doctor's judgements: each trouble is found, and has a remedy."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from opsfloor.cli import app
+from opsfloor.doctor import (
+    JOIN_GROUP,
+    Finding,
+    clock_finding,
+    disk_finding,
+    known_steps,
+    schema_finding,
+    token_finding,
+    topics_finding,
+    version_finding,
+)
+from shared.http.tokens import Issuer, ensure_key_pair
+from shared.runtime.topics import wanted
+
+ALL = {each.name: 8 for each in wanted(8)}
+NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
+HOME = Path("/floor")
+
+
+@pytest.mark.parametrize(
+    ("finding", "well"),
+    [
+        (version_finding({JOIN_GROUP: 9}), True),
+        (version_finding({JOIN_GROUP: 4}), False),
+        (topics_finding(ALL), True),
+        (topics_finding(dict.fromkeys(list(ALL)[1:], 8)), False),
+        (topics_finding({**ALL, "routing.load.v1": 4}), False),
+        (clock_finding(NOW, NOW.timestamp() - 0.2, NOW.timestamp() + 0.1), True),
+        (clock_finding(NOW, NOW.timestamp() + 3, NOW.timestamp() + 3.1), False),
+        (clock_finding(NOW, NOW.timestamp() - 3, NOW.timestamp() - 2.9), False),
+        (schema_finding("audit", None, known_steps()), True),
+        (schema_finding("audit", known_steps(), known_steps()), True),
+        (schema_finding("audit", frozenset(), known_steps()), True),
+        (schema_finding("audit", known_steps() | {"9999_pre_later.sql"}, known_steps()), False),
+        (disk_finding(HOME, 50_000_000_000, 100_000_000_000), True),
+        (disk_finding(HOME, 900_000_000, 1_000_000_000), False),
+        (disk_finding(HOME, 40_000_000_000, 1_000_000_000_000), False),
+        (token_finding("no token", NOW), False),
+    ],
+)
+def test_what_is_not_well_has_a_remedy(finding: Finding, well: bool) -> None:
+    """Every look tells well from not well, and what is not well says what to do."""
+    assert finding.well is well
+    assert bool(finding.remedy) is not well
+
+
+def test_a_token_about_to_end_is_told(tmp_path: Path) -> None:
+    """Prometheus goes blind when its token ends: a week before, the doctor says so."""
+    private, _ = ensure_key_pair(tmp_path)
+    token = Issuer(private).issue(subject="prometheus", role="service", seconds=10 * 86_400)
+    now = datetime.now(UTC)
+    assert token_finding(token, now).well
+    assert not token_finding(token, now + timedelta(days=5)).well
+    assert token_finding(token, now + timedelta(days=12)).found == "is void"
+
+
+def test_a_floor_without_anything_is_told_line_by_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither broker nor database: the doctor goes on looking, names both, and exits with 1."""
+    monkeypatch.setenv("OPSFLOOR_HOME", str(tmp_path))
+    monkeypatch.setenv("OPSFLOOR_KAFKA", "127.0.0.1:1")
+    monkeypatch.setenv("OPSFLOOR_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    done = CliRunner().invoke(app, ["doctor", "--json"])
+    found = {finding["what"]: finding for finding in json.loads(done.stdout)}
+    assert done.exit_code == 1
+    assert not any(found[what]["well"] for what in ("broker", "topics", "database"))
+    assert all(found[what]["well"] for what in ("object store", "disk", "keys"))
