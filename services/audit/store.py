@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,22 +13,12 @@ import orjson
 from pydantic import TypeAdapter
 
 from services.audit.controls.state import Case
-from shared.runtime.errors import TransientError
-from shared.runtime.postgres_store import AWAY
+from shared.runtime.reads import NamedReads
 
 JOURNAL_MAX: Final = 5_000  # facts read of one case; a long one has some two hundred
-READ_SECONDS_MAX: Final = 5.0
+STATEMENTS: Final = Path(__file__).with_name("store.sql")
 
-_NAME: Final = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _CASE: Final = TypeAdapter(Case)
-
-
-def _named_statements(text: str) -> Mapping[str, str]:
-    pieces = _NAME.split(text)[1:]
-    return dict(zip(pieces[::2], (piece.strip() for piece in pieces[1::2]), strict=True))
-
-
-SQL: Final = _named_statements((Path(__file__).parent / "store.sql").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +47,12 @@ class PostgresCaseReads:
     """`CaseReads` over audit's own tables."""
 
     def __init__(self, pool: asyncpg.Pool[Any]) -> None:
-        self._pool: Final = pool
+        self._reads: Final = NamedReads(pool, STATEMENTS)
 
     async def case(self, case_id: str) -> Case | None:
-        rows = await self._rows("case", case_id)
+        rows = await self._reads.rows("case", case_id)
         return _CASE.validate_json(rows[0]["body"]) if rows else None
 
     async def journal(self, case_id: str) -> Sequence[JournalEntry]:
-        rows = await self._rows("journal", case_id, JOURNAL_MAX)
+        rows = await self._reads.rows("journal", case_id, JOURNAL_MAX)
         return [JournalEntry(row["n"], row["at"], row["kind"], orjson.loads(row["body"]), row["cause"]) for row in rows]
-
-    async def _rows(self, statement: str, *arguments: object) -> Sequence[asyncpg.Record]:
-        try:
-            return await self._pool.fetch(SQL[statement], *arguments, timeout=READ_SECONDS_MAX)
-        except AWAY as error:
-            raise TransientError(f"Expected the database to answer, found {type(error).__name__}: {error}") from error

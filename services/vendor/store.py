@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -11,18 +9,10 @@ import asyncpg
 from pydantic import TypeAdapter
 
 from services.vendor.supervision.state import Score
+from shared.runtime.reads import NamedReads
 
-_NAME: Final = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _SCORE: Final = TypeAdapter(Score)
-
-
-def named_statements(text: str) -> Mapping[str, str]:
-    """The statements of a file, by the name in the comment above each."""
-    pieces = _NAME.split(text)[1:]
-    return dict(zip(pieces[::2], (piece.strip() for piece in pieces[1::2]), strict=True))
-
-
-SQL: Final = named_statements((Path(__file__).parent / "store.sql").read_text(encoding="utf-8"))
+STATEMENTS: Final = Path(__file__).with_name("store.sql")
 
 
 class Scores(Protocol):
@@ -39,16 +29,16 @@ class Scores(Protocol):
 class PostgresScores:
     """Scores from the supervision processor's table.
 
-    Errors:  asyncpg's when the database is away.
+    Errors:  `TransientError` when the database is away.
     """
 
     def __init__(self, pool: asyncpg.Pool[Any]) -> None:
-        self._pool: Final = pool
+        self._reads: Final = NamedReads(pool, STATEMENTS)
 
     async def score(self, subject: str, subject_id: str) -> Score | None:
-        body = await self._pool.fetchval(SQL["subject"], f"{subject}:{subject_id}")
-        return None if body is None else _SCORE.validate_json(body)
+        rows = await self._reads.rows("subject", f"{subject}:{subject_id}")
+        return _SCORE.validate_json(rows[0]["body"]) if rows else None
 
     async def providers(self, after: str, count_max: int) -> list[Score]:
-        rows = await self._pool.fetch(SQL["subjects_of_a_kind"], "provider:%", f"provider:{after}", count_max)
+        rows = await self._reads.rows("subjects_of_a_kind", "provider:%", f"provider:{after}", count_max)
         return [_SCORE.validate_json(row["body"]) for row in rows]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -15,44 +14,34 @@ from services.routing.emergency.store import ANSWER
 from shared.contracts.message import Message
 from shared.contracts.registry import CONTRACTS
 from shared.contracts.reroute import RerouteOrder
-from shared.runtime.errors import TransientError
-from shared.runtime.postgres_store import AWAY
+from shared.runtime.reads import NamedReads
 
-READ_SECONDS_MAX: Final = 5.0
-_NAME: Final = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
-_PIECES: Final = _NAME.split((Path(__file__).parent / "reads.sql").read_text(encoding="utf-8"))[1:]
-SQL: Final[Mapping[str, str]] = dict(zip(_PIECES[::2], (piece.strip() for piece in _PIECES[1::2]), strict=True))
+STATEMENTS: Final = Path(__file__).with_name("reads.sql")
 
 
 class PostgresBookReads:
     """`BookReads` over routing's own tables."""
 
     def __init__(self, pool: asyncpg.Pool[Any]) -> None:
-        self._pool: Final = pool
+        self._reads: Final = NamedReads(pool, STATEMENTS)
 
     async def orders(self) -> Sequence[RerouteOrder]:
-        found = [RerouteOrder.model_validate_json(row["body"]) for row in await self._rows("orders")]
+        found = [RerouteOrder.model_validate_json(row["body"]) for row in await self._reads.rows("orders")]
         return sorted(found, key=lambda order: (order.proposed_at, order.reroute_id))
 
     async def order(self, reroute_id: str) -> RerouteOrder | None:
-        rows = await self._rows("part", f"order/{reroute_id}")
+        rows = await self._reads.rows("part", f"order/{reroute_id}")
         return RerouteOrder.model_validate_json(rows[0]["body"]) if rows else None
 
     async def answer(self, command_id: str) -> Answer | None:
-        rows = await self._rows("part", f"answer/{command_id}")
+        rows = await self._reads.rows("part", f"answer/{command_id}")
         return ANSWER.validate_json(rows[0]["body"]) if rows else None
 
     async def history(self, reroute_id: str) -> Sequence[Message]:
-        rows = await self._rows("history", reroute_id)
+        rows = await self._reads.rows("history", reroute_id)
         return [CONTRACTS[row["kind"]].model_validate_json(row["body"]) for row in rows]
 
     async def moved(self, reroute_id: str) -> Mapping[str, int]:
-        heeds = {row["key"]: HEED.validate_json(row["body"]) for row in await self._rows("moved")}
+        heeds = {row["key"]: HEED.validate_json(row["body"]) for row in await self._reads.rows("moved")}
         counts = {team_id: heed.moved_by_reroute.get(reroute_id, 0) for team_id, heed in heeds.items()}
         return {team_id: count for team_id, count in counts.items() if count}
-
-    async def _rows(self, statement: str, *values: object) -> list[asyncpg.Record]:
-        try:
-            return await self._pool.fetch(SQL[statement], *values, timeout=READ_SECONDS_MAX)
-        except AWAY as error:
-            raise TransientError(f"Expected the database to answer {statement}: {error}") from error

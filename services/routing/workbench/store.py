@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -14,30 +12,19 @@ from services.routing.desk.state import COMMANDS_KEPT, Answer, DeskItem, DeskOpe
 from services.routing.desk.store import ANSWER, ITEM, OPERATOR, DeskTable
 from services.routing.placement.state import PlacedItem
 from services.routing.workbench.reads import DeskNow
-from shared.runtime.errors import TransientError
-from shared.runtime.postgres_store import AWAY
+from shared.runtime.reads import NamedReads
 
 PLACEMENT: Final = "placement"
 PLACED: Final = TypeAdapter(PlacedItem)
-READ_SECONDS_MAX: Final = 5.0
-
-_NAME: Final = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+STATEMENTS: Final = Path(__file__).with_name("store.sql")
 _R = TypeVar("_R")
-
-
-def _named_statements(text: str) -> Mapping[str, str]:
-    pieces = _NAME.split(text)[1:]
-    return dict(zip(pieces[::2], (piece.strip() for piece in pieces[1::2]), strict=True))
-
-
-SQL: Final = _named_statements((Path(__file__).parent / "store.sql").read_text(encoding="utf-8"))
 
 
 class PostgresDeskReads:
     """`DeskReads` over routing's own tables."""
 
     def __init__(self, pool: asyncpg.Pool[Any]) -> None:
-        self._pool: Final = pool
+        self._reads: Final = NamedReads(pool, STATEMENTS)
 
     async def operator(self, team_id: str, operator_id: str) -> DeskOperator | None:
         return await self._one(DeskTable.name, team_id, f"operator/{operator_id}", OPERATOR)
@@ -47,12 +34,12 @@ class PostgresDeskReads:
 
     async def answer(self, team_id: str, operator_id: str, command_id: str) -> Answer | None:
         parts = [f"command/{operator_id}/{slot}" for slot in range(COMMANDS_KEPT)]
-        rows = await self._rows("parts", DeskTable.name, team_id, parts)
+        rows = await self._reads.rows("parts", DeskTable.name, team_id, parts)
         answers = (ANSWER.validate_json(row["body"]) for row in rows)
         return next((answer for answer in answers if answer.command_id == command_id), None)
 
     async def desk(self, team_id: str) -> DeskNow:
-        rows = await self._rows("everyone_and_everything", DeskTable.name, team_id)
+        rows = await self._reads.rows("everyone_and_everything", DeskTable.name, team_id)
         body_by_part: dict[str, bytes] = {row["part"]: row["body"] for row in rows}
         items = (ITEM.validate_json(body) for part, body in body_by_part.items() if part.startswith("item/"))
         people = (OPERATOR.validate_json(body) for part, body in body_by_part.items() if part.startswith("operator/"))
@@ -65,11 +52,5 @@ class PostgresDeskReads:
         return await self._one(PLACEMENT, work_item_id, "", PLACED)
 
     async def _one(self, table: str, key: str, part: str, form: TypeAdapter[_R]) -> _R | None:
-        rows = await self._rows("part", table, key, part)
+        rows = await self._reads.rows("part", table, key, part)
         return form.validate_json(rows[0]["body"]) if rows else None
-
-    async def _rows(self, statement: str, *values: object) -> list[asyncpg.Record]:
-        try:
-            return await self._pool.fetch(SQL[statement], *values, timeout=READ_SECONDS_MAX)
-        except AWAY as error:
-            raise TransientError(f"Expected the database to answer {statement}: {error}") from error

@@ -9,8 +9,9 @@ import pytest
 from fastapi import FastAPI
 
 from services.vendor.api import scorecard_router
-from services.vendor.store import SQL, named_statements
+from services.vendor.store import STATEMENTS
 from services.vendor.supervision.state import Judged, Score
+from shared.runtime.reads import named_statements
 from tests.unit.vendor.vendor_floor import NOW
 
 
@@ -78,7 +79,7 @@ async def test_providers_are_listed_by_id_a_page_at_a_time(client: httpx.AsyncCl
 
 def test_statements_have_the_names_above_them() -> None:
     """The SQL file is the only place with statements, each under its name."""
-    assert set(SQL) == {"subject", "subjects_of_a_kind"}
+    assert set(named_statements(STATEMENTS.read_text())) == {"subject", "subjects_of_a_kind"}
     assert named_statements("-- name: one\nSELECT 1;\n-- name: two\nSELECT 2;") == {
         "one": "SELECT 1;",
         "two": "SELECT 2;",

@@ -1,0 +1,42 @@
+"""Reading a service's own tables by named statements, for its HTTP faces."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+
+from shared.runtime.errors import TransientError
+from shared.runtime.postgres_store import AWAY
+
+READ_SECONDS_MAX: Final = 5.0
+_NAME: Final = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+
+
+def named_statements(text: str) -> Mapping[str, str]:
+    """The statements of a file, by the name in the comment above each."""
+    pieces = _NAME.split(text)[1:]
+    return dict(zip(pieces[::2], (piece.strip() for piece in pieces[1::2]), strict=True))
+
+
+class NamedReads:
+    """The statements of one file over one pool.
+
+    Errors:  `TransientError` when the database is away, or takes longer than `READ_SECONDS_MAX`.
+    """
+
+    def __init__(self, pool: asyncpg.Pool[Any], statements: Path) -> None:
+        self._pool: Final = pool
+        self._sql: Final = named_statements(statements.read_text(encoding="utf-8"))
+
+    async def rows(self, statement: str, *values: object) -> list[asyncpg.Record]:
+        """All rows that a statement of the file finds."""
+        try:
+            return await self._pool.fetch(self._sql[statement], *values, timeout=READ_SECONDS_MAX)
+        except AWAY as error:
+            raise TransientError(
+                f"Expected the database to answer {statement}, found {type(error).__name__}: {error}"
+            ) from error

@@ -1,0 +1,139 @@
+"""The HTTP faces read in PostgreSQL what the processors wrote there: as the fakes of their own tests say it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+
+import asyncpg
+import pytest
+
+from services.audit.controls.processor import controls
+from services.audit.store import PostgresCaseReads
+from services.routing.desk.processor import desk
+from services.routing.placement.processor import placement
+from services.routing.placement.state import PlacedItem
+from services.routing.workbench.store import PostgresDeskReads
+from services.vendor.store import PostgresScores
+from services.vendor.supervision.processor import supervision
+from services.vendor.supervision.state import Score
+from shared.runtime.errors import TransientError
+from shared.runtime.postgres_store import PostgresStore, migrate
+from shared.runtime.processor import Processor
+from shared.runtime.store import JournalRow
+from tests.support.store_suite import claimed
+from tests.unit.audit.floor_of_cases import CASE, with_amount
+from tests.unit.workbench.window import Window
+
+Rows = Mapping[str, bytes | None]
+
+
+@pytest.fixture
+async def pool(fresh_database: str) -> AsyncIterator[asyncpg.Pool]:
+    """Connections to a database with every service's schema."""
+    async with asyncpg.create_pool(fresh_database, min_size=1, max_size=4) as pool:
+        for schema in ("audit", "routing", "vendor"):
+            await migrate(pool, schema)
+        yield pool
+
+
+async def kept(pool: asyncpg.Pool, processor: Processor, rows: Mapping[str, Rows], *journal: JournalRow) -> None:
+    """Commit rows, by key and part, as the processor's runner does."""
+    store = PostgresStore(pool, processor.service, processor.name, processor.table.name)
+    batch = await claimed(store, 0)
+    batch.rows = {(0, key, part): body for key, parts in rows.items() for part, body in parts.items()}
+    batch.journal = list(journal)
+    await store.commit(batch)
+
+
+async def test_the_workbench_reads_the_desks_rows(pool: asyncpg.Pool) -> None:
+    """Operator, item in hand, answers to commands, the whole desk and the placing are what the desk and placement wrote."""
+    window = Window()
+    await window.in_hand("anna")
+    await window.client("ben").post("/sign-on")
+    desks = window.desks
+    await kept(pool, desk(), {"north": desks.rows("north")})
+    table = placement().table
+    await kept(pool, placement(), {key: table.write(item) for key, item in desks.placed_items.items()})
+    reads = PostgresDeskReads(pool)
+
+    found = await reads.operator("north", "anna")
+    assert found is not None
+    assert found == await desks.operator("north", "anna")
+    item = await reads.item("north", "item-1")
+    assert item is not None
+    assert (item, item.operator_id) == (await desks.item("north", "item-1"), "anna")
+    whole = await reads.desk("north")
+    assert set(whole.operators) == {"anna", "ben"}
+    assert whole == await desks.desk("north")
+    placed = await reads.placed("item-1")
+    assert isinstance(placed, PlacedItem)
+    assert placed == desks.placed_items["item-1"]
+
+
+async def test_the_workbench_finds_answers_by_their_command(pool: asyncpg.Pool) -> None:
+    """Whoever asks again after a lost answer gets the answer of that very command, and nobody else's."""
+    window = Window()
+    await window.in_hand("anna")
+    await kept(pool, desk(), {"north": window.desks.rows("north")})
+    reads = PostgresDeskReads(pool)
+    answers = list(window.desks.by_team["north"].state.answers["anna"].values())
+    assert len(answers) == 2  # signed on, accepted
+    for answer in answers:
+        assert await reads.answer("north", "anna", answer.command_id) == answer
+        assert await reads.answer("north", "ben", answer.command_id) is None
+
+
+async def test_what_nobody_wrote_is_not_there(pool: asyncpg.Pool) -> None:
+    """An unknown name is an answer, not an error."""
+    reads = PostgresDeskReads(pool)
+    assert await reads.operator("north", "anna") is None
+    assert await reads.item("north", "item-1") is None
+    assert await reads.answer("north", "anna", "c-1") is None
+    assert await reads.placed("item-1") is None
+    assert not (await reads.desk("north")).items
+    assert await PostgresCaseReads(pool).case(CASE) is None
+    assert await PostgresCaseReads(pool).journal(CASE) == []
+    assert await PostgresScores(pool).score("operator", "anna") is None
+
+
+async def test_a_case_and_its_journal_are_read_whole_and_in_order(pool: asyncpg.Pool) -> None:
+    """The auditor sees every fact of the case, first to last, with what it was decided on."""
+    run = with_amount("60,000.00")
+    journal = [
+        JournalRow(0, CASE, n, run.now, fact.kind_name(), fact.model_dump_json().encode(), f"cause-{n}")
+        for n, fact in enumerate(run.facts, 1)
+    ]
+    assert len(journal) > 10  # so that an order by text would be wrong
+    await kept(pool, controls(), {CASE: controls().table.write(run.case)}, *reversed(journal))
+    reads = PostgresCaseReads(pool)
+    assert await reads.case(CASE) == run.case
+    told = await reads.journal(CASE)
+    assert [entry.number for entry in told] == list(range(1, len(journal) + 1))
+    assert [entry.kind for entry in told] == [fact.kind_name() for fact in run.facts]
+    assert told[0].cause == "cause-1"
+
+
+async def test_providers_are_paged_by_id(pool: asyncpg.Pool) -> None:
+    """Pages follow on each other without a hole, and people are not among the providers."""
+    names = ("bank", "keyers", "keyers-2", "swift")
+    scores = [Score("provider", name) for name in names] + [Score("operator", "anna")]
+    table = supervision().table
+    await kept(pool, supervision(), {f"{s.subject}:{s.subject_id}": table.write(s) for s in scores})
+    reads = PostgresScores(pool)
+    assert await reads.score("provider", "swift") == Score("provider", "swift")
+    first = await reads.providers("", 2)
+    second = await reads.providers(first[-1].subject_id, 9)
+    assert sorted(score.subject_id for score in (*first, *second)) == list(names)
+    assert len(first) == 2
+
+
+async def test_a_database_that_is_away_is_told_as_passing(fresh_database: str) -> None:
+    """The faces answer 503 for it, and a client tries again."""
+    async with asyncpg.create_pool(fresh_database, min_size=1, max_size=1) as pool:
+        reads = (PostgresDeskReads(pool), PostgresCaseReads(pool), PostgresScores(pool))
+    with pytest.raises(TransientError):
+        await reads[0].operator("north", "anna")
+    with pytest.raises(TransientError):
+        await reads[1].case(CASE)
+    with pytest.raises(TransientError):
+        await reads[2].score("provider", "bank")
