@@ -11,7 +11,9 @@ from typing import Final
 
 import structlog
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.http.problems import Problem, problem_response
 
 GRACE_SECONDS: Final = 3
 HEAD_BYTES_MAX: Final = 16_384
@@ -33,7 +35,7 @@ class HttpServer:
         self._port: Final = port
         self._server: Final = _QuietServer(
             uvicorn.Config(
-                app,
+                _LastAnswers(app, self._closing),
                 lifespan="off",
                 log_config=None,
                 access_log=False,
@@ -46,6 +48,9 @@ class HttpServer:
             )
         )
         self._serving: asyncio.Task[None] | None = None
+
+    def _closing(self) -> bool:
+        return self._server.should_exit
 
     async def start(self) -> int:
         """Listen. Returns the bound port, which port 0 leaves to the system. Errors: `PortTakenError`."""
@@ -87,6 +92,32 @@ async def serve(app: ASGIApp, host: str, port: int, bound: Callable[[str], None]
         if bound is not None:
             bound(f"http://{f'[{host}]' if ':' in host else host}:{bound_port}")
         await server.wait()
+
+
+class _LastAnswers:
+    """Answers 503 to who still waits, as in a long poll, when a server that stops gives up their request."""
+
+    def __init__(self, app: ASGIApp, closing: Callable[[], bool]) -> None:
+        self._app: Final = app
+        self._closing: Final = closing
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def noting(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        except asyncio.CancelledError:
+            if begun or not self._closing():
+                raise
+            problem = Problem(
+                503, "stopping", "This process stops; ask again, another one answers", {"Retry-After": "1"}
+            )
+            await problem_response(problem, scope["path"])(scope, receive, send)
 
 
 class _QuietServer(uvicorn.Server):
