@@ -25,8 +25,9 @@ from deploy.local.stack import jars_folder
 from tests.conftest import open_folder
 
 OWNER = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests that run in the background inherit that it is ignored
 from deploy.local import Stack
 Stack(Path(sys.argv[1]), owned=True).up()
 print("up", flush=True)
