@@ -26,7 +26,9 @@ def submit(
     business_type: Annotated[str, typer.Option("--type", help="business type, as in the reference data")],
     amount: Annotated[int | None, typer.Option(help="declared amount in minor units (cents)")] = None,
     currency: Annotated[str, typer.Option(help="ISO 4217")] = "CNY",
-    urgent: Annotated[bool, typer.Option("--urgent", help="due sooner: by the urgent level of its business type")] = False,
+    urgent: Annotated[
+        bool, typer.Option("--urgent", help="due sooner: by the urgent level of its business type")
+    ] = False,
     submission_id: Annotated[
         str | None, typer.Option(help="your own id; the same id and content is the same case")
     ] = None,
