@@ -14,7 +14,7 @@ from services.audit.api import case_id_of, case_router
 from services.audit.controls.metrics import ANSWERS_REFUSED, measure
 from services.audit.controls.processor import controls
 from services.audit.controls.state import Case, Phase, apply, empty
-from services.audit.store import SQL, JournalEntry
+from services.audit.store import STATEMENTS, JournalEntry
 from services.audit.timeline import _SAYINGS, sentence
 from services.audit.wiring import names_in
 from shared.contracts.audit import CASE as CASE_TOPIC
@@ -23,6 +23,7 @@ from shared.contracts.message import Message, Topic
 from shared.contracts.registry import CONTRACTS
 from shared.contracts.work import ArbitrationRuling, AuthorisationVerdict, ReviewVerdict
 from shared.http.problems import install_problems
+from shared.runtime.reads import named_statements
 from tests.unit.audit.floor_of_cases import CaseRun, confirmed, failed, opened, reference, run_in, started, with_amount
 
 NAMES = {"op-north1": "Chen Wei"}
@@ -222,5 +223,5 @@ def test_a_refused_answer_is_counted() -> None:
 
 def test_the_statements_are_named() -> None:
     """Every statement that the reads use stands in the file."""
-    assert set(SQL) == {"case", "journal"}
+    assert set(named_statements(STATEMENTS.read_text())) == {"case", "journal"}
     assert isinstance(started().now, datetime)
