@@ -61,16 +61,18 @@ class Board:
         held = self.auditor.conservation()
         ended = held["posted"] + held["closed"] + held["rejected"]
         rate = sum(self.rates) / max(1, len(self.rates))
-        head = Table.grid(padding=(0, 3))
+        head = Table.grid(padding=(0, 3))  # two rows: a screen of 80 columns shows them whole
         head.add_row(
             f"[bold]{now.astimezone(ZONE):%H:%M}[/] banking time",
             f"submitted [bold]{held['submitted']:,}[/]",
-            f"posted [bold green]{held['posted']:,}[/]",
-            f"closed {held['closed']}",
-            f"rejected {held['rejected']}",
-            f"open [bold]{held['open']}[/]",
+            f"open [bold]{held['open']:,}[/]",
             f"on time [bold]{self._on_time():.1%}[/]",
+        )
+        head.add_row(
             f"{rate:.1f} cases/s",
+            f"posted [bold green]{held['posted']:,}[/]",
+            f"closed {held['closed']:,}",
+            f"rejected {held['rejected']:,}",
         )
         teams = Table("team", "present", "in hand", "waiting", "", box=None, padding=(0, 2))
         for team, load in sorted(self.loads.items()):
