@@ -21,10 +21,10 @@ from tests.bench.records import PARTITIONS
 FLUSH_EVERY: Final = 1_000
 
 
-def build(kafka: str, count: int, ended: list[float]) -> faust.App:
+def build(kafka: str, group: str, count: int, ended: list[float]) -> faust.App:
     """A plain Faust app: the agent remembers each settled item in its table and tells it on."""
     app = faust.App(
-        "bench-faust",
+        group,
         broker=f"kafka://{kafka}",
         store="memory://",
         topic_partitions=PARTITIONS,
@@ -62,9 +62,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kafka", required=True)
     parser.add_argument("--count", type=int, required=True)
+    parser.add_argument("--group", required=True, help="its id; what it has committed says where to begin")
     told = parser.parse_args()
     ended: list[float] = []
-    app = build(told.kafka, told.count, ended)
+    app = build(told.kafka, told.group, told.count, ended)
     worker = faust.Worker(app, loglevel="WARN")
     worker.execute_from_commandline()
     return 0

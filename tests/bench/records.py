@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from shared.contracts.audit import WorkSettled
@@ -33,6 +35,29 @@ async def ensure_bench_topics(bootstrap: str) -> None:
         await settle(admin, names)
     finally:
         await admin.close()
+
+
+async def settled_ends(bootstrap: str) -> Mapping[int, int]:
+    """Where the settled items end now, by partition."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
+    await consumer.start()
+    try:
+        ends = await consumer.end_offsets([TopicPartition(SETTLED.name, number) for number in range(PARTITIONS)])
+        return {place.partition: end for place, end in ends.items()}
+    finally:
+        await consumer.stop()
+
+
+async def begin_at(bootstrap: str, group: str, starts: Mapping[int, int]) -> None:
+    """Let a new consumer group begin to read the settled items there."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=group, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        offsets = {TopicPartition(SETTLED.name, number): start for number, start in starts.items()}
+        consumer.assign(list(offsets))
+        await consumer.commit(offsets)
+    finally:
+        await consumer.stop()
 
 
 @dataclass
