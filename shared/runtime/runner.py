@@ -31,7 +31,7 @@ BLIND_SECONDS: Final = (
 )
 GATHER_RECORDS: Final = 100  # after a smaller batch …
 GATHER_SECONDS_MIN: Final = 0.004  # … let records gather: fewer transactions and requests for a little latency,
-GATHER_SECONDS_MAX: Final = 0.04
+GATHER_SECONDS_MAX: Final = 0.01
 GATHER_FACTOR: Final = 2.0  # and twice as long as the batch took, so that a busy machine makes larger batches
 RECLAIM_SECONDS: Final = 2.0  # a shard lost to another owner is claimed again if the group still says it is ours
 
