@@ -156,11 +156,15 @@ class Run:
             self.world.sign_on()
         elif draw < 0.335:
             self.world.leave()
-        elif draw < 0.36:
+        elif draw < 0.34:
+            self.world.pause_or_resume()
+        elif draw < 0.345:
+            self.world.pick()
+        elif draw < 0.37:
             self.stage.clock.move(self._draw.choice((1, 5, 30)))
-        elif draw < 0.43:
+        elif draw < 0.44:
             self._fault(self._draw.choice(KINDS))
-        elif draw < 0.45:
+        elif draw < 0.46:
             self.world.control_room.command()
 
     # ---------------------------------------------------------------- faults

@@ -146,9 +146,10 @@ class World:
         self._command(routing.SignOn, operator)
 
     def everybody_signs_on(self) -> None:
-        """The whole shift."""
+        """The whole shift, and nobody pauses any more."""
         for operator in self._staff:
             self.sign_on(operator)
+            self._command(routing.Resume, operator)
 
     def hire(self) -> None:
         """The rest of the bank's people come to work: what nobody was allowed to do must now be placed by itself."""
@@ -174,6 +175,21 @@ class World:
     def leave(self) -> None:
         """An operator signs off, whatever is in hand."""
         self._command(routing.SignOff, self._draw.choice(PEOPLE))
+
+    def pause_or_resume(self) -> None:
+        """An operator goes to lunch, whatever is in hand, or comes back."""
+        operator = self._draw.choice(PEOPLE)
+        if self._draw.random() < 0.4:
+            self._command(routing.Pause, operator, reason="lunch")
+        else:
+            self._command(routing.Resume, operator)
+
+    def pick(self) -> None:
+        """Somebody wants a certain item, whether it waits at their desk or not, and whether they may or not."""
+        if self._orders:
+            wanted = self._draw.choice(sorted(self._orders))
+            operator = self._draw.choice(PEOPLE)
+            self._command(routing.PickWork, operator, work_item_id=wanted, reason="asked for", picked_by=operator)
 
     def _command(self, contract: type[routing.Command], operator: str, **more: object) -> None:
         self._commands += 1
