@@ -25,6 +25,7 @@ from shared.runtime.kafka_log import KafkaLog
 from shared.runtime.topics import ensure_topics
 
 PARTITIONS_DEFAULT = 8
+LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
 def run_service(
@@ -35,6 +36,10 @@ def run_service(
     """Run one service in the foreground until Ctrl-C; run more of the same to share its shards."""
     if service not in floor.SERVICES:
         raise Remedied(f"Expected one of {', '.join(floor.SERVICES)}, found {service!r}", "`opsfloor run --help`")
+    if log_level not in LOG_LEVELS:
+        raise Remedied(
+            f"Expected one of {', '.join(LOG_LEVELS)} as the log level, found {log_level!r}", "name one of them"
+        )
     settings = floor.settings(http_port=port, log_level=log_level)
     ensure_key_pair(settings.home / "keys")
     configure_logging(settings.log_level)

@@ -7,17 +7,15 @@ from typing import Annotated
 import typer
 
 from opsfloor import floor
-from opsfloor.answers import out
-from shared.http.tokens import Issuer, ensure_key_pair
+from opsfloor.answers import Remedied, out
+from shared.http.tokens import LIFETIME_SECONDS_MAX, ROLES, Issuer, ensure_key_pair
 
 
 def token(
     subject: Annotated[str, typer.Argument(help="who: an operator id, or your name")],
     role: Annotated[
         str,
-        typer.Option(
-            help="operator, team_leader, auditor, vendor_manager, on_call, proposer, approver, viewer, service"
-        ),
+        typer.Option(help=", ".join(sorted(ROLES))),
     ],
     team: Annotated[str | None, typer.Option(help="an operator's team")] = None,
     provider: Annotated[str | None, typer.Option(help="an operator's provider")] = None,
@@ -25,7 +23,12 @@ def token(
 ) -> None:
     """Print a bearer token signed with this machine's key pair (made when there is none)."""
     private, _ = ensure_key_pair(floor.home() / "keys")
-    out.print(
-        Issuer(private).issue(subject=subject, role=role, team_id=team, provider_id=provider, seconds=hours * 3600),
-        soft_wrap=True,
-    )
+    try:
+        made = Issuer(private).issue(
+            subject=subject, role=role, team_id=team, provider_id=provider, seconds=hours * 3600
+        )
+    except ValueError as error:
+        hours_max = LIFETIME_SECONDS_MAX / 3600
+        remedy = f"name somebody, a role of `opsfloor token --help`, and more than 0 and at most {hours_max:.0f} hours"
+        raise Remedied(str(error), remedy) from error
+    out.print(made, soft_wrap=True)

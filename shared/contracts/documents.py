@@ -101,6 +101,16 @@ def promised(folder: Path) -> dict[str, dict[str, Any]]:
     return {path.stem: json.loads(path.read_text("utf-8")) for path in sorted((folder / BASELINE).glob("*.json"))}
 
 
+def forgotten_promises(folder: Path) -> list[str]:
+    """Kinds that were published before, as their schemas on file say, and whose promise is gone."""
+    known = {path.stem for path in (folder / "schemas").glob("*.json")} & CONTRACTS.keys()
+    return [
+        f"Expected {BASELINE}/{kind}.json, what {kind} has promised, found no such file. Remedy: restore it from the "
+        "history; a new way to say it is a new version beside the old"
+        for kind in sorted(known - promised(folder).keys())
+    ]
+
+
 def broken_promises(folder: Path) -> list[Breach]:
     """How the contracts in code break the promises on file."""
     return breaches(promised(folder), {kind: promise_of(contract) for kind, contract in CONTRACTS.items()})
@@ -127,9 +137,9 @@ def differences(folder: Path) -> list[str]:
 
 def write(folder: Path) -> list[str]:
     """Write every document and remove the orphaned; does nothing and returns the reasons when a promise is broken."""
-    broken = broken_promises(folder)
+    broken = [*forgotten_promises(folder), *map(str, broken_promises(folder))]
     if broken:
-        return [str(breach) for breach in broken]
+        return broken
     expected = all_documents()
     for name in _on_file(folder).keys() - expected.keys():
         (folder / name).unlink()
@@ -142,7 +152,7 @@ def write(folder: Path) -> list[str]:
 
 def check(folder: Path) -> list[str]:
     """What is wrong with the documents on file, as sentences with the remedy."""
-    broken = [str(breach) for breach in broken_promises(folder)]
+    broken = [*forgotten_promises(folder), *map(str, broken_promises(folder))]
     stale = [] if broken else [f"{difference}. Remedy: `{WRITE}`." for difference in differences(folder)]
     return broken + stale
 

@@ -111,7 +111,9 @@ class Issuer:
         if not subject:
             raise ValueError("Expected a subject: an operator id or a person's name, found nothing")
         if not 0 < seconds <= LIFETIME_SECONDS_MAX:
-            raise ValueError(f"Expected a lifetime of at most {LIFETIME_SECONDS_MAX:.0f} seconds, found {seconds}")
+            raise ValueError(
+                f"Expected a lifetime above 0 and of at most {LIFETIME_SECONDS_MAX:.0f} seconds, found {seconds}"
+            )
         issued_at = self._now()
         body: dict[str, Any] = {
             "iss": ISSUER,

@@ -35,6 +35,23 @@ PROCESSORS: Final[tuple[Processor, ...]] = (
 NAMELESS: Final = re.compile(r"util|helper|common|misc|manager", re.IGNORECASE)
 LINK: Final = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 PURE: Final = ("decide.py", "state.py")
+MAY_KNOW: Final = frozenset(
+    {"__future__", "bisect", "collections", "cryptography", "dataclasses", "datetime", "decimal", "enum", "functools"}
+    | {
+        "hashlib",
+        "heapq",
+        "itertools",
+        "math",
+        "operator",
+        "re",
+        "services",
+        "shared",
+        "sortedcontainers",
+        "statistics",
+    }
+    | {"string", "types", "typing", "zoneinfo"}
+)
+"""What deciding may import: nothing that reads a file, a clock or a dice."""
 READS: Final = {"open", "print", "input"}
 
 
@@ -65,11 +82,46 @@ def test_every_processor_has_the_same_rooms(room: Path) -> None:
     }
 
 
+def named_by(module: Path) -> set[str]:
+    """The full names that a module imports, and those of what it takes out of them."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def deciding(room: Path) -> set[Path]:
+    """The modules of a room that decide: `decide` and `state`, and those of its service that they reach."""
+    todo, found = [room / name for name in PURE], set[Path]()
+    while todo:
+        module = todo.pop()
+        if module not in found:
+            found.add(module)
+            own = (ROOT / f"{name.replace('.', '/')}.py" for name in named_by(module) if name.startswith("services."))
+            todo += [file for file in own if file.is_file()]
+    return found
+
+
+def test_deciding_is_followed_beyond_its_first_module() -> None:
+    """What `decide` asks for an answer is looked at too."""
+    assert ROOT / "services/routing/placement/choice.py" in deciding(ROOT / "services/routing/placement")
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
+def test_deciding_imports_nothing_that_reaches_outside(room: Path) -> None:
+    """No file, no network, no clock, no chance: only what stands in the list, in every module that decides."""
+    known = {str(module): {name.partition(".")[0] for name in named_by(module)} for module in deciding(room)}
+    assert {module: names - MAY_KNOW for module, names in known.items() if names - MAY_KNOW} == {}
+
+
 @pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
 def test_deciding_reads_nothing_from_outside(room: Path) -> None:
     """No room's pure core opens a file, prints, waits, or asks for the time."""
-    for name in PURE:
-        tree = ast.parse((room / name).read_text(encoding="utf-8"))
+    for module in deciding(room):
+        tree = ast.parse(module.read_text(encoding="utf-8"))
         calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
         named = {node.func.id for node in calls if isinstance(node.func, ast.Name)}
         asked = {node.func.attr for node in calls if isinstance(node.func, ast.Attribute)}

@@ -72,6 +72,16 @@ def test_nothing_is_written_over_a_broken_promise(folder: Path, capsys: pytest.C
     assert main(["check", "--folder", str(folder)]) == 1
 
 
+def test_a_promise_that_was_removed_is_missed(folder: Path) -> None:
+    """Whoever deletes what was promised does not get a new, weaker promise by writing again."""
+    promise = folder / "baseline" / "vendor.inspection-settled.v1.json"
+    promise.unlink()
+    for wrong in (check(folder), write(folder)):
+        assert len(wrong) == 1
+        assert "restore it from the history" in wrong[0]
+    assert not promise.exists()
+
+
 def test_a_compatible_change_updates_the_baseline(folder: Path) -> None:
     """A field that came since is promised from now on."""
     path = folder / "baseline" / "vendor.inspection-settled.v1.json"

@@ -71,6 +71,8 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="the first seed (default 0)")
     parser.add_argument("--seed", type=int, help="play this one run only")
     given = parser.parse_args()
+    if given.seeds < 1:
+        parser.error("Expected at least one run: --seeds 1 or more")
     if given.seed is not None:
         return report([play_quietly(given.seed)])
     return report(play_many(range(given.first, given.first + given.seeds)))

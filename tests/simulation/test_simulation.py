@@ -18,7 +18,9 @@ from tests.simulation.__main__ import play_many
 from tests.simulation.run import KINDS, MET, Outcome, Run, play, silence
 
 SEEDS = 500
-SEEDS_FOR_A_GUARD = 250  # the rarest violation shows on one day in forty: to miss it on all of them is one in five hundred
+SEEDS_FOR_A_GUARD = (
+    250  # the rarest violation shows on one day in forty: to miss it on all of them is one in five hundred
+)
 
 
 @pytest.fixture(autouse=True)

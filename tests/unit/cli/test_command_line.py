@@ -11,6 +11,8 @@ import pytest
 import typer
 
 from opsfloor.cli import app, main
+from shared.reference import load
+from shared.reference.keys import with_local_keys
 
 NOWHERE = {"OPSFLOOR_KAFKA": "127.0.0.1:1", "OPSFLOOR_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
 
@@ -56,6 +58,10 @@ def run(monkeypatch: pytest.MonkeyPatch, home: Path, *words: str) -> int:
         (("submit", __file__, "--branch", "branch-01", "--type", "transfer"), "opsfloor stack up"),
         (("reroute", "list"), "opsfloor run"),
         (("run", "kitchen"), "opsfloor run --help"),
+        (("run", "intake", "--log-level", "loud"), "name one of them"),
+        (("token", "bob", "--role", "king"), "opsfloor token --help"),
+        (("token", "bob", "--role", "operator", "--hours", "-1"), "more than 0"),
+        (("token", "", "--role", "viewer"), "name somebody"),
     ],
     ids=lambda words: " ".join(words[:2]) if isinstance(words, tuple) else "",
 )
@@ -86,7 +92,27 @@ def test_a_broker_that_is_away_is_told_with_its_remedy(
     assert "opsfloor stack status" in " ".join(capsys.readouterr().err.split())
 
 
-@pytest.mark.parametrize("words", [("dlq", "redrive", "p-1"), ("token",), ("nonsense",)])
+def test_a_document_that_cannot_be_handed_in_is_refused_before_anything_is_sent(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An unknown branch, a currency that is none, an empty id, a file that is no image: each with its remedy."""
+    for name, value in NOWHERE.items():
+        monkeypatch.setenv(name, value)
+    with_local_keys(load(Path("deploy/reference")), tmp_path / "keys")
+    asked = ("submit", __file__, "--type", "corporate-transfer", "--branch")
+    for words, remedy in (
+        ((*asked, "nowhere"), "names the branches"),
+        ((*asked, "branch-01", "--amount", "5", "--currency", "xx"), "three capitals"),
+        ((*asked, "branch-01", "--submission-id", " "), "one is made for you"),
+        ((*asked, "branch-01"), "PNG or JPEG"),
+    ):
+        assert run(monkeypatch, tmp_path, *words) == 1
+        assert remedy in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    "words", [("dlq", "redrive", "p-1"), ("token",), ("nonsense",), ("submit", __file__, "--amount", "-5")]
+)
 def test_a_mistyped_command_is_refused_with_its_usage(
     words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
