@@ -8,7 +8,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -26,6 +25,7 @@ from shared.http.keys import KeyPairError
 from shared.http.tokens import ensure_key_pair
 from shared.images import ImageStore
 from shared.runtime.errors import TransientError
+from shared.runtime.postgres_store import migrations
 from shared.runtime.settings import Settings
 from shared.runtime.topics import wanted
 
@@ -165,8 +165,7 @@ async def _steps(connection: asyncpg.Connection[Any], schema: str) -> frozenset[
 
 def known_steps() -> frozenset[str]:
     """The migrations that this code brings."""
-    folder = files("shared.runtime").joinpath("migrations")
-    return frozenset(step.name for step in folder.iterdir() if step.name.endswith(".sql"))
+    return frozenset(step.name for step in migrations())
 
 
 def clock_finding(theirs: datetime, before: float, after: float) -> Finding:

@@ -116,6 +116,10 @@ def broken_promises(folder: Path) -> list[Breach]:
     return breaches(promised(folder), {kind: promise_of(contract) for kind, contract in CONTRACTS.items()})
 
 
+def _unkept(folder: Path) -> list[str]:
+    return [*forgotten_promises(folder), *map(str, broken_promises(folder))]
+
+
 def _on_file(folder: Path) -> dict[str, Path]:
     places = ("README.md", "*.json", "schemas/*.json", f"{BASELINE}/*.json")
     return {str(path.relative_to(folder)): path for place in places for path in folder.glob(place)}
@@ -137,7 +141,7 @@ def differences(folder: Path) -> list[str]:
 
 def write(folder: Path) -> list[str]:
     """Write every document and remove the orphaned; does nothing and returns the reasons when a promise is broken."""
-    broken = [*forgotten_promises(folder), *map(str, broken_promises(folder))]
+    broken = _unkept(folder)
     if broken:
         return broken
     expected = all_documents()
@@ -152,7 +156,7 @@ def write(folder: Path) -> list[str]:
 
 def check(folder: Path) -> list[str]:
     """What is wrong with the documents on file, as sentences with the remedy."""
-    broken = [*forgotten_promises(folder), *map(str, broken_promises(folder))]
+    broken = _unkept(folder)
     stale = [] if broken else [f"{difference}. Remedy: `{WRITE}`." for difference in differences(folder)]
     return broken + stale
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any, Final
 
 import asyncpg
@@ -206,14 +207,19 @@ def _claim(shard: int, epoch: int, found: Mapping[str, Sequence[Any]]) -> Claim:
     )
 
 
+def migrations() -> list[Traversable]:
+    """The steps of every schema that this code knows, in their order."""
+    folder = files("shared.runtime").joinpath("migrations")
+    return sorted((step for step in folder.iterdir() if step.name.endswith(".sql")), key=lambda step: step.name)
+
+
 async def migrate(pool: asyncpg.Pool, schema: str) -> int:
     """Bring one service's schema up to this code, under a lock. Returns how many steps were taken.
 
     Errors:  `InvariantError` when the database is newer than this code.
     """
     statements(schema)  # refuses an impossible name
-    folder = files("shared.runtime").joinpath("migrations")
-    steps = sorted((step for step in folder.iterdir() if step.name.endswith(".sql")), key=lambda step: step.name)
+    steps = migrations()
     async with _answering(pool) as connection, connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", f"opsfloor/migrate/{schema}")
         await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
