@@ -10,8 +10,10 @@ from opsfloor import (
     cases,
     dead_letters,
     doctor,
+    migrate,
     replay,
     reroute,
+    restore,
     run,
     simulate,
     stack,
@@ -19,6 +21,7 @@ from opsfloor import (
     status,
     submit,
     tokens,
+    why,
 )
 from opsfloor.answers import Remedied, complain
 from shared.runtime.errors import ContractError, InvariantError, TransientError
@@ -36,6 +39,7 @@ app = typer.Typer(
 )
 app.add_typer(stack.app, name="stack", help="The local broker and database: up, down, status.")
 app.add_typer(dead_letters.app, name="dlq", help="Records that a reader could not take: list, show, redrive.")
+app.add_typer(migrate.app, name="migrate", help="The schemas' steps before and after a roll-out: status, pre, post.")
 app.add_typer(simulate.app, name="simulate", help="The floor in virtual time, with the real placement and desk.")
 app.add_typer(reroute.app, name="reroute", help="Move people's work in an emergency: propose, approve, end, look.")
 app.command("run")(run.run_service)
@@ -43,9 +47,11 @@ app.command("reference")(run.publish_reference)
 app.command("submit")(submit.submit)
 app.command("case")(cases.case)
 app.command("item")(cases.item)
+app.command("why")(why.why)
 app.command("status")(status.status)
 app.command("staffing")(staffing.staffing)
 app.command("doctor")(doctor.doctor)
+app.command("restore")(restore.restore)
 app.command("token")(tokens.token)
 app.command("replay")(replay.replay)
 

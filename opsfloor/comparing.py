@@ -14,7 +14,10 @@ from services.routing.simulator.floor import Dealing, Floor
 from services.routing.simulator.policies import POLICIES, KnownDealing, Policy
 from services.routing.simulator.real import RealDealing
 
-OURS: Final[Mapping[str, Callable[[], Dealing]]] = {"ours without plan": RealDealing}
+OURS: Final[Mapping[str, Callable[[], Dealing]]] = {
+    "ours without plan": lambda: RealDealing(plan_seconds=None),
+    "ours": RealDealing,
+}
 
 MakeDay = Callable[[float, int], Day]
 """The day of a load and a seed."""

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import asyncpg
 import jwt
@@ -21,11 +21,10 @@ from aiokafka.protocol.admin import ApiVersionRequest
 
 from opsfloor import floor
 from opsfloor.answers import as_json, table
-from shared.http.keys import KeyPairError
-from shared.http.tokens import ensure_key_pair
+from shared.http.keys import PRIVATE_NAME, PUBLIC_NAME, KeyPairError, found_keys
 from shared.images import ImageStore
 from shared.runtime.errors import TransientError
-from shared.runtime.postgres_store import migrations
+from shared.runtime.schema import Step, migrations, newer
 from shared.runtime.settings import Settings
 from shared.runtime.topics import wanted
 
@@ -146,26 +145,14 @@ async def _database(settings: Settings) -> list[Finding]:
         before = time.time()
         theirs: datetime = await connection.fetchval("SELECT clock_timestamp()")
         after = time.time()
-        steps = {service: await _steps(connection, service) for service in floor.SERVICES}
+        steps = {service: await floor.steps(connection, service) for service in floor.SERVICES}
     finally:
         await connection.close()
     return [
         Finding("database", True, "answers"),
         clock_finding(theirs, before, after),
-        *(schema_finding(service, done, known_steps()) for service, done in steps.items()),
+        *(schema_finding(service, done, migrations()) for service, done in steps.items()),
     ]
-
-
-async def _steps(connection: asyncpg.Connection[Any], schema: str) -> frozenset[str] | None:
-    if await connection.fetchval("SELECT to_regclass($1)", f"{schema}.migration") is None:
-        return None
-    rows = await connection.fetch(f"SELECT name FROM {schema}.migration")  # noqa: S608 - one of our own four names
-    return frozenset(row["name"] for row in rows)
-
-
-def known_steps() -> frozenset[str]:
-    """The migrations that this code brings."""
-    return frozenset(step.name for step in migrations())
 
 
 def clock_finding(theirs: datetime, before: float, after: float) -> Finding:
@@ -178,30 +165,40 @@ def clock_finding(theirs: datetime, before: float, after: float) -> Finding:
     return Finding("clock", True, found)
 
 
-def schema_finding(service: str, done: frozenset[str] | None, known: frozenset[str]) -> Finding:
-    """Whether the schema is of this code's release, or of an older one that the service will bring up itself."""
+def schema_finding(service: str, done: frozenset[str] | None, known: Sequence[Step]) -> Finding:
+    """Whether the schema is of this code's release, or of one beside it that this code can work on."""
     what = f"schema {service}"
     if done is None:
         return Finding(what, True, "not made yet; the service makes it when it starts")
-    if done - known:
-        newer = ", ".join(sorted(done - known))
-        return Finding(what, False, f"newer than this code: {newer}", "run the release that knows it; never go back")
-    todo = len(known - done)
-    return Finding(what, True, f"{todo} steps to take when the service starts" if todo else "of this release")
+    added, removed = newer(done, known)
+    if removed:
+        return Finding(what, False, f"newer than this code: {', '.join(removed)}", "run the release that knows it")
+    left = [step for step in known if step.name not in done]
+    if any(step.when == "post" for step in left):
+        return Finding(what, True, f"steps for after the roll-out: {len(left)}; then `opsfloor migrate post`")
+    if added:
+        return Finding(what, True, f"a later release is on its way, this code works beside it: {', '.join(added)}")
+    return Finding(what, True, f"{len(left)} steps to take when the service starts" if left else "of this release")
 
 
 # --------------------------------------------------------------------- machine
 
 
 async def _images(settings: Settings) -> list[Finding]:
+    if _folder_missing(settings.images_url):
+        return [Finding("object store", True, f"no folder yet at {settings.images_url}; the first service makes it")]
     await ImageStore.from_url(settings.images_url).get(NOBODYS_IMAGE)
     return [Finding("object store", True, f"answers at {settings.images_url}")]
 
 
+def _folder_missing(url: str) -> bool:
+    return url.startswith("file://") and not Path(url.removeprefix("file://")).exists()
+
+
 async def _disk(settings: Settings) -> list[Finding]:
     home = settings.home.absolute()
-    home.mkdir(parents=True, exist_ok=True)
-    usage = shutil.disk_usage(home)
+    there = next(folder for folder in (home, *home.parents) if folder.exists())  # a look makes no folder
+    usage = shutil.disk_usage(there)
     return [disk_finding(home, usage.free, usage.total)]
 
 
@@ -215,12 +212,23 @@ def disk_finding(home: Path, free: int, total: int) -> Finding:
 
 async def _keys(settings: Settings) -> list[Finding]:
     try:
-        ensure_key_pair(settings.home / "keys")
+        keys = found_keys(settings.home / "keys")
     except KeyPairError as error:
         return [Finding("keys", False, str(error), "mend what it names; tokens signed with a lost key are void")]
     token = settings.home / "prometheus" / "secrets" / "scrape-token"
-    found = [Finding("keys", True, "the key pair is there, readable by its owner alone")]
+    found = [Finding("keys", True, keys_found(keys))]
     return [*found, token_finding(token.read_text(), datetime.now(UTC))] if token.exists() else found
+
+
+def keys_found(names: frozenset[str]) -> str:
+    """What the key files that are there are good for."""
+    if PRIVATE_NAME in names:
+        return "the key pair is there, readable by its owner alone"
+    return (
+        "the public key is there: tokens are checked"
+        if PUBLIC_NAME in names
+        else "none yet; the first service makes them"
+    )
 
 
 def token_finding(token: str, now: datetime) -> Finding:

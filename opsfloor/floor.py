@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import asyncpg
 import httpx
 import psutil
 from pydantic import ValidationError
@@ -17,6 +18,7 @@ from shared.http.tokens import Issuer, ensure_key_pair
 from shared.runtime.settings import Settings
 
 SERVICES: Final = ("intake", "audit", "routing", "vendor")
+BALANCER: Final = "balancer"
 START_IT: Final = (
     "start the floor: `opsfloor stack up`, then `opsfloor run intake|audit|routing|vendor`, or `make demo`"
 )
@@ -80,6 +82,14 @@ def running(service: str | None = None) -> list[Running]:
         if psutil.pid_exists(entry.pid) and (service is None or entry.service == service):
             found.append(entry)
     return found
+
+
+async def steps(connection: asyncpg.Connection[Any], service: str) -> frozenset[str] | None:
+    """The steps that a service's schema has taken; `None` when there is no schema yet."""
+    if await connection.fetchval("SELECT to_regclass($1)", f"{service}.migration") is None:
+        return None
+    rows = await connection.fetch(f"SELECT name FROM {service}.migration")  # noqa: S608 - one of our own four names
+    return frozenset(row["name"] for row in rows)
 
 
 def bearer(role: str = "on_call", subject: str = "command-line") -> dict[str, str]:

@@ -16,34 +16,36 @@ import uvloop
 from opsfloor import floor
 from opsfloor.answers import Remedied, out
 from shared.contracts.message import Message
-from shared.http.tokens import ensure_key_pair
+from shared.http.keys import ensure_public_key
 from shared.reference import ReferenceErrors, load
 from shared.reference.keys import with_local_keys
 from shared.runtime.clock import RealClock, clock_from_environment
 from shared.runtime.host import CommandPublisher, Host, ServicePlan, configure_logging
 from shared.runtime.kafka_log import KafkaLog
+from shared.runtime.kafka_on_uvloop import mend_connections
+from shared.runtime.settings import Settings
 from shared.runtime.topics import ensure_topics
 
+RUNNABLE = (*floor.SERVICES, floor.BALANCER)
 PARTITIONS_DEFAULT = 8
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
 def run_service(
-    service: Annotated[str, typer.Argument(help="intake, audit, routing or vendor")],
+    service: Annotated[str, typer.Argument(help="intake, audit, routing or vendor; or balancer, routing's planner")],
     port: Annotated[int, typer.Option(help="HTTP port; 0 takes a free one")] = 0,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error")] = "info",
 ) -> None:
     """Run one service in the foreground until Ctrl-C; run more of the same to share its shards."""
-    if service not in floor.SERVICES:
-        raise Remedied(f"Expected one of {', '.join(floor.SERVICES)}, found {service!r}", "`opsfloor run --help`")
+    if service not in RUNNABLE:
+        raise Remedied(f"Expected one of {', '.join(RUNNABLE)}, found {service!r}", "`opsfloor run --help`")
     if log_level not in LOG_LEVELS:
         raise Remedied(
             f"Expected one of {', '.join(LOG_LEVELS)} as the log level, found {log_level!r}", "name one of them"
         )
     settings = floor.settings(http_port=port, log_level=log_level)
-    ensure_key_pair(settings.home / "keys")
+    ensure_public_key(settings.home / "keys")
     configure_logging(settings.log_level)
-    plan: ServicePlan = importlib.import_module(f"services.{service}.wiring").PLAN
     note = floor.home() / "run" / f"{service}-{os.getpid()}.json"
     target = floor.home() / "prometheus" / "targets" / f"services-{service}-{os.getpid()}.json"
 
@@ -51,13 +53,24 @@ def run_service(
         _write_note(note, service, url)
         _write_target(target, service, url)
 
-    host = Host(plan, settings, clock_from_environment(), serving=serving)
+    mend_connections()
     try:
-        status = uvloop.run(host.run())
+        status = uvloop.run(_host(service, settings, serving))
     finally:
         note.unlink(missing_ok=True)
         target.unlink(missing_ok=True)
     raise SystemExit(status)
+
+
+async def _host(service: str, settings: Settings, serving: Callable[[str], None]) -> int:
+    """Run it until it is told to stop; the balancer is no shard runtime but a Faust application."""
+    clock = clock_from_environment()
+    if service == floor.BALANCER:
+        return int(
+            await importlib.import_module("services.routing.balancer.app").BalancerHost(settings, clock, serving).run()
+        )
+    plan: ServicePlan = importlib.import_module(f"services.{service}.wiring").PLAN
+    return await Host(plan, settings, clock, serving=serving).run()
 
 
 def _write_note(note: Path, service: str, url: str) -> None:
@@ -103,7 +116,7 @@ class command_publisher:  # noqa: N801 - used like a function: `async with comma
     def __init__(self, name: str = "command-line") -> None:
         log = KafkaLog(floor.settings().kafka)
         self._publisher = log.publisher()
-        self._commands = CommandPublisher(log, self._publisher, name, RealClock())
+        self._commands = CommandPublisher(log, self._publisher, f"/opsfloor/{name}/http", RealClock())
 
     async def __aenter__(self) -> Callable[[Message, str], Awaitable[None]]:
         await self._publisher.start()

@@ -17,8 +17,10 @@ from shared.runtime.errors import ContractError
 from shared.runtime.headers import body_of, origin_of
 from shared.runtime.log import Record
 
-OUTSIDE: Final = frozenset({branch.SUBMISSION.name, core.POSTING.name, routing.COMMAND.name, "reference.v1"})
-"""Topics that the floor does not write: their records have no lane."""
+OUTSIDE: Final = frozenset(
+    {branch.SUBMISSION.name, core.POSTING.name, routing.COMMAND.name, routing.PLAN.name, "reference.v1"}
+)
+"""Topics that no shard of the floor writes: their records have no lane."""
 
 Ended = audit.CasePosted | audit.CaseClosed
 

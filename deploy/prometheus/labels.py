@@ -26,6 +26,7 @@ class Label:
 
 LABELS: Final[Mapping[str, Label]] = {
     "board": Label(8, "a board of the process"),
+    "bound": Label(20, "the provider or centre whose share of all work is bounded"),
     "business_type": Label(BUSINESS_TYPES, "a business type of the reference data"),
     "code": Label(22, "the reason of a refusal, from its contract"),
     "effect": Label(5, "what a reroute does: `drain`, `evacuate`, `recall`, `shift`, `local`"),
@@ -33,6 +34,7 @@ LABELS: Final[Mapping[str, Label]] = {
     "found_by": Label(4, "who found an error: `arbitration`, `review`, `inspection`, or `none`"),
     "kind": Label(40, "a kind of message, from the contracts"),
     "method": Label(1, "an HTTP method (one per route)"),
+    "first_pass": Label(2, "`yes` or `no`: posted without a ruling, a failed review or an amount re-keyed otherwise"),
     "on_time": Label(2, "`yes` or `no`: ended by its due instant"),
     "outcome": Label(12, "how something ended, from its contract"),
     "phase": Label(8, "where a reroute is in its life"),
@@ -56,6 +58,7 @@ LABELS: Final[Mapping[str, Label]] = {
 
 TOGETHER: Final[Mapping[frozenset[str], int]] = {
     frozenset({"processor", "topic"}): 24,
+    frozenset({"reason", "bound"}): 40,
     frozenset({"processor", "kind"}): 120,
     frozenset({"kind", "outcome"}): 60,
 }

@@ -32,9 +32,10 @@ def recordings() -> dict[str, str]:
         "business_type:opsfloor_budget_left:ratio": (
             f"1 - {late('30d')} / on (business_type) (1 - business_type:opsfloor_objective_on_time:max)"
         ),
+        # one counter over itself: two counters that a scrape first sees at different heights can give a share above 1
         "business_type:opsfloor_first_pass:ratio_rate1h": (
-            "sum by (business_type) (rate(opsfloor_cases_first_pass_total[1h]))\n"
-            '  / (sum by (business_type) (rate(opsfloor_cases_total{outcome="posted"}[1h])) > 0)'
+            'sum by (business_type) (rate(opsfloor_cases_posted_total{first_pass="yes"}[1h]))\n'
+            "  / (sum by (business_type) (rate(opsfloor_cases_posted_total[1h])) > 0)"
         ),
         "business_type:opsfloor_work_queue_items:sum": _of_types("sum", "opsfloor_work_queue_items"),
         "business_type:opsfloor_work_oldest_seconds:max": _of_types("max", "opsfloor_work_oldest_seconds"),

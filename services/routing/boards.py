@@ -1,11 +1,15 @@
-"""The boards that routing reads: what the bank allows, and how full the desks are."""
+"""The boards that routing reads: what the bank allows, how full the desks are, and the plan."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
+from services.routing.kinds import Kind
 from shared.contracts.message import Message
-from shared.contracts.routing import LOAD, LoadSnapshot
+from shared.contracts.routing import ARRIVALS, LOAD, PLAN, ArrivalsLearned, LoadSnapshot, PlanMade
 from shared.runtime.processor import BoardSpec
 from shared.standing import STANDING_BOARD
 
@@ -29,4 +33,63 @@ def _no_load() -> LoadView:
 
 LOAD_BOARD: Final = BoardSpec("load", LOAD, _no_load, fold_load)
 
-__all__ = ["LOAD_BOARD", "STANDING_BOARD", "LoadView", "fold_load"]
+
+@dataclass(slots=True)
+class PlanView:
+    """The plan made last, whoever made it; only `fold_plan` moves it."""
+
+    plan: PlanMade | None = None
+    shares: dict[Kind, Mapping[str, float]] = field(default_factory=dict)
+
+    def shares_for(self, kind: Kind, now: datetime) -> Mapping[str, float] | None:
+        """The teams' shares of a kind of work; `None` without a plan that is still good, or that knows the kind."""
+        if self.plan is None or now > self.plan.good_until:
+            return None
+        return self.shares.get(kind)
+
+
+def fold_plan(view: PlanView, key: str, message: Message | None) -> None:
+    """Take one record of the plan topic; a plan made before the one at hand changes nothing, so that two balancers
+    do no harm."""
+    if message is None:
+        view.plan, view.shares = None, {}
+    elif isinstance(message, PlanMade) and (view.plan is None or view.plan.made_at < message.made_at):
+        view.plan = message
+        view.shares = {
+            Kind.told(part): {one.team_id: one.share for one in part.shares} for part in message.work if part.shares
+        }
+
+
+PLAN_BOARD: Final = BoardSpec("plan", PLAN, PlanView, fold_plan)
+
+LearnedView = dict[str, ArrivalsLearned]  # by record key
+
+
+def fold_learned(view: LearnedView, key: str, message: Message | None) -> None:
+    """Take one record of the learned arrivals; what was learned earlier than what is at hand changes nothing."""
+    if message is None:
+        view.pop(key, None)
+    elif isinstance(message, ArrivalsLearned):
+        known = view.get(key)
+        if known is None or known.at < message.at:
+            view[key] = message
+
+
+def _nothing_learned() -> LearnedView:
+    return {}
+
+
+ARRIVALS_BOARD: Final = BoardSpec("arrivals", ARRIVALS, _nothing_learned, fold_learned)
+
+__all__ = [
+    "ARRIVALS_BOARD",
+    "LOAD_BOARD",
+    "PLAN_BOARD",
+    "STANDING_BOARD",
+    "LearnedView",
+    "LoadView",
+    "PlanView",
+    "fold_learned",
+    "fold_load",
+    "fold_plan",
+]

@@ -76,8 +76,13 @@ def unqualified(order: WorkOrder, operator: Operator) -> bool:
 
 
 def barred_to_vendor(order: WorkOrder, provider: Provider) -> bool:
+    """What is reserved for the house is barred to every outside vendor."""
+    return provider.outside and reserved_for_house(order)
+
+
+def reserved_for_house(order: WorkOrder) -> bool:
     """An outside vendor keys slices that are not reserved for the house, and never sees a whole image."""
-    return provider.outside and (order.in_house_only or order.step != "entry" or bool(order.whole_images))
+    return order.in_house_only or order.step != "entry" or bool(order.whole_images)
 
 
 def excluded(order: WorkOrder, operator: Operator) -> bool:

@@ -13,6 +13,7 @@ from prometheus_client import Counter, Histogram
 from services.routing.emergency import metrics as emergency
 from shared.contracts import routing
 from shared.contracts.message import Message
+from shared.reference.board import ReferenceView
 from shared.runtime.levels import Level, Read, Reading
 
 SATURATED_SECONDS: Final = 900.0  # a team with a quarter of an hour of work for everybody present is full
@@ -46,11 +47,19 @@ SATURATION: Final = Level(
     f"none for a desk where nobody is{_EVERYWHERE}",
     ("team",),
 )
+PACE: Final = Level(
+    "opsfloor_desk_pace_ratio",
+    f"Handling time that a desk has learned of those present over the standard time{_EVERYWHERE}",
+    ("team",),
+)
 ASSIGNED: Final = Histogram(
     "opsfloor_assignment_latency_seconds", "From requested to assigned", ["step"], buckets=_LATENCY
 )
 ATTEMPTS: Final = Counter("opsfloor_assignments_total", "What became of assignments", ["outcome"])
 PLACED: Final = Counter("opsfloor_items_placed_total", "Items placed", ["team"])
+PREDICTED_MISSES: Final = Counter(
+    "opsfloor_predicted_misses_total", "Items placed that will be late wherever they go, as it looks", ["business_type"]
+)
 UNPLACEABLE: Final = Counter("opsfloor_items_unplaceable_total", "Items that nobody may do now", ["reason"])
 for _reason in get_args(routing.UnplaceableReason):
     UNPLACEABLE.labels(_reason)  # there from 0 on, so that the first one shows as a rise
@@ -72,6 +81,8 @@ def measure(facts: Sequence[Message], now: datetime) -> None:
         match fact:
             case routing.WorkPlaced():
                 PLACED.labels(fact.team_id).inc()
+                if fact.late_seconds > 0:
+                    PREDICTED_MISSES.labels(fact.order.business_type).inc()
             case routing.WorkUnplaceable():
                 UNPLACEABLE.labels(fact.reason).inc()
             case routing.WorkReleased():
@@ -114,6 +125,24 @@ class _Waiting:
         self.standard_seconds += load.standard_seconds
         if load.oldest_requested_at is not None:
             self.oldest_seconds = max(self.oldest_seconds, (now - load.oldest_requested_at).total_seconds())
+
+
+def pace_levels(view: Mapping[str, routing.LoadSnapshot], reference: ReferenceView) -> Read:
+    """Read how far the learned handling times have drifted from the standard ones, by who is there for the work."""
+
+    def read() -> Iterator[Reading]:
+        for team_id, snapshot in sorted(view.items()):
+            known = [(one, reference.standard_seconds(one.work_type)) for one in snapshot.capacity]
+            there = [(one, standard) for one, standard in known if standard]
+            people = sum(one.present for one, _ in there)
+            if people:
+                yield (
+                    PACE,
+                    (team_id,),
+                    sum(one.present * one.learned_seconds / standard for one, standard in there) / people,
+                )
+
+    return read
 
 
 def load_levels(view: Mapping[str, routing.LoadSnapshot], now: Callable[[], datetime]) -> Read:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from services.routing.boards import LOAD_BOARD
+from services.routing.balancer.metrics import plan_levels
+from services.routing.boards import LOAD_BOARD, PLAN_BOARD
 from services.routing.desk.processor import desk
 from services.routing.emergency.api import Control, reroute_routers
 from services.routing.emergency.counter import RerouteCounter
 from services.routing.emergency.metrics import reroute_levels
 from services.routing.emergency.postgres_reads import PostgresBookReads
 from services.routing.emergency.processor import emergency
-from services.routing.metrics import load_levels, measure
+from services.routing.metrics import load_levels, measure, pace_levels
 from services.routing.placement.processor import placement
 from services.routing.workbench.answers import Answers
 from services.routing.workbench.api import Workbench, workbench_routers
@@ -24,6 +25,7 @@ from shared.images import ImageStore, crop
 from shared.reference.board import REFERENCE_BOARD
 from shared.reroutes import REROUTE_BOARD
 from shared.runtime.host import Service, ServicePlan, Surroundings
+from shared.runtime.processor import Facts, Processor
 from shared.standing import STANDING_BOARD
 
 
@@ -39,13 +41,27 @@ def wire(around: Surroundings) -> Service:
         now=around.clock.now,
     )
     tailer = Tailer(around.log.tail, answers, lambda: datetime.fromtimestamp(around.clock.wall_ms() / 1000, UTC))
-    processors = tuple(replace(processor, measure=measure) for processor in (placement(), desk(), emergency()))
+    processors = tuple(_measured(processor) for processor in (placement(), desk(), emergency()))
     loads = load_levels(around.boards.views[LOAD_BOARD.name], around.clock.now)
     reroutes = reroute_levels(around.boards.views[REROUTE_BOARD.name], around.clock.now)
     book = PostgresBookReads(around.pool)
     control = Control(book, around.boards.views, RerouteCounter(book, around.publish), around.clock.now)
     routers = (*workbench_routers(bench), *reroute_routers(control))
-    return Service("routing", processors, routers, (tailer.run,), (loads, reroutes))
+    plan = plan_levels(around.boards.views[PLAN_BOARD.name], around.clock.now)
+    paces = pace_levels(around.boards.views[LOAD_BOARD.name], around.boards.views[REFERENCE_BOARD.name])
+    return Service("routing", processors, routers, (tailer.run,), (loads, paces, reroutes, plan))
 
 
-PLAN = ServicePlan("routing", (REFERENCE_BOARD, STANDING_BOARD, LOAD_BOARD, REROUTE_BOARD), wire)
+def _measured(processor: Processor) -> Processor:
+    """The processor with what routing counts, beside what it counts itself."""
+    own = processor.measure
+
+    def both(facts: Facts, now: datetime) -> None:
+        if own is not None:
+            own(facts, now)
+        measure(facts, now)
+
+    return replace(processor, measure=both)
+
+
+PLAN = ServicePlan("routing", (REFERENCE_BOARD, STANDING_BOARD, LOAD_BOARD, REROUTE_BOARD, PLAN_BOARD), wire)

@@ -31,6 +31,12 @@ HEADERS: Final[dict[str, Any]] = {
             "pattern": "^[0-9]{20}$",
             "description": "Dense per lane (ce_source, topic, partition) from 1, zero-padded; not on outside records.",
         },
+        "turn": {
+            "type": "string",
+            "pattern": r"^\d+\.\d+\.\d+\.\d+$",
+            "description": "epoch.event.fact.facts of the writing shard: its facts' order over all lanes, and whether an "
+            "event's facts are complete; not on outside records.",
+        },
         "correlationid": {"type": "string", "description": "The case."},
         "causationid": {"type": "string", "description": "The id of the event that this one follows from."},
         "traceparent": {"type": "string", "pattern": "^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"},

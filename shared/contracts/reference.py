@@ -118,6 +118,7 @@ class Centre(ReferenceEntry):
     kind: Literal["reference.centre.v1"] = "reference.centre.v1"
     label: str
     city: str
+    share_maximum: Annotated[float, Field(gt=0, le=1)] | None = None  # of all work, so that no site carries the bank
 
 
 class Provider(ReferenceEntry):
@@ -129,6 +130,8 @@ class Provider(ReferenceEntry):
     outside: bool
     data_classes: tuple[Identity, ...]
     initial_standing: Literal["probation", "allowed", "suspended"] = "allowed"
+    share_minimum: Annotated[float, Field(ge=0, le=1)] | None = None  # of all work, as the contract promises it
+    share_maximum: Annotated[float, Field(ge=0, le=1)] | None = None  # of all work, as the bank allows it
 
 
 class Team(ReferenceEntry):
@@ -212,6 +215,8 @@ class FloorLimits(ReferenceEntry):
     retry_seconds_max: float = 30.0  # … to this
     stay_bonus: float = 0.1  # added to the index of work of the type that the operator did last
     hold_seconds_max: float = 20.0  # so long a scarce specialist may be held back for urgent work; 0: never
+    plan_good_seconds: Annotated[float, Field(gt=0)] = 600.0  # so long placement draws by a plan that no newer follows
+    peak_days: tuple[Annotated[int, Field(ge=1, le=31)], ...] = (5, 10, 15, 31)  # of the month; 31: its last day
     probation_inspected_share: float = 1.0
     allowed_inspected_share: float = 0.05
     probation_items: int = 30  # judged entries before probation can end

@@ -40,6 +40,8 @@ TOPICS: Final[Mapping[str, Topic]] = {
         routing.ASSIGNMENT,
         routing.RESULT,
         routing.LOAD,
+        routing.PLAN,
+        routing.ARRIVALS,
         reroute.REROUTE,
         reroute.REROUTE_LIFE,
         reroute.REROUTE_COMMAND,

@@ -15,6 +15,10 @@ DESK: Final = Topic("routing.desk.v1", "routing", "team id")
 ASSIGNMENT: Final = Topic("routing.assignment.v1", "routing", "work item id")
 RESULT: Final = Topic("routing.result.v1", "routing", "case id", retention_ms=30 * DAY_MS)
 LOAD: Final = Topic("routing.load.v1", "routing", "team id", retention_ms=DAY_MS, compacted=True)
+PLAN: Final = Topic("routing.plan.v1", "routing's balancer", "floor", retention_ms=DAY_MS, compacted=True)
+ARRIVALS: Final = Topic(
+    "routing.arrivals.v1", "routing's balancer", "day kind and kind of work", retention_ms=None, compacted=True
+)
 
 UnplaceableReason = Literal[
     "nobody_qualified", "all_excluded", "data_class_barred", "vendor_barred", "standing", "nobody_present", "rerouted"
@@ -22,7 +26,12 @@ UnplaceableReason = Literal[
 
 
 class Candidate(Part):
-    """A team that placement looked at: its terms, or what removed it."""
+    """A team that placement looked at: its terms, or what removed it.
+
+    Holds:   `backlog_seconds` is what waits at the desk at the pace of its people, by the last load that it told;
+             `sent_since_seconds` what the placing process itself has sent there since. `expected_wait_seconds` is how
+             long the item would wait for somebody. `share` is the plan's (0 to 1); none: the draw went without a plan.
+    """
 
     team_id: Identity
     removed_by: UnplaceableReason | None = None
@@ -31,6 +40,8 @@ class Candidate(Part):
     backlog_seconds: float = 0.0
     sent_since_seconds: float = 0.0
     expected_wait_seconds: float | None = None
+    share: float | None = None
+    load_version: int | None = None  # of the desk's load that the terms are taken from
     drawn: bool = False
 
 
@@ -46,6 +57,9 @@ class WorkPlaced(Message):
     placed_at: Instant
     considered: tuple[Candidate, ...]
     draw_seed: int
+    plan_made_at: Instant | None = None  # of the plan that the teams were drawn by; none: without one
+    avoided: Identity | None = None  # the team that gave the item back last
+    late_seconds: float = 0.0  # by how much it will be late even here, as it looks now; 0: it can be in time
 
     @property
     def key(self) -> str:
@@ -341,6 +355,101 @@ class LoadSnapshot(DeskFact):
     tally: DeskTally | None = None
     expected_from: Instant | None = None  # the quarter of an hour in which the snapshot was taken
     expected: tuple[ExpectedCapacity, ...] = ()  # empty when nobody of the team has a shift
+    expected_people_by_hour: tuple[float, ...] = ()  # everybody counted once, in the hours of `expected`
+
+
+class TeamShare(Part):
+    """A team's part of what comes of one kind of work. Units: 0 to 1."""
+
+    team_id: Identity
+    share: float
+
+
+class PlannedWork(Part):
+    """One kind of work in the plan: what comes of it and how it is shared.
+
+    Shape:   a kind of work is a work type with what decides which providers may see it.
+    Units:   items per hour: `recent_per_hour` as in the last minutes, `coming_per_hour` expected for the coming hour.
+    Holds:   the shares sum to 1; there are none when no team may do it.
+    """
+
+    work_type: str
+    in_house_only: bool = False
+    data_class: Identity = "internal"
+    recent_per_hour: float
+    coming_per_hour: float
+    shares: tuple[TeamShare, ...] = ()
+
+
+class TeamPlanned(Part):
+    """What the plan means for a team. Units: people in the mean of the coming hour; work over what they can do."""
+
+    team_id: Identity
+    people: float
+    saturation: float
+
+
+class BoundRelaxed(Part):
+    """A bound that the plan could not keep. Units: `by` as a share of all work; of `nobody_eligible`, items an hour."""
+
+    reason: Literal["centre_maximum", "provider_minimum", "provider_maximum", "nobody_eligible"]
+    name: str
+    by: float
+
+
+class Relief(Part):
+    """What one more person would save. Units: minutes of lateness in the hour. Holds: no work type: any of the team's."""
+
+    team_id: Identity
+    work_type: str | None
+    saves_minutes: float
+    words: str
+
+
+class PlanMade(Message):
+    """The balancer's plan for the whole floor: which teams get which share of the work that comes.
+
+    Holds:   the plan made last is in force until `good_until`; after that placement draws without one.
+    """
+
+    topic: ClassVar[Topic] = PLAN
+    kind: Literal["routing.plan-made.v1"] = "routing.plan-made.v1"
+    made_at: Instant
+    made_by: Identity  # the balancer process
+    good_until: Instant
+    work: tuple[PlannedWork, ...]
+    teams: tuple[TeamPlanned, ...]
+    saturation: float  # of the fullest team
+    lateness_minutes: float  # expected of the coming hour's work, over all items
+    relaxed: tuple[BoundRelaxed, ...] = ()
+    reliefs: tuple[Relief, ...] = ()  # what hurts most, first
+
+    @property
+    def key(self) -> str:
+        return "floor"
+
+
+DayKind = Literal["working", "peak", "off"]
+
+
+class ArrivalsLearned(Message):
+    """How much of one kind of work comes in each quarter of an hour of a kind of day, local time.
+
+    Units:   items per hour; none: never seen.
+    """
+
+    topic: ClassVar[Topic] = ARRIVALS
+    kind: Literal["routing.arrivals-learned.v1"] = "routing.arrivals-learned.v1"
+    day_kind: DayKind
+    work_type: str
+    in_house_only: bool = False
+    data_class: Identity = "internal"
+    at: Instant
+    per_hour: Annotated[tuple[float | None, ...], Field(min_length=96, max_length=96)]
+
+    @property
+    def key(self) -> str:
+        return f"{self.day_kind}:{self.work_type}:{self.data_class}:{self.in_house_only}"
 
 
 class ItemFact(Message):

@@ -47,9 +47,41 @@ def ensure_key_pair(folder: Path) -> KeyPair:
     public = private.public_key()
     if not public_path.exists():
         _replace(public_path, _public_bytes(public))
-    if _public_bytes(read_public_key(public_path)) != _public_bytes(public):
-        raise KeyPairError(f"Expected {public_path} to belong to {private_path}; remove it and it is written anew")
+    _check_pair(private_path, public_path)
     return KeyPair(private, public)
+
+
+def found_keys(folder: Path) -> frozenset[str]:
+    """The names of the key files that are there, each readable and fitting the other; writes nothing.
+
+    Errors:  `KeyPairError` when what is there does not fit together or others may read the private key.
+    """
+    private_path, public_path = folder / PRIVATE_NAME, folder / PUBLIC_NAME
+    found = frozenset(path.name for path in (private_path, public_path) if path.exists())
+    if len(found) == 2:
+        _check_pair(private_path, public_path)
+    elif PRIVATE_NAME in found:
+        _read_private_key(private_path)
+    elif PUBLIC_NAME in found:
+        read_public_key(public_path)
+    return found
+
+
+def ensure_public_key(folder: Path) -> None:
+    """See to it that tokens can be checked here: a public key that somebody put there is enough, else a pair is made.
+
+    Errors:  `KeyPairError` as `ensure_key_pair`, or when the public key is none.
+    """
+    private_path, public_path = folder / PRIVATE_NAME, folder / PUBLIC_NAME
+    if public_path.exists() and not private_path.exists():
+        read_public_key(public_path)
+    else:
+        ensure_key_pair(folder)
+
+
+def _check_pair(private_path: Path, public_path: Path) -> None:
+    if _public_bytes(read_public_key(public_path)) != _public_bytes(_read_private_key(private_path).public_key()):
+        raise KeyPairError(f"Expected {public_path} to belong to {private_path}; remove it and it is written anew")
 
 
 def read_public_key(path: Path) -> Ed25519PublicKey:

@@ -13,7 +13,7 @@ from shared.contracts.message import Message
 from shared.contracts.ops import RecordParked
 from shared.contracts.registry import CONTRACTS
 from shared.runtime.errors import ContractError, InvariantError
-from shared.runtime.headers import Cause, body_of, headers_for, origin_of, source_of
+from shared.runtime.headers import Cause, body_of, headers_for, origin_of, source_of, turn_of
 from shared.runtime.log import Outgoing, Place, Record, partition_of
 from shared.runtime.processor import Alarm, Event, Processor, Rejection, Situation, TimerFired, derived_id
 from shared.runtime.shard import ADOPTS, Entity, Shard, take_from_lane
@@ -78,7 +78,7 @@ class Engine:
         self.limits: Final = limits
         self.shards: dict[int, Shard] = {}
         self.wall_ms = 0  # the stamp of what this batch writes; set before each batch
-        self._partitions: Final = partitions
+        self.partitions: Final = partitions
         self._fuse: deque[bool] = deque(maxlen=limits.fuse_window)
         self._sources: dict[int, bytes] = {}
         self._outputs: Final = {topic.name for topic in processor.outputs}
@@ -183,7 +183,9 @@ class Engine:
         )
         place = (f"{record.topic}.dlq", record.partition)
         cause = Cause(f"{record.topic}/{record.partition}/{record.offset}", "", "")
-        self._write(shard, place, parked, record.key or b"", cause, now, batch)
+        shard.turns += 1
+        turn = turn_of(shard.epoch, shard.turns, 1, 1)
+        self._write(shard, place, parked, record.key or b"", cause, now, batch, turn)
         tally.facts += 1
 
     # ---------------------------------------------------------------- deciding
@@ -206,7 +208,7 @@ class Engine:
             self._decide_one(item, now, boards, batch, tally)
             touched[(item.shard.number, item.key)] = (item.shard, item.key)
         for shard, key in touched.values():
-            self._put_away(shard, key, batch)
+            self.put_away(shard, key, batch)
         for item in taken:
             if isinstance(item.event, TimerFired):
                 item.shard.alarms.rearm(item.event)
@@ -218,32 +220,40 @@ class Engine:
         if isinstance(decided, Rejection):
             tally.rejected += 1
             decided = self.processor.refuse(entity.state, item.event, decided, situation)
-        for fact in decided:
-            if fact.topic.name not in self._outputs:
-                raise InvariantError(
-                    f"Expected {self.processor.full_name} to write only its topics, found {fact.topic.name}"
-                )
-            entity.state = self.processor.apply(entity.state, fact)
-            key = fact.key.encode()
-            place = (fact.topic.name, partition_of(key, self._partitions))
-            body = self._write(item.shard, place, fact, key, item.cause, now, batch)
-            if self.processor.journal:
-                entity.journal_length += 1
-                batch.journal.append(
-                    JournalRow(
-                        item.shard.number,
-                        item.key,
-                        entity.journal_length,
-                        now,
-                        fact.kind_name(),
-                        body,
-                        item.cause.event_id,
-                    )
-                )
+        shard, facts = item.shard, len(decided)
+        shard.turns += 1 if facts else 0
+        for number, fact in enumerate(decided, 1):
+            self.tell(shard, item.key, fact, item.cause, now, batch, (shard.epoch, shard.turns, number, facts))
         tally.facts += len(decided)
         tally.decided += decided
 
-    def _put_away(self, shard: Shard, key: str, batch: Batch) -> None:
+    def tell(
+        self,
+        shard: Shard,
+        entity_key: str,
+        fact: Message,
+        cause: Cause,
+        now: datetime,
+        batch: Batch,
+        turn: tuple[int, int, int, int],
+    ) -> None:
+        """Fold one decided fact into its entity and put it on its lane."""
+        if fact.topic.name not in self._outputs:
+            raise InvariantError(
+                f"Expected {self.processor.full_name} to write only its topics, found {fact.topic.name}"
+            )
+        entity = shard.entities[entity_key]
+        entity.state = self.processor.apply(entity.state, fact)
+        key = fact.key.encode()
+        place = (fact.topic.name, partition_of(key, self.partitions))
+        body = self._write(shard, place, fact, key, cause, now, batch, turn_of(*turn))
+        if self.processor.journal:
+            entity.journal_length += 1
+            number, kind = entity.journal_length, fact.kind_name()
+            batch.journal.append(JournalRow(shard.number, entity_key, number, now, kind, body, cause.event_id))
+
+    def put_away(self, shard: Shard, key: str, batch: Batch) -> None:
+        """Write what changed of an entity into the batch: its rows and its alarms."""
         entity = shard.entities[key]
         shard.entities.move_to_end(key)
         for part, body in self.processor.table.write(entity.state).items():
@@ -254,13 +264,21 @@ class Engine:
             batch.timers[timer] = _row(timer, alarm)
 
     def _write(
-        self, shard: Shard, place: Place, fact: Message, key: bytes, cause: Cause, now: datetime, batch: Batch
+        self,
+        shard: Shard,
+        place: Place,
+        fact: Message,
+        key: bytes,
+        cause: Cause,
+        now: datetime,
+        batch: Batch,
+        turn: bytes,
     ) -> bytes:
         sequence = shard.next_sequence(place)
         source = self._source(shard.number)
         event_id = f"{source.decode()}/{place[0]}/{place[1]}/{sequence}"
         body = fact.__pydantic_serializer__.to_json(fact)
-        headers = headers_for(fact, event_id, source, sequence, now.isoformat().encode(), cause)
+        headers = headers_for(fact, event_id, source, sequence, now.isoformat().encode(), cause, turn)
         record = Outgoing(key, body, headers, self.wall_ms)
         lane = (shard.number, place[0], place[1])
         batch.outbox.append(OutboxRow(lane, sequence, record))

@@ -78,8 +78,10 @@ def trace_of(correlation: str) -> str:
     return blake2b(correlation.encode(), digest_size=16).hexdigest()
 
 
-def headers_for(fact: Message, event_id: str, source: bytes, sequence: int, at: bytes, cause: Cause) -> Headers:
-    """The headers of a fact that a shard writes. Units: `at` is RFC 3339 in bytes."""
+def headers_for(
+    fact: Message, event_id: str, source: bytes, sequence: int, at: bytes, cause: Cause, turn: bytes = b"0.0.1.1"
+) -> Headers:
+    """The headers of a fact that a shard writes. Units: `at` is RFC 3339 in bytes; `turn` comes from `turn_of`."""
     correlation = correlation_of(fact) or cause.correlation or fact.key
     trace = cause.traceparent[3:35] or trace_of(correlation)
     span = blake2b(f"{trace}{event_id}".encode(), digest_size=8).hexdigest()
@@ -91,10 +93,20 @@ def headers_for(fact: Message, event_id: str, source: bytes, sequence: int, at: 
         ("ce_id", event_id.encode()),
         ("ce_time", at),
         ("sequence", b"%020d" % sequence),
+        ("turn", turn),
         ("correlationid", correlation.encode()),
         ("causationid", cause.event_id.encode()),
         ("traceparent", f"00-{trace}-{span}-01".encode()),
     )
+
+
+def turn_of(epoch: int, event: int, fact: int, facts: int) -> bytes:
+    """Which of an event's facts this is: the shard's epoch, the event's number in it, the fact's number of how many.
+
+    Holds:   orders all facts of a shard over all its lanes, and tells whether all facts of an event were published:
+             a database that was restored is brought up by them.
+    """
+    return b"%d.%d.%d.%d" % (epoch, event, fact, facts)
 
 
 @dataclass(frozen=True, slots=True)

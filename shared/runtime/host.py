@@ -20,16 +20,19 @@ from shared.http.app import build_app, serve
 from shared.http.tokens import Verifier
 from shared.runtime.boards import BoardKeeper, Boards
 from shared.runtime.clock import Clock
+from shared.runtime.collector import spare_collector
 from shared.runtime.engine import Limits
 from shared.runtime.errors import InvariantError, TransientError
 from shared.runtime.headers import outside_headers
 from shared.runtime.house import house_levels
 from shared.runtime.kafka_log import KafkaLog
 from shared.runtime.levels import Levels, Read
-from shared.runtime.log import Outgoing, partition_of
-from shared.runtime.postgres_store import PostgresStore, migrate
+from shared.runtime.log import Outgoing, group_of, partition_of
+from shared.runtime.noted import noted
+from shared.runtime.postgres_store import PostgresStore
 from shared.runtime.processor import BoardSpec, Processor, derived_id
-from shared.runtime.runner import Runner
+from shared.runtime.runner import Runner, went_back
+from shared.runtime.schema import mark, migrate, migrations
 from shared.runtime.settings import Settings
 
 WATCH_SECONDS: Final = 2.0
@@ -137,7 +140,12 @@ class Host:
         )
         async with contextlib.AsyncExitStack() as stack:
             pool = await asyncpg.create_pool(
-                settings.database_url, min_size=1, max_size=settings.pool_size_max, reset=_leave_as_it_is
+                settings.database_url,
+                min_size=1,
+                max_size=settings.pool_size_max,
+                max_inactive_connection_lifetime=0,  # who is at work stays connected: `opsfloor migrate post` looks
+                reset=_leave_as_it_is,
+                server_settings={"application_name": mark(self._plan.name, migrations())},
             )
             stack.push_async_callback(pool.close)
             await migrate(pool, self._plan.name)
@@ -146,7 +154,7 @@ class Host:
             publisher = log.publisher()
             await publisher.start()
             stack.push_async_callback(publisher.stop)
-            publish = CommandPublisher(log, publisher, self._plan.name, self._clock).publish
+            publish = CommandPublisher(log, publisher, f"/opsfloor/{self._plan.name}/http", self._clock).publish
             service = self._plan.wire(Surroundings(settings, self._clock, log, pool, boards, publish))
             for read in (house_levels(service.name, boards, pool), *service.levels):
                 levels = Levels(read)
@@ -160,7 +168,17 @@ class Host:
                 Runner(p, log, PostgresStore(pool, service.name, p.name, p.table.name), boards, self._clock, limits)
                 for p in service.processors
             ]
+            for processor in service.processors:
+                await self._compare(log, pool, processor)
+            spare_collector()
             return await self._work(service, runners, keeper)
+
+    async def _compare(self, log: KafkaLog, pool: asyncpg.Pool, processor: Processor) -> None:
+        """Refuse a database that went back while no process of the service was there to notice."""
+        store = PostgresStore(pool, processor.service, processor.name, processor.table.name)
+        shards = range(await log.partitions(processor.inputs[0].name))
+        inlets = {(topic.name, n): 0 for topic in processor.inputs for n in shards} | dict(await store.inlets(shards))
+        went_back(processor.full_name, inlets, await noted(log.bootstrap, group_of(processor.name)))
 
     async def _work(self, service: Service, runners: list[Runner], keeper: BoardKeeper) -> int:
         verifier = Verifier.from_folder(self._settings.home / "keys")
@@ -220,10 +238,10 @@ class Host:
 class CommandPublisher:
     """Publishes what people and outside systems ask for: keyed, without a lane, deduplicated by business key."""
 
-    def __init__(self, log: KafkaLog, publisher: object, name: str, clock: Clock) -> None:
+    def __init__(self, log: KafkaLog, publisher: object, source: str, clock: Clock) -> None:
         self._log: Final = log
         self._publisher: Final = log.publisher() if publisher is None else publisher
-        self._source: Final = f"/opsfloor/{name}/http"
+        self._source: Final = source
         self._clock: Final = clock
         self._partitions: dict[str, int] = {}
 

@@ -63,8 +63,11 @@ class KafkaLog:
 
         return KafkaReader(client, topics, claimed, dropped)
 
-    def tail(self, topics: Sequence[str], *, gather_bytes: int = 1) -> KafkaTail:
-        """A tail that takes every record at once; one in no hurry gathers so many bytes, for at most 250 ms."""
+    def tail(self, topics: Sequence[str], *, gather_bytes: int = 1, since_ms: int | None = None) -> KafkaTail:
+        """A tail that takes every record at once; one in no hurry gathers so many bytes, for at most 250 ms.
+
+        Units:   `since_ms` is the stamp (since the epoch) from which on records are wanted; none: from the beginning.
+        """
 
         def client() -> AIOKafkaConsumer:
             return AIOKafkaConsumer(
@@ -77,7 +80,7 @@ class KafkaLog:
                 request_timeout_ms=REQUEST_MS,
             )
 
-        return KafkaTail(client, topics)
+        return KafkaTail(client, topics, since_ms=since_ms)
 
     def publisher(self) -> KafkaPublisher:
         return KafkaPublisher(self.bootstrap)

@@ -22,7 +22,7 @@ _log: Final = structlog.get_logger("opsfloor.kafka")
 
 
 class KafkaTail:
-    """Reads all partitions of its topics from the beginning, without a group.
+    """Reads all partitions of its topics from the beginning, or from an instant on, without a group.
 
     Holds:   each record is handed out once, in order, also over a change of clients. aiokafka's consumer has been seen
              to fall silent for ever after a broker was killed: when nothing comes, the ends are compared with what was
@@ -30,11 +30,16 @@ class KafkaTail:
     """
 
     def __init__(
-        self, client: Callable[[], Any], topics: Sequence[str], monotonic: Callable[[], float] = time.monotonic
+        self,
+        client: Callable[[], Any],
+        topics: Sequence[str],
+        monotonic: Callable[[], float] = time.monotonic,
+        since_ms: int | None = None,
     ) -> None:
         self._client: Final = client
         self._topics: Final = list(topics)
         self._monotonic: Final = monotonic
+        self._since_ms: Final = since_ms
         self._consumer: Any = client()
         self._ends: dict[TopicPartition, int] = {}
         self._next: Final[dict[TopicPartition, int]] = {}  # where to read on, by partition
@@ -45,6 +50,8 @@ class KafkaTail:
         try:
             await self._consumer.start()
             self._ends = await self._consumer.end_offsets(list(self._consumer.assignment()))
+            if self._since_ms is not None:
+                await self._skip_to(self._since_ms)
         except UnknownTopicOrPartitionError as error:
             await self._consumer.stop()
             raise ContractError(
@@ -54,6 +61,14 @@ class KafkaTail:
             await self._consumer.stop()
             raise TransientError(f"Expected to read {self._topics}, found {error!r}") from error
         self._quiet_since = self._monotonic()
+
+    async def _skip_to(self, since_ms: int) -> None:
+        """Begin with the first record stamped then or later; where there is none, at the end."""
+        found = await self._consumer.offsets_for_times(dict.fromkeys(self._ends, since_ms))
+        for place, end in self._ends.items():
+            later = found.get(place)
+            self._next[place] = end if later is None else later.offset
+            self._consumer.seek(place, self._next[place])
 
     async def ready(self) -> bool:
         for place, end in self._ends.items():

@@ -121,6 +121,11 @@ def murmur2(data: bytes) -> int:
     return h ^ (h >> 15)
 
 
+def group_of(processor: str) -> str:
+    """The consumer group of a processor."""
+    return f"opsfloor-{processor}"
+
+
 @lru_cache(maxsize=65_536)  # a case's key comes back with each of its facts
 def partition_of(key: bytes, partitions: int) -> int:
     """The partition that Kafka's default partitioner gives a key."""

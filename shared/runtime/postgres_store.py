@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
-from importlib.resources.abc import Traversable
 from typing import Any, Final
 
 import asyncpg
@@ -52,7 +51,8 @@ async def _answering(pool: asyncpg.Pool) -> AsyncIterator[Any]:
             try:
                 yield connection
             except AWAY:
-                connection.terminate()  # whatever state it is in, nobody gets it again
+                with suppress(asyncpg.InterfaceError):  # the pool has taken a lost connection back by itself
+                    connection.terminate()  # whatever state it is in, nobody gets it again
                 raise
     except UNFIT as error:
         raise InvariantError(f"Expected the batch to fit what is stored, found {error}") from error
@@ -81,6 +81,19 @@ class PostgresStore:
                 for name in ("inlets", "lanes_in", "lanes_out", "unpublished", "timers")
             }
         return {row["shard"]: _claim(row["shard"], row["epoch"], found) for row in epochs}
+
+    async def inlets(self, shards: Sequence[int]) -> Mapping[Place, int]:
+        """How far each input was read."""
+        async with _answering(self._pool) as connection:
+            rows = await connection.fetch(self._sql["inlets"], self._processor, list(shards), timeout=ANSWER_SECONDS)
+        return {(row["topic"], row["shard"]): row["next_offset"] for row in rows}
+
+    async def outlive(self, epochs: Mapping[int, int]) -> None:
+        """Raise the epochs of shards at least to these: the next claim is later than whatever the bus has heard of."""
+        async with _answering(self._pool) as connection:
+            await connection.execute(
+                self._sql["outlive"], self._processor, list(epochs), list(epochs.values()), timeout=ANSWER_SECONDS
+            )
 
     async def _make_table(self, connection: Any) -> None:
         if self._made:
@@ -205,36 +218,3 @@ def _claim(shard: int, epoch: int, found: Mapping[str, Sequence[Any]]) -> Claim:
             for row in of("timers")
         ],
     )
-
-
-def migrations() -> list[Traversable]:
-    """The steps of every schema that this code knows, in their order."""
-    folder = files("shared.runtime").joinpath("migrations")
-    return sorted((step for step in folder.iterdir() if step.name.endswith(".sql")), key=lambda step: step.name)
-
-
-async def migrate(pool: asyncpg.Pool, schema: str) -> int:
-    """Bring one service's schema up to this code, under a lock. Returns how many steps were taken.
-
-    Errors:  `InvariantError` when the database is newer than this code.
-    """
-    statements(schema)  # refuses an impossible name
-    steps = migrations()
-    async with _answering(pool) as connection, connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", f"opsfloor/migrate/{schema}")
-        await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
-        await connection.execute(
-            f"CREATE TABLE IF NOT EXISTS {schema}.migration (name text PRIMARY KEY, at timestamptz DEFAULT now())"
-        )
-        await connection.execute(f"SET LOCAL search_path TO {schema}")
-        done = {row["name"] for row in await connection.fetch("SELECT name FROM migration")}
-        unknown = done - {step.name for step in steps}
-        if unknown:
-            raise InvariantError(
-                f"Expected a database that is not newer than this code, found {sorted(unknown)} in {schema}"
-            )
-        todo = [step for step in steps if step.name not in done]
-        for step in todo:
-            await connection.execute(step.read_text())
-            await connection.execute("INSERT INTO migration (name) VALUES ($1)", step.name)
-    return len(todo)

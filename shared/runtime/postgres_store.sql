@@ -4,6 +4,11 @@ SELECT $1, number, 1 FROM unnest($2::int[]) AS number ORDER BY number
 ON CONFLICT (processor, shard) DO UPDATE SET epoch = s.epoch + 1
 RETURNING shard, epoch;
 
+-- name: outlive
+INSERT INTO {schema}.shard AS s (processor, shard, epoch)
+SELECT $1, r.shard, r.epoch FROM unnest($2::int[], $3::bigint[]) AS r (shard, epoch)
+ON CONFLICT (processor, shard) DO UPDATE SET epoch = greatest(s.epoch, excluded.epoch);
+
 -- name: inlets
 SELECT shard, topic, next_offset FROM {schema}.inlet WHERE processor = $1 AND shard = ANY ($2::int[]);
 

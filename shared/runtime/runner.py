@@ -17,7 +17,7 @@ from shared.runtime.clock import Clock
 from shared.runtime.engine import Engine, FuseBlownError, Limits, Taken, Tally
 from shared.runtime.errors import InvariantError, TransientError
 from shared.runtime.hops import oldest_by_topic
-from shared.runtime.log import GroupReader, Log, Outgoing, Place, Publisher, Record
+from shared.runtime.log import GroupReader, Log, Outgoing, Place, Publisher, Record, group_of
 from shared.runtime.processor import Processor
 from shared.runtime.shard import GapFoundError, Shard
 from shared.runtime.store import Batch, Claim, LaneOut, OutboxRow, Store
@@ -39,6 +39,20 @@ RECLAIM_SECONDS: Final = 2.0  # a shard lost to another owner is claimed again i
 def poisoned(row: OutboxRow, doubtful: set[int]) -> bool:
     """A publish error poisons every lane of its shard until the shard is claimed again."""
     return row.lane[0] in doubtful
+
+
+def went_back(processor: str, inlets: Mapping[Place, int], read: Mapping[Place, int]) -> None:
+    """Refuse a store that is not as far as it was: whatever it forgot would be decided a second time.
+
+    Errors:  `InvariantError` names the places.
+    """
+    behind = [f"{topic}/{n}: {inlets.get((topic, n), 0)}, was {at}" for (topic, n), at in sorted(read.items())
+              if (topic, n) in inlets and inlets[(topic, n)] < at]  # fmt: skip
+    if behind:
+        raise InvariantError(
+            f"Expected the database of {processor} to be as far as it was, found {'; '.join(behind[:3])}. Remedy: it was "
+            "put back to an earlier point, or belongs to another floor; stop every service, then `opsfloor restore`"
+        )
 
 
 def gather_seconds(turn_seconds: float) -> float:
@@ -97,6 +111,7 @@ class Runner:
         self._on_the_way: frozenset[int] = frozenset()  # shards of which the publication under way has facts
         self._doubtful: set[int] = set()  # shards to claim again before the next batch
         self._lost: dict[int, float] = {}  # shards found to have another owner → when to claim them again
+        self._read: dict[Place, int] = {}  # how far this process has seen its commits go
         self._monotonic: Final = monotonic
         self._looked_at = monotonic()  # when the bus was last seen
         self._stopping = False
@@ -106,7 +121,7 @@ class Runner:
 
     def _new_reader(self) -> GroupReader:
         topics = [topic.name for topic in self.processor.inputs]
-        return self._log_port.group_reader(f"opsfloor-{self.processor.name}", topics, self._claimed, self._dropped)
+        return self._log_port.group_reader(group_of(self.processor.name), topics, self._claimed, self._dropped)
 
     # -------------------------------------------------------------- life
 
@@ -191,7 +206,9 @@ class Runner:
             return
         await self._load(taken)
         await self._observe(taken)
+        before = time.perf_counter()
         engine.decide(taken, now, self._views, batch, tally)
+        metrics.DECISION_SECONDS.labels(self._name).observe((time.perf_counter() - before) / len(taken))
 
     async def _load(self, taken: Sequence[Taken]) -> None:
         keys = self._engine.missing(taken)
@@ -225,6 +242,7 @@ class Runner:
                 self._lost[number] = self._monotonic() + RECLAIM_SECONDS
             self._doubt(set(batch.epochs) - lost)
             return
+        self._read.update({(topic, shard): at for (shard, topic), at in batch.next_offsets.items()})
         self._pending.extend(batch.outbox)
         self._engine.evict()
         if self.processor.measure is not None and tally.decided:
@@ -355,6 +373,8 @@ class Runner:
         return starts
 
     async def _open(self, number: int, claim: Claim) -> Mapping[Place, int]:
+        starts = {(t.name, number): claim.next_offsets.get((t.name, number), 0) for t in self.processor.inputs}
+        went_back(self._name, starts, self._read)
         shard = Shard(number, claim)
         self._engine.shards[number] = shard
         metrics.CLAIMS.labels(self._name).inc()
@@ -366,7 +386,7 @@ class Runner:
             for key, rows in everything.items():
                 self._engine.put(number, key, rows, lengths.get((number, key), 0))
         _log.info("claimed", processor=self._name, shard=number, epoch=claim.epoch, unpublished=len(claim.unpublished))
-        return {(t.name, number): claim.next_offsets.get((t.name, number), 0) for t in self.processor.inputs}
+        return starts
 
     async def _pause(self, attempt: int) -> None:
         await self._log_port.pause(BACKOFF_SECONDS[min(attempt, len(BACKOFF_SECONDS) - 1)])
@@ -414,9 +434,7 @@ class Runner:
             shard = self._engine.shards.get(place[1])
             lag += max(0, end - shard.next_offsets.get(place, 0)) if shard is not None else 0
         self.progress.lag_records = lag
-        await self._reader.hint(
-            {place: at for s in self._engine.shards.values() for place, at in s.next_offsets.items()}
-        )
+        await self._reader.hint({place: at for place, at in self._read.items() if place[1] in self._engine.shards})
         metrics.LAG_RECORDS.labels(self._name).set(lag)
 
     async def _restart(self, why: str) -> None:

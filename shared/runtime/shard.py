@@ -40,6 +40,7 @@ class Shard:
         self.lanes_in: dict[tuple[str, str], int] = dict(claim.lanes_in)
         self.lanes_out: dict[Place, int] = dict(claim.lanes_out)
         self.entities: OrderedDict[str, Entity] = OrderedDict()
+        self.turns = 0  # events of this epoch that had facts
         self.alarms = AlarmClock(
             {(t.key[1], t.key[2]): Alarm(t.due_at, t.boards) for t in claim.timers},
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -100,7 +100,7 @@ async def _create(admin: Any, todo: list[Wanted], replication: int) -> None:
     errors = [(entry[0], for_code(entry[1]), entry[2]) for entry in answer.topic_errors if entry[1]]
     refused = [f"{name}: {kind.__name__} {text}" for name, kind, text in errors if kind is not TopicAlreadyExistsError]
     if refused:  # aiokafka only hands the answer on
-        raise ContractError(f"Expected Kafka to make the floor's topics, found: {'; '.join(refused)}")
+        raise ContractError(f"Expected Kafka to make the floor's topics, found:{_listed(refused)}")
     if errors:
         raise TopicAlreadyExistsError(f"made meanwhile: {[name for name, _, _ in errors]}")
     await settle(admin, [want.name for want in todo])
@@ -128,7 +128,11 @@ async def _compare(admin: Any, present: list[Wanted]) -> None:
     found = [d for want in present for d in differences(want, counts.get(want.name, 0), configs.get(want.name, {}))]
     if found:
         raise ContractError(
-            "Expected the floor's topics as the contracts say, found: "
-            + "; ".join(found)
-            + ". Remedy: change the topic (kafka-configs, kafka-topics), or use another cluster or data folder"
+            f"Expected the floor's topics as the contracts say, found:{_listed(found)}\n"
+            "Remedy: change the topic (kafka-configs, kafka-topics), or use another cluster or data folder"
         )
+
+
+def _listed(lines: Sequence[str]) -> str:
+    """One line each: there may be hundreds."""
+    return "".join(f"\n  - {line}" for line in lines)

@@ -24,6 +24,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from services.routing.placement.processor import placement
 from shared.runtime.boards import Boards
 from shared.runtime.clock import RealClock
+from shared.runtime.collector import spare_collector
 from shared.runtime.engine import Limits
 from shared.runtime.host import configure_logging
 from shared.runtime.kafka_log import KafkaLog, KafkaPublisher, KafkaReader
@@ -149,6 +150,7 @@ async def runtime(given: Given) -> float:
         watch = Watch(given.count)
         log = WatchedLog(given.kafka, watch)
         runner = Runner(processor, log, store, Boards(processor.boards), RealClock(), limits)
+        spare_collector()  # as the host does it
         await runner.start()
         running = asyncio.create_task(runner.run())
         waiting = asyncio.create_task(watch.done.wait())

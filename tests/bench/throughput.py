@@ -16,7 +16,8 @@ import asyncpg
 from deploy.local import Addresses
 from services.routing.placement.processor import placement
 from shared.runtime.kafka_log import KafkaLog
-from shared.runtime.postgres_store import PostgresStore, migrate
+from shared.runtime.postgres_store import PostgresStore
+from shared.runtime.schema import migrate
 from shared.runtime.topics import ensure_topics
 from tests.bench.records import PARTITIONS, Writer, begin_at, ensure_bench_topics, settled_ends
 

@@ -21,6 +21,7 @@ from services.vendor.supervision import metrics as supervision
 from shared.contracts.message import Message
 from shared.reroutes import RerouteView
 from shared.runtime.levels import Levels
+from shared.standing import StandingView, fold_standing
 from tests.dashboards.asking import EMPTY_BY_DESIGN, Answers, ask_all, panels
 from tests.unit.sight.facts import fact
 
@@ -49,18 +50,27 @@ def rare() -> list[Message]:
 
 @pytest.fixture
 def process() -> Iterator[int]:
-    """A process that shows this one's metrics, with a reroute on its board. Gives the port."""
+    """A process that shows this one's metrics, with a reroute and two judged on its boards. Gives the port."""
     active = fact("routing.reroute-order.v1")
     view = RerouteView(acting={active.reroute_id: active})
-    levels = Levels(emergency.reroute_levels(view, lambda: active.ends_at - timedelta(minutes=30)))
-    REGISTRY.register(levels)
+    standing = StandingView()
+    for judged in (fact("vendor.operator-standing.v1"), fact("vendor.provider-standing.v1")):
+        fold_standing(standing, "", judged)
+    shown = (
+        emergency.reroute_levels(view, lambda: active.ends_at - timedelta(minutes=30)),
+        supervision.standing_levels(standing),
+    )
+    levels = [Levels(each) for each in shown]
+    for level in levels:
+        REGISTRY.register(level)
     port = free_port()
     server, thread = start_http_server(port, "127.0.0.1")
     yield port
     server.shutdown()
     server.server_close()
     thread.join()
-    REGISTRY.unregister(levels)
+    for level in levels:
+        REGISTRY.unregister(level)
 
 
 def test_a_rare_case_fills_its_panels(tmp_path: Path, process: int) -> None:

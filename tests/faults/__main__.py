@@ -53,6 +53,7 @@ def show(report: Report) -> int:
     console.print(table)
     console.print(", ".join(f"{count} {name}" for name, count in report.conservation.items()))
     console.print(f"{report.duplicates} records were published twice and dropped by their readers")
+    console.print(f"{report.reroutes} reroutes came into force meanwhile and moved {report.rerouted} items")
     console.print(f"{report.refused} batches of an owner that was no longer one were refused by the store")
     console.print(", ".join(f"{part} {seconds:.0f} s" for part, seconds in report.seconds.items()))
     for finding in report.findings[:FINDINGS_SHOWN_MAX]:

@@ -30,6 +30,14 @@ class Entry:
     body: str
 
 
+@dataclass
+class Lives:
+    """What a processor with a journal keeps of its entities: every fact in order, and the state as it is stored."""
+
+    journal: dict[str, list[Entry]] = field(default_factory=lambda: defaultdict(list))
+    rows: dict[str, dict[str, bytes]] = field(default_factory=lambda: defaultdict(dict))
+
+
 @dataclass(slots=True)
 class Books:
     """What the tables of all services say.
@@ -40,8 +48,10 @@ class Books:
     outbox: dict[str, int] = field(default_factory=dict)
     lanes_out: dict[Lane, int] = field(default_factory=dict)
     read_to: dict[tuple[str, Place], int] = field(default_factory=dict)
-    journal: dict[str, list[Entry]] = field(default_factory=lambda: defaultdict(list))
-    rows: dict[str, dict[str, bytes]] = field(default_factory=lambda: defaultdict(dict))
+    lives: dict[str, Lives] = field(default_factory=lambda: defaultdict(Lives))  # by processor
+
+
+CASES: Final = "audit/controls"  # the processor whose journal is a case's life
 
 
 async def read_books(url: str, processors: Sequence[Processor]) -> Books:
@@ -80,12 +90,12 @@ async def _read_lives(connection: Any, processor: Processor, books: Books) -> No
         f"SELECT key, n, kind, body FROM {schema}.journal WHERE processor = $1 ORDER BY key, n", processor.name
     )
     for key, number, kind, body in lines:
-        books.journal[key].append(Entry(number, kind, body))
+        books.lives[processor.full_name].journal[key].append(Entry(number, kind, body))
     rows = await connection.fetch(
         f"SELECT key, part, body FROM {schema}.state WHERE table_name = $1", processor.table.name
     )
     for key, part, body in rows:
-        books.rows[key][part] = body.encode()
+        books.lives[processor.full_name].rows[key][part] = body.encode()
 
 
 def judge(books: Books, topics: Mapping[Place, Sequence[Record]], processors: Sequence[Processor]) -> Iterator[Finding]:
@@ -138,14 +148,14 @@ def _judge_lanes(books: Books, topics: Mapping[Place, Sequence[Record]]) -> Iter
 
 def _judge_lives(books: Books, topics: Mapping[Place, Sequence[Record]]) -> Iterator[Finding]:
     """The journal of a case is dense and tells the same life, word for word, as the topic does."""
-    told = _lives(topics)
-    for case_id, entries in books.journal.items():
+    told, journal = _lives(topics), books.lives[CASES].journal
+    for case_id, entries in journal.items():
         if [entry.number for entry in entries] != list(range(1, len(entries) + 1)):
             yield Finding("journal", f"case {case_id}: numbers {[entry.number for entry in entries]}")
-    for case_id in sorted(told.keys() | books.journal.keys()):
+    for case_id in sorted(told.keys() | journal.keys()):
         stored = [
             (entry.kind, json.loads(entry.body))
-            for entry in books.journal.get(case_id, [])
+            for entry in journal.get(case_id, [])
             if issubclass(CONTRACTS[entry.kind], CaseFact)
         ]
         if stored != told.get(case_id, []):
@@ -172,12 +182,12 @@ def _lives(topics: Mapping[Place, Sequence[Record]]) -> dict[str, list[tuple[str
 
 def _judge_replay(books: Books, processor: Processor) -> Iterator[Finding]:
     """Folding a journal from nothing gives the state that is stored."""
-    for key, entries in books.journal.items():
+    for key, entries in books.lives[processor.full_name].journal.items():
         state = processor.table.read(key, {})
         for fact in _facts(entries):
             state = processor.apply(state, fact)
         folded = {part: json.loads(body) for part, body in processor.table.write(state).items() if body is not None}
-        stored = {part: json.loads(body) for part, body in books.rows.get(key, {}).items()}
+        stored = {part: json.loads(body) for part, body in books.lives[processor.full_name].rows.get(key, {}).items()}
         if folded != stored:
             yield Finding("replay", f"{processor.full_name} {key}: folded {folded}, stored {stored}")
 

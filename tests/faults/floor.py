@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, cast
@@ -18,6 +18,7 @@ from deploy.local import Addresses, Stack
 from services.audit.controls.processor import controls
 from services.intake.reception.processor import reception
 from services.routing.desk.processor import desk
+from services.routing.emergency.processor import emergency
 from services.routing.placement.processor import placement
 from services.vendor.supervision.processor import supervision
 from shared.contracts.reference import FloorLimits
@@ -31,6 +32,7 @@ from shared.runtime.log import Outgoing, Place, Record
 from shared.runtime.processor import Processor
 from shared.runtime.topics import ensure_topics, wanted
 from tests.faults import books
+from tests.simulation.planning_room import decided_otherwise
 from tests.simulation.stage import PARTITIONS, Stage
 from tests.simulation.world import World, image, reference
 
@@ -40,12 +42,13 @@ PROCESSORS: Final[tuple[Processor, ...]] = (
     controls(),
     placement(),
     desk(),
+    emergency(),
     supervision(),
 )
 ALWAYS_WRITING: Final = frozenset(
     source_of(processor.service, processor.name, shard)
     for processor in PROCESSORS
-    if processor.name != "supervision"  # looks at samples: it may have nothing to write for a while
+    if processor.name not in ("supervision", "emergency")  # samples and people: they may have nothing to say for long
     for shard in range(PARTITIONS)
 )
 """Shards that have something to write within moments of load, by source."""
@@ -55,6 +58,7 @@ SUBMISSIONS_MAX: Final = 20_000
 TURN_SECONDS: Final = 0.1
 TURNS_PER_SUBMISSION: Final = 2
 RECRUIT_SECONDS: Final = 12.0
+TURNS_PER_REROUTE: Final = 15
 STILL_SECONDS: Final = 45.0  # no submission has come to its end for so long: no more will
 READ_UP_SECONDS: Final = 30.0
 
@@ -108,6 +112,7 @@ class Floor:
         self._seen: Final = Auditor()
         self._taken: Final[dict[Place, int]] = {}
         self._loaded = True
+        self._at_rest = False
 
     async def open(self) -> None:
         """Topics, reference data with short leases, every service ready, everybody at the desk."""
@@ -161,6 +166,15 @@ class Floor:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    @contextmanager
+    def people_at_rest(self) -> Iterator[None]:
+        """Meanwhile nobody works or commands reroutes: what is sent in waits at the desks or lies in people's hands."""
+        self._at_rest = True
+        try:
+            yield
+        finally:
+            self._at_rest = False
+
     async def _read(self) -> None:
         tail = self._log.tail(list(TOPICS))
         await tail.start()
@@ -203,8 +217,11 @@ class Floor:
             turn += 1
             if self._loaded and turn % TURNS_PER_SUBMISSION == 0 and turn < SUBMISSIONS_MAX * TURNS_PER_SUBMISSION:
                 self.world.submit()
-            self.world.work(diligent=not self._loaded)
             self.world.book(diligent=not self._loaded)
+            if not self._at_rest:
+                self.world.work(diligent=not self._loaded)
+            if self._loaded and not self._at_rest and turn % TURNS_PER_REROUTE == 0:
+                self.world.control_room.command()
             if turn % 40 == 0:
                 self.world.everybody_signs_on()
             await asyncio.sleep(TURN_SECONDS)
@@ -224,6 +241,7 @@ class Floor:
         end = loop.time() + seconds
         still_since, recruited, opened, waves = loop.time(), loop.time(), -1, 0
         while True:
+            self.world.control_room.stand_down()
             held = self.audit().conservation()
             if held["open"] != opened:
                 still_since, opened = loop.time(), held["open"]
@@ -257,6 +275,7 @@ class Floor:
             if place[0] in TOPICS:
                 auditor.take_all(topics[place])
         found += auditor.findings()
+        found += decided_otherwise(topics)
         tables = await books.read_books(self.addresses.database_url, PROCESSORS)
         found += books.judge(tables, topics, PROCESSORS)
         return found

@@ -7,31 +7,44 @@ import random
 import signal
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import asyncpg
 
 from deploy.demo.auditor import Finding
+from services.routing.boards import PlanView, fold_plan
+from services.routing.kinds import Kind
+from shared.contracts.routing import ASSIGNMENT, LOAD, PLAN, LoadSnapshot, PlanMade, WorkReleased
+from shared.runtime.headers import body_of
 from shared.runtime.runner import RECLAIM_SECONDS
 from tests.faults.floor import PROCESSORS, Floor
+from tests.simulation.control_room import read
 from tests.simulation.stage import PARTITIONS
 
-NAMES: Final = ("intake", "audit-1", "audit-2", "routing-1", "routing-2", "vendor")
+NAMES: Final = ("intake", "audit-1", "audit-2", "routing-1", "routing-2", "vendor", "balancer")
 PAUSE_SECONDS: Final = 0.5  # of undisturbed work between two faults
 ZOMBIE_SECONDS: Final = 0.5  # that the new owner works before the frozen one wakes
-TAKE_OVER_SECONDS: Final = 30.0
+ANSWER_SECONDS: Final = 30.0  # for another to take over, or for a command to come about
 JOIN_SECONDS: Final = 60.0
 CALM_SECONDS: Final = RECLAIM_SECONDS + 1.0  # then nobody claims a shard again that the group has given to another
 HEAL_SECONDS: Final = 60.0
 REST_SECONDS: Final = 300.0
 REFUSED: Final = "shards have another owner"
+TAKES_OVER: Final = "another takes over"
+OBEYS: Final = "the floor obeys a reroute"
+
+T = TypeVar("T")
 
 
-class NotTakenOverError(AssertionError):
-    """A frozen process kept its shards, or had none. The message names them."""
+class NotDoneError(AssertionError):
+    """The floor did not do in time what it promises. The message says what, `promise` which promise it broke."""
+
+    def __init__(self, promise: str, detail: str) -> None:
+        super().__init__(detail)
+        self.promise: Final = promise
 
 
 @dataclass
@@ -43,6 +56,8 @@ class Report:
     findings: list[Finding] = field(default_factory=list)
     duplicates: int = 0
     refused: int = 0
+    reroutes: int = 0  # that came into force meanwhile
+    rerouted: int = 0  # items that they moved
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -53,6 +68,76 @@ async def kill_service(floor: Floor, name: str) -> None:
     await asyncio.to_thread(floor.services.wait_ready, floor.pids[name])
 
 
+async def kill_balancer(floor: Floor) -> None:
+    """SIGKILL the balancer and start it again: it goes on, with a plan of its own for the same kinds of work."""
+    before = await _plan_by_other_than(floor, "")
+    await kill_service(floor, "balancer")
+    after = await _plan_by_other_than(floor, before.made_by)
+    lost = {Kind.told(part) for part in before.work} - {Kind.told(part) for part in after.work}
+    if lost:
+        detail = f"Expected the new balancer to plan for all that the old one did, found {lost} missing"
+        raise NotDoneError(TAKES_OVER, detail)
+
+
+async def _plan_by_other_than(floor: Floor, made_by: str) -> PlanMade:
+    """The last plan on the bus, once it is by another process. Errors: `NotDoneError` when none comes."""
+
+    def other() -> PlanMade | None:
+        view = PlanView()
+        for number in range(PARTITIONS):
+            for record in floor.mirror.log.records[PLAN.name, number]:
+                fold_plan(view, "floor", body_of(record, PlanMade.kind_name()))
+        return view.plan if view.plan is not None and view.plan.made_by != made_by else None
+
+    return await _awaited(other, TAKES_OVER, f"a plan by another than {made_by!r}")
+
+
+async def kill_while_recalling(floor: Floor) -> None:
+    """SIGKILL a routing process just when a team's work is taken from it: the reroute comes about all the same.
+
+    Holds:   people rest meanwhile, so that there surely is work to move, and nobody else commands reroutes.
+    """
+    room = floor.world.control_room
+    with floor.people_at_rest():
+        room.stand_down()
+        await _awaited(lambda: not room.still_open(), OBEYS, "every earlier reroute to be over")
+        team = await _awaited(lambda: _busiest_team(floor), OBEYS, "a team with work")
+        reroute_id = room.recall(team)
+        await _awaited(lambda: room.has_started(reroute_id), OBEYS, f"the recall from {team} in force")
+        await kill_service(floor, "routing-1")
+        await _awaited(lambda: reroute_id in set(_moved_by(floor)), OBEYS, f"work recalled from {team}")
+
+
+def _busiest_team(floor: Floor) -> str | None:
+    """The team that, by its last word, has most waiting and in hand; none when no team has anything."""
+    told: dict[str, int] = {}
+    for message in read(floor.mirror.log.records, LOAD.name):
+        if isinstance(message, LoadSnapshot):
+            told[message.team_id] = message.in_hand + sum(load.queued for load in message.queued)
+    return max((team_id for team_id in sorted(told) if told[team_id]), key=lambda team_id: told[team_id], default=None)
+
+
+def _moved_by(floor: Floor) -> Iterator[str]:
+    """For each item that a desk let go by a reroute's order, that reroute."""
+    for number in range(PARTITIONS):
+        for record in floor.mirror.log.records[ASSIGNMENT.name, number]:
+            if dict(record.headers).get("ce_type") == WorkReleased.kind_name().encode():
+                released = body_of(record, WorkReleased.kind_name())
+                if isinstance(released, WorkReleased) and released.reroute_id is not None:
+                    yield released.reroute_id
+
+
+async def _awaited(look: Callable[[], T | None], promise: str, what: str) -> T:
+    """What the look finds, as soon as it finds something. Errors: `NotDoneError` when it finds nothing in time."""
+    end = time.monotonic() + ANSWER_SECONDS
+    while time.monotonic() < end:
+        found = look()
+        if found:
+            return found
+        await asyncio.sleep(0.2)
+    raise NotDoneError(promise, f"Expected {what} within {ANSWER_SECONDS:.0f} s, found none")
+
+
 async def freeze(floor: Floor, name: str) -> None:
     """SIGSTOP until its session has run out and another has claimed every shard, then SIGCONT: a true zombie."""
     processors = [processor for processor in PROCESSORS if processor.service == name.split("-")[0]]
@@ -60,10 +145,11 @@ async def freeze(floor: Floor, name: str) -> None:
     before = await floor.epochs(processors)
     floor.services.kill(floor.pids[name], signal.SIGSTOP)
     try:
-        end = time.monotonic() + TAKE_OVER_SECONDS
+        end = time.monotonic() + ANSWER_SECONDS
         while kept := [f"{p}/{n}" for (p, n), e in (await floor.epochs(processors)).items() if e <= before[(p, n)]]:
             if time.monotonic() > end:
-                raise NotTakenOverError(f"Expected another process to claim {', '.join(kept)} of the frozen {name}")
+                detail = f"Expected another process to claim {', '.join(kept)} of the frozen {name}"
+                raise NotDoneError(TAKES_OVER, detail)
             await asyncio.sleep(0.2)
         await asyncio.sleep(ZOMBIE_SECONDS)
     finally:
@@ -85,7 +171,8 @@ async def _in_every_group(floor: Floor, name: str, processors: Sequence[str]) ->
         if unclear:
             calm = time.monotonic()
         if time.monotonic() > end:
-            raise NotTakenOverError(f"Expected {name} to own shards of every processor before it is frozen: {unclear}")
+            detail = f"Expected {name} to own shards of every processor before it is frozen: {unclear}"
+            raise NotDoneError(TAKES_OVER, detail)
         await asyncio.sleep(0.2)
 
 
@@ -119,7 +206,9 @@ KINDS: Final[dict[str, Callable[[Floor], Awaitable[None]]]] = {
     "kill intake": lambda floor: kill_service(floor, "intake"),
     "kill audit": lambda floor: kill_service(floor, "audit-1"),
     "kill routing": lambda floor: kill_service(floor, "routing-1"),
+    "kill routing in a recall": kill_while_recalling,
     "kill vendor": lambda floor: kill_service(floor, "vendor"),
+    "kill balancer": kill_balancer,
     "freeze audit": lambda floor: freeze(floor, "audit-2"),
     "freeze routing": lambda floor: freeze(floor, "routing-2"),
     "restart database": restart_database,
@@ -153,6 +242,8 @@ async def play(home: Path, count: int, seed: int, tell: Callable[[int, str], Non
         tell(count, "judging")
         report.findings += await floor.judge()
         report.duplicates = floor.audit().duplicates
+        report.reroutes = floor.audit().counts["routing.reroute-started.v1"]
+        report.rerouted = sum(1 for _ in _moved_by(floor))
         report.refused = floor.warnings(REFUSED)
         clock.lap("judging")
     finally:
@@ -164,8 +255,8 @@ async def strike(floor: Floor, kind: str, report: Report) -> None:
     """One fault, until the floor works again everywhere."""
     try:
         await KINDS[kind](floor)
-    except NotTakenOverError as error:
-        report.findings.append(Finding("a silent owner is replaced", str(error)))
+    except NotDoneError as error:
+        report.findings.append(Finding(error.promise, str(error)))
     seconds = await _healed(floor, kind, floor.mirror.clock.wall_ms(), report)
     report.healed_seconds[kind].append(seconds)
     await asyncio.sleep(PAUSE_SECONDS)

@@ -9,7 +9,8 @@ import asyncpg
 import pytest
 
 from shared.runtime.errors import InvariantError, TransientError
-from shared.runtime.postgres_store import PostgresStore, migrate, pack, statements, unpack
+from shared.runtime.postgres_store import PostgresStore, pack, statements, unpack
+from shared.runtime.schema import migrate
 from shared.runtime.store import Batch
 from tests.support.store_suite import OpenStore, StoreSuite, claimed, fact, journal_row
 

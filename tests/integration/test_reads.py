@@ -17,8 +17,9 @@ from services.vendor.store import PostgresScores
 from services.vendor.supervision.processor import supervision
 from services.vendor.supervision.state import Score
 from shared.runtime.errors import TransientError
-from shared.runtime.postgres_store import PostgresStore, migrate
+from shared.runtime.postgres_store import PostgresStore
 from shared.runtime.processor import Processor
+from shared.runtime.schema import migrate
 from shared.runtime.store import JournalRow
 from tests.support.store_suite import claimed
 from tests.unit.audit.floor_of_cases import CASE, with_amount

@@ -62,8 +62,7 @@ class ControlRoom:
 
     def command(self) -> None:
         """Somebody does something about a reroute."""
-        known = sorted(self.orders().values(), key=lambda order: order.reroute_id)
-        still = [order for order in known if order.over_at is None]
+        still = self.still_open()
         if not still or self._draw.random() < 0.3:
             self._propose()
             return
@@ -76,9 +75,16 @@ class ControlRoom:
 
     def stand_down(self) -> None:
         """Cancel whatever is open: the time of trouble is over."""
-        for name, order in sorted(self.orders().items()):
-            if order.over_at is None:
-                self._ask(CancelReroute, name, "duty-lin", {})
+        for order in self.still_open():
+            self._ask(CancelReroute, order.reroute_id, "duty-lin", {})
+
+    def recall(self, team_id: str) -> str:
+        """Somebody who may breaks the glass and takes a team's work from it at once. Returns the reroute's id."""
+        reroute_id = f"r{self._asked}"
+        terms = RerouteTerms(effect="recall", scope=RerouteScope(teams=(team_id,)), minutes=10, reason="trouble")
+        glass = {"terms": terms, "break_glass": True, "override_rules": RULES}
+        self._ask(ProposeReroute, reroute_id, "duty-lin", glass)
+        return reroute_id
 
     def _propose(self) -> None:
         effect = self._draw.choice(EFFECTS)
@@ -121,6 +127,15 @@ class ControlRoom:
     def orders(self) -> dict[str, RerouteOrder]:
         """Every reroute as its last notice says."""
         return {notice.reroute_id: notice for notice in self._notices()}
+
+    def still_open(self) -> list[RerouteOrder]:
+        """The reroutes that are not over, by id."""
+        return [order for _, order in sorted(self.orders().items()) if order.over_at is None]
+
+    def has_started(self, reroute_id: str) -> bool:
+        """The reroute came into force, and may be over again."""
+        order = self.orders().get(reroute_id)
+        return order is not None and order.started_at is not None
 
     def _notices(self) -> Iterator[RerouteOrder]:
         seen: dict[str, int] = {}

@@ -18,6 +18,7 @@ from shared.runtime.clock import SetClock
 from shared.runtime.errors import InvariantError
 from shared.runtime.headers import source_of
 from shared.runtime.log import Record
+from tests.simulation.planning_room import decided_otherwise
 from tests.simulation.stage import Process, Stage
 from tests.simulation.world import World, image
 
@@ -166,6 +167,8 @@ class Run:
             self._fault(self._draw.choice(KINDS))
         elif draw < 0.46:
             self.world.control_room.command()
+        elif draw < 0.475:
+            self.world.planning_room.plan()
 
     # ---------------------------------------------------------------- faults
 
@@ -334,6 +337,7 @@ class Run:
         found += self._judge_outbox()
         found += self._judge_order()
         found += self.world.control_room.judge()
+        found += decided_otherwise(self.stage.log.records)
         return found
 
     def _judge_outbox(self) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from services.audit.controls.processor import controls
 from services.intake.reception.processor import reception
-from services.routing.boards import LOAD_BOARD
+from services.routing.boards import LOAD_BOARD, PLAN_BOARD
 from services.routing.desk.processor import desk
 from services.routing.emergency.processor import emergency
 from services.routing.placement.processor import placement
@@ -29,7 +29,7 @@ from shared.runtime.runner import Runner
 from shared.standing import STANDING_BOARD
 
 PARTITIONS: Final = 2
-BOARDS: Final = (REFERENCE_BOARD, STANDING_BOARD, LOAD_BOARD, REROUTE_BOARD)
+BOARDS: Final = (REFERENCE_BOARD, STANDING_BOARD, LOAD_BOARD, REROUTE_BOARD, PLAN_BOARD)
 
 
 class Seam:

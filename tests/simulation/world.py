@@ -32,6 +32,7 @@ from shared.reference.keys import public_text
 from shared.runtime.headers import body_of, origin_of, outside_headers
 from shared.runtime.log import Outgoing, partition_of
 from tests.simulation.control_room import ControlRoom
+from tests.simulation.planning_room import PlanningRoom
 from tests.simulation.stage import PARTITIONS, Stage
 
 KEY: Final = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -84,6 +85,7 @@ class World:
         self._answered: Final[set[str]] = set()
         self._staff: tuple[str, ...] = PEOPLE
         self.control_room: Final = ControlRoom(stage.log.records, draw, self.publish, stage.clock.now)
+        self.planning_room: Final = PlanningRoom(stage.log.records, draw, self.publish, stage.clock.now)
         self.redrives_while_posting = False  # somebody sends a case's opening again just while its posting is under way
 
     def publish(self, message: Message, event_id: str) -> None:

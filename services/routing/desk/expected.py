@@ -43,6 +43,16 @@ def expected_capacity(desk: TeamDesk, book: Rulebook, now: datetime) -> Iterator
             )
 
 
+def expected_people(desk: TeamDesk, book: Rulebook, now: datetime) -> ByHour:
+    """How many people of the team in the same hours, each counted once. Nothing when nobody has a shift."""
+    team = _people(desk, book)
+    if not any(person.shift_id for person in team):
+        return ()
+    since = quarter_of(now)
+    by_person = [_hours_of(person, desk, book.reference, since) for person in team]
+    return tuple(round(sum(hours[ahead] for hours in by_person), 2) for ahead in range(HOURS))
+
+
 def _people(desk: TeamDesk, book: Rulebook) -> list[Operator]:
     """Who of the team may work at all."""
     provider = book.provider_of(desk.team_id)

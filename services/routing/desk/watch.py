@@ -10,7 +10,7 @@ from typing import Any, Final
 from services.routing import eligibility
 from services.routing.desk.choice import SCAN_MAX
 from services.routing.desk.dealing import Dealing
-from services.routing.desk.expected import expected_capacity, quarter_of
+from services.routing.desk.expected import expected_capacity, expected_people, quarter_of
 from services.routing.desk.obey import obedience
 from services.routing.desk.state import DeskItem, Queue, TeamDesk, instant, microseconds
 from services.routing.eligibility import Rulebook
@@ -202,6 +202,7 @@ def load_of(desk: TeamDesk, book: Rulebook, now: datetime) -> LoadSnapshot:
         tally=_told_tally(desk),
         expected_from=quarter_of(now) if expected else None,
         expected=expected,
+        expected_people_by_hour=tuple(expected_people(desk, book, now)) if expected else (),
     )
 
 

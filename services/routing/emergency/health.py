@@ -8,7 +8,7 @@ from services.routing.emergency.floor import FloorNow, touched_teams
 from shared.contracts.reroute import RerouteScope, TeamTally
 from shared.contracts.routing import DeskTally
 
-SILENT_SECONDS_MAX: Final = 45.0  # a desk tells its load at least every ten seconds while anything is there
+SILENT_INTERVALS_MAX: Final = 45  # a desk tells its load at least every ten intervals while anything is there
 EXPIRED_SHARE_MAX: Final = 0.2
 EVIDENCE_MIN: Final = 5  # assignments; a share of fewer says nothing
 STALLED_MIN: Final = 10  # accepted in one step and nothing completed
@@ -26,7 +26,7 @@ def unwell(scope: RerouteScope, before: tuple[TeamTally, ...], floor: FloorNow) 
     """
     for team in touched_teams(scope, floor.teams()):
         load = floor.load(team.id)
-        if load is None or (floor.now - load.at).total_seconds() > SILENT_SECONDS_MAX:
+        if load is None or (floor.now - load.at).total_seconds() > SILENT_INTERVALS_MAX * load.interval_seconds:
             return f"Expected the desk of {team.id} to tell its load, heard nothing."
         if not load.present:
             return f"Expected somebody present at {team.id}, found nobody."

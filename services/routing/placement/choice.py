@@ -1,20 +1,29 @@
-"""The choice of a team: hard rules first, then the better of two drawn teams by expected finish."""
+"""The choice of a team: hard rules first, then the better of two teams drawn by the plan, by expected finish. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import blake2b
-from typing import Final
+from math import log
+from typing import Any, Final
 
 from services.routing import eligibility
-from services.routing.boards import LoadView
+from services.routing.boards import LoadView, PlanView
+from services.routing.delay import slack_of
 from services.routing.eligibility import PRECEDENCE, Rulebook
+from services.routing.kinds import Kind
 from services.routing.orders import StandingOrders
-from shared.contracts.routing import Candidate, LoadSnapshot, UnplaceableReason
+from shared.contracts.routing import Candidate, LoadByWorkType, LoadSnapshot, UnplaceableReason
 from shared.contracts.work import WorkOrder
 
 CONSIDERED_MAX: Final = 12  # candidates that travel in a fact: the drawn, then the nearest to being chosen
+EXPLORED: Final = 0.05  # added to every open team's share: a plan is never so sure that a team is not looked at at all
+NEVER: Final = float("inf")
+
+Sent = Mapping[str, Mapping[str, float]]
+"""By team and work type: the standard seconds that this process has sent there and the desk has not told of yet."""
 
 DETAIL: Final[Mapping[UnplaceableReason, str]] = {
     "nobody_qualified": "Expected somebody qualified for {work_type} of grade {grade_min} or above, found nobody.",
@@ -28,13 +37,36 @@ DETAIL: Final[Mapping[UnplaceableReason, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Sight:
+    """What placement sees of the floor for one decision. Holds: nothing in it may be newer than the others need."""
+
+    book: Rulebook
+    loads: LoadView
+    orders: StandingOrders
+    now: datetime
+    plan: PlanView = field(default_factory=PlanView)
+    sent: Sent = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, boards: Mapping[str, Any], now: datetime, sent: Sent | None) -> Sight:
+        """The floor as the boards show it; without `sent`, nothing is known to be under way."""
+        orders = StandingOrders.of(boards, now)
+        return cls(Rulebook.of(boards), boards["load"], orders, now, boards["plan"], sent or {})
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
-    """What placement decided, and everything it looked at, bounded to `CONSIDERED_MAX`."""
+    """What placement decided, and everything it looked at, bounded to `CONSIDERED_MAX`.
+
+    Units:   `late_seconds` is by how much the item will be late even there; 0 when it can be in time.
+    """
 
     team_id: str | None
     reason: UnplaceableReason | None
     considered: tuple[Candidate, ...]
     seed: int
+    late_seconds: float = 0.0
+    plan_made_at: datetime | None = None
 
 
 def detail_of(reason: UnplaceableReason, order: WorkOrder) -> str:
@@ -51,62 +83,123 @@ def seed_of(work_item_id: str, placing: int) -> int:
     return int.from_bytes(digest) >> 11
 
 
-def draw_two(seed: int, count: int) -> tuple[int, ...]:
-    """Two different positions below `count` (one, if there is only one), evenly by the seed."""
-    if count <= 1:
-        return tuple(range(count))
-    first = seed % count
-    second = (seed // count) % (count - 1)
-    return first, second + (second >= first)
-
-
-def choose(
-    order: WorkOrder, placing: int, avoid: str | None, book: Rulebook, loads: LoadView, orders: StandingOrders
-) -> Choice:
+def choose(order: WorkOrder, placing: int, avoid: str | None, sight: Sight) -> Choice:
     """Choose a team for the item.
 
-    Holds:   no team without a present member who may do the work, none that a reroute holds the work away from; `avoid`,
-             the team that gave the item back last, is drawn only when there is no other; ties go to the team drawn
-             first.
+    Holds:   no team without a present member who may do the work, none that a reroute holds the work away from; a plan
+             that is stale, missing or silent about the work changes how teams are drawn, never who is eligible.
     Errors:  never raises; nobody anywhere gives a choice without a team, with the most telling reason.
-    Source:  Mitzenmacher 2001, the power of two choices: load views are always stale, so never a global argmin.
     """
     seed = seed_of(order.work_item_id, placing)
     candidates: Sequence[Candidate] = [
-        assess(order, team_id, book, loads.get(team_id)) for team_id in sorted(book.reference.teams)
+        assess(order, team_id, sight.book, sight.loads.get(team_id), sight.sent.get(team_id, {}))
+        for team_id in sorted(sight.book.reference.teams)
     ]
-    candidates = orders.without_held(candidates, order)
-    open_to = [c for c in candidates if c.removed_by is None]
-    if not open_to:
+    candidates = sight.orders.without_held(candidates, order)
+    if all(candidate.removed_by is not None for candidate in candidates):
         reason = eligibility.most_telling(c.removed_by for c in candidates if c.removed_by is not None)
         return Choice(None, reason, _bounded(candidates), seed)
-    field = [c for c in open_to if c.team_id != avoid] or open_to
-    drawn = [field[position] for position in draw_two(seed, len(field))]
+    shares = sight.plan.shares_for(Kind.of(order), sight.now)
+    candidates = _with_shares(candidates, avoid, shares)
+    planned = any(candidate.share is not None for candidate in candidates)
+    picked = pick(candidates, seed, avoid, slack_of(order, sight.now))
+    made_at = sight.plan.plan.made_at if planned and sight.plan.plan is not None else None
+    return Choice(picked.team_id, None, _bounded(picked.candidates), seed, picked.late_seconds, made_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """A team of several, the candidates with the drawn ones marked."""
+
+    team_id: str
+    candidates: Sequence[Candidate]
+    late_seconds: float
+
+
+def pick(candidates: Sequence[Candidate], seed: int, avoid: str | None, slack_seconds: float) -> Picked:
+    """The better of the two drawn, by expected wait; when neither can have the item in time, the best of all.
+
+    Holds:   follows from its arguments alone, and gives the same when candidates are left out that were neither drawn
+             nor the best: so a decision can be run again from what a fact tells. `avoid`, the team that gave the item
+             back last, is drawn only when there is no other. Ties: the larger share, then by team id.
+    Source:  Mitzenmacher 2001, the power of two choices: load views are always stale, so never a global argmin; but
+             what will be late everywhere goes where it will be least late.
+    """
+    open_to = [c for c in candidates if c.removed_by is None]
+    others = [c for c in open_to if c.team_id != avoid] or open_to
+    drawn = draw_two(others, seed)
     best = min(drawn, key=_expected_wait)
+    if best.expected_wait_seconds is None or best.expected_wait_seconds > slack_seconds:
+        best = min(others, key=_expected_wait)
+    wait = best.expected_wait_seconds or 0.0
     drawn_ids = {c.team_id for c in drawn}
     marked = [c.model_copy(update={"drawn": True}) if c.team_id in drawn_ids else c for c in candidates]
-    return Choice(best.team_id, None, _bounded(marked), seed)
+    return Picked(best.team_id, marked, round(max(0.0, wait - slack_seconds), 1))
 
 
-def assess(order: WorkOrder, team_id: str, book: Rulebook, load: LoadSnapshot | None) -> Candidate:
+def draw_two(candidates: Sequence[Candidate], seed: int) -> list[Candidate]:
+    """Two different teams, drawn by the plan's shares, without a plan evenly; one, if there is only one.
+
+    Holds:   the draw is a race in which a team with twice the share arrives first twice as often, so that leaving out
+             who did not arrive first or second changes nothing.
+    Source:  exponential races (Efraimidis and Spirakis 2006).
+    """
+    return sorted(candidates, key=lambda candidate: (_arrival(candidate, seed), candidate.team_id))[:2]
+
+
+def _arrival(candidate: Candidate, seed: int) -> float:
+    digest = blake2b(f"{seed}/{candidate.team_id}".encode(), digest_size=8).digest()
+    even = (int.from_bytes(digest) + 0.5) / 2**64
+    return -log(even) / (1.0 if candidate.share is None else candidate.share + EXPLORED)
+
+
+def _with_shares(
+    candidates: Sequence[Candidate], avoid: str | None, shares: Mapping[str, float] | None
+) -> Sequence[Candidate]:
+    """The plan's shares beside the candidates, unless it gives none to any team that could be drawn."""
+    open_to = [c.team_id for c in candidates if c.removed_by is None]
+    others = [team_id for team_id in open_to if team_id != avoid] or open_to
+    if not shares or not any(shares.get(team_id) for team_id in others):
+        return candidates
+    return [
+        c if c.removed_by is not None else c.model_copy(update={"share": shares.get(c.team_id, 0.0)})
+        for c in candidates
+    ]
+
+
+def assess(
+    order: WorkOrder, team_id: str, book: Rulebook, load: LoadSnapshot | None, sent: Mapping[str, float]
+) -> Candidate:
     """The terms of one team, or what removes it.
 
-    Units:   expected wait in seconds: the desk's backlog of standard seconds, divided by its members who may do this.
+    Units:   seconds of work at the pace of the team's people; the wait is what the desk has, half of what is in hand
+             and what was sent to it since, over its people: all of it over all who are there, or the item's own type
+             over those who may do it, whichever takes longer.
     """
     present = () if load is None else load.present
     able = sum(1 for person in present if eligibility.hindrance(order, person, team_id, book) is None)
-    backlog = 0.0 if load is None else sum(part.standard_seconds for part in load.queued)
-    if able:
-        return Candidate(
-            team_id=team_id, eligible_present=able, backlog_seconds=backlog, expected_wait_seconds=backlog / able
-        )
-    reason = eligibility.team_hindrance(order, team_id, book) or "nobody_present"
-    return Candidate(team_id=team_id, removed_by=reason, backlog_seconds=backlog)
+    waiting = {} if load is None else {part.work_type: _seconds(part) for part in load.queued}
+    backlog, under_way = sum(waiting.values()), sum(sent.values())
+    told = {"backlog_seconds": round(backlog, 1), "sent_since_seconds": round(under_way, 1)}
+    version = None if load is None else load.version
+    if not able:
+        reason = eligibility.team_hindrance(order, team_id, book) or "nobody_present"
+        return Candidate(team_id=team_id, removed_by=reason, load_version=version, **told)
+    own = waiting.get(order.work_type, 0.0) + sent.get(order.work_type, 0.0)
+    in_hand = 0.0 if load is None else load.in_hand * order.standard_seconds / 2
+    wait = max((backlog + under_way + in_hand) / len(present), own / able)
+    return Candidate(
+        team_id=team_id, eligible_present=able, expected_wait_seconds=round(wait, 1), load_version=version, **told
+    )
 
 
-def _expected_wait(candidate: Candidate) -> float:
+def _seconds(part: LoadByWorkType) -> float:
+    return part.standard_seconds if part.learned_seconds is None else part.learned_seconds
+
+
+def _expected_wait(candidate: Candidate) -> tuple[float, float, str]:
     wait = candidate.expected_wait_seconds
-    return float("inf") if wait is None else wait
+    return NEVER if wait is None else wait, -(candidate.share or 0.0), candidate.team_id
 
 
 def _bounded(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
@@ -117,4 +210,4 @@ def _bounded(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
 def _nearness(candidate: Candidate) -> tuple[bool, float, int, str]:
     removed = candidate.removed_by
     missed_by = 0 if removed is None else len(PRECEDENCE) - PRECEDENCE[removed]
-    return not candidate.drawn, _expected_wait(candidate), missed_by, candidate.team_id
+    return not candidate.drawn, _expected_wait(candidate)[0], missed_by, candidate.team_id

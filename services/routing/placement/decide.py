@@ -8,8 +8,7 @@ from hashlib import blake2b
 from typing import Any, Final, Literal
 
 from services.routing.eligibility import Rulebook
-from services.routing.orders import StandingOrders
-from services.routing.placement.choice import Choice, choose, detail_of
+from services.routing.placement.choice import Choice, Sight, choose, detail_of
 from services.routing.placement.state import Phase, PlacedItem
 from shared.contracts.audit import WorkCancelled, WorkRequested, WorkSettled
 from shared.contracts.message import Message
@@ -43,7 +42,7 @@ def place(order: WorkOrder, placings: int, attempt: int, avoid: str | None, situ
     """Choose a team, or let the item wait with its reason."""
     choice = _choose(order, placings, avoid, situation)
     if choice.team_id is not None:
-        return (_placed(order, placings, attempt, choice, choice.team_id, situation.now),)
+        return (_placed(order, placings, attempt, avoid, choice, situation.now),)
     return (_unplaceable(order, placings, attempt, avoid, choice, situation),)
 
 
@@ -52,7 +51,7 @@ def try_again(item: PlacedItem, event: TimerFired, situation: Situation) -> Fact
     order = _order_of(item)
     choice = _choose(order, item.placing, item.released_by, situation)
     if choice.team_id is not None:
-        return (_placed(order, item.placing, item.attempt, choice, choice.team_id, situation.now),)
+        return (_placed(order, item.placing, item.attempt, item.released_by, choice, situation.now),)
     if choice.reason != item.reason:
         return (_unplaceable(order, item.placing, item.attempt, item.released_by, choice, situation),)
     if item.next_try_at is not None and item.next_try_at <= situation.now:
@@ -157,19 +156,26 @@ INTERESTS: Final[frozenset[type[Event]]] = frozenset(event for _, event in RULES
 
 
 def _choose(order: WorkOrder, placings: int, avoid: str | None, situation: Situation) -> Choice:
-    orders = StandingOrders.of(situation.boards, situation.now)
-    return choose(order, placings + 1, avoid, Rulebook.of(situation.boards), situation.boards["load"], orders)
+    sight = Sight.of(situation.boards, situation.now, situation.observed)
+    return choose(order, placings + 1, avoid, sight)
 
 
-def _placed(order: WorkOrder, placings: int, attempt: int, choice: Choice, team_id: str, now: datetime) -> WorkPlaced:
+def _placed(
+    order: WorkOrder, placings: int, attempt: int, avoid: str | None, choice: Choice, now: datetime
+) -> WorkPlaced:
+    if choice.team_id is None:
+        raise InvariantError(f"Expected a team for {order.work_item_id}, found none")
     return WorkPlaced(
-        team_id=team_id,
+        team_id=choice.team_id,
         placing=placings + 1,
         attempt=attempt,
         order=order,
         placed_at=now,
         considered=choice.considered,
         draw_seed=choice.seed,
+        plan_made_at=choice.plan_made_at,
+        avoided=avoid,
+        late_seconds=choice.late_seconds,
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from services.routing.boards import LOAD_BOARD, STANDING_BOARD
+from services.routing.boards import LOAD_BOARD, PLAN_BOARD, STANDING_BOARD
 from services.routing.placement.decide import INTERESTS, decide, key, refuse
+from services.routing.placement.sent import SentSince
 from services.routing.placement.state import PlacedItem, alarms, apply, new_item
 from shared.contracts import audit, routing, vendor
 from shared.contracts.message import Message
@@ -14,6 +15,7 @@ from shared.runtime.processor import DocumentTable, Processor
 
 def placement() -> Processor:
     """Where every work item is: at which team, or waiting and why."""
+    sent = SentSince()
     return Processor(
         service="routing",
         name="placement",
@@ -25,6 +27,8 @@ def placement() -> Processor:
         apply=apply,
         refuse=refuse,
         alarms=alarms,
-        boards=(REFERENCE_BOARD, STANDING_BOARD, LOAD_BOARD, REROUTE_BOARD),
+        boards=(REFERENCE_BOARD, STANDING_BOARD, LOAD_BOARD, REROUTE_BOARD, PLAN_BOARD),
+        observe=sent.observe,
+        measure=sent.note,
         takes=frozenset(event.kind_name() for event in INTERESTS if issubclass(event, Message)),
     )

@@ -1,14 +1,14 @@
 """A bound that no policy can pass: what a clairvoyant could finish in time who knows all arrivals and sizes.
 
 A linear programme that leaves out every rule that makes the floor harder, so that whatever a policy does on the day is one
-of its solutions; docs/simulation.md has the proof.
+of its solutions; docs/balance.md has the proof.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Final
 
@@ -55,14 +55,32 @@ def pools_of(day: Day) -> list[Pool]:
     for entry in day.reference:
         view.fold(entry.key, entry)
     groups: dict[tuple[bool, int, frozenset[str]], list[Person]] = defaultdict(list)
+    longest = _longest(day)
     for operator in view.operators.values():
         outside = view.providers[view.teams[operator.team_id].provider_id].outside
-        groups[outside, operator.grade, frozenset(operator.work_types)].append(_person(day, operator))
+        groups[outside, operator.grade, frozenset(operator.work_types)].append(_person(day, operator, longest))
     return [Pool(*qualified, tuple(people)) for qualified, people in groups.items()]
 
 
-def _person(day: Day, operator: Operator) -> Person:
-    return day.people.get(operator.id) or Person(operator.id, ())
+def _longest(day: Day) -> Mapping[str, float]:
+    """The longest task of each work type, at pace 1."""
+    found: dict[str, float] = defaultdict(float)
+    for case in day.cases:
+        for task in (*_tasks(case), *([case.arbitration] if case.arbitration is not None else [])):
+            work_type = _work_type(case, task)
+            found[work_type] = max(found[work_type], task.standard_seconds * task.size)
+    return found
+
+
+def _person(day: Day, operator: Operator, longest: Mapping[str, float]) -> Person:
+    """The person with each shift longer by their longest task: what is in hand when it ends is finished."""
+    person = day.people.get(operator.id) or Person(operator.id, ())
+    overtime = max((longest.get(name, 0.0) * person.pace_for(name) for name in operator.work_types), default=0.0)
+    return replace(person, shifts=tuple((begin, end + overtime) for begin, end in person.shifts))
+
+
+def _work_type(case: Case, task: Task) -> str:
+    return f"{task.business_type or case.business_type}/{task.step}"
 
 
 @dataclass
@@ -142,10 +160,7 @@ def _classes(cases: Sequence[Case]) -> Mapping[tuple[Shape, int], list[Case]]:
     """Cases that need the same and come in the same interval, in order of arrival."""
     found: dict[tuple[Shape, int], list[Case]] = defaultdict(list)
     for case in cases:
-        needs = tuple(
-            (f"{task.business_type or case.business_type}/{task.step}", task.role, task.in_house_only, task.grade_min)
-            for task in _tasks(case)
-        )
+        needs = tuple((_work_type(case, task), task.role, task.in_house_only, task.grade_min) for task in _tasks(case))
         level = round((case.due - case.arrives) / INTERVAL)
         found[(case.business_type, level, needs), int(case.arrives // INTERVAL)].append(case)
     return found

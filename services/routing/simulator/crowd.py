@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from services.routing.placement.choice import draw_two, seed_of
+from services.routing.placement.choice import seed_of
 from services.routing.simulator.agenda import Agenda
 from services.routing.simulator.chance import stream
 
@@ -18,8 +18,8 @@ ALL = 0  # look at every desk
 class Crowd:
     """Poisson arrivals at `load` per desk, exponential service of mean 1; each joins the shortest queue it looks at.
 
-    Holds:   with two looks the desks are drawn by placement's own draw; views are taken anew every `stale` (0: always
-             fresh); ties go to the desk drawn first, among all desks to a random one.
+    Holds:   with two looks two different desks are drawn evenly, as placement does without a plan; views are taken anew
+             every `stale` (0: always fresh); ties go to the desk drawn first, among all desks to a random one.
     """
 
     desks: int
@@ -63,7 +63,7 @@ class Crowd:
             least = min(self.view)
             shortest = [desk for desk, length in enumerate(self.view) if length == least]
             return shortest[int(self.tie[number] * len(shortest))]
-        drawn = draw_two(seed_of(str(number), self.seed), self.desks)[: self.looks]
+        drawn = two_of(seed_of(str(number), self.seed), self.desks)[: self.looks]
         return min(drawn, key=self.view.__getitem__)
 
     def _end(self, desk: int) -> None:
@@ -72,3 +72,12 @@ class Crowd:
         self.lengths[desk] -= 1
         if self.queues[desk]:
             self.agenda.at(self.agenda.now + self.queues[desk][0][1], self._end, desk)
+
+
+def two_of(seed: int, count: int) -> tuple[int, ...]:
+    """Two different positions below `count` (one, if there is only one), evenly by the seed."""
+    if count <= 1:
+        return tuple(range(count))
+    first = seed % count
+    second = (seed // count) % (count - 1)
+    return first, second + (second >= first)

@@ -1,4 +1,4 @@
-"""The floor's own way of dealing: placement and desk as they run in life, on virtual time."""
+"""The floor's own way of dealing: placement, desk and plan as they run in life, on virtual time."""
 
 from __future__ import annotations
 
@@ -6,15 +6,20 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from services.routing.boards import LOAD_BOARD, LoadView
+from services.routing.balancer.arrivals import Arrivals
+from services.routing.balancer.planner import FloorNow, calendar_of, make_plan
+from services.routing.boards import LOAD_BOARD, PLAN_BOARD, LoadView, PlanView
 from services.routing.desk import apply as desk_moves
 from services.routing.desk import decide as desk_rules
 from services.routing.desk import watch
 from services.routing.desk.processor import desk
 from services.routing.desk.state import TeamDesk, new_desk
+from services.routing.kinds import Kind
 from services.routing.placement import decide as placement_rules
 from services.routing.placement import state as placement_state
+from services.routing.placement.choice import Sent
 from services.routing.placement.processor import placement
+from services.routing.placement.sent import SentSince
 from services.routing.placement.state import PlacedItem, new_item
 from services.routing.simulator.floor import Floor, Start, Starts
 from shared.contracts.audit import WorkCancelled, WorkRequested
@@ -43,7 +48,8 @@ from shared.reference.board import REFERENCE_BOARD
 from shared.runtime.errors import InvariantError
 from shared.runtime.processor import Alarm, Event, Facts, Rejection, Situation, TimerFired
 
-BUS_SECONDS: Final = 0.2  # from a desk's telling its load until every placement has read it
+BUS_SECONDS: Final = 0.2  # from a desk's telling its load, or the balancer its plan, until every placement has read it
+PLAN_SECONDS: Final = 60.0  # between two plans; in life it is a second, but in a minute little changes
 
 NOTHING: Final[Mapping[str, Any]] = {}
 
@@ -60,12 +66,20 @@ class RealDealing:
     """Placement's and the desks' own decisions and folds. Operators accept what they are offered at once.
 
     Holds:   loads reach placement as late as in life: desks tell them by their own alarm, the bus takes `bus_seconds`;
-             `boards` are views that stand instead of empty ones (standing, reroutes, a plan).
+             `boards` are views that stand instead of empty ones (standing, reroutes, a plan). Without `plan_seconds`
+             the balancer makes no plan.
     """
 
-    def __init__(self, bus_seconds: float = BUS_SECONDS, boards: Mapping[str, Any] = NOTHING) -> None:
+    def __init__(
+        self,
+        bus_seconds: float = BUS_SECONDS,
+        boards: Mapping[str, Any] = NOTHING,
+        plan_seconds: float | None = PLAN_SECONDS,
+    ) -> None:
         self._bus_seconds = bus_seconds
         self._given: Final = boards
+        self._plan_seconds: Final = plan_seconds
+        self._sent: Final = SentSince()
         self._placed: Final[dict[str, PlacedItem]] = {}
         self._desks: Final[dict[str, TeamDesk]] = {}
         self._woken: Final[dict[str, datetime]] = {}
@@ -78,6 +92,9 @@ class RealDealing:
         self._boards: dict[str, Any] = {spec.name: spec.empty() for spec in (*placement().boards, *desk().boards)}
         self._boards |= {REFERENCE_BOARD.name: floor.reference, **self._given}
         self._team_of = {one.id: one.team_id for one in floor.reference.operators.values()}
+        self._arrivals = Arrivals(floor.now)
+        if self._plan_seconds is not None:
+            floor.wake(self._plan_seconds, self._plan)
 
     @property
     def loads(self) -> LoadView:
@@ -101,6 +118,7 @@ class RealDealing:
             )
             self._placed[order.work_item_id] = placement_state.apply(new_item(order.work_item_id), placed)
             return self._tell_desk(waits_at, placed)
+        self._arrivals.heard(Kind.of(order), order.requested_at)
         return self._place(order.work_item_id, WorkRequested(order=order))
 
     def withdrawn(self, order: WorkOrder) -> Starts:
@@ -131,11 +149,28 @@ class RealDealing:
         given = self._command(CompleteAssignment, operator_id, **command, accepts=False)
         return [*given, *self.goes(operator_id)]
 
+    # ---------------------------------------------------------------- balancer
+
+    def _plan(self) -> Starts:
+        """Make the next plan; placement has it when the bus has carried it."""
+        floor, interval = self._floor, self._plan_seconds
+        if floor.at_rest or interval is None:
+            return ()
+        view: PlanView = self._boards[PLAN_BOARD.name]
+        for profile in self._arrivals.turn(floor.now, calendar_of(floor.reference)):
+            self._arrivals.remember(profile)
+        plan = make_plan(FloorNow.of(self._boards, floor.now), self._arrivals, view, "simulated", interval)
+        if plan.work and plan.teams:
+            floor.agenda.at(floor.agenda.now + self._bus_seconds, PLAN_BOARD.fold, view, plan.key, plan)
+        floor.wake(floor.agenda.now + interval, self._plan)
+        return ()
+
     # --------------------------------------------------------------- placement
 
     def _place(self, work_item_id: str, event: Event) -> Starts:
         item = self._placed.get(work_item_id) or new_item(work_item_id)
-        facts = _taken(placement_rules.decide(item, event, self._situation()))
+        facts = _taken(placement_rules.decide(item, event, self._situation(self._sent.since(self.loads))))
+        self._sent.note(facts, self._floor.now)
         for fact in facts:
             item = placement_state.apply(item, fact)
         if item.phase is placement_state.Phase.CLOSED:
@@ -226,8 +261,8 @@ class RealDealing:
 
         self._floor.wake((when - self._floor.day.begins_at).total_seconds(), awake)
 
-    def _situation(self) -> Situation:
-        return Situation(self._floor.now, 0, "simulated", self._boards)
+    def _situation(self, observed: Sent | None = None) -> Situation:
+        return Situation(self._floor.now, 0, "simulated", self._boards, observed)
 
 
 def _taken(decided: Facts | Rejection) -> Facts:

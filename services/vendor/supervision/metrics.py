@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter as Tally
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, get_args
 
 from prometheus_client import Counter
 
@@ -18,6 +18,8 @@ JUDGED: Final = Counter(
     "opsfloor_keyings_judged_total", "Keyings judged, per provider", ["provider", "what", "found_by"]
 )
 INSPECTIONS: Final = Counter("opsfloor_inspections_total", "Inspections by verdict", ["verdict"])
+for _verdict in get_args(vendor.CaseAppraised.model_fields["verdict"].annotation):
+    INSPECTIONS.labels(_verdict)  # there from 0 on, so that the first one shows as a rise
 PROVIDER: Final = Level(
     "opsfloor_provider_standing",
     "1 for the standing that a provider has; the whole floor, the same from every process",

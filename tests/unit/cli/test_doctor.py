@@ -15,18 +15,20 @@ from opsfloor.doctor import (
     Finding,
     clock_finding,
     disk_finding,
-    known_steps,
     schema_finding,
     token_finding,
     topics_finding,
     version_finding,
 )
 from shared.http.tokens import Issuer, ensure_key_pair
+from shared.runtime.schema import Step, migrations
 from shared.runtime.topics import wanted
 
 ALL = {each.name: 8 for each in wanted(8)}
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 HOME = Path("/floor")
+STEPS = migrations()
+DONE = frozenset(step.name for step in STEPS)
 
 
 @pytest.mark.parametrize(
@@ -40,10 +42,12 @@ HOME = Path("/floor")
         (clock_finding(NOW, NOW.timestamp() - 0.2, NOW.timestamp() + 0.1), True),
         (clock_finding(NOW, NOW.timestamp() + 3, NOW.timestamp() + 3.1), False),
         (clock_finding(NOW, NOW.timestamp() - 3, NOW.timestamp() - 2.9), False),
-        (schema_finding("audit", None, known_steps()), True),
-        (schema_finding("audit", known_steps(), known_steps()), True),
-        (schema_finding("audit", frozenset(), known_steps()), True),
-        (schema_finding("audit", known_steps() | {"9999_pre_later.sql"}, known_steps()), False),
+        (schema_finding("audit", None, STEPS), True),
+        (schema_finding("audit", DONE, STEPS), True),
+        (schema_finding("audit", frozenset(), STEPS), True),
+        (schema_finding("audit", DONE, (*STEPS, Step("9998_post_later.sql", "post", ""))), True),
+        (schema_finding("audit", DONE | {"9999_pre_later.sql"}, STEPS), True),
+        (schema_finding("audit", DONE | {"9999_post_later.sql"}, STEPS), False),
         (disk_finding(HOME, 50_000_000_000, 100_000_000_000), True),
         (disk_finding(HOME, 900_000_000, 1_000_000_000), False),
         (disk_finding(HOME, 40_000_000_000, 1_000_000_000_000), False),
@@ -68,7 +72,8 @@ def test_a_token_about_to_end_is_told(tmp_path: Path) -> None:
 
 def test_a_floor_without_anything_is_told_line_by_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither broker nor database: the doctor goes on looking, names both, and exits with 1."""
-    monkeypatch.setenv("OPSFLOOR_HOME", str(tmp_path))
+    home = tmp_path / "floor"
+    monkeypatch.setenv("OPSFLOOR_HOME", str(home))
     monkeypatch.setenv("OPSFLOOR_KAFKA", "127.0.0.1:1")
     monkeypatch.setenv("OPSFLOOR_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
     done = CliRunner().invoke(app, ["doctor", "--json"])
@@ -76,3 +81,4 @@ def test_a_floor_without_anything_is_told_line_by_line(tmp_path: Path, monkeypat
     assert done.exit_code == 1
     assert not any(found[what]["well"] for what in ("broker", "topics", "database"))
     assert all(found[what]["well"] for what in ("object store", "disk", "keys"))
+    assert not home.exists(), "a look makes nothing"

@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from deploy.demo.live import Board
+from deploy.demo.same_day import SameDay
 from deploy.demo.summary import Summary, Witness, escaped, show, summarise, write
 from deploy.demo.truth import Document, Truth
 from shared.contracts.routing import LoadByWorkType, LoadSnapshot
@@ -32,6 +33,9 @@ SEEN = Witness(
 )
 
 
+AGAIN = SameDay(ours=0.9, round_robin=0.5)
+
+
 def good_day() -> Bus:
     """Two cases posted and one submission rejected."""
     bus = Bus()
@@ -44,7 +48,7 @@ def good_day() -> Bus:
 
 def summary_of(seen: Witness = SEEN) -> Summary:
     """The good day, as the world saw it."""
-    return summarise(good_day().auditor, seen, ["13:00 routing killed"])
+    return summarise(good_day().auditor, seen, ["13:00 routing killed"], AGAIN)
 
 
 def test_a_good_day_is_kept_and_adds_up() -> None:
@@ -78,7 +82,7 @@ def test_a_second_end_is_a_doubling() -> None:
     """A broken promise of the floor itself fails the day as well."""
     bus = good_day()
     bus.floor(posted())
-    summary = summarise(bus.auditor, SEEN, [])
+    summary = summarise(bus.auditor, SEEN, [], AGAIN)
     assert not summary.kept
     assert summary.doubled == 1
 
@@ -86,7 +90,7 @@ def test_a_second_end_is_a_doubling() -> None:
 def test_an_empty_day_is_a_day() -> None:
     """Nothing handed in: nothing broken, and no division by nothing."""
     empty = replace(SEEN, sent=0, core_book={}, core_booked=0)
-    summary = summarise(Bus().auditor, empty, [])
+    summary = summarise(Bus().auditor, empty, [], AGAIN)
     assert summary.kept
     assert summary.on_time_share == 1.0
 

@@ -198,6 +198,18 @@ def test_leases_that_run_out_as_work_comes_back_are_a_fall_back() -> None:
     assert room.order().phase == "active"
 
 
+@pytest.mark.parametrize(("interval", "heard"), [(1.0, False), (2.0, True)])
+def test_a_desk_is_silent_by_the_interval_that_it_told(interval: float, heard: bool) -> None:
+    """Sixty seconds without a word: too long for a desk that tells changes each second, not for one that takes two."""
+    room = in_force()
+    room.tell_load(
+        desk_load("north", ("ann",), at=NOW + timedelta(seconds=1)).model_copy(update={"interval_seconds": interval})
+    )
+    room.ask(EndReroute, LIN)
+    room.wait(61)
+    assert (room.order().phase == "returning") == heard
+
+
 def test_cancel_ends_everything_at_once() -> None:
     """At each point of its life, without a ramp."""
     for room in (ControlRoom(), in_force()):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
-from services.routing.boards import LOAD_BOARD
+from services.routing.boards import LOAD_BOARD, PLAN_BOARD
 from shared.contracts.message import Message, Region, Step
 from shared.contracts.reference import FloorLimits, Operator, Provider, ReferenceEntry, Team
 from shared.contracts.routing import LoadByWorkType, LoadSnapshot
@@ -55,7 +55,9 @@ ORGANISATION: Final[tuple[ReferenceEntry, ...]] = (
 
 def boards(people: Iterable[Operator] = (), loads: Iterable[LoadSnapshot] = ()) -> dict[str, Any]:
     """The boards as their specs fold them."""
-    views = {spec.name: spec.empty() for spec in (REFERENCE_BOARD, STANDING_BOARD, LOAD_BOARD, REROUTE_BOARD)}
+    views = {
+        spec.name: spec.empty() for spec in (REFERENCE_BOARD, STANDING_BOARD, LOAD_BOARD, REROUTE_BOARD, PLAN_BOARD)
+    }
     for entry in (*ORGANISATION, *people):
         REFERENCE_BOARD.fold(views["reference"], entry.key, entry)
     for load in loads:

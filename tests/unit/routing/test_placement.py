@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.routing.eligibility import Rulebook
-from services.routing.orders import StandingOrders
-from services.routing.placement.choice import CONSIDERED_MAX, choose, draw_two
+from services.routing.boards import PLAN_BOARD
+from services.routing.placement.choice import CONSIDERED_MAX, EXPLORED, Sight, choose, draw_two, pick
 from services.routing.placement.decide import INTERESTS, RULES, next_try_at
 from services.routing.placement.processor import placement
+from services.routing.placement.sent import SentSince
 from services.routing.placement.state import Phase
 from shared.contracts.audit import WorkCancelled, WorkRequested, WorkSettled
 from shared.contracts.message import Message
 from shared.contracts.reference import FloorLimits, Team
 from shared.contracts.routing import (
+    Candidate,
     PlacementDeferred,
+    PlanMade,
+    PlannedWork,
+    TeamShare,
     UnplaceableReason,
     WorkClosed,
     WorkPlaced,
@@ -32,7 +36,7 @@ from shared.contracts.vendor import InspectionRequested, InspectionSettled
 from shared.contracts.work import WorkOrder
 from shared.reference.board import REFERENCE_BOARD
 from shared.runtime.processor import TimerFired
-from tests.unit.routing.floor import NOW, Floor, boards, kinds, load, only, operator, order, stand
+from tests.unit.routing.floor import ENTRY, NOW, Floor, boards, kinds, load, only, operator, order, stand
 
 PEOPLE = (
     operator("ann"),
@@ -230,7 +234,7 @@ def test_considered_is_bounded_with_the_drawn_first() -> None:
         team = Team(id=f"t{n:02}", label="t", centre_id="c", provider_id="bank")
         REFERENCE_BOARD.fold(views["reference"], team.key, team)
         views["load"][team.id] = load(team.id, [f"p{n}"], backlog_seconds=n)
-    choice = choose(order(), 1, None, Rulebook.of(views), views["load"], StandingOrders.of(views, NOW))
+    choice = choose(order(), 1, None, Sight.of(views, NOW, None))
     assert len(choice.considered) == CONSIDERED_MAX
     assert [c.drawn for c in choice.considered[:3]] == [True, True, False]
 
@@ -242,19 +246,144 @@ def test_two_choices_tolerate_a_stale_view() -> None:
         team = Team(id=f"t{n}", label="t", centre_id="c", provider_id="bank")
         REFERENCE_BOARD.fold(views["reference"], team.key, team)
         views["load"][team.id] = load(team.id, [f"p{n}"], backlog_seconds=100.0 * n)
-    book, orders = Rulebook.of(views), StandingOrders.of(views, NOW)
-    chosen = Counter(choose(order(f"item-{n}"), 1, None, book, views["load"], orders).team_id for n in range(400))
+    sight = Sight.of(views, NOW, None)
+    chosen = Counter(choose(order(f"item-{n}"), 1, None, sight).team_id for n in range(400))
     assert 160 <= chosen["t0"] <= 240
     assert chosen["t3"] == 0
 
 
 @settings(max_examples=100)
 @given(st.integers(0, 2**53 - 1), st.integers(2, 60))
-def test_a_draw_gives_two_different_teams(seed: int, count: int) -> None:
-    """Both positions exist and differ."""
-    drawn = draw_two(seed, count)
-    assert len(set(drawn)) == 2
-    assert all(0 <= position < count for position in drawn)
+def test_a_draw_without_a_plan_gives_two_different_teams(seed: int, count: int) -> None:
+    """Both are of the field and differ."""
+    field = [Candidate(team_id=f"t{n}") for n in range(count)]
+    assert len({candidate.team_id for candidate in draw_two(field, seed)}) == 2
+
+
+def test_draws_by_a_plan_follow_its_shares() -> None:
+    """Of four thousand first draws each team gets its share, a twentieth more before all are made to sum to one."""
+    shares = {"a": 0.5, "b": 0.3, "c": 0.2, "d": 0.0}
+    field = [Candidate(team_id=team, share=share) for team, share in shares.items()]
+    first = Counter(draw_two(field, n)[0].team_id for n in range(4000))
+    expected = {team: (share + EXPLORED) / (1 + 4 * EXPLORED) for team, share in shares.items()}
+    assert {team: first[team] / 4000 for team in shares} == pytest.approx(expected, abs=0.025)
+
+
+@settings(max_examples=100)
+@given(
+    st.integers(0, 2**53 - 1),
+    st.lists(st.tuples(st.floats(0, 1), st.floats(0, 500)), min_size=3, max_size=20),
+    st.floats(-100, 600),
+    st.booleans(),
+)
+def test_a_decision_is_the_same_from_what_its_fact_tells(
+    seed: int, terms: list[tuple[float, float]], slack: float, planned: bool
+) -> None:
+    """The drawn and the best alone lead to the same team and the same lateness as all candidates did."""
+    field = [
+        Candidate(team_id=f"t{n:02}", share=share if planned else None, expected_wait_seconds=round(wait, 1))
+        for n, (share, wait) in enumerate(terms)
+    ]
+    whole = pick(field, seed, None, slack)
+    told = [c for c in whole.candidates if c.drawn or c.team_id == whole.team_id]
+    again = pick([c.model_copy(update={"drawn": False}) for c in told], seed, None, slack)
+    assert (again.team_id, again.late_seconds) == (whole.team_id, whole.late_seconds)
+    assert {c.team_id for c in again.candidates if c.drawn} == {c.team_id for c in told if c.drawn}
+
+
+def plan(shares: dict[str, float], made_at: datetime = NOW, good_seconds: float = 60.0) -> PlanMade:
+    """A plan for internal entry work."""
+    work = PlannedWork(
+        work_type=ENTRY,
+        in_house_only=True,
+        recent_per_hour=1.0,
+        coming_per_hour=1.0,
+        shares=tuple(TeamShare(team_id=team, share=share) for team, share in shares.items()),
+    )
+    return PlanMade(
+        made_at=made_at,
+        made_by="balancer-1",
+        good_until=made_at + timedelta(seconds=good_seconds),
+        work=(work,),
+        teams=(),
+        saturation=0.5,
+        lateness_minutes=0.0,
+    )
+
+
+def placed_by(*plans: PlanMade, seconds_later: float = 0.0) -> WorkPlaced:
+    """Where an item goes with one person at each of two idle teams."""
+    views = boards(PEOPLE, (load("north", ["ann"]), load("south", ["sue"])))
+    for made in plans:
+        PLAN_BOARD.fold(views["plan"], made.key, made)
+    f = Floor(placement(), "item-1", views)
+    f.now = NOW + timedelta(seconds=seconds_later)
+    placed: WorkPlaced = only(f.send(WorkRequested(order=order())), WorkPlaced)
+    return placed
+
+
+@pytest.mark.parametrize("team", ["north", "south"])
+def test_work_goes_where_the_plan_sends_it(team: str) -> None:
+    """All of the share to one of two idle teams: it gets the item, and the fact names the plan and the shares."""
+    made = plan({team: 1.0})
+    placed = placed_by(made)
+    assert (placed.team_id, placed.plan_made_at) == (team, NOW)
+    assert {c.team_id: c.share for c in placed.considered if c.removed_by is None} == {
+        "north": float(team == "north"),
+        "south": float(team == "south"),
+    }
+
+
+def test_a_stale_plan_is_not_drawn_by() -> None:
+    """A second after it is good no more the draw goes without it, and the fact says so."""
+    assert placed_by(plan({"south": 1.0}), seconds_later=60.0).plan_made_at == NOW
+    assert placed_by(plan({"south": 1.0}), seconds_later=61.0).plan_made_at is None
+
+
+def test_of_two_plans_the_one_made_last_counts_whatever_comes_first() -> None:
+    """Two balancers at once do no harm."""
+    early, late = plan({"north": 1.0}), plan({"south": 1.0}, made_at=NOW + timedelta(seconds=1))
+    for course in ((early, late), (late, early)):
+        assert placed_by(*course, seconds_later=2.0).team_id == "south"
+
+
+def test_a_plan_never_makes_anybody_eligible() -> None:
+    """The whole share to a team where nobody is: the item goes to who is there, drawn without the plan."""
+    placed = placed_by(plan({"vendor": 1.0}))
+    assert placed.team_id in {"north", "south"}
+    assert placed.plan_made_at is None
+
+
+def test_what_was_sent_since_the_last_load_counts() -> None:
+    """Both desks tell empty queues; what this process has just sent to north makes south the better one."""
+    views = boards(PEOPLE, (load("north", ["ann"]), load("south", ["sue"])))
+    sent = {"north": {ENTRY: 90.0}}
+    choice = choose(order(), 1, None, Sight.of(views, NOW, sent))
+    assert choice.team_id == "south"
+    assert {c.team_id: c.sent_since_seconds for c in choice.considered} == {"north": 90.0, "south": 0.0, "vendor": 0.0}
+
+
+async def test_sent_work_is_remembered_until_a_load_counts_it() -> None:
+    """What was placed at or before the instant of the desk's load is in it; what came after is still under way."""
+    memory = SentSince()
+    first, second = placed_by(), placed_by(seconds_later=2.0)
+    memory.note([first, second], NOW)
+    at = {first.team_id: load(first.team_id, ["ann"])}
+    assert await memory.observe([first, second], {"load": {}}) == [{first.team_id: {ENTRY: 60.0}}] * 2
+    assert memory.since(at) == {first.team_id: {ENTRY: 30.0}}
+    later = load(first.team_id, ["ann"], version=2).model_copy(update={"at": NOW + timedelta(seconds=2)})
+    assert memory.since({first.team_id: later}) == {}
+
+
+def test_work_that_can_be_in_time_nowhere_goes_where_it_is_least_late_and_is_told_at_once() -> None:
+    """Three desks, all with more in front than the slack: the shortest gets it, drawn or not, and the fact says how late."""
+    people = (*PEOPLE, operator("tom", team_id="vendor"))
+    loads = (load("north", ["ann"], 4000), load("south", ["sue"], 3000), load("vendor", ["vic"], 2000))
+    for n in range(20):
+        f = Floor(placement(), f"item-{n}", boards(people, loads))
+        placed = only(f.send(WorkRequested(order=order(f"item-{n}", in_house_only=False))), WorkPlaced)
+        slack = 1200 - 30 - 75 * 3
+        assert (placed.team_id, placed.late_seconds) == ("vendor", 2000 - slack)
 
 
 @settings(max_examples=100)

@@ -96,10 +96,11 @@ def test_a_posted_case_says_whether_it_went_through_in_the_first_pass(
         run.do(order.role, "op-south3" if order.step == "arbitration" else "op-south6")
     run.take(confirmed())
     (posted,) = run.of(CasePosted)
-    before = shown("opsfloor_cases_first_pass_total", business_type="transfer")
+    name = {True: "yes", False: "no"}[in_first_pass]
+    before = shown("opsfloor_cases_posted_total", business_type="transfer", first_pass=name)
     controls.measure([posted], AT)
     assert posted.first_pass is in_first_pass
-    assert shown("opsfloor_cases_first_pass_total", business_type="transfer") - before == in_first_pass
+    assert shown("opsfloor_cases_posted_total", business_type="transfer", first_pass=name) - before == 1
 
 
 def test_every_promised_time_is_an_edge_of_the_turnaround() -> None:

@@ -96,9 +96,17 @@ def test_the_bound_is_what_can_be_reckoned_by_hand() -> None:
     assert on_time_bound(day) == pytest.approx(3 / 4)
 
 
-def _one_person() -> Day:
+def test_the_bound_lets_a_task_in_hand_outlast_the_shift() -> None:
+    """A shift of 100 s, two tasks of 60 s: the second is begun before the end and finished after it, in time."""
+    task = Task("entry-1", "entry", 60.0)
+    cases = tuple(Case(str(n), "a", arrives, 200.0, ((task,),)) for n, arrives in enumerate((0.0, 31.0)))
+    day = replace(_one_person(until=100.0), cases=cases)
+    assert on_time_bound(day) == pytest.approx(1.0)
+
+
+def _one_person(until: float = 1e6) -> Day:
     day = plain_day([Kind("a", CustomerClass(1.0, 1.0))], 1, 1, 1)
-    return replace(day, people={"person-000": Person("person-000", ((0.0, 1e6),))})
+    return replace(day, people={"person-000": Person("person-000", ((0.0, until),))})
 
 
 def test_cases_left_over_count_as_late() -> None:

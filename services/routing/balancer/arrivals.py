@@ -1,0 +1,163 @@
+"""How much work comes: in the last minutes, and by kind of day and time of day. Pure: instants are arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from math import exp, expm1
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from services.routing.kinds import Kind
+from shared.contracts.reference import FloorLimits, Shift
+from shared.contracts.routing import ArrivalsLearned, DayKind
+from shared.reference.shifts import worked_on
+
+MEMORY_SECONDS: Final = 900.0  # "the last minutes": what came before so long weighs 1/e
+QUARTER: Final = timedelta(minutes=15)
+QUARTERS: Final = 96
+AHEAD: Final = 4  # quarters in the hour that is planned for
+LEARNING: Final = 0.3  # what a new day of the kind weighs against all earlier ones
+BUSIER_MAX: Final = 3.0  # today may differ so many times from its kind before it is taken for noise of a thin profile
+FADES_QUARTERS: Final = 4.0  # how soon a busy hour is expected to pass into an ordinary one
+
+Profile = list[float | None]
+Slot = tuple[DayKind, int]
+
+
+def day_kind(day: date, shifts: Collection[Shift], peak_days: Sequence[int]) -> DayKind:
+    """What kind of day it is: a peak by its place in the month, off when no shift is worked."""
+    if shifts and not any(worked_on(shift, day) for shift in shifts):
+        return "off"
+    last = (day.replace(day=1) + timedelta(days=32)).replace(day=1) - timedelta(days=1)
+    return "peak" if any(day.day == min(peak, last.day) for peak in peak_days) else "working"
+
+
+@dataclass(slots=True)
+class _Recent:
+    """Arrivals with fading weight. Units: `weight` in items as of `at`; `since` is when counting began."""
+
+    since: datetime
+    at: datetime
+    weight: float = 0.0
+
+    def count(self, now: datetime, items: float) -> None:
+        self.weight = self.weight_at(now) + items
+        self.at = max(self.at, now)
+
+    def weight_at(self, now: datetime) -> float:
+        return self.weight * exp(-max((now - self.at).total_seconds(), 0.0) / MEMORY_SECONDS)
+
+    def per_hour(self, now: datetime) -> float:
+        """Holds: true in the mean from the first minute on: what was not seen before `since` is not taken for none."""
+        seen = -expm1(-max((now - self.since).total_seconds(), 1.0) / MEMORY_SECONDS)
+        return self.weight_at(now) / (MEMORY_SECONDS * seen) * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """The bank's days. Holds: without shifts every day is worked."""
+
+    zone: ZoneInfo
+    shifts: Collection[Shift] = ()
+    peak_days: Sequence[int] = ()
+
+    @classmethod
+    def of(cls, limits: FloorLimits, shifts: Collection[Shift]) -> Calendar:
+        """The calendar that the floor's limits and shifts make."""
+        return cls(ZoneInfo(limits.time_zone), shifts, limits.peak_days)
+
+    def slot(self, at: datetime) -> Slot:
+        """The kind of day and the quarter of an hour, local time."""
+        local = at.astimezone(self.zone)
+        return day_kind(local.date(), self.shifts, self.peak_days), local.hour * 4 + local.minute // 15
+
+
+class Arrivals:
+    """What one balancer knows of what comes.
+
+    Holds:   a quarter of an hour teaches only when it was watched from its beginning to its end; a restart continues
+             from what was told: the last minutes from the last plan, the profiles from the learned arrivals.
+    """
+
+    def __init__(self, since: datetime) -> None:
+        self._since: Final = since
+        self._recent: Final[dict[Kind, _Recent]] = {}
+        self._profiles: Final[dict[tuple[DayKind, Kind], Profile]] = {}
+        self._quarter_at: datetime | None = None
+        self._counted: Final[dict[Kind, int]] = {}
+
+    # ------------------------------------------------------------ what was told
+
+    def resume(self, kind: Kind, per_hour: float, at: datetime) -> None:
+        """Go on from what a plan made at an instant said of the last minutes, unless this kind was heard of since."""
+        if kind not in self._recent:
+            weight = per_hour * MEMORY_SECONDS / 3600.0
+            self._recent[kind] = _Recent(at - timedelta(days=1), self._since, weight)
+
+    def remember(self, learned: ArrivalsLearned) -> None:
+        """Take a learned profile as it was told."""
+        self._profiles[learned.day_kind, Kind.told(learned)] = list(learned.per_hour)
+
+    # --------------------------------------------------------------- what comes
+
+    def heard(self, kind: Kind, at: datetime) -> None:
+        """One item of the kind was asked for."""
+        recent = self._recent.get(kind)
+        if recent is None:
+            recent = self._recent[kind] = _Recent(min(self._since, at), min(self._since, at))
+        recent.count(at, 1.0)
+        self._counted[kind] = self._counted.get(kind, 0) + 1
+
+    def turn(self, now: datetime, calendar: Calendar) -> Iterator[ArrivalsLearned]:
+        """Close the quarter of an hour that is over; what it taught is to be told."""
+        begun = now - timedelta(
+            minutes=now.minute % 15, seconds=now.second, microseconds=now.microsecond
+        )  # every zone's quarters begin with UTC's
+        if self._quarter_at is not None and begun > self._quarter_at:
+            if self._since <= self._quarter_at and begun - self._quarter_at == QUARTER:
+                yield from self._learn(self._quarter_at, now, calendar)
+            self._counted.clear()
+        if self._quarter_at is None or begun > self._quarter_at:
+            self._quarter_at = begun
+
+    def _learn(self, quarter: datetime, now: datetime, calendar: Calendar) -> Iterator[ArrivalsLearned]:
+        kind_of_day, slot = calendar.slot(quarter)
+        for kind in sorted(self._recent):
+            profile = self._profiles.setdefault((kind_of_day, kind), [None] * QUARTERS)
+            found, known = self._counted.get(kind, 0) * 4.0, profile[slot]
+            profile[slot] = round(found if known is None else known + LEARNING * (found - known), 2)
+            yield ArrivalsLearned(day_kind=kind_of_day, at=now, per_hour=tuple(profile), **kind._asdict())
+
+    # ------------------------------------------------------------ what to expect
+
+    def kinds(self) -> list[Kind]:
+        """Every kind of work that was heard of."""
+        return sorted(self._recent)
+
+    def recent_per_hour(self, kind: Kind, now: datetime) -> float:
+        """As in the last minutes. Units: items per hour."""
+        recent = self._recent.get(kind)
+        return 0.0 if recent is None else recent.per_hour(now)
+
+    def coming(self, kind: Kind, now: datetime, calendar: Calendar) -> float:
+        """What is expected in the coming hour. Units: items.
+
+        Holds:   the profile of such a day, busier or quieter by as much as the last minutes are, less so further ahead;
+                 where the profile is blank, as in the last minutes.
+        """
+        recent = self.recent_per_hour(kind, now)
+        usual_now = self._usual(kind, now, calendar)
+        ratio = 1.0 if not usual_now else min(max(recent / usual_now, 1.0 / BUSIER_MAX), BUSIER_MAX)
+        total = 0.0
+        for ahead in range(AHEAD):
+            usual = self._usual(kind, now + ahead * QUARTER, calendar)
+            busier = 1.0 + (ratio - 1.0) * exp(-ahead / FADES_QUARTERS)
+            total += (recent if usual is None else usual * busier) / AHEAD
+        return total
+
+    def _usual(self, kind: Kind, at: datetime, calendar: Calendar) -> float | None:
+        kind_of_day, slot = calendar.slot(at)
+        profile = self._profiles.get((kind_of_day, kind))
+        return None if profile is None else profile[slot]

@@ -1,0 +1,63 @@
+"""What the balancer counts, and the levels that are read off the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Final
+
+from prometheus_client import Counter, Histogram
+
+from services.routing.boards import PlanView
+from shared.contracts.routing import PlanMade
+from shared.runtime.levels import Level, Read, Reading
+
+_EVERYWHERE: Final = "; the whole floor, the same from every process"
+SOLVED: Final = Histogram(
+    "opsfloor_plan_solve_seconds",
+    "From the boards to the plan",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 1, 2.5),
+)
+MADE: Final = Counter("opsfloor_plans_made_total", "Plans published by this process")
+FAILED: Final = Counter("opsfloor_plans_failed_total", "Plans that could not be made or published", ["reason"])
+for _reason in ("solver", "bus"):
+    FAILED.labels(_reason)  # there from 0 on, so that the first one shows as a rise
+HEARD: Final = Counter("opsfloor_plan_arrivals_total", "Items asked for that the balancer has heard of")
+REFUSED: Final = Counter("opsfloor_plan_records_refused_total", "Records that the balancer could not read")
+LISTENERS: Final = Counter(
+    "opsfloor_plan_listener_restarts_total", "Times that Faust gave up hearing of arrivals and was begun anew"
+)
+AGE: Final = Level("opsfloor_plan_age_seconds", f"How old the plan in force is{_EVERYWHERE}")
+SATURATION: Final = Level(
+    "opsfloor_plan_saturation_ratio",
+    f"Work that a team has and will get in the coming hour, over what its people can do{_EVERYWHERE}",
+    ("team",),
+)
+LATENESS: Final = Level(
+    "opsfloor_plan_lateness_seconds",
+    f"Lateness that the plan expects of the coming hour's work, over all items{_EVERYWHERE}",
+)
+RELAXED: Final = Level(
+    "opsfloor_plan_bound_relaxed_ratio", f"By how much of all work a bound gives way{_EVERYWHERE}", ("reason", "bound")
+)
+
+
+def plan_levels(view: PlanView, now: Callable[[], datetime]) -> Read:
+    """Read the plan in force; its age grows with the clock, whether or not a balancer lives."""
+
+    def read() -> Iterator[Reading]:
+        plan = view.plan
+        if plan is not None:
+            yield AGE, (), max(0.0, (now() - plan.made_at).total_seconds())
+            yield from _of(plan)
+
+    return read
+
+
+def _of(plan: PlanMade) -> Iterator[Reading]:
+    for team in plan.teams:
+        yield SATURATION, (team.team_id,), team.saturation
+    yield LATENESS, (), 60.0 * plan.lateness_minutes
+    for bound in plan.relaxed:
+        if bound.reason != "nobody_eligible":
+            yield RELAXED, (bound.reason, bound.name), bound.by

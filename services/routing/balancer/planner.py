@@ -1,0 +1,198 @@
+"""The plan for the floor as the boards show it. Pure: boards, arrivals and the instant in, one plan out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from services.routing.balancer.arrivals import Arrivals, Calendar
+from services.routing.balancer.programme import Bounds, Demand, Hurt, Shares, Skill, TeamNow, solve
+from services.routing.boards import LoadView, PlanView
+from services.routing.eligibility import Rulebook
+from services.routing.kinds import Kind
+from shared.contracts.reference import Team
+from shared.contracts.routing import (
+    BoundRelaxed,
+    LoadByWorkType,
+    LoadSnapshot,
+    PlanMade,
+    PlannedWork,
+    Relief,
+    TeamPlanned,
+    TeamShare,
+)
+from shared.reference.board import ReferenceView
+from shared.reroutes import RerouteView, covers_team, covers_work_type, share_now
+
+UNEXPECTED: Final = 0.25  # who is at the desk although the calendar expects nobody counts for a quarter of an hour
+PEOPLE_MIN: Final = 0.05  # a team with fewer in the mean of the hour is closed
+BARRED_SHARE: Final = 0.5  # a reroute that holds more of a kind than this away keeps the plan from counting on the team
+RELIEFS_MAX: Final = 5
+GOOD_PLANS: Final = 60  # a plan is good for so many intervals at least, however fast the floor's clock runs
+DIGITS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class FloorNow:
+    """What the planner sees."""
+
+    book: Rulebook
+    loads: LoadView
+    reroutes: RerouteView
+    now: datetime
+
+    @classmethod
+    def of(cls, boards: Mapping[str, Any], now: datetime) -> FloorNow:
+        """The floor as the boards show it at an instant."""
+        return cls(Rulebook.of(boards), boards["load"], boards["reroutes"], now)
+
+
+def make_plan(floor: FloorNow, arrivals: Arrivals, last: PlanView, made_by: str, interval_seconds: float) -> PlanMade:
+    """The plan for the coming hour.
+
+    Units:   `interval_seconds` is how soon the next plan follows, by the floor's clock.
+    Holds:   the same boards, arrivals and instant give the same plan.
+    """
+    reference = floor.book.reference
+    calendar = calendar_of(reference)
+    kinds = arrivals.kinds()
+    coming = {kind: arrivals.coming(kind, floor.now, calendar) for kind in kinds}
+    demands = [Demand(kind, items, _cost(kind, reference)) for kind, items in coming.items()]
+    teams = list(teams_now(floor, kinds))
+    shares = solve(demands, teams, bounds_of(reference), last.shares)
+    good = timedelta(seconds=max(reference.limits.plan_good_seconds, GOOD_PLANS * interval_seconds))
+    return PlanMade(
+        made_at=floor.now,
+        made_by=made_by,
+        good_until=floor.now + good,
+        work=tuple(
+            PlannedWork(
+                **kind._asdict(),
+                recent_per_hour=round(arrivals.recent_per_hour(kind, floor.now), 2),
+                coming_per_hour=round(coming[kind], 2),
+                shares=tuple(TeamShare(team_id=team, share=share) for team, share in _sorted(shares, kind)),
+            )
+            for kind in kinds
+        ),
+        teams=tuple(
+            TeamPlanned(
+                team_id=team.team_id,
+                people=round(team.people, 2),
+                saturation=round(shares.by_team[team.team_id], DIGITS),
+            )
+            for team in teams
+        ),
+        saturation=round(shares.saturation, DIGITS),
+        lateness_minutes=round(shares.tardiness, 1),
+        relaxed=tuple(
+            BoundRelaxed(reason=one.reason, name=one.name, by=round(one.by, DIGITS)) for one in shares.relaxed
+        ),
+        reliefs=tuple(_told(hurt, reference) for hurt in shares.hurts[:RELIEFS_MAX]),
+    )
+
+
+def calendar_of(reference: ReferenceView) -> Calendar:
+    """The bank's days by its reference data."""
+    kept: Calendar | None = reference.derived.get(__name__)
+    if kept is None:
+        kept = Calendar.of(reference.limits, tuple(reference.shifts.values()))
+        reference.derived[__name__] = kept
+    return kept
+
+
+def bounds_of(reference: ReferenceView) -> Bounds:
+    """What contracts promise and the bank allows."""
+    providers, centres = reference.providers.values(), reference.centres.values()
+    return Bounds(
+        {one.id: one.share_minimum for one in providers if one.share_minimum is not None},
+        {one.id: one.share_maximum for one in providers if one.share_maximum is not None},
+        {one.id: one.share_maximum for one in centres if one.share_maximum is not None},
+    )
+
+
+def teams_now(floor: FloorNow, kinds: Sequence[Kind]) -> Iterator[TeamNow]:
+    """The open teams, with their people in the mean of the coming hour and the work that they have."""
+    for team_id, team in sorted(floor.book.reference.teams.items()):
+        load, provider = floor.loads.get(team_id), floor.book.provider_of(team_id)
+        if load is None or provider is None:
+            continue
+        people = people_of(load)
+        if people < PEOPLE_MIN:
+            continue
+        yield TeamNow(
+            team_id=team_id,
+            provider_id=provider.id,
+            centre_id=team.centre_id,
+            people=people,
+            skills=skills_of(load),
+            waiting=sum(_seconds(part) for part in load.queued) / 3600.0,
+            outside=provider.outside,
+            data_classes=frozenset(provider.data_classes),
+            barred=frozenset(kind for kind in kinds if _barred(kind, team, floor)),
+        )
+
+
+def people_of(load: LoadSnapshot) -> float:
+    """The team's people in the mean of the coming hour: by the calendar, else who is there."""
+    if not load.expected_people_by_hour:
+        return float(len(load.present))
+    return max(load.expected_people_by_hour[0], UNEXPECTED * len(load.present))
+
+
+def skills_of(load: LoadSnapshot) -> Mapping[str, Skill]:
+    """The people by work type, and how long each takes them."""
+    waiting = {part.work_type: _seconds(part) / 3600.0 for part in load.queued}
+    found = {
+        one.work_type: Skill(float(one.present), one.learned_seconds, waiting.get(one.work_type, 0.0))
+        for one in load.capacity
+    }
+    if load.expected_people_by_hour:
+        for work_type, there in list(found.items()):
+            found[work_type] = Skill(UNEXPECTED * there.people, there.seconds, there.waiting)
+        for coming in load.expected:
+            known = found.get(coming.work_type)
+            people = max(coming.people_by_hour[0], 0.0 if known is None else known.people)
+            found[coming.work_type] = Skill(people, coming.learned_seconds, waiting.get(coming.work_type, 0.0))
+    return {work_type: skill for work_type, skill in found.items() if skill.people >= PEOPLE_MIN and skill.seconds > 0}
+
+
+def _seconds(part: LoadByWorkType) -> float:
+    return part.standard_seconds if part.learned_seconds is None else part.learned_seconds
+
+
+def _barred(kind: Kind, team: Team, floor: FloorNow) -> bool:
+    """A reroute holds most of the kind away from the team. What it holds in part, placement heeds item by item."""
+    return any(
+        share_now(order, floor.now) > BARRED_SHARE
+        and order.terms.effect != "local"
+        and covers_team(order.terms.scope, team)
+        and covers_work_type(order.terms.scope, kind.work_type)
+        and (not order.terms.scope.data_classes or kind.data_class in order.terms.scope.data_classes)
+        and not order.terms.scope.regions
+        for order in floor.reroutes.acting.values()
+    )
+
+
+def _cost(kind: Kind, reference: ReferenceView) -> float:
+    template = reference.business_types.get(kind.work_type.rpartition("/")[0])
+    return 1.0 if template is None else template.delay.late_per_minute
+
+
+def _sorted(shares: Shares, kind: Kind) -> list[tuple[str, float]]:
+    return sorted(shares.by_kind.get(kind, {}).items())
+
+
+def _told(hurt: Hurt, reference: ReferenceView) -> Relief:
+    team = reference.teams.get(hurt.team_id)
+    where = hurt.team_id if team is None else team.label
+    what = "any work" if hurt.work_type is None else _label(hurt.work_type, reference)
+    words = f"another operator for {what} at {where} would save {hurt.saves:.0f} minutes of lateness this hour"
+    return Relief(team_id=hurt.team_id, work_type=hurt.work_type, saves_minutes=round(hurt.saves, 1), words=words)
+
+
+def _label(work_type: str, reference: ReferenceView) -> str:
+    business_type, _, step = work_type.rpartition("/")
+    template = reference.business_types.get(business_type)
+    return f"{business_type if template is None else template.label} ({step})"

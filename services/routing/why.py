@@ -1,0 +1,191 @@
+"""Routing's decisions about one item in sentences, and made again from what their facts tell. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.routing.delay import slack_of
+from services.routing.placement.choice import pick, seed_of
+from shared.contracts.message import Message
+from shared.contracts.routing import (
+    AssignmentDeclined,
+    AssignmentExpired,
+    AssignmentRevoked,
+    Candidate,
+    HeadConsidered,
+    WorkAssigned,
+    WorkClosed,
+    WorkPlaced,
+    WorkRecalled,
+    WorkReleased,
+    WorkUnplaceable,
+)
+
+ROUNDED = 2e-6  # terms travel with six digits
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A decision made again from its fact. Holds: `found` says in a sentence what came out."""
+
+    same: bool
+    found: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One thing that happened to the item. Holds: `again` only for decisions that chose among several."""
+
+    at: datetime | None
+    what: str
+    because: tuple[str, ...] = ()
+    again: Again | None = None
+
+
+def about(fact: Message, work_item_id: str) -> bool:
+    """The fact is about the item."""
+    if isinstance(fact, WorkPlaced):
+        return fact.order.work_item_id == work_item_id
+    return getattr(fact, "work_item_id", None) == work_item_id
+
+
+def tell(facts: Sequence[Message]) -> Iterator[Told]:
+    """What happened, in the order of the facts; what is of no interest here is passed over."""
+    for fact in facts:
+        told = _told(fact)
+        if told is not None:
+            yield told
+
+
+def _told(fact: Message) -> Told | None:
+    match fact:
+        case WorkPlaced():
+            return _placed(fact)
+        case WorkAssigned():
+            return _assigned(fact)
+        case WorkUnplaceable():
+            removed = tuple(_removed(fact.considered))
+            return Told(fact.at, f"Nobody anywhere may do it now ({fact.reason}): {fact.detail}", removed)
+        case WorkReleased():
+            moved = f" by reroute {fact.reroute_id}" if fact.reroute_id else ""
+            return Told(fact.at, f"{fact.team_id} gave it back{moved} ({fact.reason})")
+        case WorkRecalled():
+            return Told(None, f"Placement took it back from {fact.team_id}: {fact.reason}")
+        case AssignmentDeclined():
+            return Told(fact.at, f"{fact.operator_id} declined it: {fact.reason}")
+        case AssignmentExpired():
+            return Told(fact.at, f"The lease of {fact.operator_id} ran out; the attempt counts no more")
+        case AssignmentRevoked():
+            return Told(fact.at, f"{fact.team_id} took it back from {fact.operator_id} ({fact.reason})")
+        case WorkClosed():
+            return Told(fact.at, f"Closed: {fact.outcome}")
+    return None
+
+
+# ------------------------------------------------------------------- placement
+
+
+def _placed(fact: WorkPlaced) -> Told:
+    return Told(
+        fact.placed_at,
+        f"Placement gave it to {fact.team_id} (placing {fact.placing})",
+        (*_drawing(fact), *_open(fact), *_removed(fact.considered), *_lateness(fact)),
+        place_again(fact),
+    )
+
+
+def _drawing(fact: WorkPlaced) -> Iterator[str]:
+    drawn = [_share(candidate) for candidate in fact.considered if candidate.drawn]
+    by = "evenly, without a plan" if fact.plan_made_at is None else f"by the plan of {fact.plan_made_at:%H:%M:%S}"
+    yield f"drawn {by}, from seed {fact.draw_seed}: {' and '.join(drawn)}"
+    if fact.avoided is not None:
+        yield f"{fact.avoided} had given it back and was to be drawn only if there was no other"
+
+
+def _share(candidate: Candidate) -> str:
+    return candidate.team_id if candidate.share is None else f"{candidate.team_id} ({candidate.share:.0%} of the plan)"
+
+
+def _open(fact: WorkPlaced) -> Iterator[str]:
+    for candidate in fact.considered:
+        if candidate.removed_by is None and candidate.expected_wait_seconds is not None:
+            sent = f", {candidate.sent_since_seconds:.0f} s sent since" if candidate.sent_since_seconds else ""
+            chosen = "chosen: " if candidate.team_id == fact.team_id else "" if candidate.drawn else "not drawn: "
+            load = "no load told" if candidate.load_version is None else f"load {candidate.load_version}"
+            yield (
+                f"{chosen}{candidate.team_id} would begin in {candidate.expected_wait_seconds:.0f} s: "
+                f"{candidate.backlog_seconds:.0f} s of work waiting{sent}, {candidate.eligible_present} present who may "
+                f"do it ({load})"
+            )
+
+
+def _removed(considered: Sequence[Candidate]) -> Iterator[str]:
+    for candidate in considered:
+        if candidate.removed_by is not None:
+            order = f" by reroute {candidate.reroute_id}" if candidate.reroute_id else ""
+            yield f"removed: {candidate.team_id} ({candidate.removed_by}{order})"
+
+
+def _lateness(fact: WorkPlaced) -> Iterator[str]:
+    if fact.late_seconds > 0:
+        yield f"a predicted miss: late by {fact.late_seconds:.0f} s even there, as it looked"
+
+
+def place_again(fact: WorkPlaced) -> Again:
+    """Run placement's choice again over the candidates that the fact tells of."""
+    expected = seed_of(fact.order.work_item_id, fact.placing)
+    if fact.draw_seed != expected:
+        return Again(False, f"the seed of the draw should be {expected}")
+    if not fact.considered:
+        return Again(False, "the fact tells of no candidates")
+    untouched = [candidate.model_copy(update={"drawn": False}) for candidate in fact.considered]
+    picked = pick(untouched, fact.draw_seed, fact.avoided, slack_of(fact.order, fact.placed_at))
+    drawn = {candidate.team_id for candidate in fact.considered if candidate.drawn}
+    again = {candidate.team_id for candidate in picked.candidates if candidate.drawn}
+    same = (picked.team_id, picked.late_seconds, again) == (fact.team_id, fact.late_seconds, drawn)
+    return Again(same, f"{picked.team_id}, of {' and '.join(sorted(again))}")
+
+
+# ------------------------------------------------------------------------ desk
+
+
+def _assigned(fact: WorkAssigned) -> Told:
+    best = [_term(head) for head in fact.considered]
+    return Told(
+        fact.at,
+        f"{fact.team_id} gave it to {fact.operator_id} (attempt {fact.attempt}): {fact.why}",
+        tuple(best),
+        assign_again(fact),
+    )
+
+
+def _term(head: HeadConsidered) -> str:
+    barred = f"passed over ({head.removed_by}): " if head.removed_by else ""
+    stays = ", more for staying on the same type" if head.stays else ""
+    return (
+        f"{barred}{head.work_item_id} of {head.work_type}: index {head.index:.3f} = {head.slope_per_minute:.3f} points "
+        f"per minute of delay × {head.rate_per_hour:.1f} items an hour{stays}; slack {head.slack_seconds:.0f} s"
+    )
+
+
+def assign_again(fact: WorkAssigned) -> Again:
+    """Weigh the items that the fact tells of again: the largest index among those that could be given."""
+    if fact.picked is not None:
+        return Again(True, f"picked by {fact.picked.picked_by}, not weighed")
+    could = [head for head in fact.considered if head.removed_by is None]
+    mine = next((head for head in could if head.work_item_id == fact.work_item_id), None)
+    if mine is None:
+        return Again(False, "the fact does not tell the item's own terms")
+    if any(not _consistent(head) for head in fact.considered):
+        return Again(False, "an index does not follow from its terms")
+    best = max(could, key=lambda head: (head.index, -head.slack_seconds, head.age_seconds))
+    same = best.work_item_id == fact.work_item_id or best.index - mine.index <= ROUNDED * best.index
+    return Again(same, f"{(mine if same else best).work_item_id}, of {len(could)} that could be given")
+
+
+def _consistent(head: HeadConsidered) -> bool:
+    bare = head.slope_per_minute * head.rate_per_hour / 60.0 * 1.0
+    allowed = ROUNDED * max(1.0, head.slope_per_minute, head.rate_per_hour)
+    return head.index >= bare - allowed if head.stays else abs(head.index - bare) <= allowed

@@ -1,0 +1,142 @@
+"""The database goes back to an earlier point while the bus does not: the tables are brought up and every promise is kept."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from deploy.demo.processes import NotReady
+from deploy.local import postgres
+from tests.faults.floor import SERVICES, Floor
+
+DEPTH_SECONDS = 12.0  # of work that the database forgets: ten minutes would be the same, with more of it
+REST_SECONDS = 120.0
+HEAL_SECONDS = 30.0
+
+
+def program(floor: Floor, name: str, *words: str) -> None:
+    """Run one of PostgreSQL's own programs against the floor's database."""
+    found = postgres.program(floor.home / "postgres", name)
+    subprocess.run([found, *words], check=True, capture_output=True)
+
+
+def command(floor: Floor, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line against the floor."""
+    env = {
+        **os.environ,
+        "OPSFLOOR_KAFKA": floor.addresses.kafka,
+        "OPSFLOOR_DATABASE_URL": floor.addresses.database_url,
+        "OPSFLOOR_HOME": str(floor.home),
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "opsfloor", *words], env=env, capture_output=True, text=True, check=False
+    )
+
+
+async def healed(floor: Floor) -> None:
+    """Every shard writes again."""
+    since, end = floor.mirror.clock.wall_ms(), time.monotonic() + HEAL_SECONDS
+    while silent := floor.silent(since):
+        assert time.monotonic() < end, f"nothing more from {silent}"
+        await asyncio.sleep(0.1)
+
+
+async def backed_up(floor: Floor, file: Path) -> None:
+    """A consistent backup of the whole database, taken under load."""
+    await asyncio.to_thread(program, floor, "pg_dump", "-Fc", "-f", str(file), floor.addresses.database_url)
+
+
+async def put_back(floor: Floor, file: Path) -> None:
+    """Drop the database and restore the backup."""
+    url = floor.addresses.database_url
+    name = urlsplit(url).path.lstrip("/")
+    owner = await asyncpg.connect(url.removesuffix(name) + "postgres")
+    try:
+        await owner.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        await owner.execute(f'CREATE DATABASE "{name}"')
+    finally:
+        await owner.close()
+    await asyncio.to_thread(program, floor, "pg_restore", "-d", url, str(file))
+
+
+async def disaster(floor: Floor) -> None:
+    """Every service is killed and the database stops in the middle of its work."""
+    await asyncio.to_thread(floor.stack.stop_database, immediate=True)
+    await asyncio.sleep(0.5)
+    for name in SERVICES:
+        floor.services.kill(floor.pids[name])
+    await asyncio.to_thread(floor.stack.start_database)
+
+
+async def not_started_too_early(floor: Floor) -> None:
+    """A service that is started on the restored tables sees that they went back, and ends before it reads."""
+    early = floor.services.start("routing", "routing-early")
+    with pytest.raises(NotReady):
+        await asyncio.to_thread(floor.services.wait_ready, early)
+    floor.services.stop(early)
+    assert "to be as far as it was" in (floor.home / "routing-early.log").read_text()
+
+
+async def brought_up(floor: Floor) -> Mapping[str, Mapping[str, int]]:
+    """`opsfloor restore --write` has nothing to ask of anybody; returns what it did, by processor."""
+    done = await asyncio.to_thread(command, floor, "restore", "--write", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert told["ask"] == []
+    found: Mapping[str, Mapping[str, int]] = told["processors"]
+    return found
+
+
+async def play(home: Path) -> dict[str, int]:
+    """The whole story; returns how every submission ended."""
+    floor = Floor(home, seed=5)
+    try:
+        await floor.open()
+        async with floor.living():
+            await floor.ready()
+            await healed(floor)
+            backup = home / "backup.dump"
+            await backed_up(floor, backup)
+            at_work = await asyncio.to_thread(command, floor, "restore")
+            assert at_work.returncode == 1
+            assert "Expected no service at work" in at_work.stderr
+            await asyncio.sleep(DEPTH_SECONDS)
+            await disaster(floor)
+            await put_back(floor, backup)
+            await not_started_too_early(floor)
+            done = await brought_up(floor)
+            assert all(
+                done[name]["events folded"] > 20 for name in ("intake/reception", "audit/controls", "routing/desk")
+            )
+            for name in SERVICES:
+                floor.start(name)
+            await floor.ready()
+            held = await floor.rest(REST_SECONDS)
+        assert await floor.judge() == [], f"logs are in {home}"
+        return held
+    finally:
+        floor.close()
+
+
+@pytest.mark.timeout(300)
+def test_a_restored_database_is_brought_up() -> None:
+    """Nothing that was told is decided a second time, nothing is lost: one end each, tables and topics one story."""
+    home = Path(tempfile.mkdtemp(prefix="opsfloor-restore-"))
+    home.chmod(0o755)
+    held = asyncio.run(play(home))
+    assert held["open"] == 0
+    assert held["submitted"] == held["posted"] + held["closed"] + held["rejected"]
+    assert held["posted"] > 20
+    shutil.rmtree(home, ignore_errors=True)

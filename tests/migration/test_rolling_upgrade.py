@@ -1,0 +1,159 @@
+"""A release with another schema rolls over a real floor under load, and every promise is kept."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from deploy.demo.processes import NotReady
+from tests.faults.floor import SERVICES, Floor
+
+ROOT = Path(__file__).parents[2]
+HEAL_SECONDS = 30.0
+REST_SECONDS = 120.0
+RENAME_PRE = """
+ALTER TABLE outbox ADD COLUMN written_ms bigint;
+CREATE FUNCTION both_names() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.written_ms := coalesce(NEW.written_ms, NEW.timestamp_ms);
+    NEW.timestamp_ms := coalesce(NEW.timestamp_ms, NEW.written_ms);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER both_names BEFORE INSERT ON outbox FOR EACH ROW EXECUTE FUNCTION both_names();
+UPDATE outbox SET written_ms = timestamp_ms;
+"""
+RENAME_POST = """
+DROP TRIGGER both_names ON outbox;
+DROP FUNCTION both_names();
+ALTER TABLE outbox DROP COLUMN timestamp_ms, ALTER COLUMN written_ms SET NOT NULL;
+"""
+
+
+def next_release(folder: Path) -> Path:
+    """This code with one change: the outbox's column `timestamp_ms` is called `written_ms`."""
+    for package in ("services", "shared", "opsfloor", "deploy"):
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    runtime = folder / "shared" / "runtime"
+    (runtime / "migrations" / "9001_pre_written_ms.sql").write_text(RENAME_PRE)
+    (runtime / "migrations" / "9002_post_timestamp_ms.sql").write_text(RENAME_POST)
+    sql = runtime / "postgres_store.sql"
+    text = sql.read_text()
+    changed = text.replace("headers, timestamp_ms FROM", "headers, written_ms AS timestamp_ms FROM").replace(
+        "key, value, headers, timestamp_ms)\n    SELECT", "key, value, headers, written_ms)\n    SELECT"
+    )
+    assert changed.count("written_ms") == 2, "Expected the outbox's statements to be written as they were"
+    sql.write_text(changed)
+    return folder
+
+
+def opsfloor(floor: Floor, tree: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line of a release against the floor."""
+    env = {
+        **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        "OPSFLOOR_KAFKA": floor.addresses.kafka,
+        "OPSFLOOR_DATABASE_URL": floor.addresses.database_url,
+        "OPSFLOOR_HOME": str(floor.home),
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "opsfloor", *words], cwd=tree, env=env, capture_output=True, text=True, check=False
+    )
+
+
+async def healed(floor: Floor) -> None:
+    """Every shard writes again."""
+    since, end = floor.mirror.clock.wall_ms(), time.monotonic() + HEAL_SECONDS
+    while silent := floor.silent(since):
+        assert time.monotonic() < end, f"nothing more from {silent}"
+        await asyncio.sleep(0.1)
+
+
+async def roll(floor: Floor, name: str, tree: Path) -> None:
+    """SIGTERM, wait, start the next release under the same name."""
+    assert await asyncio.to_thread(floor.services.stop, floor.pids[name]) == 0, name
+    floor.pids[name] = floor.services.start(name.split("-")[0], name, tree)
+    await asyncio.to_thread(floor.services.wait_ready, floor.pids[name])
+
+
+async def columns(floor: Floor, service: str) -> set[str]:
+    """What the outbox of a service is made of."""
+    connection = await asyncpg.connect(floor.addresses.database_url)
+    try:
+        rows = await connection.fetch(
+            "SELECT column_name FROM information_schema.columns WHERE table_schema = $1 AND table_name = 'outbox'",
+            service,
+        )
+    finally:
+        await connection.close()
+    return {row["column_name"] for row in rows}
+
+
+async def upgrade(floor: Floor, tree: Path) -> None:
+    """Pre steps, one service after the other, post steps; the old release is held back from both ends."""
+    before = await asyncio.to_thread(opsfloor, floor, tree, "migrate", "pre")
+    assert before.returncode == 0, before.stderr
+    await healed(floor)  # the old release works on the new schema
+    floor.services.kill(floor.pids["routing-2"])
+    floor.start("routing-2")  # and starts on it
+    await asyncio.to_thread(floor.services.wait_ready, floor.pids["routing-2"])
+    *others, last = SERVICES
+    for name in others:
+        await roll(floor, name, tree)
+    early = await asyncio.to_thread(opsfloor, floor, tree, "migrate", "post")
+    assert early.returncode == 1, f"{last} is of the old release: {early.stdout}"
+    assert "older release" in early.stderr
+    await roll(floor, last, tree)
+    await healed(floor)
+    after = await asyncio.to_thread(opsfloor, floor, tree, "migrate", "post")
+    assert after.returncode == 0, after.stderr
+    await healed(floor)
+
+
+async def old_release_is_refused(floor: Floor) -> None:
+    """Code older than the schema does not start."""
+    late = floor.services.start("intake", "intake-late")
+    with pytest.raises(NotReady):
+        await asyncio.to_thread(floor.services.wait_ready, late)
+    floor.services.stop(late)
+    assert "not newer than this code" in (floor.home / "intake-late.log").read_text()
+
+
+async def play(home: Path, tree: Path) -> dict[str, int]:
+    """The whole story; returns how every submission ended."""
+    floor = Floor(home, seed=3)
+    try:
+        await floor.open()
+        async with floor.living():
+            await floor.ready()
+            await healed(floor)
+            await upgrade(floor, tree)
+            held = await floor.rest(REST_SECONDS)
+        for service in ("intake", "audit", "routing", "vendor"):
+            names = await columns(floor, service)
+            assert "written_ms" in names, service
+            assert "timestamp_ms" not in names, service
+        await old_release_is_refused(floor)
+        assert await floor.judge() == [], f"logs are in {home}"
+        return held
+    finally:
+        floor.close()
+
+
+@pytest.mark.timeout(300)
+def test_a_rolling_upgrade_over_a_schema_change() -> None:
+    """Pre step, roll, post step while branches send: every submission has one end, tables and topics tell one story."""
+    home = Path(tempfile.mkdtemp(prefix="opsfloor-upgrade-"))
+    home.chmod(0o755)
+    held = asyncio.run(play(home, next_release(home / "next")))
+    assert held["open"] == 0
+    assert held["submitted"] == held["posted"] + held["closed"] + held["rejected"]
+    assert held["posted"] > 20
+    shutil.rmtree(home, ignore_errors=True)

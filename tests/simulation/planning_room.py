@@ -1,0 +1,104 @@
+"""The balancers of a simulated run: two of them, at times behind, at times started anew; and every decision made again."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Final
+
+from deploy.demo.auditor import Finding
+from services.routing.balancer.app import ASKED_ON, BOARDS
+from services.routing.balancer.balance import Balance
+from services.routing.why import Again, assign_again, place_again
+from shared.contracts.message import Message
+from shared.contracts.routing import ASSIGNMENT, PLACED, WorkAssigned, WorkPlaced
+from shared.runtime.boards import Boards
+from shared.runtime.headers import body_of
+from shared.runtime.log import Record
+
+Records = dict[tuple[str, int], list[Record]]
+KILLED_SHARE: Final = 0.2  # of the turns: the balancer dies, and the next one begins with what the boards say
+BEHIND_SHARE: Final = 0.3  # of the turns: it plans on what it had read at its last turn
+
+
+class Balancer:
+    """One balancer process over the run's log."""
+
+    def __init__(self, records: Records, name: str, now: datetime) -> None:
+        self._records: Final = records
+        self._boards: Final = Boards(BOARDS)
+        self._read: Final[dict[tuple[str, int], int]] = {}
+        self._heard: Final = {place: len(rows) for place, rows in records.items()}  # Faust begins with what comes now
+        self.balance: Final = Balance(self._boards.views, name, now)
+        self.read()
+        self.balance.resume()
+
+    def read(self) -> None:
+        """Read on, boards and arrivals."""
+        topics, asked = set(self._boards.topics()), {topic.name for topic in ASKED_ON}
+        for place, rows in sorted(self._records.items()):
+            if place[0] in topics:
+                for record in rows[self._read.get(place, 0) :]:
+                    self._boards.feed(record)
+                self._read[place] = len(rows)
+            if place[0] in asked:
+                for record in rows[self._heard.get(place, 0) :]:
+                    self.balance.hear(record)
+                self._heard[place] = len(rows)
+
+
+class PlanningRoom:
+    """Who makes plans, drawn from the run's seed."""
+
+    def __init__(
+        self,
+        records: Records,
+        draw: random.Random,
+        publish: Callable[[Message, str], None],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._records: Final = records
+        self._draw: Final = draw
+        self._publish: Final = publish
+        self._now: Final = now
+        self._balancers: Final[list[Balancer | None]] = [None, None]
+        self._turns = 0
+
+    def plan(self) -> None:
+        """One of the two makes a plan, knowing all, or what it knew before, or as a new process."""
+        self._turns += 1
+        number, luck = self._draw.randrange(2), self._draw.random()
+        balancer = self._balancers[number]
+        if balancer is None or luck < KILLED_SHARE:
+            balancer = self._balancers[number] = Balancer(self._records, f"balancer-{self._turns}", self._now())
+        elif luck > KILLED_SHARE + BEHIND_SHARE:
+            balancer.read()
+        made = balancer.balance.plan(self._now(), 2.0)
+        for message in (*balancer.balance.learned(self._now()), *([made] if made is not None else [])):
+            self._publish(message, f"plan/{self._turns}/{message.key}")
+
+
+def decided_otherwise(records: Records) -> Iterator[Finding]:
+    """Decisions on the log that do not come out the same when they are made again from their facts."""
+    for (topic, _), rows in sorted(records.items()):
+        if topic not in {PLACED.name, ASSIGNMENT.name}:
+            continue
+        for record in rows:
+            again = _again(record)
+            if again is not None and not again.same:
+                yield Finding("decisions explain themselves", f"{record.value!r}: made again, {again.found}")
+
+
+def _again(record: Record) -> Again | None:
+    kind = dict(record.headers).get("ce_type", b"").decode()
+    if kind not in {WorkPlaced.kind_name(), WorkAssigned.kind_name()}:
+        return None
+    fact = body_of(record, kind)
+    return (
+        place_again(fact)
+        if isinstance(fact, WorkPlaced)
+        else assign_again(fact)
+        if isinstance(fact, WorkAssigned)
+        else None
+    )

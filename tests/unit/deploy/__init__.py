@@ -1,0 +1,1 @@
+"""What the deployment promises, looked at in its files: no container engine runs here."""

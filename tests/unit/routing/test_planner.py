@@ -1,0 +1,288 @@
+"""The plan of a small floor, the memory between plans, and the rules that its Faust application keeps."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import inspect
+from datetime import timedelta
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.routing.balancer import app as balancer_app
+from services.routing.balancer.arrivals import Arrivals
+from services.routing.balancer.balance import Balance
+from services.routing.balancer.planner import FloorNow, make_plan
+from services.routing.boards import ARRIVALS_BOARD, PLAN_BOARD, PlanView
+from services.routing.kinds import Kind
+from shared.contracts.audit import WorkCancelled, WorkRequested
+from shared.contracts.message import Message
+from shared.contracts.reference import Provider
+from shared.contracts.routing import (
+    CapacityByWorkType,
+    ExpectedCapacity,
+    LoadByWorkType,
+    LoadSnapshot,
+    PlanMade,
+)
+from shared.reference.board import REFERENCE_BOARD
+from shared.runtime.headers import outside_headers
+from shared.runtime.log import Record
+from tests.unit.routing.floor import ENTRY, NOW, boards, load, order
+
+ANY, HOUSE = Kind(ENTRY), Kind(ENTRY, in_house_only=True)
+ROOT = Path(__file__).parents[3]
+
+
+def desk(team_id: str, people: int, waiting_seconds: float = 0.0, expected: float | None = None) -> LoadSnapshot:
+    """A desk's load: so many people who take a minute per entry, and what waits."""
+    queued = LoadByWorkType(work_type=ENTRY, queued=1, standard_seconds=waiting_seconds, oldest_requested_at=None)
+    told = load(team_id, [f"{team_id}-{n}" for n in range(people)]).model_copy(
+        update={
+            "queued": (queued,),
+            "capacity": (CapacityByWorkType(work_type=ENTRY, present=people, learned_seconds=60.0),),
+        }
+    )
+    if expected is None:
+        return told
+    coming = ExpectedCapacity(work_type=ENTRY, people_by_hour=(expected,) * 4, learned_seconds=60.0)
+    return told.model_copy(update={"expected": (coming,), "expected_people_by_hour": (expected,) * 4})
+
+
+def views(*loads: LoadSnapshot) -> dict[str, Any]:
+    """The boards that the balancer reads."""
+    return boards(loads=loads) | {ARRIVALS_BOARD.name: ARRIVALS_BOARD.empty()}
+
+
+def arrivals(**per_hour: float) -> Arrivals:
+    """What is known of entry work: any=…, house=…"""
+    known = Arrivals(NOW)
+    for name, rate in per_hour.items():
+        known.resume({"any": ANY, "house": HOUSE}[name], rate, NOW)
+    return known
+
+
+def planned(boards_now: dict[str, Any], known: Arrivals, last: PlanView | None = None) -> PlanMade:
+    return make_plan(FloorNow.of(boards_now, NOW), known, last or PlanView(), "balancer-1", 1.0)
+
+
+def shares(plan: PlanMade, kind: Kind) -> dict[str, float]:
+    (part,) = (part for part in plan.work if Kind.told(part) == kind)
+    return {one.team_id: one.share for one in part.shares}
+
+
+def test_work_is_shared_by_people_and_by_what_they_have() -> None:
+    """North has twice south's people and half an hour of work for each: both end the hour equally full."""
+    plan = planned(views(desk("north", 2, waiting_seconds=3600), desk("south", 1)), arrivals(any=60))
+    assert shares(plan, ANY)["south"] == pytest.approx(2 / 3, abs=0.02)
+    assert {team.team_id: team.saturation for team in plan.teams} == pytest.approx(
+        {"north": 2 / 3, "south": 2 / 3}, abs=0.02
+    )
+
+
+def test_a_lunch_that_is_planned_counts_before_it_begins() -> None:
+    """Four are at north's desks, one is expected in the mean of the coming hour: it gets a fifth, not a half."""
+    plan = planned(views(desk("north", 4, expected=1.0), desk("south", 4, expected=4.0)), arrivals(any=60))
+    assert shares(plan, ANY) == pytest.approx({"north": 0.2, "south": 0.8}, abs=0.02)
+
+
+def test_what_is_kept_in_the_house_is_planned_apart() -> None:
+    """The vendor takes what it may, so that the bank's own people are free for what it may not."""
+    plan = planned(views(desk("north", 1), desk("vendor", 1)), arrivals(any=30, house=30))
+    assert shares(plan, HOUSE) == {"north": 1.0}
+    assert shares(plan, ANY) == pytest.approx({"vendor": 1.0}, abs=0.03)
+
+
+def test_a_contract_is_kept_and_a_broken_bound_is_named() -> None:
+    """The vendor was promised three fifths of all work, of which half is kept in the house: a tenth is missing."""
+    floor = views(desk("north", 3), desk("vendor", 1))
+    promise = Provider(id="keyers", label="Keyers", outside=True, data_classes=("internal",), share_minimum=0.6)
+    REFERENCE_BOARD.fold(floor["reference"], promise.key, promise)
+    plan = planned(floor, arrivals(any=30, house=30))
+    (broken,) = plan.relaxed
+    assert (broken.reason, broken.name) == ("provider_minimum", "keyers")
+    assert broken.by == pytest.approx(0.1)
+    assert shares(plan, ANY)["vendor"] == pytest.approx(1.0, abs=0.03)
+
+
+def test_what_hurts_is_told_in_words() -> None:
+    """More work than people: another operator is worth minutes of lateness, and the team is called by its name."""
+    plan = planned(views(desk("north", 1)), arrivals(any=120))
+    assert plan.reliefs[0].words.startswith("another operator for any work at North would save ")
+    assert plan.saturation == pytest.approx(2.0, abs=0.02)
+
+
+def test_a_plan_is_good_for_many_intervals_however_fast_the_clock_runs() -> None:
+    """Ten minutes at a real clock's pace; sixty intervals where an interval is many minutes."""
+    floor, known = views(desk("north", 1)), arrivals(any=10)
+    slow = make_plan(FloorNow.of(floor, NOW), known, PlanView(), "b", 1.0)
+    fast = make_plan(FloorNow.of(floor, NOW), known, PlanView(), "b", 200.0)
+    assert slow.good_until - NOW == timedelta(minutes=10)
+    assert fast.good_until - NOW == timedelta(seconds=12_000)
+
+
+# ------------------------------------------------------------- between plans
+
+
+def record(message: Message | None, value: bytes | None = None, kind: bytes | None = None) -> Record:
+    """A record as the bus holds it."""
+    headers = () if message is None else outside_headers(message, "/test", "event-1", NOW)
+    if kind is not None:
+        headers = (("ce_type", kind),)
+    body = value if message is None else message.model_dump_json().encode()
+    return Record("audit.work.v1", 0, 0, b"key", body, headers, 0)
+
+
+def asked(n: int) -> Record:
+    return record(WorkRequested(order=order(f"item-{n}", requested_at=NOW + timedelta(seconds=n))))
+
+
+def test_a_killed_balancer_comes_back_with_the_same_plan() -> None:
+    """What a new process makes of the boards, one of them the last plan, is what the old one made."""
+    floor = views(desk("north", 2), desk("south", 1))
+    first = Balance(floor, "balancer-1", NOW)
+    for n in range(600):
+        first.hear(asked(n))
+    now = NOW + timedelta(seconds=600)
+    made = first.plan(now, 1.0)
+    assert made is not None
+    PLAN_BOARD.fold(floor["plan"], made.key, made)
+    second = Balance(floor, "balancer-2", now)
+    second.resume()
+    again = second.plan(now + timedelta(seconds=1), 1.0)
+    assert again is not None
+    assert [(p.work_type, dict(shares(again, Kind.told(p)))) for p in again.work] == [
+        (p.work_type, dict(shares(made, Kind.told(p)))) for p in made.work
+    ]
+    assert again.work[0].recent_per_hour == pytest.approx(made.work[0].recent_per_hour, rel=0.01)
+
+
+def test_two_balancers_at_once_make_the_same_plan() -> None:
+    """Each hears everything, so each plans for all of the work."""
+    floor = views(desk("north", 2), desk("south", 1))
+    both = [Balance(floor, f"balancer-{n}", NOW) for n in (1, 2)]
+    for balance in both:
+        for n in range(100):
+            balance.hear(asked(n))
+    one, two = (balance.plan(NOW + timedelta(seconds=100), 1.0) for balance in both)
+    assert one is not None
+    assert two is not None
+    assert one.model_copy(update={"made_by": ""}) == two.model_copy(update={"made_by": ""})
+
+
+def test_without_arrivals_or_people_there_is_no_plan() -> None:
+    """An empty plan would only push a good one off the board."""
+    assert Balance(views(desk("north", 1)), "b", NOW).plan(NOW, 1.0) is None
+    unheard = Balance(views(), "b", NOW)
+    unheard.hear(asked(1))
+    assert unheard.plan(NOW + timedelta(seconds=5), 1.0) is None
+
+
+def test_only_what_asks_for_work_is_an_arrival() -> None:
+    """Cancellations pass, what nobody can read is counted."""
+    balance = Balance(views(desk("north", 1)), "b", NOW)
+    balance.hear(record(WorkCancelled(work_item_id="i", case_id="c", reason="x")))
+    assert (balance.heard, balance.refused) == (0, 0)
+    balance.hear(record(None, b"{", kind=b"audit.work-requested.v1"))
+    assert (balance.heard, balance.refused) == (0, 1)
+
+
+# ---------------------------------------------------------- the rules of Faust
+
+
+@settings(max_examples=100)
+@given(st.binary(max_size=60), st.none() | st.binary(max_size=40) | st.just(b"audit.work-requested.v1"))
+def test_the_body_never_raises(value: bytes, kind: bytes | None) -> None:
+    """Whatever lies on the topic: an agent that raised would have its event acknowledged all the same."""
+    balance = Balance(views(), "b", NOW)
+    balance.hear(record(None, value, kind=kind))
+    balance.hear(record(None, None, kind=kind))
+    assert balance.heard == 0
+
+
+def test_agents_run_one_at_a_time_on_raw_values() -> None:
+    """One agent per topic, concurrency 1, values as bytes: nothing of Faust's decodes, and nothing runs side by side."""
+
+    async def built() -> None:
+        app = balancer_app.faust_app("127.0.0.1:1", "test", lambda record: None)
+        app.finalize()
+        agents = list(app.agents.values())
+        assert sorted(agent.channel.topics[0] for agent in agents) == sorted(t.name for t in balancer_app.ASKED_ON)
+        assert [agent.concurrency for agent in agents] == [1] * len(agents)
+        for agent in agents:
+            assert (agent.channel.value_serializer, agent.channel.key_serializer) == ("raw", "raw")
+
+    asyncio.run(built())
+
+
+def test_no_table_and_no_window_holds_anything() -> None:
+    """Faust's windows expire by the wall clock and its tables by its acknowledgements: neither is called."""
+    called = {
+        node.func.attr
+        for node in ast.walk(ast.parse(inspect.getsource(balancer_app)))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    }
+    assert not called & {
+        "Table",
+        "GlobalTable",
+        "SetTable",
+        "tumbling",
+        "hopping",
+        "relative_to_now",
+        "relative_to_stream",
+    }
+
+
+def test_faust_is_pinned_to_the_version_that_was_looked_into() -> None:
+    """Its faults are known by version; another one is to be looked into first."""
+    assert version("faust-streaming") == "0.15.3"
+    assert "faust-streaming==0.15.3" in (ROOT / "requirements.lock").read_text()
+
+
+class Joining:
+    """A Faust application as far as its life goes: it joins or waits for ever, it ends or crashes."""
+
+    def __init__(self, *, joins: bool, crash: Exception | None = None) -> None:
+        self.assignor = self
+        self.stopped = 0
+        self.crash_reason = crash
+        self._joins = joins
+
+    def assigned_actives(self) -> set[str]:
+        return {"audit.work.v1"} if self._joins else set()
+
+    async def start(self) -> None:
+        if not self._joins and self.crash_reason is None:
+            await asyncio.Event().wait()
+
+    async def wait_until_stopped(self) -> None:
+        await asyncio.sleep(0.01)
+
+    async def stop(self) -> None:
+        self.stopped += 1
+
+
+def test_a_faust_that_never_joins_its_group_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The broker went away while it joined: it is stopped, and who runs it begins anew."""
+    monkeypatch.setattr(balancer_app, "JOIN_SECONDS", 0.05)
+    waiting = Joining(joins=False)
+    with pytest.raises(TimeoutError, match="join its group"):
+        asyncio.run(balancer_app.heard_out(waiting))
+    assert waiting.stopped == 1
+
+
+def test_a_faust_that_crashes_says_of_what() -> None:
+    """Before it joined as well as afterwards; one that ends by itself raises nothing."""
+    for joins in (True, False):
+        crashed = Joining(joins=joins, crash=ConnectionError("away"))
+        with pytest.raises(ConnectionError, match="away"):
+            asyncio.run(balancer_app.heard_out(crashed))
+        assert crashed.stopped == 1
+    ended = Joining(joins=True)
+    asyncio.run(balancer_app.heard_out(ended))
+    assert ended.stopped == 1

@@ -1,0 +1,168 @@
+"""The plan's programme on cases small enough to be done by hand."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from services.routing.balancer.arrivals import Arrivals
+from services.routing.balancer.programme import Bounds, Demand, Relaxed, SharesByKind, Skill, TeamNow, solve
+from services.routing.kinds import Kind
+
+SINCE = datetime(2026, 5, 4, 2, 0, tzinfo=UTC)
+PLAN_SECONDS = 1.0
+NORTH = TeamNow("north", "bank", "n", 2, {"x": Skill(2, 60.0)})
+SOUTH = TeamNow("south", "bank", "s", 1, {"x": Skill(1, 60.0)})
+
+
+def poisson(draw: random.Random, mean: float) -> int:
+    """So many arrivals in an interval."""
+    count, left = 0, draw.expovariate(1.0)
+    while left < mean:
+        count, left = count + 1, left + draw.expovariate(1.0)
+    return count
+
+
+def test_work_is_shared_by_heads() -> None:
+    """Two heads and one: two thirds and one third, and both half full with 90 minutes of work for 180."""
+    plan = solve([Demand(Kind("x"), 90)], [NORTH, SOUTH], Bounds())
+    assert plan.by_kind[Kind("x")] == pytest.approx({"north": 2 / 3, "south": 1 / 3}, abs=0.01)
+    assert (plan.saturation, plan.tardiness) == pytest.approx((0.5, 0.0))
+
+
+def test_what_a_team_has_already_counts() -> None:
+    """Two teams of two heads; south has an hour and a half of work: both end the hour equally full."""
+    behind = TeamNow("south", "bank", "s", 2, {"x": Skill(2, 60.0)}, waiting=0.5)
+    plan = solve([Demand(Kind("x"), 90)], [NORTH, behind], Bounds())
+    assert plan.by_kind[Kind("x")] == pytest.approx({"north": 2 / 3, "south": 1 / 3}, abs=0.02)
+    assert plan.by_team == pytest.approx({"north": 0.5, "south": 0.5}, abs=0.02)
+
+
+def test_teams_beside_the_fullest_are_not_filled_for_nothing() -> None:
+    """One team is full with what it has; of the others none is filled beyond what keeps queues short."""
+    full = TeamNow("full", "bank", "f", 1, {"y": Skill(1, 60.0)}, waiting=0.98)
+    teams = [
+        full,
+        TeamNow("a", "bank", "a", 5, {"x": Skill(5, 60.0)}),
+        TeamNow("b", "bank", "b", 5, {"x": Skill(5, 60.0)}),
+    ]
+    plan = solve([Demand(Kind("x"), 400), Demand(Kind("y"), 0.1)], teams, Bounds())
+    assert max(plan.by_team["a"], plan.by_team["b"]) <= 0.701
+
+
+def test_work_goes_only_where_the_provider_may_see_it() -> None:
+    """What is kept in the house and what is of a class that the vendor may not see share nothing with the vendor."""
+    vendor = TeamNow("vendor", "clearkey", "v", 9, {"x": Skill(9, 60.0)}, outside=True)
+    kinds = [Kind("x"), Kind("x", in_house_only=True), Kind("x", data_class="secret")]
+    secret = TeamNow("south", "bank", "s", 1, {"x": Skill(1, 60.0)}, data_classes=frozenset({"internal", "secret"}))
+    plan = solve([Demand(kind, 10) for kind in kinds], [NORTH, secret, vendor], Bounds())
+    assert "vendor" in plan.by_kind[Kind("x")]
+    assert "vendor" not in plan.by_kind[kinds[1]]
+    assert set(plan.by_kind[kinds[2]]) == {"south"}
+
+
+def test_what_a_reroute_holds_away_is_not_planned() -> None:
+    """A team barred from a kind gets none of it."""
+    barred = TeamNow("north", "bank", "n", 2, {"x": Skill(2, 60.0)}, barred=frozenset({Kind("x")}))
+    assert set(solve([Demand(Kind("x"), 10)], [barred, SOUTH], Bounds()).by_kind[Kind("x")]) == {"south"}
+
+
+def test_a_scarce_skill_bounds_its_own_share() -> None:
+    """One of north's ten people knows y: it gets a half of y, not ten elevenths."""
+    north = TeamNow("north", "bank", "n", 10, {"y": Skill(1, 60.0)})
+    south = TeamNow("south", "bank", "s", 1, {"y": Skill(1, 60.0)})
+    plan = solve([Demand(Kind("y"), 60)], [north, south], Bounds())
+    assert plan.by_kind[Kind("y")]["north"] == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_contract_is_kept_although_it_fills_a_team_more() -> None:
+    """The vendor is promised half of the items and has a quarter of the heads."""
+    vendor = TeamNow("vendor", "clearkey", "v", 1, {"x": Skill(1, 60.0)})
+    plan = solve(
+        [Demand(Kind("x"), 60)],
+        [TeamNow("north", "bank", "n", 3, {"x": Skill(3, 60.0)}), vendor],
+        Bounds({"clearkey": 0.5}),
+    )
+    assert plan.by_kind[Kind("x")]["vendor"] == pytest.approx(0.5, abs=0.01)
+    assert plan.relaxed == ()
+
+
+def test_bounds_that_cannot_all_hold_give_way_in_order_and_are_named() -> None:
+    """A vendor's minimum of 0.6 and its centre's maximum of 0.5: the centre's gives way by a tenth."""
+    vendor = TeamNow("vendor", "clearkey", "v", 1, {"x": Skill(1, 60.0)})
+    bounds = Bounds(provider_minimum={"clearkey": 0.6}, centre_maximum={"v": 0.5})
+    plan = solve([Demand(Kind("x"), 60)], [NORTH, vendor], bounds)
+    assert [(found.reason, found.name) for found in plan.relaxed] == [("centre_maximum", "v")]
+    assert plan.relaxed[0].by == pytest.approx(0.1, abs=0.01)
+
+
+def test_work_for_nobody_is_named_and_shared_with_nobody() -> None:
+    """Eligibility never gives way."""
+    plan = solve([Demand(Kind("x"), 60), Demand(Kind("q"), 3)], [NORTH], Bounds())
+    assert plan.relaxed == (Relaxed("nobody_eligible", "q", 3),)
+    assert Kind("q") not in plan.by_kind
+
+
+def test_one_more_person_is_worth_what_the_hour_overflows() -> None:
+    """240 minutes of work for 180: each further head takes an hour of it, sixty items that are late by half an hour."""
+    plan = solve([Demand(Kind("x"), 240)], [NORTH, SOUTH], Bounds())
+    assert plan.saturation == pytest.approx(4 / 3, rel=0.01)
+    most = 30.0 * 60  # less what those in the last bands before full already cost
+    assert {hurt.team_id for hurt in plan.hurts} == {"north", "south"}
+    assert all(0.95 * most < hurt.saves <= most for hurt in plan.hurts)
+
+
+def test_a_scarce_skill_is_told_by_name() -> None:
+    """Ten people, one of whom knows y, and two hours of y: another who knows y would save, anybody else would not."""
+    team = TeamNow("north", "bank", "n", 10, {"y": Skill(1, 60.0)})
+    hurts = solve([Demand(Kind("y"), 120)], [team], Bounds()).hurts
+    assert [(hurt.team_id, hurt.work_type) for hurt in hurts] == [("north", "y")]
+
+
+def test_shares_that_are_still_as_good_stay() -> None:
+    """A last plan that fills nobody more than the best one does is kept to the last digit."""
+    teams = [TeamNow(name, "bank", name, 2, {"x": Skill(2, 60.0), "y": Skill(2, 60.0)}) for name in ("a", "b")]
+    last = {Kind("x"): {"a": 0.75, "b": 0.25}, Kind("y"): {"a": 0.25, "b": 0.75}}
+    plan = solve([Demand(Kind("x"), 60), Demand(Kind("y"), 60)], teams, Bounds(), last)
+    assert {kind: dict(shares) for kind, shares in plan.by_kind.items()} == last
+
+
+def test_shares_that_are_good_no_more_move_as_little_as_they_can() -> None:
+    """South lost half its people: of the two ways to keep the fullest least full, the one that moves fewer items."""
+    teams = [
+        TeamNow("a", "bank", "a", 4, {"x": Skill(4, 60.0), "y": Skill(4, 60.0)}),
+        TeamNow("b", "bank", "b", 2, {"x": Skill(2, 60.0), "y": Skill(2, 60.0)}),
+    ]
+    last = {Kind("x"): {"a": 1.0}, Kind("y"): {"b": 1.0}}
+    plan = solve([Demand(Kind("x"), 60), Demand(Kind("y"), 60)], teams, Bounds(), last)
+    assert plan.by_kind[Kind("x")] == {"a": pytest.approx(1.0)}
+    assert plan.by_kind[Kind("y")] == pytest.approx({"a": 1 / 3, "b": 2 / 3}, abs=0.02)
+
+
+def test_with_steady_arrivals_the_shares_settle() -> None:
+    """Arrivals at steady rates, a plan each second, estimated as in life: after thirty plans none moves a share by 1 %."""
+    draw = random.Random(5)
+    teams = [
+        TeamNow(f"t{n}", "bank", "n", 6, {name: Skill(draw.randint(2, 6), 60.0) for name in draw.sample("uvwxyz", 3)})
+        for n in range(12)
+    ]
+    arrivals, now = Arrivals(SINCE), SINCE
+    last: SharesByKind = {}
+    moved = []
+    for step in range(-3600, 120):
+        for name in "uvwxyz":
+            for _ in range(poisson(draw, 400 * PLAN_SECONDS / 3600)):
+                arrivals.heard(Kind(name), now)
+        now += timedelta(seconds=PLAN_SECONDS)
+        if step < 0:
+            continue  # an ordinary hour, watched before the first plan
+        demands = [Demand(kind, arrivals.recent_per_hour(kind, now)) for kind in arrivals.kinds()]
+        found = solve(demands, teams, Bounds(), last).by_kind
+        if step >= 30:
+            moved.append(
+                max(abs(found[k].get(t.team_id, 0.0) - last[k].get(t.team_id, 0.0)) for k in found for t in teams)
+            )
+        last = found
+    assert max(moved) < 0.01

@@ -1,0 +1,123 @@
+"""Decisions in sentences, and made again from their facts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.routing.boards import PLAN_BOARD
+from services.routing.placement.processor import placement
+from services.routing.why import assign_again, place_again, tell
+from shared.contracts.audit import WorkRequested
+from shared.contracts.reference import Team
+from shared.contracts.routing import HeadConsidered, Picked, WorkAssigned, WorkPlaced
+from shared.reference.board import REFERENCE_BOARD
+from tests.unit.routing.floor import NOW, Floor, boards, load, only, operator, order
+from tests.unit.routing.test_placement import PEOPLE, plan
+
+
+def placed(
+    work_item_id: str = "item-1", teams: int = 20, planned: bool = True, due_seconds: float = 1200
+) -> WorkPlaced:
+    """A decision among many teams, by a plan or without."""
+    views = boards([operator(f"p{n}", team_id=f"t{n:02}") for n in range(teams)])
+    for n in range(teams):
+        team = Team(id=f"t{n:02}", label="t", centre_id="c", provider_id="bank")
+        REFERENCE_BOARD.fold(views["reference"], team.key, team)
+        views["load"][team.id] = load(team.id, [f"p{n}"], backlog_seconds=37.0 * (n % 7) + 600 * (n % 2))
+    if planned:
+        made = plan({f"t{n:02}": 1 / teams for n in range(0, teams, 2)})
+        PLAN_BOARD.fold(views["plan"], made.key, made)
+    f = Floor(placement(), work_item_id, views)
+    fact: WorkPlaced = only(f.send(WorkRequested(order=order(work_item_id, due_seconds=due_seconds))), WorkPlaced)
+    return fact
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 30), st.booleans(), st.sampled_from([300, 700, 1200, 5000]))
+def test_placement_decides_the_same_again_from_its_fact(n: int, teams: int, planned: bool, due_seconds: float) -> None:
+    """However many teams there were, twelve candidates in the fact are enough: also when it could be in time nowhere."""
+    assert place_again(placed(f"item-{n}", teams, planned, due_seconds)).same
+
+
+def test_another_team_another_lateness_or_another_seed_is_seen() -> None:
+    """A fact that somebody has changed does not come out the same."""
+    fact = placed()
+    other = next(c.team_id for c in fact.considered if c.team_id != fact.team_id)
+    assert not place_again(fact.model_copy(update={"team_id": other})).same
+    assert not place_again(fact.model_copy(update={"late_seconds": 5.0})).same
+    assert not place_again(fact.model_copy(update={"draw_seed": fact.draw_seed + 1})).same
+    better = tuple(
+        c if c.team_id != fact.team_id else c.model_copy(update={"expected_wait_seconds": 9e9}) for c in fact.considered
+    )
+    assert not place_again(fact.model_copy(update={"considered": better})).same
+
+
+def test_a_placing_is_told_with_its_plan_its_terms_and_what_removed_the_others() -> None:
+    """What an on-call person reads: the draw, the terms of who was open, the reason of who was not."""
+    views = boards(PEOPLE, (load("north", ["ann"], 90), load("south", ["sue"], 30)))
+    made = plan({"north": 0.6, "south": 0.4})
+    PLAN_BOARD.fold(views["plan"], made.key, made)
+    f = Floor(placement(), "item-1", views)
+    (told,) = tell(f.send(WorkRequested(order=order())))
+    assert told.what == "Placement gave it to south (placing 1)"
+    text = "\n".join(told.because)
+    assert "drawn by the plan of 02:00:00" in text
+    assert "south (40% of the plan)" in text
+    assert "chosen: south would begin in 30 s: 30 s of work waiting, 1 present who may do it (load 1)" in text
+    assert "north would begin in 90 s" in text
+    assert "removed: vendor (vendor_barred)" in text
+
+
+def head(work_item_id: str, slope: float, rate: float = 60.0, **changes: object) -> HeadConsidered:
+    terms = {
+        "work_item_id": work_item_id,
+        "work_type": "transfer/entry",
+        "index": round(slope * rate / 60.0, 6),
+        "slope_per_minute": slope,
+        "rate_per_hour": rate,
+        "slack_seconds": 100.0,
+        "age_seconds": 10.0,
+    }
+    return HeadConsidered.model_validate(terms | changes)
+
+
+def assigned(*considered: HeadConsidered, picked: Picked | None = None) -> WorkAssigned:
+    return WorkAssigned(
+        work_item_id="item-1",
+        case_id="case-1",
+        at=NOW,
+        team_id="north",
+        provider_id="bank",
+        operator_id="ann",
+        business_type="transfer",
+        step="entry",
+        attempt=1,
+        requested_at=NOW,
+        lease_until=NOW + timedelta(minutes=1),
+        why="largest index",
+        considered=considered,
+        picked=picked,
+    )
+
+
+def test_the_desk_decides_the_same_again_from_its_fact() -> None:
+    """The largest index of those that could be given; one that was barred may have a larger one."""
+    fact = assigned(head("item-1", 2.0), head("item-2", 1.5), head("item-3", 9.0, removed_by="second_role"))
+    assert assign_again(fact).same
+    assert "passed over (second_role): item-3" in next(tell([fact])).because[2]
+
+
+def test_a_desks_choice_that_does_not_follow_is_seen() -> None:
+    """A larger index that could be given; an index that is not slope times rate; no terms at all."""
+    assert not assign_again(assigned(head("item-1", 2.0), head("item-2", 3.0))).same
+    assert not assign_again(assigned(head("item-1", 2.0, index=7.0))).same
+    assert not assign_again(assigned()).same
+
+
+def test_a_pick_is_told_as_one() -> None:
+    """Nothing was weighed: a person answers for it."""
+    again = assign_again(assigned(picked=Picked(picked_by="lee", reason="the customer waits", command_id="c-1")))
+    assert (again.same, again.found) == (True, "picked by lee, not weighed")
