@@ -38,7 +38,7 @@ FLOOR: Final = Board(
             warns_at=0.3,
             bad_at=0.6,
             about="At 60 % somebody is called: the rest of the case needs time as well.",
-            empty_because="nothing waits at any desk",
+            empty_because="nothing waits and nobody is signed on",
         ),
         Question(
             "How long does what waits take at the present pace?",
@@ -52,7 +52,7 @@ FLOOR: Final = Board(
             warns_at=900,
             bad_at=3_600,
             about="The bank in an hour: where this is longer than the promise, cases that come now will be late.",
-            empty_because="nothing waits at any desk, or nothing was completed in the last ten minutes",
+            empty_because="nobody is signed on, or nothing was completed in the last ten minutes",
         ),
         Question(
             "How long until the rail closes?",
@@ -198,13 +198,13 @@ TEAMS: Final = Board(
             "s",
             warns_at=300,
             bad_at=900,
-            empty_because="nothing waits at any desk",
+            empty_because="nothing waits and nobody is signed on",
         ),
         Question(
             "How much work waits, in minutes of standard time?",
             one("sum by (team) (max by (team, step) (opsfloor_desk_backlog_standard_seconds)) / 60", "{{team}}"),
             "m",
-            empty_because="nothing waits at any desk",
+            empty_because="nothing waits and nobody is signed on",
         ),
         Question(
             "How many people are there?",

@@ -119,8 +119,10 @@ class _Waiting:
     standard_seconds: float = 0.0
     oldest_seconds: float = 0.0
 
-    def add(self, load: routing.LoadByWorkType, now: datetime) -> None:
-        """Count one work type of one desk in."""
+    def add(self, load: routing.LoadByWorkType | None, now: datetime) -> None:
+        """Count one work type of one desk in, of which perhaps nothing waits."""
+        if load is None:
+            return
         self.items += load.queued
         self.standard_seconds += load.standard_seconds
         if load.oldest_requested_at is not None:
@@ -146,7 +148,11 @@ def pace_levels(view: Mapping[str, routing.LoadSnapshot], reference: ReferenceVi
 
 
 def load_levels(view: Mapping[str, routing.LoadSnapshot], now: Callable[[], datetime]) -> Read:
-    """Read the desks off the load board; ages grow with the clock, whether or not a desk still tells its load."""
+    """Read the desks off the load board; ages grow with the clock, whether or not a desk still tells its load.
+
+    Holds:   what a desk has people for is 0 when nothing of it waits, not absent: a queue that empties falls
+             to 0 on every graph, and an alert on it ends.
+    """
 
     def read() -> Iterator[Reading]:
         instant = now()
@@ -157,9 +163,10 @@ def load_levels(view: Mapping[str, routing.LoadSnapshot], now: Callable[[], date
             yield PRESENT, (team_id,), float(len(snapshot.present))
             if snapshot.present:
                 yield SATURATION, (team_id,), _backlog(snapshot) / len(snapshot.present) / SATURATED_SECONDS
-            for load in snapshot.queued:
-                by_desk[(team_id, load.work_type.rpartition("/")[2])].add(load, instant)
-                by_type[(load.work_type,)].add(load, instant)
+            waits = {load.work_type: load for load in snapshot.queued}
+            for work_type in sorted(waits.keys() | {part.work_type for part in snapshot.capacity}):
+                for waiting in (by_desk[(team_id, work_type.rpartition("/")[2])], by_type[(work_type,)]):
+                    waiting.add(waits.get(work_type), instant)
         yield from _waiting(by_desk, QUEUED, BACKLOG, OLDEST)
         yield from _waiting(by_type, TYPE_QUEUED, TYPE_BACKLOG, TYPE_OLDEST)
 

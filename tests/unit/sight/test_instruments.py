@@ -12,7 +12,7 @@ from deploy.prometheus.instruments import instruments
 from services.audit.controls import metrics as controls
 from services.routing import metrics as routing
 from shared.contracts.audit import CasePosted
-from shared.contracts.routing import LoadByWorkType, LoadSnapshot
+from shared.contracts.routing import CapacityByWorkType, LoadByWorkType, LoadSnapshot
 from shared.runtime.boards import Boards
 from shared.runtime.hops import oldest_by_topic, told_at
 from shared.runtime.house import house_levels
@@ -52,6 +52,15 @@ def test_a_desk_is_summed_by_step_and_by_work_type() -> None:
     assert found[("opsfloor_desk_oldest_seconds", ("t", "entry"))] == 60
     assert found[("opsfloor_work_queue_items", ("b/entry",))] == 1
     assert found[("opsfloor_work_oldest_seconds", ("b/entry",))] == 40
+
+
+def test_an_empty_queue_is_nought_and_not_absent() -> None:
+    """Where a desk has people for a work type and nothing of it waits, the graphs fall to 0 and do not end."""
+    able = (CapacityByWorkType(work_type="a/entry", present=1, learned_seconds=30),)
+    found = levels(load(queued=(), capacity=able), later_seconds=60)
+    for name, labels in (("desk", ("t", "entry")), ("work", ("a/entry",))):
+        for what in ("queue_items", "backlog_standard_seconds", "oldest_seconds"):
+            assert found[(f"opsfloor_{name}_{what}", labels)] == 0
 
 
 def test_the_oldest_age_grows_although_the_desk_is_silent() -> None:
