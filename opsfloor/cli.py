@@ -24,6 +24,7 @@ from opsfloor import (
     why,
 )
 from opsfloor.answers import Remedied, complain
+from opsfloor.console.command import console
 from shared.runtime.errors import ContractError, InvariantError, TransientError
 
 app = typer.Typer(
@@ -49,6 +50,7 @@ app.command("case")(cases.case)
 app.command("item")(cases.item)
 app.command("why")(why.why)
 app.command("status")(status.status)
+app.command("console")(console)
 app.command("staffing")(staffing.staffing)
 app.command("doctor")(doctor.doctor)
 app.command("restore")(restore.restore)

@@ -1,4 +1,4 @@
-"""`opsfloor stack up|down|status`: a real Kafka and a real PostgreSQL on this machine."""
+"""`opsfloor stack up|down|status|kafka`: a real Kafka and a real PostgreSQL on this machine, and Kafka's own tools."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import Annotated, Final
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from deploy.local import Addresses, Stack, StackProblem
-from deploy.local.stack import home
+from deploy.local import Addresses, Stack, StackProblem, jars
+from deploy.local.kafka import TOOLS, tool
+from deploy.local.stack import home, jars_folder
 from deploy.local.watch import Watch, forget_stale_targets
+from opsfloor import floor
 from opsfloor.answers import Remedied, as_json, err, out, table
 
 app: Final = typer.Typer(no_args_is_help=True)
@@ -52,11 +54,9 @@ def up(
 
 def _start(kafka_port: int | None, given: list[str]) -> Addresses:
     """Start what the environment does not give. Errors: `Remedied`."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with _told(), Progress(*columns, console=err, transient=True) as bar:
-        line = bar.add_task("Kafka's jars", total=None)
+    with _told(), _jars_shown() as tell:
         return Stack(home(), kafka_port).up(
-            lambda done, total, what: bar.update(line, completed=done, total=total, description=what),
+            tell,
             broker="OPSFLOOR_KAFKA" not in given,
             database="OPSFLOOR_DATABASE_URL" not in given,
         )
@@ -67,6 +67,14 @@ def _watch() -> dict[str, str]:
     with _told():
         forget_stale_targets(home())
         return Watch(home()).up()
+
+
+@contextmanager
+def _jars_shown() -> Iterator[jars.Progress]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=err, transient=True) as bar:
+        line = bar.add_task("Kafka's jars", total=None)
+        yield lambda done, total, what: bar.update(line, completed=done, total=total, description=what)
 
 
 @contextmanager
@@ -95,3 +103,22 @@ def status(json: Json = False) -> None:
         as_json(found)
     else:
         table("Local stack", ("", ""), found.items())
+
+
+@app.command("kafka", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def kafka(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="TOOL", help=", ".join(TOOLS))],
+) -> None:
+    """One of Kafka's own tools against the floor's broker, with its own options.
+
+    The lag of every reader, as the broker knows it: opsfloor stack kafka consumer-groups --describe --all-groups
+    """
+    if name not in TOOLS:
+        raise Remedied(f"Expected one of {', '.join(TOOLS)}, found {name!r}", "`opsfloor stack kafka --help`")
+    bootstrap = floor.settings().kafka
+    with _told():
+        with _jars_shown() as tell:
+            jars.ensure(jars_folder(), tell)
+        status = tool(name, bootstrap, context.args, home() / "kafka", jars_folder())
+    raise typer.Exit(status)

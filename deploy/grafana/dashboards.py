@@ -20,15 +20,13 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 
 from deploy.grafana.boards import BOARDS
-from deploy.grafana.questions import Board, Question
+from deploy.grafana.questions import BAD, GOOD, WARNING, Board, Question
 
 FOLDER: Final = Path(__file__).with_name("dashboards")
 WRITE: Final = "python -m deploy.grafana.dashboards write"
 SOURCE: Final = DataSourceRef(type_val="prometheus", uid="opsfloor-prometheus")
 HEIGHT: Final = 7
 ACROSS: Final = 24
-# Okabe and Ito's colours: told apart by people who see red and green alike, and on a grey print.
-GOOD, WARNING, BAD = "#0072B2", "#E69F00", "#D55E00"
 
 AnyPanel = timeseries.Panel | stat.Panel | bargauge.Panel
 

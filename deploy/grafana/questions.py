@@ -8,6 +8,8 @@ from typing import Final, Literal
 Shape = Literal["line", "number", "bars"]
 
 INFINITE: Final = float("inf")
+# Okabe and Ito's colours: told apart by people who see red and green alike, and on a grey print.
+GOOD, WARNING, BAD = "#0072B2", "#E69F00", "#D55E00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,8 @@ class Question:
     Holds:   `warns_at` and `bad_at` are the promised limits: with `warns_at` below `bad_at` more is worse, the other way
              round less is worse; `lowest` and `highest` are what is plausible at all; `empty_because` says why no data
              are right on a calm day.
-    Units:   Grafana's: `s`, `percentunit`, `cpm` (per minute), `bytes`, `short` (a count).
+    Units:   Grafana's: `s`, `percentunit`, `cpm` (per minute), `cps` and `reqps` (per second), `m` (minutes), `bytes`,
+             `short` (a count).
     """
 
     title: str

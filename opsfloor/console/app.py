@@ -1,0 +1,91 @@
+"""The pages: a board each, and the runbook's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlencode
+
+from nicegui import app, ui
+from starlette.requests import Request
+
+from deploy.grafana.boards import BOARDS
+from deploy.grafana.questions import Board
+from opsfloor.console.asking import Prometheus, PrometheusAwayError
+from opsfloor.console.screen import STYLE, Screen
+
+RUNBOOK: Final = Path(__file__).resolve().parents[2] / "docs" / "runbook"
+RENEW_SECONDS: Final = 5.0
+EVERYTHING: Final = "all"
+
+
+def serve(host: str, port: int, prometheus: str) -> None:
+    """Serve the pages until Ctrl-C. `prometheus` is its URL."""
+    _pages(Prometheus(prometheus))
+    ui.run(
+        host=host,
+        port=port,
+        title="Opsfloor",
+        show=False,
+        reload=False,
+        show_welcome_message=False,
+        language="en-GB",
+    )
+
+
+def path_of(board: Board) -> str:
+    """Where a board is found: the first one is the front page."""
+    return "/" if board is BOARDS[0] else f"/boards/{board.uid.removeprefix('opsfloor-')}"
+
+
+def _pages(prometheus: Prometheus) -> None:
+    for board in BOARDS:
+        _page(board, prometheus)
+
+    ui.page("/runbook/{name}")(_runbook)
+    app.on_shutdown(prometheus.close)
+
+
+def _page(board: Board, prometheus: Prometheus) -> None:
+    @ui.page(path_of(board))
+    async def page(request: Request) -> None:
+        name = board.variable[0] if board.variable else ""
+        chosen = request.query_params.get(name, "")
+        screen = Screen(board, BOARDS, path_of)
+
+        async def renew() -> None:
+            try:
+                screen.show(await prometheus.board(board, chosen))
+            except PrometheusAwayError as error:
+                screen.away(str(error))
+
+        try:
+            choices = await prometheus.choices(board)
+        except PrometheusAwayError:
+            choices = []  # `renew` says why
+        if choices:
+            chosen = chosen or ("" if name == "type" else choices[0])
+            with screen.tools:
+                _offer(board, name, choices, chosen)
+        await renew()
+        ui.timer(RENEW_SECONDS, renew)
+
+
+def _offer(board: Board, name: str, choices: list[str], chosen: str) -> None:
+    """Links for the reader's choice, which stands in the address: it can be sent to somebody else."""
+    with ui.element("nav").props(f'aria-label="{name.capitalize()}"').classes("choices"):
+        for value in ([""] if name == "type" else []) + choices:
+            link = ui.link(value or EVERYTHING, f"{path_of(board)}?{urlencode({name: value})}")
+            if value == chosen:
+                link.props('aria-current="true"')
+
+
+def _runbook(name: str) -> None:
+    ui.add_css(STYLE)
+    ui.page_title(f"Runbook: {name}")
+    ui.link("← the floor", "/")
+    page = RUNBOOK / f"{name}.md"
+    if page.parent != RUNBOOK or not page.is_file():
+        ui.label(f"There is no page {name} in docs/runbook.")
+        return
+    ui.markdown(page.read_text())

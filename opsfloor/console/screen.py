@@ -1,0 +1,259 @@
+"""A board on the screen: its panels, drawn once, and what they show, renewed while somebody looks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from html import escape
+from typing import Any, Final
+
+from nicegui import ui
+
+from deploy.grafana.questions import BAD, GOOD, WARNING, Board, Question
+from opsfloor.console.asking import Answer, Figures, Firing, Series
+from opsfloor.console.words import SIGNS, Verdict, judged, told
+
+SERIES_MAX: Final = 12  # a panel names that many; the rest is counted
+CLASS: Final[dict[Verdict, str]] = {"good": "good", "watch": "watch", "bad": "bad", "": "plain"}
+# Okabe and Ito's colours and, for who cannot tell them apart, dashes; the last value stands beside each name.
+LINES: Final = tuple(
+    (color, dash)
+    for dash in ("solid", "dashed", "dotted")
+    for color in ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+)
+STYLE: Final = f"""
+html {{ font-size: clamp(14px, 0.9vw, 34px); }}
+body {{ background: #f4f5f7; color: #1b1f24; }}
+.nicegui-content {{ padding: 0.6rem; gap: 0.6rem; max-width: none; width: 100%; }}
+.board {{ display: grid; gap: 0.6rem; width: 100%; grid-template-columns: repeat(auto-fit, minmax(max(19rem, 24%), 1fr)); }}
+.panel {{ background: #fff; border: 1px solid #d0d7de; border-radius: 0.3rem; padding: 0.6rem 0.8rem; min-height: 11rem; }}
+.panel h2 {{ font-size: 1rem; font-weight: 600; line-height: 1.25; margin: 0 0 0.35rem; }}
+.panel .about, .panel .empty {{ font-size: 0.8rem; color: #57606a; margin: 0.2rem 0 0; }}
+.panel table {{ width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }}
+.panel th {{ text-align: left; font-weight: 400; padding: 0.1rem 0.5rem 0.1rem 0; overflow-wrap: anywhere; }}
+.panel td {{ text-align: right; white-space: nowrap; padding: 0.1rem 0; }}
+.panel .number td {{ font-size: 1.35rem; font-weight: 600; }}
+.panel .line {{ font-size: 0.8rem; }}
+.verdict {{ border-radius: 0.25rem; padding: 0 0.35rem; font-size: 0.8rem; font-weight: 600; margin-left: 0.5rem; }}
+.verdict.good {{ background: {GOOD}; color: #fff; }}
+.verdict.watch {{ background: {WARNING}; color: #000; }}
+.verdict.bad {{ background: {BAD}; color: #000; }}
+.bar {{ height: 0.45rem; background: #e6e9ed; border-radius: 0.2rem; min-width: 4rem; }}
+.bar div {{ height: 100%; border-radius: 0.2rem; background: #57606a; }}
+.bar .good {{ background: {GOOD}; }} .bar .watch {{ background: {WARNING}; }} .bar .bad {{ background: {BAD}; }}
+.swatch {{ display: inline-block; width: 1.6rem; height: 0; border-top: 0.2rem solid; margin-right: 0.4rem; vertical-align: middle; }}
+.top {{ width: 100%; display: flex; flex-wrap: wrap; gap: 0.3rem 1.2rem; align-items: baseline; }}
+.top h1 {{ font-size: 1.35rem; font-weight: 700; margin: 0; line-height: 1.3; }}
+nav a {{ margin-right: 0.9rem; color: #0b4f87; }} nav a[aria-current] {{ font-weight: 700; color: #1b1f24; }}
+.told {{ margin-left: auto; font-variant-numeric: tabular-nums; }}
+.stale {{ background: {BAD}; color: #000; font-weight: 700; padding: 0.3rem 0.8rem; border-radius: 0.3rem; width: 100%; }}
+.firing {{ width: 100%; margin: 0; padding: 0.3rem 0.8rem; background: #fff; border-left: 0.4rem solid {BAD}; list-style: none; }}
+"""
+
+
+class Panel:
+    """One question on the screen."""
+
+    def __init__(self, question: Question) -> None:
+        self._question: Final = question
+        with ui.element("section").classes("panel").props(f'aria-label="{question.title}"'):
+            _words("h2", question.title)
+            self._body: Final = ui.element("div").classes("w-full")
+            if question.about:
+                _words("p", question.about).classes("about")
+        self._chart: ui.echart | None = None
+        self._rows: ui.element | None = None
+
+    def show(self, answer: Answer) -> None:
+        """Show this answer in the place of the one before."""
+        if self._question.shape == "line":
+            self._show_lines(answer.series)
+        else:
+            self._body.clear()
+            with self._body:
+                self._numbers(answer.series) if answer.series else self._nothing()
+
+    def _nothing(self) -> None:
+        _words("p", self._question.empty_because or "no data").classes("empty")
+
+    def _numbers(self, series: Sequence[Series]) -> None:
+        most = max((one.last for one in series), default=0.0)
+        with ui.element("table").classes(self._question.shape):
+            for one in series[:SERIES_MAX]:
+                verdict = judged(one.last, self._question)
+                with ui.element("tr"):
+                    _words("th", one.name).props('scope="row"')
+                    if self._question.shape == "bars":
+                        with ui.element("td").style("width: 40%"):
+                            _bar(one.last, most, verdict)
+                    with ui.element("td"):
+                        _words("span", told(one.last, self._question.unit))
+                        if verdict:
+                            _words("span", f"{SIGNS[verdict]} {verdict}").classes(f"verdict {CLASS[verdict]}")
+        _more(series)
+
+    def _show_lines(self, series: Sequence[Series]) -> None:
+        if not series:
+            self._body.clear()
+            self._chart = None
+            with self._body:
+                self._nothing()
+            return
+        options = chart(series, self._question)
+        if self._chart is None:
+            self._body.clear()
+            with self._body:
+                self._chart = ui.echart(options, renderer="svg").classes("w-full").style("height: 8.5rem")
+                self._chart.props(f'role="img" aria-label="Line chart: {self._question.title}"')
+                self._rows = ui.element("div").classes("w-full")
+        else:
+            self._chart.options.clear()
+            self._chart.options.update(options)
+            self._chart.update()
+        if self._rows is not None:
+            self._rows.clear()
+            with self._rows:
+                self._legend(series)
+
+    def _legend(self, series: Sequence[Series]) -> None:
+        with ui.element("table").classes("line"):
+            with ui.element("tr"):
+                _words("th", "").props('aria-hidden="true"')
+                _words("td", "now")
+                _words("td", "highest")
+            for one, (color, dash) in zip(series[:SERIES_MAX], LINES, strict=False):
+                verdict = judged(one.last, self._question)
+                with ui.element("tr"):
+                    with ui.element("th").props('scope="row"'):
+                        ui.element("span").classes("swatch").style(f"border-color: {color}; border-top-style: {dash}")
+                        _words("span", one.name)
+                    with ui.element("td"):
+                        _words("span", told(one.last, self._question.unit))
+                        if verdict in ("watch", "bad"):
+                            _words("span", f"{SIGNS[verdict]} {verdict}").classes(f"verdict {CLASS[verdict]}")
+                    _words("td", told(one.highest, self._question.unit))
+        _more(series)
+
+
+def chart(series: Sequence[Series], question: Question) -> dict[str, Any]:
+    """The lines of a panel for ECharts: the last hour, the promised limits as thin lines."""
+    limits = [value for value in (question.warns_at, question.bad_at) if value is not None]
+    lines = [
+        {
+            "type": "line",
+            "name": one.name,
+            "showSymbol": False,
+            "animation": False,
+            "data": [[round(at * 1_000), value] for at, value in one.points],
+            "lineStyle": {"color": color, "type": dash, "width": 2},
+            "itemStyle": {"color": color},
+        }
+        for one, (color, dash) in zip(series[:SERIES_MAX], LINES, strict=False)
+    ]
+    highest = max(one.highest for one in series)
+    if lines and limits:
+        lines[0]["markLine"] = {
+            "silent": True,
+            "symbol": "none",
+            "label": {"show": False},
+            "lineStyle": {"color": "#57606a", "type": "dotted", "width": 1},
+            "data": [{"yAxis": limit} for limit in limits if limit <= 2 * highest],
+        }
+    return {
+        "animation": False,
+        "grid": {"left": 8, "right": 12, "top": 8, "bottom": 4, "containLabel": True},
+        "xAxis": {"type": "time"},
+        "yAxis": {"type": "value", "min": 0 if min(_lowest(one) for one in series) >= 0 else None, "splitNumber": 3},
+        "tooltip": {"trigger": "axis"},
+        "series": lines,
+    }
+
+
+class Screen:
+    """One board in one browser."""
+
+    def __init__(self, board: Board, boards: Sequence[Board], path_of: Callable[[Board], str]) -> None:
+        ui.add_css(STYLE)
+        ui.page_title(f"{board.title}: {board.question}")
+        with ui.element("header").classes("top"):
+            _words("h1", board.question)
+            with ui.element("nav").props('aria-label="Boards"'):
+                for other in boards:
+                    link = ui.link(other.title.removeprefix("Opsfloor: "), path_of(other))
+                    if other is board:
+                        link.props('aria-current="page"')
+            self._told: Final = ui.label().classes("told")
+        self._stale: Final = ui.label().classes("stale").props('role="alert"')
+        self._stale.set_visibility(False)
+        self._firing: Final = ui.element("div").classes("w-full")
+        self.tools: Final = ui.element("div")
+        with ui.element("main").classes("board"):
+            self._panels: Final = [Panel(question) for question in board.panels]
+        self._shown_at = 0.0
+        self._calls: tuple[Firing, ...] = ()
+
+    def show(self, figures: Figures) -> None:
+        """Show these figures, and how old they are."""
+        self._tell_age(figures)
+        if figures.asked_at == self._shown_at:
+            return
+        self._shown_at = figures.asked_at
+        for panel, answer in zip(self._panels, figures.answers, strict=True):
+            panel.show(answer)
+        self._call(figures.firing)
+
+    def away(self, why: str) -> None:
+        """There are no new figures: say so over those that still stand there."""
+        shown = f" What stands below is from {_clock(self._shown_at)}." if self._shown_at else ""
+        self._warn(f"■ No new figures: {why}.{shown}")
+
+    def _tell_age(self, figures: Figures) -> None:
+        self._told.set_text(f"{_clock(time.time())}, figures of {_clock(figures.asked_at)}")
+        if not figures.stale:
+            self._warn("")
+        elif figures.age_seconds is None:
+            self._warn("■ STALE: no service of the floor has answered Prometheus in the last five minutes.")
+        else:
+            self._warn(f"■ STALE: the services were last heard {told(figures.age_seconds, 's')} ago.")
+
+    def _warn(self, words: str) -> None:
+        self._stale.set_text(words)
+        self._stale.set_visibility(bool(words))
+
+    def _call(self, firing: tuple[Firing, ...]) -> None:
+        if firing == self._calls:
+            return
+        self._calls = firing
+        self._firing.clear()
+        with self._firing:
+            if firing:
+                with ui.element("ul").classes("firing").props('aria-label="Alerts that fire"'):
+                    for alert in firing:
+                        with ui.element("li"):
+                            _words("strong", f"{SIGNS['bad']} {alert.severity}: ")
+                            ui.link(alert.name, f"/runbook/{alert.name}")
+                            _words("span", f" {alert.about}")
+
+
+def _words(tag: str, text: str) -> ui.html:
+    return ui.html(escape(text), sanitize=False, tag=tag)
+
+
+def _bar(value: float, most: float, verdict: Verdict) -> None:
+    share = 100 * max(0.0, value) / most if most > 0 else 0.0
+    with ui.element("div").classes("bar").props('aria-hidden="true"'):
+        ui.element("div").classes(CLASS[verdict]).style(f"width: {min(100.0, share):.1f}%")
+
+
+def _more(series: Sequence[Series]) -> None:
+    if len(series) > SERIES_MAX:
+        _words("p", f"and {len(series) - SERIES_MAX} more").classes("empty")
+
+
+def _lowest(series: Series) -> float:
+    return min(value for _, value in series.points)
+
+
+def _clock(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC).astimezone():%H:%M:%S %Z}"

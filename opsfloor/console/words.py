@@ -1,0 +1,73 @@
+"""Figures as people read them, and whether they are good: in words and shapes, never by colour alone."""
+
+from __future__ import annotations
+
+import math
+from typing import Final, Literal
+
+from deploy.grafana.questions import Question
+
+Verdict = Literal["good", "watch", "bad", ""]
+
+SIGNS: Final[dict[Verdict, str]] = {"good": "●", "watch": "▲", "bad": "■", "": ""}
+MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
+_BYTES: Final = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+def told(value: float, unit: str) -> str:
+    """A value with its unit, in about three figures. Units: Grafana's names, as in `Question`."""
+    if math.isnan(value) or math.isinf(value):
+        return "none"
+    match unit:
+        case "s":
+            return _duration(value)
+        case "m":
+            return _duration(value * MINUTE)
+        case "percentunit":
+            return f"{value * 100:.1f} %"
+        case "cpm":
+            return f"{_short(value)} / min"
+        case "cps" | "reqps":
+            return f"{_short(value)} / s"
+        case "bytes":
+            return _size(value)
+        case _:
+            return _short(value)
+
+
+def judged(value: float, question: Question) -> Verdict:
+    """Good, to be watched, or bad by the question's limits; nothing when it has none."""
+    if question.warns_at is None or question.bad_at is None or math.isnan(value):
+        return ""
+    side = 1 if question.warns_at <= question.bad_at else -1  # more is worse, or less is
+    if side * value >= side * question.bad_at:
+        return "bad"
+    return "watch" if side * value >= side * question.warns_at else "good"
+
+
+def _duration(seconds: float) -> str:
+    sign, left = "−" if seconds < 0 else "", abs(seconds)
+    if left < 1:
+        return f"{sign}{left * 1_000:.0f} ms" if left else "0 s"
+    if left < MINUTE:
+        return f"{sign}{left:.1f} s" if left < 10 else f"{sign}{left:.0f} s"
+    for size, name, part, smaller in ((DAY, "d", HOUR, "h"), (HOUR, "h", MINUTE, "min"), (MINUTE, "min", 1.0, "s")):
+        if left >= size:
+            whole, rest = divmod(round(left / part), round(size / part))
+            return f"{sign}{whole} {name} {rest} {smaller}" if rest else f"{sign}{whole} {name}"
+    raise AssertionError("a duration of a minute or more has minutes")
+
+
+def _short(value: float) -> str:
+    if value == round(value) or abs(value) >= 1_000:
+        return f"{value:,.0f}".replace(",", "\N{THIN SPACE}").replace("-", "−")
+    return f"{value:.3g}".replace("-", "−")
+
+
+def _size(value: float) -> str:
+    size = value
+    for name in _BYTES[:-1]:
+        if abs(size) < 1_024:
+            return f"{_short(round(size, 1))} {name}"
+        size /= 1_024
+    return f"{_short(round(size, 1))} {_BYTES[-1]}"
