@@ -65,6 +65,24 @@ FLOOR: Final = Board(
             highest=86_400,
         ),
         Question(
+            "What will be late wherever it goes?",
+            one("sum(increase(opsfloor_predicted_misses_total[15m])) or vector(0)", "items, last 15 min"),
+            "short",
+            "number",
+            warns_at=1,
+            bad_at=20,
+            about="Said when the item is placed, not when it is late.",
+        ),
+        Question(
+            "How much lateness does the plan expect of the coming hour?",
+            one("max(opsfloor_plan_lateness_seconds)", "over all items"),
+            "s",
+            "number",
+            warns_at=600,
+            bad_at=3_600,
+            empty_because="no balancer has made a plan yet",
+        ),
+        Question(
             "Is somebody being called?",
             (
                 Query('count(ALERTS{alertstate="firing",severity="page"}) or vector(0)', "pages"),
@@ -193,6 +211,16 @@ TEAMS: Final = Board(
     (
         Question("How full are the teams?", one(SATURATION, "{{team}}"), "percentunit", "bars", 0.8, 1.0),
         Question(
+            "How full will they be in the coming hour?",
+            one("max by (team) (opsfloor_plan_saturation_ratio)", "{{team}}"),
+            "percentunit",
+            "bars",
+            0.8,
+            1.0,
+            about="What each team has and will get by the plan, over what its people can do.",
+            empty_because="no balancer has made a plan yet",
+        ),
+        Question(
             "How long has the oldest item waited?",
             one("max by (team) (opsfloor_desk_oldest_seconds)", "{{team}}"),
             "s",
@@ -238,8 +266,11 @@ TEAMS: Final = Board(
             "short",
         ),
         Question(
-            "How old is what placement knows of the desks?",
-            one('time() - max(opsfloor_board_changed_timestamp_seconds{board="load"})', "load board"),
+            "How old is what placement goes by?",
+            (
+                Query('time() - max(opsfloor_board_changed_timestamp_seconds{board="load"})', "load board"),
+                Query("max(opsfloor_plan_age_seconds)", "plan"),
+            ),
             "s",
             "number",
             warns_at=30,

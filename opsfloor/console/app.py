@@ -17,6 +17,7 @@ from opsfloor.console.screen import STYLE, Screen
 RUNBOOK: Final = Path(__file__).resolve().parents[2] / "docs" / "runbook"
 RENEW_SECONDS: Final = 5.0
 EVERYTHING: Final = "all"
+ROOT_PX: Final = "parseFloat(getComputedStyle(document.documentElement).fontSize)"
 
 
 def serve(host: str, port: int, prometheus: str) -> None:
@@ -67,6 +68,8 @@ def _page(board: Board, prometheus: Prometheus) -> None:
             chosen = chosen or ("" if name == "type" else choices[0])
             with screen.tools:
                 _offer(board, name, choices, chosen)
+        await ui.context.client.connected()
+        screen.fit(await ui.run_javascript(ROOT_PX))
         await renew()
         ui.timer(RENEW_SECONDS, renew)
 

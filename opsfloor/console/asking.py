@@ -19,7 +19,7 @@ STEP_SECONDS: Final = 15.0
 STALE_SECONDS: Final = 60.0  # four scrapes missed
 FRESH_SECONDS: Final = 4.0  # figures younger than this are not asked for again
 TIMEOUT_SECONDS: Final = 5.0
-LAST_SCRAPE: Final = 'time() - max(timestamp(up{job!~"prometheus|alertmanager"} == 1))'
+LAST_SCRAPE: Final = "time() - max(timestamp(opsfloor_service_info))"  # of a plain series: else it would be now
 _LABEL: Final = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _VALUES_OF: Final = re.compile(r"label_values\((\w+),\s*(\w+)\)")
 
@@ -67,7 +67,7 @@ class Firing:
 class Figures:
     """A board's answers at one moment. Units: wall-clock seconds; `age_seconds` since a service was last heard.
 
-    Holds:   `age_seconds` is none when no service was heard within Prometheus' look-back of five minutes.
+    Holds:   `age_seconds` is none when no service answers Prometheus any more.
     """
 
     asked_at: float

@@ -14,7 +14,9 @@ from deploy.grafana.questions import BAD, GOOD, WARNING, Board, Question
 from opsfloor.console.asking import Answer, Figures, Firing, Series
 from opsfloor.console.words import SIGNS, Verdict, judged, told
 
-SERIES_MAX: Final = 12  # a panel names that many; the rest is counted
+SERIES_MAX: Final = 6  # a panel names that many, those that are not 0 first; the rest is counted
+CALLS_MAX: Final = 5  # likewise of the alerts that fire
+TEXT_PX: Final = 12.0  # of a chart, where the page's own size is not known
 CLASS: Final[dict[Verdict, str]] = {"good": "good", "watch": "watch", "bad": "bad", "": "plain"}
 # Okabe and Ito's colours and, for who cannot tell them apart, dashes; the last value stands beside each name.
 LINES: Final = tuple(
@@ -22,12 +24,18 @@ LINES: Final = tuple(
     for dash in ("solid", "dashed", "dotted")
     for color in ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 )
+_TIMES: Final = {"formatter": {"hour": "{HH}:{mm}", "minute": "{HH}:{mm}", "second": "{HH}:{mm}:{ss}"}}
+_AXES: Final = {  # in JavaScript: an axis chooses its own marks
+    "bytes": {":formatter": "value => Math.round(value / 1048576) + ' MiB'"},
+    "percentunit": {":formatter": "value => +(100 * value).toPrecision(3) + ' %'"},
+    "s": {":formatter": "value => value < 180 ? value + ' s' : +(value / 60).toPrecision(3) + ' min'"},
+}
 STYLE: Final = f"""
 html {{ font-size: clamp(14px, 0.9vw, 34px); }}
-body {{ background: #f4f5f7; color: #1b1f24; }}
+body {{ background: #f4f5f7; color: #1b1f24; font-size: 1rem; line-height: 1.4; }}
 .nicegui-content {{ padding: 0.6rem; gap: 0.6rem; max-width: none; width: 100%; }}
 .board {{ display: grid; gap: 0.6rem; width: 100%; grid-template-columns: repeat(auto-fit, minmax(max(19rem, 24%), 1fr)); }}
-.panel {{ background: #fff; border: 1px solid #d0d7de; border-radius: 0.3rem; padding: 0.6rem 0.8rem; min-height: 11rem; }}
+.panel {{ background: #fff; border: 1px solid #d0d7de; border-radius: 0.3rem; padding: 0.6rem 0.8rem; min-height: 9rem; }}
 .panel h2 {{ font-size: 1rem; font-weight: 600; line-height: 1.25; margin: 0 0 0.35rem; }}
 .panel .about, .panel .empty {{ font-size: 0.8rem; color: #57606a; margin: 0.2rem 0 0; }}
 .panel table {{ width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }}
@@ -64,6 +72,7 @@ class Panel:
                 _words("p", question.about).classes("about")
         self._chart: ui.echart | None = None
         self._rows: ui.element | None = None
+        self.text_px = TEXT_PX
 
     def show(self, answer: Answer) -> None:
         """Show this answer in the place of the one before."""
@@ -78,9 +87,10 @@ class Panel:
         _words("p", self._question.empty_because or "no data").classes("empty")
 
     def _numbers(self, series: Sequence[Series]) -> None:
-        most = max((one.last for one in series), default=0.0)
+        most = max(*(one.last for one in series), self._question.bad_at or 0.0)
+        named = tellable(series)
         with ui.element("table").classes(self._question.shape):
-            for one in series[:SERIES_MAX]:
+            for one in named:
                 verdict = judged(one.last, self._question)
                 with ui.element("tr"):
                     _words("th", one.name).props('scope="row"')
@@ -91,7 +101,7 @@ class Panel:
                         _words("span", told(one.last, self._question.unit))
                         if verdict:
                             _words("span", f"{SIGNS[verdict]} {verdict}").classes(f"verdict {CLASS[verdict]}")
-        _more(series)
+        _more(series, named)
 
     def _show_lines(self, series: Sequence[Series]) -> None:
         if not series:
@@ -100,11 +110,12 @@ class Panel:
             with self._body:
                 self._nothing()
             return
-        options = chart(series, self._question)
+        named = tellable(series)
+        options = chart(named, self._question, self.text_px)
         if self._chart is None:
             self._body.clear()
             with self._body:
-                self._chart = ui.echart(options, renderer="svg").classes("w-full").style("height: 8.5rem")
+                self._chart = ui.echart(options, renderer="svg").classes("w-full").style("height: 7.5rem")
                 self._chart.props(f'role="img" aria-label="Line chart: {self._question.title}"')
                 self._rows = ui.element("div").classes("w-full")
         else:
@@ -114,7 +125,8 @@ class Panel:
         if self._rows is not None:
             self._rows.clear()
             with self._rows:
-                self._legend(series)
+                self._legend(named)
+                _more(series, named)
 
     def _legend(self, series: Sequence[Series]) -> None:
         with ui.element("table").classes("line"):
@@ -122,7 +134,7 @@ class Panel:
                 _words("th", "").props('aria-hidden="true"')
                 _words("td", "now")
                 _words("td", "highest")
-            for one, (color, dash) in zip(series[:SERIES_MAX], LINES, strict=False):
+            for one, (color, dash) in zip(series, LINES, strict=False):
                 verdict = judged(one.last, self._question)
                 with ui.element("tr"):
                     with ui.element("th").props('scope="row"'):
@@ -133,10 +145,15 @@ class Panel:
                         if verdict in ("watch", "bad"):
                             _words("span", f"{SIGNS[verdict]} {verdict}").classes(f"verdict {CLASS[verdict]}")
                     _words("td", told(one.highest, self._question.unit))
-        _more(series)
 
 
-def chart(series: Sequence[Series], question: Question) -> dict[str, Any]:
+def tellable(series: Sequence[Series]) -> list[Series]:
+    """The series that a panel has room for, in their order: what is 0 all along gives way to what is not."""
+    first = sorted(series, key=lambda one: not any(value for _, value in one.points))[:SERIES_MAX]
+    return [one for one in series if one in first]
+
+
+def chart(series: Sequence[Series], question: Question, text_px: float = TEXT_PX) -> dict[str, Any]:
     """The lines of a panel for ECharts: the last hour, the promised limits as thin lines."""
     limits = [value for value in (question.warns_at, question.bad_at) if value is not None]
     lines = [
@@ -146,10 +163,10 @@ def chart(series: Sequence[Series], question: Question) -> dict[str, Any]:
             "showSymbol": False,
             "animation": False,
             "data": [[round(at * 1_000), value] for at, value in one.points],
-            "lineStyle": {"color": color, "type": dash, "width": 2},
+            "lineStyle": {"color": color, "type": dash, "width": text_px / 6},
             "itemStyle": {"color": color},
         }
-        for one, (color, dash) in zip(series[:SERIES_MAX], LINES, strict=False)
+        for one, (color, dash) in zip(series, LINES, strict=False)
     ]
     highest = max(one.highest for one in series)
     if lines and limits:
@@ -162,10 +179,16 @@ def chart(series: Sequence[Series], question: Question) -> dict[str, Any]:
         }
     return {
         "animation": False,
-        "grid": {"left": 8, "right": 12, "top": 8, "bottom": 4, "containLabel": True},
-        "xAxis": {"type": "time"},
-        "yAxis": {"type": "value", "min": 0 if min(_lowest(one) for one in series) >= 0 else None, "splitNumber": 3},
-        "tooltip": {"trigger": "axis"},
+        "grid": {"left": text_px, "right": 2 * text_px, "top": text_px, "bottom": 4, "containLabel": True},
+        "textStyle": {"fontSize": text_px},
+        "xAxis": {"type": "time", "splitNumber": 3, "axisLabel": {"fontSize": text_px, "hideOverlap": True, **_TIMES}},
+        "yAxis": {
+            "type": "value",
+            "min": 0 if min(_lowest(one) for one in series) >= 0 else None,
+            "splitNumber": 3,
+            "axisLabel": {"fontSize": text_px, **_AXES.get(question.unit, {})},
+        },
+        "tooltip": {"trigger": "axis", "textStyle": {"fontSize": text_px}},
         "series": lines,
     }
 
@@ -193,6 +216,11 @@ class Screen:
         self._shown_at = 0.0
         self._calls: tuple[Firing, ...] = ()
 
+    def fit(self, root_px: float) -> None:
+        """Draw charts in the size of the page's own text: a wall's is larger than a desk's."""
+        for panel in self._panels:
+            panel.text_px = 0.75 * root_px
+
     def show(self, figures: Figures) -> None:
         """Show these figures, and how old they are."""
         self._tell_age(figures)
@@ -213,7 +241,7 @@ class Screen:
         if not figures.stale:
             self._warn("")
         elif figures.age_seconds is None:
-            self._warn("■ STALE: no service of the floor has answered Prometheus in the last five minutes.")
+            self._warn("■ STALE: no service of the floor answers Prometheus.")
         else:
             self._warn(f"■ STALE: the services were last heard {told(figures.age_seconds, 's')} ago.")
 
@@ -229,11 +257,13 @@ class Screen:
         with self._firing:
             if firing:
                 with ui.element("ul").classes("firing").props('aria-label="Alerts that fire"'):
-                    for alert in firing:
+                    for alert in firing[:CALLS_MAX]:
                         with ui.element("li"):
                             _words("strong", f"{SIGNS['bad']} {alert.severity}: ")
                             ui.link(alert.name, f"/runbook/{alert.name}")
                             _words("span", f" {alert.about}")
+                    if len(firing) > CALLS_MAX:
+                        _words("li", f"and {len(firing) - CALLS_MAX} more that fire")
 
 
 def _words(tag: str, text: str) -> ui.html:
@@ -246,9 +276,11 @@ def _bar(value: float, most: float, verdict: Verdict) -> None:
         ui.element("div").classes(CLASS[verdict]).style(f"width: {min(100.0, share):.1f}%")
 
 
-def _more(series: Sequence[Series]) -> None:
-    if len(series) > SERIES_MAX:
-        _words("p", f"and {len(series) - SERIES_MAX} more").classes("empty")
+def _more(series: Sequence[Series], named: Sequence[Series]) -> None:
+    rest = [one for one in series if one not in named]
+    if rest:
+        calm = all(value == 0 for one in rest for _, value in one.points)
+        _words("p", f"and {len(rest)} more{', 0 all along' if calm else ''}").classes("empty")
 
 
 def _lowest(series: Series) -> float:

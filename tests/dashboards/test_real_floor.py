@@ -1,4 +1,7 @@
-"""A real Prometheus scrapes a real floor under a short day's load; every panel shows data, or says why it does not."""
+"""A real Prometheus scrapes a real floor under a short day's load; every panel shows data, or says why it does not.
+
+So does the floor's own page, in a real Chromium.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,18 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 
+from deploy.grafana.boards import BOARDS, FLOOR
 from deploy.local.watch import PROGRAMS, Watch
+from opsfloor.console.app import path_of
 from tests.dashboards.asking import EMPTY_BY_DESIGN, Answers, ask, ask_all, panels
+from tests.dashboards.looking import CHROMIUM, SIZES, Seen, browser, console, look, seen_now
 
 SUBMISSIONS = 200
 DAY_SECONDS = 60
@@ -28,28 +36,64 @@ pytestmark = [
 ]
 
 
+needs_chromium = pytest.mark.skipif(
+    CHROMIUM is None, reason="Expected Chromium on PATH: `make test` installs Debian's package when it is root"
+)
+
+
+@dataclass(frozen=True)
+class Day:
+    """What was seen of a day.
+
+    Shape:   `asked` are all panels with what they answered; `seen` the pages by board and size, none without Chromium;
+             `afterwards` is the first page once Prometheus had ended.
+    """
+
+    asked: list[Answers]
+    seen: Mapping[tuple[str, str], Seen]
+    afterwards: Seen | None
+
+
 @pytest.fixture(scope="module")
-def asked(tmp_path_factory: pytest.TempPathFactory) -> list[Answers]:
-    """Every panel asked again and again while the demo's day is played, and what it answered."""
+def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
+    """Every panel asked again and again while the demo's day is played; then its pages are looked at."""
     home = tmp_path_factory.mktemp("floor")
     floor = home / "demo" / "1"  # where the demo's first day lives
     watch = Watch(floor, owned=True, scrape_seconds=1)
     found = panels()
-    day = _play(home)
+    playing = _play(home)
     try:
         end = time.monotonic() + DEMO_SECONDS_MAX
-        while day.poll() is None and not list((floor / "run").glob("*.json")):
+        while playing.poll() is None and not list((floor / "run").glob("*.json")):
             time.sleep(0.2)
-        with httpx.Client(base_url=watch.up()["prometheus"], timeout=30) as prometheus:
-            while day.poll() is None and time.monotonic() < end:
+        address = watch.up()["prometheus"]
+        with httpx.Client(base_url=address, timeout=30) as prometheus:
+            while playing.poll() is None and time.monotonic() < end:
                 ask_all(prometheus, found)
                 time.sleep(1)
+        seen, afterwards = _look(address, watch, home / "console.log") if CHROMIUM else ({}, None)
     finally:
-        day.terminate()
-        day.wait(30)
+        playing.terminate()
+        playing.wait(30)
         watch.down()
-    assert day.returncode == 0, (home / "demo.log").read_text()[-3_000:]
-    return found
+    assert playing.returncode == 0, (home / "demo.log").read_text()[-3_000:]
+    return Day(found, seen, afterwards)
+
+
+def _look(prometheus: str, watch: Watch, log: Path) -> tuple[dict[tuple[str, str], Seen], Seen]:
+    """Every board at a desk and the first one at a wall; then the first again, without its Prometheus."""
+    views = [(board, "desk") for board in BOARDS] + [(FLOOR, "wall")]
+    with console(prometheus, log) as url, browser() as chromium:
+        seen = {
+            (board.uid, size): look(chromium, url + path_of(board), size, board.uid.removeprefix("opsfloor-"))
+            for board, size in views
+        }
+        page = chromium.new_page()
+        page.goto(url)
+        page.locator(".panel table").first.wait_for()
+        watch.down()
+        page.get_by_role("alert").filter(has_text="No new figures").wait_for(timeout=30_000)
+        return seen, seen_now(page)
 
 
 def _play(home: Path) -> subprocess.Popen[bytes]:
@@ -60,27 +104,58 @@ def _play(home: Path) -> subprocess.Popen[bytes]:
         )
 
 
-def test_every_panel_shows_data_or_says_why_not(asked: list[Answers]) -> None:
+def test_every_panel_shows_data_or_says_why_not(day: Day) -> None:
     """Only what is on the list stays empty on a plain day, and each of those panels names its reason itself."""
-    empty = {f"{answers.board}: {answers.question.title}" for answers in asked if not answers.complete}
+    empty = {f"{answers.board}: {answers.question.title}" for answers in day.asked if not answers.complete}
     allowed = set(EMPTY_BY_DESIGN)
     assert empty <= allowed, f"Expected data in {sorted(empty - allowed)}"
     unexplained = [
         answers.question.title
-        for answers in asked
+        for answers in day.asked
         if f"{answers.board}: {answers.question.title}" in allowed and not answers.question.empty_because
     ]
     assert not unexplained
 
 
-def test_every_value_is_plausible(asked: list[Answers]) -> None:
+def test_every_value_is_plausible(day: Day) -> None:
     """Shares lie between 0 and 1, counts are not negative, a process has less memory than its machine."""
     wrong = {
         answers.question.title: (answers.lowest, answers.highest)
-        for answers in asked
+        for answers in day.asked
         if answers.filled and not answers.plausible
     }
     assert not wrong
+
+
+@needs_chromium
+def test_every_board_is_on_the_floors_own_page(day: Day) -> None:
+    """Where there is no Grafana: each panel with a value or with the reason why it has none, and no complaint."""
+    for board in BOARDS:
+        page = day.seen[board.uid, "desk"]
+        assert list(page.panels) == [question.title for question in board.panels]
+        assert [title for title, words in page.panels.items() if not words] == []
+        assert page.troubles == ()
+    shares = day.seen[FLOOR.uid, "desk"].panels["Which share of cases ends on time?"]
+    assert {"account-maintenance", "cheque-deposit", "corporate-transfer"} <= set(shares.split())
+    assert shares.count("%") == 3
+
+
+@needs_chromium
+def test_the_first_page_is_one_screen_at_a_desk_and_at_a_wall(day: Day) -> None:
+    """Nobody scrolls a wall, and its text is as much larger as the wall is."""
+    desk, wall = (day.seen[FLOOR.uid, size] for size in ("desk", "wall"))
+    assert wall.height <= wall.room
+    assert wall.text_px / desk.text_px >= 0.9 * SIZES["wall"][0] / SIZES["desk"][0]
+    assert list(wall.panels) == list(desk.panels)
+
+
+@needs_chromium
+def test_the_page_says_when_its_figures_are_no_longer_renewed(day: Day) -> None:
+    """The day is over and no service answers; then Prometheus ends too: what stands there stays, under a warning."""
+    assert "no service of the floor answers" in day.seen[FLOOR.uid, "desk"].warning
+    assert day.afterwards is not None
+    assert "What stands below is from" in day.afterwards.warning
+    assert all(day.afterwards.panels.values())
 
 
 def test_prometheus_says_so_when_a_query_is_wrong(tmp_path: Path) -> None:
