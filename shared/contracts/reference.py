@@ -235,6 +235,7 @@ class FloorLimits(ReferenceEntry):
     )
     drill_proof_days: Annotated[float, Field(gt=0)] = 14.0  # so long a passed drill proves that the rest can carry
     drill_misses_max: Annotated[int, Field(ge=0)] = 0  # predicted misses that a drill may add
+    drill_load_max: Annotated[float, Field(gt=0)] = 0.9  # of those who are left, by what comes
     drill_on_time_drop_max: Annotated[float, Field(ge=0, le=1)] = 0.02  # below the ordinary share; more fails it
     drill_cut_off_minutes: Annotated[int, Field(ge=0)] = 60  # no drill lies in the last minutes before a rail closes
 

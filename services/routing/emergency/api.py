@@ -129,7 +129,7 @@ TAKEN: Final[dict[int | str, dict[str, Any]]] = {
 
 @dataclass(frozen=True)
 class Control:
-    """Everything that the endpoints work with. Holds: `boards` has `reference`, `standing`, `load`, `reroutes`."""
+    """Everything that the endpoints work with. Holds: `boards` has `reference`, `standing`, `load`, `plan`, `reroutes`."""
 
     reads: BookReads
     boards: Mapping[str, Any]

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from services.routing.emergency import course
+from services.routing.emergency.capacity import capacity_fault
 from services.routing.emergency.drills import hour_gone
 from services.routing.emergency.floor import FloorNow
 from services.routing.emergency.preview import preview_of
-from services.routing.emergency.safety import capacity_fault
 from services.routing.emergency.state import OPEN_MAX, OrderBook, hour_after
 from shared.contracts.message import Message
 from shared.contracts.reference import DrillEntry
@@ -70,14 +70,14 @@ def hold(book: OrderBook, entry: DrillEntry, due: DrillDue, situation: Situation
     """
     view: ReferenceView = situation.boards["reference"]
     unsigned = unsigned_because(entry, view)
-    preview_terms = _terms(entry, due, unsigned)
-    preview = preview_of(preview_terms, course.floor_of(book, situation), course.past(book))
+    terms, floor = _terms(entry, due, unsigned), course.floor_of(book, situation)
+    preview = preview_of(terms, floor, course.past(book))
     proposed = RerouteProposed(
         reroute_id=name_of(due),
         at=situation.now,
         by=entry.owner,
         source="calendar",
-        terms=preview_terms,
+        terms=terms,
         preview=preview,
         approve_by=due.starts_at,
         return_step_seconds=view.limits.reroute_return_step_seconds,
@@ -87,7 +87,7 @@ def hold(book: OrderBook, entry: DrillEntry, due: DrillDue, situation: Situation
     barred = _not_held(book, execute_by, situation.now)
     if barred is not None:
         return proposed, _over(due, "expired", barred, situation)
-    fault = capacity_fault(preview, view.limits.drill_misses_max)
+    fault = capacity_fault(preview, terms, floor, must_know=True)
     if fault is not None:
         return proposed, _over(due, "refused", fault, situation)
     if unsigned is not None:

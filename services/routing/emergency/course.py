@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
+from services.routing.emergency.capacity import capacity_fault
 from services.routing.emergency.drills import floor_tallies
 from services.routing.emergency.floor import FloorNow
 from services.routing.emergency.health import tallies_of, unwell
 from services.routing.emergency.preview import drift_between, preview_of
-from services.routing.emergency.safety import capacity_fault
 from services.routing.emergency.state import OVER, OrderBook, Phase, phase_of
 from shared.contracts.reroute import (
     BREAK_GLASS_MINUTES_MAX,
@@ -116,7 +116,7 @@ def start(book: OrderBook, order: RerouteOrder, situation: Situation) -> Sequenc
         fault = in_earnest(book)
         if fault is not None:
             return (_over(order, "expired", fault, situation),)
-        fault = capacity_fault(now_preview, view.limits.drill_misses_max)
+        fault = capacity_fault(now_preview, order.terms, floor, must_know=order.approved_beforehand)
         if fault is not None:
             return (_over(order, "refused", fault, situation),)
     drift = drift_between(order.preview, now_preview, view.limits.reroute_drift_max)

@@ -10,9 +10,11 @@ from functools import reduce
 from typing import Any, Final, cast
 
 from services.routing.emergency import calendar, course
+from services.routing.emergency.capacity import capacity_fault
 from services.routing.emergency.drills import judgement
+from services.routing.emergency.floor import FloorNow
 from services.routing.emergency.preview import drift_between, preview_of
-from services.routing.emergency.safety import capacity_fault, may_approve, may_break_glass, may_propose, scope_fault
+from services.routing.emergency.safety import may_approve, may_break_glass, may_propose, scope_fault
 from services.routing.emergency.state import OPEN_MAX, OVER, OrderBook, Phase, moved, next_look, phase_of
 from shared.contracts.message import Message
 from shared.contracts.reference import RerouteDuty
@@ -36,6 +38,7 @@ from shared.contracts.reroute import (
     RerouteOrder,
     RerouteOver,
     RerouteProposed,
+    RerouteTerms,
     ReviewClosed,
 )
 from shared.contracts.reroute import RerouteScope as Scope
@@ -71,7 +74,7 @@ def propose(book: OrderBook, order: None, command: ProposeReroute, situation: Si
     limits = _view(situation).limits
     floor = course.floor_of(book, situation)
     preview = preview_of(command.terms, floor, course.past(book))
-    barred = _never(preview, command.terms.drill, _view(situation))
+    barred = _never(preview, command.terms, floor)
     if barred is None and command.break_glass:
         barred = _not_overridden(preview.broken_rules, command.override_rules, _view(situation))
     if barred is not None:
@@ -153,7 +156,7 @@ def approve(book: OrderBook, order: RerouteOrder, command: ApproveReroute, situa
         fact = course.asked_again(order, drift, now_preview, situation)
         return Done((fact,), f"{drift} Look at the new preview and approve that.", "preview_changed")
     view = _view(situation)
-    barred = _never(now_preview, order.terms.drill, view) or _not_overridden(
+    barred = _never(now_preview, order.terms, floor) or _not_overridden(
         now_preview.broken_rules, command.override_rules, view
     )
     if barred is not None:
@@ -187,9 +190,9 @@ def _approval_breach(order: RerouteOrder, command: ApproveReroute, situation: Si
     return None
 
 
-def _never(preview: Preview, drill: bool, view: ReferenceView) -> Rejection | None:
+def _never(preview: Preview, terms: RerouteTerms, floor: FloorNow) -> Rejection | None:
     """What no name overrides: a drill that the rest could not carry, a rule that holds for everybody."""
-    fault = capacity_fault(preview, view.limits.drill_misses_max) if drill else None
+    fault = capacity_fault(preview, terms, floor) if terms.drill else None
     if fault is not None:
         return Rejection("drill_breaks_rule", fault)
     fixed = [rule for rule in preview.broken_rules if not rule.overridable]

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
+from services.routing.emergency.capacity import FAILED
 from services.routing.emergency.floor import FloorNow
 from services.routing.emergency.health import tally_of
 from services.routing.emergency.state import HOUR, Almanac, OrderBook, OrdinaryHour
@@ -89,7 +90,7 @@ def judgement(book: OrderBook, order: RerouteOrder, situation: Situation) -> Dri
 
 
 def _never_in_force(order: RerouteOrder) -> DrillOutcome:
-    refused = order.phase == "refused" and order.over_because.startswith("CAPACITY_CHECK_FAILED")
+    refused = order.phase == "refused" and order.over_because.startswith(FAILED)
     return DrillOutcome(outcome="refused" if refused else "not_held", detail=order.over_because)
 
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from services.routing.emergency.floor import FloorNow, touched_teams
 from shared.contracts.reference import RerouteDuty, RerouteRule, Team
-from shared.contracts.reroute import BrokenRule, Preview, RerouteOrder, RerouteScope, RerouteTerms
+from shared.contracts.reroute import BrokenRule, RerouteOrder, RerouteScope, RerouteTerms
 from shared.reference.board import ReferenceView
 from shared.reference.drills import on_duty_for
 
@@ -82,22 +82,6 @@ def _blocked(rule: RerouteRule, terms: RerouteTerms, floor: FloorNow) -> str | N
     local = begins.astimezone(ZoneInfo(floor.book.reference.limits.time_zone))
     if rule.begins <= f"{local:%H:%M}" < rule.ends:
         return f"Expected no reroute to begin between {rule.begins} and {rule.ends}: {rule.label}."
-    return None
-
-
-def capacity_fault(preview: Preview, misses_max: int) -> str | None:
-    """Why the rest of the floor could not carry a drill, in a sentence; `None` when it could.
-
-    Units:   `misses_max` predicted misses that the drill may add.
-    Holds:   a drill breaks no rule, overridable or not: nobody overrides for practice.
-    """
-    if preview.broken_rules:
-        return f"CAPACITY_CHECK_FAILED: {preview.broken_rules[0].detail}"
-    if preview.dead_ends:
-        return f"CAPACITY_CHECK_FAILED: Expected somebody left for {', '.join(preview.dead_ends)}, found nobody."
-    added = sum(skill.misses_with - skill.misses_without for skill in preview.skills)
-    if added > misses_max:
-        return f"CAPACITY_CHECK_FAILED: Expected at most {misses_max} more predicted misses, found {added}."
     return None
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
+from services.routing.boards import PLAN_BOARD
 from shared.contracts.message import Message
 from shared.contracts.reference import DrillEntry, ReferenceEntry
 from shared.contracts.reroute import DrillOutcome, HeedCalendar
+from shared.contracts.routing import CapacityByWorkType, PlanMade, PlannedWork
 from shared.reference.board import REFERENCE_BOARD
 from tests.unit.emergency.control_room import CHEN, LIN, ControlRoom, desk_load
+from tests.unit.routing.floor import ENTRY
 
 MONDAY: Final = datetime(2026, 3, 2, 2, 30, tzinfo=UTC)  # 10:30 in Shanghai; the room's tests begin at 10:00
 DRILL: Final = "drill-north-weekly-20260302T0230"
@@ -35,7 +38,8 @@ class DrillRoom(ControlRoom):
 
     def __init__(self, *entries: ReferenceEntry, queued: int = 0) -> None:
         super().__init__(queued=queued)
-        self.completed, self.late = 0, 0
+        self.completed, self.late, self.plans = 0, 0, 0
+        self.expect(per_hour=60)
         for one in entries or (entry(),):
             self.publish(one)
         self.heed()
@@ -43,6 +47,20 @@ class DrillRoom(ControlRoom):
     def publish(self, one: ReferenceEntry) -> None:
         """Reference data comes; the book is woken by it."""
         REFERENCE_BOARD.fold(self.views["reference"], one.key, one)
+
+    def expect(self, per_hour: float, hours: float = 24.0) -> None:
+        """The balancer's plan: so many entries an hour come, as far as it is good."""
+        self.plans += 1
+        plan = PlanMade(
+            made_at=self.now + timedelta(microseconds=self.plans),
+            made_by="b",
+            good_until=self.now + timedelta(hours=hours),
+            work=(PlannedWork(work_type=ENTRY, recent_per_hour=per_hour, coming_per_hour=per_hour),),
+            teams=(),
+            saturation=0.5,
+            lateness_minutes=0.0,
+        )
+        PLAN_BOARD.fold(self.views["plan"], plan.key, plan)
 
     def heed(self) -> list[Message]:
         """A process of routing begins, or the reference data has changed."""
@@ -60,7 +78,9 @@ class DrillRoom(ControlRoom):
         """Both desks tell that people are there; the south has completed so many more, of them so many late."""
         self.completed, self.late = self.completed + completed, self.late + late
         self.tell_load(desk_load("north", ("ann", "bob"), at=self.now))
-        self.tell_load(desk_load("south", ("cai", "dee"), at=self.now, completed=self.completed, late=self.late))
+        south = desk_load("south", ("cai", "dee"), at=self.now, completed=self.completed, late=self.late)
+        pace = CapacityByWorkType(work_type=ENTRY, present=2, learned_seconds=30.0)
+        self.tell_load(south.model_copy(update={"capacity": (pace,)}))
 
     def ordinary_hour(self, completed: int = 100, late: int = 2) -> None:
         """An hour without reroutes, from full hour to full hour, in which so much is completed."""
