@@ -19,6 +19,7 @@ from shared.contracts.routing import Candidate, LoadByWorkType, UnplaceableReaso
 from shared.contracts.work import WorkOrder
 
 CONSIDERED_MAX: Final = 12  # candidates that travel in a fact: the drawn, then the nearest to being chosen
+REMOVED_TOLD: Final = 3  # of them, removed ones beside a chosen team: each costs every reader of the fact
 EXPLORED: Final = 0.05  # added to every open team's share: a plan is never so sure that a team is not looked at at all
 NEVER: Final = float("inf")
 
@@ -140,7 +141,7 @@ def choose(order: WorkOrder, placing: int, avoid: str | None, sight: Sight) -> C
     planned = any(candidate.share is not None for candidate in candidates)
     picked = pick(candidates, seed, avoid, slack_of(order, sight.now))
     made_at = sight.plan.plan.made_at if planned and sight.plan.plan is not None else None
-    return Choice(picked.team_id, None, _bounded(picked.candidates), seed, picked.late_seconds, made_at)
+    return Choice(picked.team_id, None, _told(picked.candidates), seed, picked.late_seconds, made_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +242,13 @@ def _expected_wait(candidate: Candidate) -> tuple[float, float, str]:
 def _bounded(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
     """The drawn, then the open by expected wait, then the removed by how near they came. Ties: by team id."""
     return tuple(sorted(candidates, key=_nearness)[:CONSIDERED_MAX])
+
+
+def _told(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """The same beside a chosen team: what could have been chosen, and a few of the removed."""
+    open_to = [candidate for candidate in candidates if candidate.removed_by is None]
+    removed = [candidate for candidate in candidates if candidate.removed_by is not None]
+    return _bounded((*open_to, *sorted(removed, key=_nearness)[:REMOVED_TOLD]))
 
 
 def _nearness(candidate: Candidate) -> tuple[bool, float, int, str]:
