@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, lru_cache
 from hashlib import blake2b
 from operator import attrgetter
-from typing import Final
+from typing import Final, NamedTuple
+from zlib import crc32
 
 from shared.contracts.message import Message
 from shared.contracts.registry import CONTRACTS
@@ -20,8 +20,7 @@ _TYPE: Final = ("content-type", b"application/json")
 _KIND: Final = {contract: kind.encode() for kind, contract in CONTRACTS.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a record came from, as its headers tell.
 
     Holds:   `sequence` is 0 for a record from outside (branches, people), which has no lane.
@@ -79,24 +78,24 @@ def trace_of(correlation: str) -> str:
 
 
 def headers_for(
-    fact: Message, event_id: str, source: bytes, sequence: int, at: bytes, cause: Cause, turn: bytes = b"0.0.1.1"
+    fact: Message, event_id: bytes, source: bytes, sequence: int, at: bytes, cause: Cause, turn: bytes = b"0.0.1.1"
 ) -> Headers:
     """The headers of a fact that a shard writes. Units: `at` is RFC 3339 in bytes; `turn` comes from `turn_of`."""
     correlation = correlation_of(fact) or cause.correlation or fact.key
     trace = cause.traceparent[3:35] or trace_of(correlation)
-    span = blake2b(f"{trace}{event_id}".encode(), digest_size=8).hexdigest()
+    span = b"%08x%08x" % (crc32(event_id), sequence & 0xFFFFFFFF)
     return (
         _SPEC,
         _TYPE,
         ("ce_type", _KIND[type(fact)]),
         ("ce_source", source),
-        ("ce_id", event_id.encode()),
+        ("ce_id", event_id),
         ("ce_time", at),
         ("sequence", b"%020d" % sequence),
         ("turn", turn),
         ("correlationid", correlation.encode()),
         ("causationid", cause.event_id.encode()),
-        ("traceparent", f"00-{trace}-{span}-01".encode()),
+        ("traceparent", b"00-%b-%b-01" % (trace.encode(), span)),
     )
 
 
@@ -109,8 +108,7 @@ def turn_of(epoch: int, event: int, fact: int, facts: int) -> bytes:
     return b"%d.%d.%d.%d" % (epoch, event, fact, facts)
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):
     """The event that a fact follows from."""
 
     event_id: str
