@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, Final
 
 from opentelemetry import trace
@@ -26,6 +27,7 @@ from shared.runtime.processor import Event, Processor, Rejection, Situation, Tim
 from shared.runtime.tracing import Exemplar, remember, written_by
 
 QUEUE_SPANS: Final = 20_000  # waiting to be sent; what comes on top is dropped: a floor never waits for its traces
+COUNTS: Final = ("records", "events", "timers", "facts", "duplicates", "parked", "rejected")
 CLOSE_SECONDS: Final = 3.0
 QUEUE: Final = "OTEL_BSP_MAX_QUEUE_SIZE"
 
@@ -147,19 +149,10 @@ class OtlpTracing:
 
     def _batch(self, tally: Tally, commit_seconds: float) -> SpanContext | None:
         """Tell the batch. Returns its span, unless the sampler left it out."""
-        counts = ("records", "events", "timers", "facts", "duplicates", "parked", "rejected")
-        attributes = {f"opsfloor.{name}": getattr(tally, name) for name in counts}
-        span = self._spans.tracer.start_span(
-            f"batch {self._service}/{self._name}",
-            context=Context(),
-            start_time=self._began_ns,
-            attributes={
-                "opsfloor.processor": f"{self._service}/{self._name}",
-                "opsfloor.commit_seconds": commit_seconds,
-                **attributes,
-            },
-        )
-        return _ended(span, time.time_ns())
+        name, counts = f"{self._service}/{self._name}", {f"opsfloor.{what}": getattr(tally, what) for what in COUNTS}
+        span = self._spans.tracer.start_span(f"batch {name}", context=Context(), start_time=self._began_ns)
+        about = {"opsfloor.processor": name, "opsfloor.commit_seconds": commit_seconds, **counts}
+        return _ended(span, about, time.time_ns())
 
     def _decision(self, decided: Decided, batch: SpanContext | None) -> Sequence[tuple[SpanContext, list[Message]]]:
         """Tell one decision, a span per trace. Returns those that the sampler keeps, each with its facts."""
@@ -195,10 +188,9 @@ class OtlpTracing:
             context=under(before),
             kind=SpanKind.INTERNAL if isinstance(decided.event, TimerFired) else SpanKind.CONSUMER,
             start_time=decided.began_ns,
-            attributes=self._told(decided, facts),
             links=links,
         )
-        return _ended(span, decided.ended_ns)
+        return _ended(span, self._told(decided, facts), decided.ended_ns) if span.is_recording() else None
 
     def _told(self, decided: Decided, facts: Sequence[Message]) -> Mapping[str, AttributeValue]:
         told: dict[str, AttributeValue] = {
@@ -219,6 +211,7 @@ def event_name(event: Event) -> str:
     return f"alarm {event.name}" if isinstance(event, TimerFired) else event.kind_name()
 
 
+@lru_cache(maxsize=4_096)
 def context_in(traceparent: str) -> SpanContext | None:
     """The span that a traceparent names. `None` when it names none."""
     if not traceparent:
@@ -242,8 +235,9 @@ def under(parent: SpanContext | None) -> Context:
     return Context() if parent is None else trace.set_span_in_context(NonRecordingSpan(parent), Context())
 
 
-def _ended(span: Span, at_ns: int) -> SpanContext | None:
+def _ended(span: Span, attributes: Mapping[str, AttributeValue], at_ns: int) -> SpanContext | None:
     if not span.is_recording():
         return None
+    span.set_attributes(attributes)
     span.end(at_ns)
     return span.get_span_context()

@@ -30,14 +30,19 @@ def trace_of(beginning: str) -> str:
     return blake2b(beginning.encode(), digest_size=16).hexdigest()
 
 
-@lru_cache(maxsize=4_096)  # a decision's facts come one after the other
+@lru_cache(maxsize=1_024)
+def _hash_of(source: bytes) -> blake2b:
+    return blake2b(source, digest_size=8)
+
+
 def written_by(source: bytes, event_id: str, trace: str) -> str:
     """The traceparent of all facts that one shard's decision on one event writes into a trace.
 
-    Holds:   the span follows from its arguments, so that a decision made again after a crash is the same span.
+    Holds:   the span follows from shard and event, so that a decision made again after a crash is the same span.
     """
-    span = blake2b(b"%b\x1f%b\x1f%b" % (source, event_id.encode(), trace.encode()), digest_size=8).hexdigest()
-    return f"00-{trace}-{span}-01"
+    span = _hash_of(source).copy()
+    span.update(event_id.encode())
+    return f"00-{trace}-{span.hexdigest()}-01"
 
 
 Exemplar = dict[str, str]
