@@ -239,7 +239,9 @@ class Engine:
 
     def _decide_one(self, item: Taken, now: datetime, boards: Mapping[str, Any], batch: Batch, tally: Tally) -> None:
         entity = item.shard.entities[item.key]
-        situation = Situation(now, item.shard.number, item.cause.event_id, boards, item.observed)
+        situation = Situation(
+            now, item.shard.number, item.cause.event_id, boards, item.observed, item.cause.traceparent
+        )
         decided = self.processor.decide(entity.state, item.event, situation)
         if isinstance(decided, Rejection):
             tally.rejected += 1
@@ -267,10 +269,11 @@ class Engine:
                 f"Expected {self.processor.full_name} to write only its topics, found {fact.topic.name}"
             )
         entity = shard.entities[entity_key]
+        known = self.processor.trace(entity.state, fact)
         entity.state = self.processor.apply(entity.state, fact)
         key = fact.key.encode()
         place = (fact.topic.name, partition_of(key, self.partitions))
-        body = self._write(shard, place, fact, key, cause, now, batch, turn_of(*turn))
+        body = self._write(shard, place, fact, key, cause, now, batch, turn_of(*turn), known)
         if self.processor.journal:
             entity.journal_length += 1
             number, kind = entity.journal_length, fact.kind_name()
@@ -297,12 +300,13 @@ class Engine:
         now: datetime,
         batch: Batch,
         turn: bytes,
+        known: str = "",
     ) -> bytes:
         sequence = shard.next_sequence(place)
         source = self._source(shard.number)
         event_id = b"%b/%b/%d/%d" % (source, place[0].encode(), place[1], sequence)
         body = fact.__pydantic_serializer__.to_json(fact)
-        headers = headers_for(fact, event_id, source, sequence, self._told_at(now), cause, turn)
+        headers = headers_for(fact, event_id, source, sequence, self._told_at(now), cause, turn, known)
         record = Outgoing(key, body, headers, self.wall_ms)
         lane = (shard.number, place[0], place[1])
         batch.outbox.append(OutboxRow(lane, sequence, record))

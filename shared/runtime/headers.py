@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from functools import cache, lru_cache
+from functools import cache
 from hashlib import blake2b
 from operator import attrgetter
 from typing import Final, NamedTuple
-from zlib import crc32
 
 from shared.contracts.message import Message
 from shared.contracts.registry import CONTRACTS
 from shared.runtime.errors import ContractError
 from shared.runtime.log import Headers, Record
+from shared.runtime.tracing import from_outside, trace_of, written_by
 
 _SPEC: Final = ("ce_specversion", b"1.0")
 _TYPE: Final = ("content-type", b"application/json")
@@ -46,13 +46,14 @@ def origin_of(record: Record) -> Origin:
     if kind is None:
         raise ContractError("Expected a header ce_type that names the contract, found none")
     try:
+        sequence, traceparent = int(found.get("sequence", b"0")), found.get("traceparent", b"")
         return Origin(
             kind=kind.decode(),
             source=found.get("ce_source", b"").decode(),
-            sequence=int(found.get("sequence", b"0")),
+            sequence=sequence,
             event_id=found.get("ce_id", b"").decode() or f"{record.topic}/{record.partition}/{record.offset}",
             correlation=found.get("correlationid", b"").decode(),
-            traceparent=found.get("traceparent", b"").decode(),
+            traceparent=traceparent.decode() if sequence else from_outside(traceparent),
         )
     except ValueError as error:
         raise ContractError(f"Expected readable headers, found {error}") from error
@@ -71,19 +72,22 @@ def body_of(record: Record, kind: str) -> Message:
         raise ContractError(f"Expected a body that keeps {kind}: {error}") from error
 
 
-@lru_cache(maxsize=65_536)
-def trace_of(correlation: str) -> str:
-    """The W3C trace id of a case that came without one: it follows from the correlation id."""
-    return blake2b(correlation.encode(), digest_size=16).hexdigest()
-
-
 def headers_for(
-    fact: Message, event_id: bytes, source: bytes, sequence: int, at: bytes, cause: Cause, turn: bytes = b"0.0.1.1"
+    fact: Message,
+    event_id: bytes,
+    source: bytes,
+    sequence: int,
+    at: bytes,
+    cause: Cause,
+    turn: bytes = b"0.0.1.1",
+    known: str = "",
 ) -> Headers:
-    """The headers of a fact that a shard writes. Units: `at` is RFC 3339 in bytes; `turn` comes from `turn_of`."""
+    """The headers of a fact that a shard writes. Units: `at` is RFC 3339 in bytes; `turn` comes from `turn_of`.
+
+    Holds:   the trace is that of `known`, the traceparent that the fact's case came with, else that of its cause.
+    """
     correlation = correlation_of(fact) or cause.correlation or fact.key
-    trace = cause.traceparent[3:35] or trace_of(correlation)
-    span = b"%08x%08x" % (crc32(event_id), sequence & 0xFFFFFFFF)
+    trace = trace_for(fact, known or cause.traceparent, cause.event_id)
     return (
         _SPEC,
         _TYPE,
@@ -95,8 +99,13 @@ def headers_for(
         ("turn", turn),
         ("correlationid", correlation.encode()),
         ("causationid", cause.event_id.encode()),
-        ("traceparent", b"00-%b-%b-01" % (trace.encode(), span)),
+        ("traceparent", written_by(source, cause.event_id, trace).encode()),
     )
+
+
+def trace_for(fact: Message, traceparent: str, event_id: str) -> str:
+    """The trace id of a fact: that of its case or cause; without one it follows from the case, or from the event."""
+    return traceparent[3:35] or trace_of(correlation_of(fact) or event_id)
 
 
 def turn_of(epoch: int, event: int, fact: int, facts: int) -> bytes:
@@ -130,10 +139,12 @@ def _path_to_case(contract: type[Message]) -> Callable[[Message], object] | None
     return attrgetter("order.case_id") if "order" in contract.model_fields else None
 
 
-def outside_headers(message: Message, source: str, event_id: str, at: datetime) -> Headers:
+def outside_headers(message: Message, source: str, event_id: str, at: datetime, traceparent: str = "") -> Headers:
     """The headers of a record from outside the floor: no lane, so no sequence; readers go by business key."""
-    correlation = correlation_of(message) or message.key
+    case = correlation_of(message)
+    correlation = case or message.key
     span = blake2b(event_id.encode(), digest_size=8).hexdigest()
+    traceparent = traceparent or f"00-{trace_of(case or event_id)}-{span}-01"
     return (
         _SPEC,
         _TYPE,
@@ -143,5 +154,5 @@ def outside_headers(message: Message, source: str, event_id: str, at: datetime) 
         ("ce_time", at.isoformat().encode()),
         ("correlationid", correlation.encode()),
         ("causationid", b""),
-        ("traceparent", f"00-{trace_of(correlation)}-{span}-01".encode()),
+        ("traceparent", traceparent.encode()),
     )

@@ -290,7 +290,8 @@ class _Course:
         observed = None
         if self._processor.observe is not None and isinstance(event, Message):
             observed = (await self._processor.observe([event], self._views))[0]
-        situation = Situation(told.at, self._shard.number, told.cause, self._views, observed)
+        traceparent = self._cause(told.cause).traceparent
+        situation = Situation(told.at, self._shard.number, told.cause, self._views, observed, traceparent)
         state = self._shard.entities[key].state
         decided = self._processor.decide(state, event, situation)
         return self._processor.refuse(state, event, decided, situation) if isinstance(decided, Rejection) else decided

@@ -21,6 +21,7 @@ from shared.runtime.log import GroupReader, Log, Outgoing, Place, Publisher, Rec
 from shared.runtime.processor import Processor
 from shared.runtime.shard import GapFoundError, Shard
 from shared.runtime.store import Batch, Claim, LaneOut, OutboxRow, Store
+from shared.runtime.tracing import Exemplar, Tracing
 
 BACKOFF_SECONDS: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 WAIT_SECONDS_MAX: Final = 0.1
@@ -94,8 +95,10 @@ class Runner:
         clock: Clock,
         limits: Limits | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        tracing: Tracing | None = None,
     ) -> None:
-        self.processor: Final = processor
+        self.processor: Final = processor if tracing is None else tracing.over(processor)
+        self._tracing: Final = tracing  # none: nobody listens
         self.progress: Final = Progress()
         self.engine: Engine | None = None
         self._log_port: Final = log
@@ -213,6 +216,8 @@ class Runner:
     async def _turn(self, reads: Sequence[Read]) -> None:
         started = time.perf_counter()
         batch, tally = Batch(), Tally()
+        if self._tracing is not None:
+            self._tracing.began()
         try:
             await self._decide(reads, batch, tally)
             self._idle_turns = 0 if batch.epochs else self._idle_turns + 1
@@ -280,10 +285,11 @@ class Runner:
         self._read.update({(topic, shard): at for (shard, topic), at in batch.next_offsets.items()})
         self._pending.extend(batch.outbox)
         self._engine.evict()
+        exemplar = None if self._tracing is None else self._tracing.committed(tally, after - before)
         if self.processor.measure is not None and tally.decided:
             self.processor.measure(tally.decided, self._clock.now())
         self.progress.last_progress = time.monotonic()
-        self._count(tally, after - before, after - started)
+        self._count(tally, after - before, after - started, exemplar)
 
     def _note_published(self, batch: Batch, shards: frozenset[int]) -> None:
         for lane in [lane for lane in self._published if lane[0] in shards]:
@@ -483,10 +489,11 @@ class Runner:
 
     def _measure_hops(self, records: Sequence[Record]) -> None:
         now = self._clock.now()
-        for topic, at in oldest_by_topic(records).items():
-            metrics.HOP.labels(self._name, topic).observe(max(0.0, (now - at).total_seconds()))
+        for topic, hop in oldest_by_topic(records).items():
+            exemplar = None if self._tracing is None else self._tracing.exemplar(hop.traceparent)
+            metrics.HOP.labels(self._name, topic).observe(max(0.0, (now - hop.at).total_seconds()), exemplar)
 
-    def _count(self, tally: Tally, commit_seconds: float, batch_seconds: float) -> None:
+    def _count(self, tally: Tally, commit_seconds: float, batch_seconds: float, exemplar: Exemplar | None) -> None:
         name = self._name
         if tally.records:
             metrics.RECORDS.labels(name).inc(tally.records)
@@ -502,8 +509,8 @@ class Runner:
                 counter.labels(name).inc(count)
         if not tally.records and not tally.timers:
             return
-        metrics.COMMIT_SECONDS.labels(name).observe(commit_seconds)
-        metrics.BATCH_SECONDS.labels(name).observe(batch_seconds)
+        metrics.COMMIT_SECONDS.labels(name).observe(commit_seconds, exemplar)
+        metrics.BATCH_SECONDS.labels(name).observe(batch_seconds, exemplar)
         metrics.BATCH_EVENTS.labels(name).observe(tally.events + tally.timers)
         lag = 0.0 if tally.oldest_ms is None else max(0.0, (self._clock.wall_ms() - tally.oldest_ms) / 1000)
         metrics.LAG_SECONDS.labels(name).set(lag)

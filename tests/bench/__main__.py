@@ -1,4 +1,4 @@
-"""`python -m tests.bench`: throughput, full tables, whole cases, first assignments; a table and `bench.json`."""
+"""`python -m tests.bench`: throughput, full tables, whole cases, first assignments, tracing; a table and `bench.json`."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from shared.runtime.topics import ensure_topics
 from tests.bench.cases import measure_cases
 from tests.bench.records import PARTITIONS
 from tests.bench.throughput import Tell, measure_throughput
+from tests.bench.tracing import measure_tracing
 
 TARGETS: Final = {
     "runtime_over_aiokafka": 0.5,
@@ -32,6 +33,7 @@ TARGETS: Final = {
     "cases_per_second": 40.0,
 }
 FIRST_ASSIGNMENT_MS_MAX: Final = 150.0
+TRACING_OFF_MAX: Final = 1.02
 
 
 def main() -> int:
@@ -40,25 +42,39 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=4, help="of the throughput figures (default 4)")
     parser.add_argument("--records", type=int, default=20_000, help="per round and contender (default 20000)")
     parser.add_argument("--seconds", type=float, default=20.0, help="of whole cases, full and half (default 20)")
-    parser.add_argument("--only", choices=("throughput", "cases"), default=None)
+    parser.add_argument("--only", choices=("throughput", "cases", "tracing"), default=None)
     parser.add_argument("--json", type=Path, default=home() / "bench.json")
     given = parser.parse_args()
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     console = Console(highlight=False)
-    folder = Path(tempfile.mkdtemp(prefix="opsfloor-bench-"))
-    folder.chmod(0o755)  # the database's own user must reach its data
-    stack = Stack(folder, owned=True)
-    try:
-        addresses = _from_environment() or stack.up()
-        found = uvloop.run(_measure(given, folder, addresses, lambda what: console.print(f"[dim]{what} …[/]")))
-    finally:
-        stack.down()
-        shutil.rmtree(folder, ignore_errors=True)
+    found = _on_a_stack(given, console) if given.only != "tracing" else _circumstances()
+    if given.only in (None, "tracing"):
+        found["tracing"] = measure_tracing(lambda what: console.print(f"[dim]{what} …[/]")).summary()
     given.json.parent.mkdir(parents=True, exist_ok=True)
     given.json.write_text(json.dumps(found, indent=2) + "\n")
     show(found, console)
     console.print(f"written to {given.json}")
     return 0
+
+
+def _on_a_stack(given: argparse.Namespace, console: Console) -> dict[str, Any]:
+    folder = Path(tempfile.mkdtemp(prefix="opsfloor-bench-"))
+    folder.chmod(0o755)  # the database's own user must reach its data
+    stack = Stack(folder, owned=True)
+    try:
+        addresses = _from_environment() or stack.up()
+        return uvloop.run(_measure(given, folder, addresses, lambda what: console.print(f"[dim]{what} …[/]")))
+    finally:
+        stack.down()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _circumstances() -> dict[str, Any]:
+    return {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "cores": os.cpu_count(),
+        "load_average_before": round(psutil.getloadavg()[0], 2),
+    }
 
 
 def _from_environment() -> Addresses | None:
@@ -68,11 +84,7 @@ def _from_environment() -> Addresses | None:
 
 
 async def _measure(given: argparse.Namespace, folder: Path, addresses: Addresses, tell: Tell) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "cores": os.cpu_count(),
-        "load_average_before": round(psutil.getloadavg()[0], 2),
-    }
+    found = _circumstances()
     await ensure_topics(addresses.kafka, PARTITIONS)
     if given.only != "throughput":
         found["cases"] = (await measure_cases(folder, addresses, given.seconds, tell)).summary()
@@ -98,12 +110,23 @@ def show(found: dict[str, Any], console: Console) -> None:
             f"at most {FIRST_ASSIGNMENT_MS_MAX:g}",
             late <= FIRST_ASSIGNMENT_MS_MAX,
         )
+    _show_tracing(table, found.get("tracing", {}))
     for name, median in figures.get("medians", {}).items():
         _row(table, f"{name}, records/s", median, "", None)
     console.print(table)
     console.print(f"{found['cores']} cores, load average {found['load_average_before']} before the run")
     if "processors" in figures:
         _show_profile(figures, console)
+
+
+def _show_tracing(table: Table, figures: dict[str, Any]) -> None:
+    for name, ratio in figures.items():
+        if name == "tracing_off_over_removed":
+            _row(table, name, ratio, f"at most {TRACING_OFF_MAX:g}", ratio <= TRACING_OFF_MAX)
+        elif "_over_" in name:
+            _row(table, name, ratio, "", None)
+    for way, spent_us in figures.get("us_per_record", {}).items():
+        _row(table, f"tracing {way}, µs of CPU per record", spent_us, "", None)
 
 
 def _row(table: Table, name: str, value: float, target: str, held: bool | None) -> None:

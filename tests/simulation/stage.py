@@ -26,6 +26,7 @@ from shared.runtime.memory_log import MemoryLog, MemoryReader
 from shared.runtime.memory_store import MemoryDatabase
 from shared.runtime.processor import Processor
 from shared.runtime.runner import Runner
+from shared.runtime.tracing import Tracing
 from shared.standing import STANDING_BOARD
 
 PARTITIONS: Final = 2
@@ -161,13 +162,20 @@ async def _as_coroutine(begin: Callable[[], Awaitable[Any]]) -> Any:
 class Stage:
     """Bus, store, clock and the processes on them."""
 
-    def __init__(self, clock: SetClock, image: bytes, records_max: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        clock: SetClock,
+        image: bytes,
+        records_max: Callable[[], int],
+        listen: Callable[[str], Tracing] | None = None,
+    ) -> None:
         self.clock: Final = clock
         self.log: Final = MemoryLog(PARTITIONS, topics(), at_seam)
         self.database: Final = MemoryDatabase(at_seam)
         self.processors: Final = real_processors(image)
         self.processes: Final[list[Process]] = []
         self._records_max: Final = records_max
+        self._listen: Final = listen  # to a service's processors
         self._ticks = 0.0
 
     def spawn(self, service: str) -> Process:
@@ -181,7 +189,16 @@ class Stage:
             batch_records_max=self._records_max(), ahead_records_min=1, fuse_parked_min=10_000, timer_tick_seconds=0
         )
         runners = [
-            Runner(p, self.log, self.database.store(p.name), boards, self.clock, limits, self._monotonic)
+            Runner(
+                p,
+                self.log,
+                self.database.store(p.name),
+                boards,
+                self.clock,
+                limits,
+                self._monotonic,
+                None if self._listen is None else self._listen(service),
+            )
             for p in self.processors[service]
         ]
         process = Process(service, runners, BoardKeeper(boards, self.log))
