@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from services.routing.balancer.arrivals import Arrivals, Calendar
-from services.routing.balancer.programme import Bounds, Demand, Hurt, Shares, Skill, TeamNow, solve
+from services.routing.balancer.programme import solve
+from services.routing.balancer.terms import Bounds, Demand, Hurt, Shares, Skill, TeamNow
 from services.routing.boards import LoadView, PlanView
 from services.routing.eligibility import Rulebook
 from services.routing.kinds import Kind
