@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import random
 import shutil
@@ -119,6 +120,7 @@ async def measure(held: int, publish: Publish) -> PlanTimes:
     draw = random.Random(held)
     views, arrivals = boards_of(held, draw)
     plan = first_plan(arrivals)
+    gc.freeze()  # as the process does when it has read its boards
     wall, own, moved, size = [], [], 0.0, 0
     for number in range(PLANS):
         PLAN_BOARD.fold(views["plan"], plan.key, plan)

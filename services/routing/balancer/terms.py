@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from services.routing.kinds import Kind, may_see
 
@@ -25,8 +25,7 @@ class Demand:
     cost: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Skill:
+class Skill(NamedTuple):
     """A team's people for one work type, how long they take, and what waits. Units: people, seconds per item, hours."""
 
     people: float
