@@ -55,8 +55,18 @@ def hindrance(order: WorkOrder, operator_id: str, team_id: str, book: Rulebook) 
 
     Holds:   the rules are asked in the order of `PRECEDENCE`; the first that says no is the answer.
     """
-    operator = book.member(team_id, operator_id)
+    return _hindrance(order, book.member(team_id, operator_id), book.provider_of(team_id), book.standing)
+
+
+def able(order: WorkOrder, people: Iterable[str], team_id: str, book: Rulebook) -> int:
+    """How many of these members of the team may do the work."""
     provider = book.provider_of(team_id)
+    return sum(_hindrance(order, book.member(team_id, one), provider, book.standing) is None for one in people)
+
+
+def _hindrance(
+    order: WorkOrder, operator: Operator | None, provider: Provider | None, standing: StandingView
+) -> UnplaceableReason | None:
     if operator is None or provider is None or unqualified(order, operator):
         return "nobody_qualified"
     if barred_to_vendor(order, provider):
@@ -65,7 +75,7 @@ def hindrance(order: WorkOrder, operator_id: str, team_id: str, book: Rulebook) 
         return "data_class_barred"
     if excluded(order, operator):
         return "all_excluded"
-    if suspended(operator, provider, book.standing):
+    if suspended(operator, provider, standing):
         return "standing"
     return None
 
