@@ -8,6 +8,7 @@ import pytest
 
 from services.routing.boards import LOAD_BOARD
 from services.routing.eligibility import Rulebook, able, hindrance, most_telling, team_hindrance
+from shared.contracts.message import Step
 from shared.contracts.work import WorkOrder
 from shared.reference.board import REFERENCE_BOARD
 from tests.unit.routing.floor import ENTRY, IMAGE, boards, load, operator, order, stand
@@ -92,7 +93,7 @@ def test_a_team_is_barred_by_its_nearest_miss() -> None:
 @pytest.mark.parametrize("data_class", ["secret", "unheard-of", None])
 @pytest.mark.parametrize("excluded", [(), ("ann",), ("ann", "bob", "vic")])
 def test_a_team_is_asked_as_its_people_are(
-    grade: int, branch: str, step: str, data_class: str | None, excluded: tuple[str, ...]
+    grade: int, branch: str, step: Step, data_class: str | None, excluded: tuple[str, ...]
 ) -> None:
     """How many of a team are able, and what keeps all of them, is what each of them is told when asked alone."""
     work = order(grade_min=grade, branch_id=branch, step=step, excluded_operators=excluded, in_house_only=False)
