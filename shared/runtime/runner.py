@@ -146,17 +146,29 @@ class Runner:
 
     async def run(self) -> None:
         """Work until `stop`: one batch after the other, the last one's facts going out meanwhile."""
-        while not self._stopping:
-            beside = [asyncio.create_task(self.flush())] if self._pending else []
-            try:
-                reads = await self._gather()
-                if len(reads) >= self._limits.ahead_records_min:
-                    beside.append(asyncio.create_task(self.look_ahead()))
-                await self._work(reads)
-            finally:
-                await asyncio.gather(*beside)
-            if 0 < len(reads) < GATHER_RECORDS:
-                await asyncio.sleep(gather_seconds(self._turn_seconds))
+        flushing: asyncio.Task[None] | None = None
+        try:
+            while not self._stopping:
+                reads = await self._batch()
+                if flushing is not None:
+                    await flushing
+                flushing = asyncio.create_task(self.flush()) if self._pending else None
+                if 0 < len(reads) < GATHER_RECORDS:
+                    await asyncio.sleep(gather_seconds(self._turn_seconds))
+        finally:
+            if flushing is not None:
+                await flushing
+
+    async def _batch(self) -> list[Read]:
+        """One batch; while a large one is decided and written, what comes next is read."""
+        reads = await self._gather()
+        looking = asyncio.create_task(self.look_ahead()) if len(reads) >= self._limits.ahead_records_min else None
+        try:
+            await self._work(reads)
+        finally:
+            if looking is not None:
+                await looking
+        return reads
 
     def stop(self) -> None:
         """Ask `run` to end after the batch under way."""
@@ -192,8 +204,8 @@ class Runner:
     async def look_ahead(self) -> None:
         """Read what comes next while a batch is decided and written: the database's work hides the reading.
 
-        Holds:   ended before the next batch is fetched. What is handed out here of a shard that must be claimed again is left by
-                 `Engine.take`, as the claim's seek brings it again.
+        Holds:   ended before the next batch is fetched. What is handed out here of a shard that must be claimed again is
+                 left by `Engine.take`, as the claim's seek brings it again.
         """
         records = await self._reader.at_hand(self._limits.batch_records_max)
         owners = dict(self._engine.shards)  # no await since the hand-out
