@@ -71,8 +71,8 @@ oracles: venv ## what queueing theory says and what the floor simulator says, wr
 faults: venv ## kills and restarts on the real stack: make faults COUNT=50
 	$(PY) -m tests.faults --count $(COUNT)
 
-bench: venv ## throughput and latency on this machine
-	$(PY) -m tests.bench
+bench: venv ## throughput and latency on this machine: make bench, make bench ONLY=tracing
+	$(PY) -m tests.bench $(if $(ONLY),--only $(ONLY))
 
 contracts: venv ## write the schema documents of the contracts anew
 	$(PY) -m shared.contracts.documents write

@@ -50,27 +50,49 @@ class Rulebook:
         return operator if operator is not None and operator.team_id == team_id else None
 
 
-def hindrance(
-    order: WorkOrder, operator_id: str, team_id: str, book: Rulebook, *, about_case: bool = True
-) -> UnplaceableReason | None:
+def hindrance(order: WorkOrder, operator_id: str, team_id: str, book: Rulebook) -> UnplaceableReason | None:
     """What keeps this member of this team from doing this work; `None` when nothing does.
 
-    Holds:   the rules are asked in the order of `PRECEDENCE`; the first that says no is the answer. Without
-             `about_case` whom the case excludes is not asked.
+    Holds:   the rules are asked in the order of `PRECEDENCE`; the first that says no is the answer.
     """
-    operator = book.member(team_id, operator_id)
-    provider = book.provider_of(team_id)
+    operator, provider = book.member(team_id, operator_id), book.provider_of(team_id)
     if operator is None or provider is None or unqualified(order, operator):
         return "nobody_qualified"
+    return _kept_from_provider(order, provider) or _kept_from_person(order, operator, provider, book.standing)
+
+
+def able(order: WorkOrder, people: Iterable[str], team_id: str, book: Rulebook) -> int:
+    """How many of these members of the team may do the work."""
+    provider, known = book.provider_of(team_id), qualified(order, team_id, book.reference)
+    if provider is None or not known or _kept_from_provider(order, provider):
+        return 0
+    those = (known[one] for one in people if one in known)
+    return sum(_kept_from_person(order, operator, provider, book.standing) is None for operator in those)
+
+
+def qualified(order: WorkOrder, team_id: str, reference: ReferenceView) -> Mapping[str, Operator]:
+    """The team's people who hold the work type and the grade, by id; looked up once for each work type and grade."""
+    key = (__name__, team_id, order.work_type, order.grade_min)
+    known: Mapping[str, Operator] | None = reference.derived.get(key)
+    if known is None:
+        members = [reference.operators[one] for one in reference.operators_by_team.get(team_id, ())]
+        known = {operator.id: operator for operator in members if not unqualified(order, operator)}
+        reference.derived[key] = known
+    return known
+
+
+def _kept_from_provider(order: WorkOrder, provider: Provider) -> UnplaceableReason | None:
     if barred_to_vendor(order, provider):
         return "vendor_barred"
-    if order.data_class not in provider.data_classes:
-        return "data_class_barred"
-    if about_case and excluded(order, operator):
+    return None if order.data_class in provider.data_classes else "data_class_barred"
+
+
+def _kept_from_person(
+    order: WorkOrder, operator: Operator, provider: Provider, standing: StandingView
+) -> UnplaceableReason | None:
+    if excluded(order, operator):
         return "all_excluded"
-    if suspended(operator, provider, book.standing):
-        return "standing"
-    return None
+    return "standing" if suspended(operator, provider, standing) else None
 
 
 def unqualified(order: WorkOrder, operator: Operator) -> bool:
@@ -108,68 +130,24 @@ def suspended(operator: Operator, provider: Provider, standing: StandingView) ->
     ) or standing.operator(operator.id, operator.initial_standing) == "suspended"
 
 
-@dataclass(frozen=True, slots=True)
-class Muster:
-    """A team, asked once about a sort of work for many orders of it: all hard rules but those about the case.
-
-    Holds:   `able` are the members whom only the case or their own standing may keep from it, and whether they are
-             suspended; `nearest` is the most telling reason of the others. Good while the rulebook stays as it is.
-    """
-
-    able: Mapping[str, tuple[Operator, bool]]
-    nearest: UnplaceableReason
-
-    @classmethod
-    def of(cls, order: WorkOrder, team_id: str, book: Rulebook) -> Muster:
-        """The team's members and the order's sort."""
-        able: dict[str, tuple[Operator, bool]] = {}
-        nearest: UnplaceableReason = "nobody_qualified"
-        provider = book.provider_of(team_id)
-        for operator_id in book.reference.operators_by_team.get(team_id, ()):
-            reason = hindrance(order, operator_id, team_id, book, about_case=False)
-            operator = book.member(team_id, operator_id)
-            if operator is not None and provider is not None and reason in (None, "standing"):
-                able[operator_id] = operator, reason is not None
-            elif reason is not None:
-                nearest = most_telling((nearest, reason))
-        return cls(able, nearest)
-
-    def count(self, order: WorkOrder, present: Iterable[str]) -> int:
-        """How many of those present may do this order of the sort."""
-        found = 0
-        for person in present:
-            known = self.able.get(person)
-            found += known is not None and not known[1] and not excluded(order, known[0])
-        return found
-
-    def hindrance(self, order: WorkOrder) -> UnplaceableReason | None:
-        """The same as `team_hindrance`, of this order of the sort."""
-        nearest = self.nearest
-        for operator, is_suspended in self.able.values():
-            out = excluded(order, operator)
-            if not out and not is_suspended:
-                return None
-            nearest = most_telling((nearest, "all_excluded" if out else "standing"))
-        return nearest
-
-
 Sort = tuple[str, int, bool, str]
 
 
 def sort_of(order: WorkOrder) -> Sort:
-    """What the hard rules ask of an order besides its case: orders alike in this are alike to every `Muster`."""
+    """What the hard rules ask of an order besides its case: orders alike in this are alike to everybody not excluded."""
     return order.work_type, order.grade_min, reserved_for_house(order), order.data_class
 
 
 def team_hindrance(order: WorkOrder, team_id: str, book: Rulebook) -> UnplaceableReason | None:
     """What keeps every member of the team from the work: the nearest miss; `None` when somebody may do it."""
-    nearest: UnplaceableReason = "nobody_qualified"
-    for operator_id in book.reference.operators_by_team.get(team_id, ()):
-        reason = hindrance(order, operator_id, team_id, book)
-        if reason is None:
-            return None
-        nearest = most_telling((nearest, reason))
-    return nearest
+    provider, people = book.provider_of(team_id), qualified(order, team_id, book.reference)
+    if provider is None or not people:
+        return "nobody_qualified"
+    kept = _kept_from_provider(order, provider)
+    if kept is not None:
+        return kept
+    reasons = [_kept_from_person(order, operator, provider, book.standing) for operator in people.values()]
+    return None if None in reasons else most_telling(reason for reason in reasons if reason is not None)
 
 
 def most_telling(reasons: Iterable[UnplaceableReason]) -> UnplaceableReason:

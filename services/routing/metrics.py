@@ -15,6 +15,7 @@ from shared.contracts import routing
 from shared.contracts.message import Message
 from shared.reference.board import ReferenceView
 from shared.runtime.levels import Level, Read, Reading
+from shared.runtime.tracing import exemplar_of
 
 SATURATED_SECONDS: Final = 900.0  # a team with a quarter of an hour of work for everybody present is full
 _LATENCY: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600)
@@ -88,7 +89,8 @@ def measure(facts: Sequence[Message], now: datetime) -> None:
             case routing.WorkReleased():
                 RELEASED.labels(fact.reason).inc()
             case routing.WorkAssigned():
-                ASSIGNED.labels(fact.step).observe(max(0.0, (fact.at - fact.requested_at).total_seconds()))
+                waited = max(0.0, (fact.at - fact.requested_at).total_seconds())
+                ASSIGNED.labels(fact.step).observe(waited, exemplar_of(fact.case_id))
                 ATTEMPTS.labels("assigned").inc()
             case routing.AssignmentDeclined():
                 ATTEMPTS.labels("declined").inc()
@@ -108,7 +110,7 @@ def _completed(fact: routing.WorkCompleted) -> None:
     ATTEMPTS.labels("completed").inc()
     COMPLETED.labels(fact.team_id, fact.step).inc()
     BY_PROVIDER.labels(fact.provider_id, fact.step).inc()
-    HANDLED.labels(fact.step).observe(fact.handle_seconds)
+    HANDLED.labels(fact.step).observe(fact.handle_seconds, exemplar_of(fact.case_id))
 
 
 @dataclass(slots=True)

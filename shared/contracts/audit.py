@@ -87,6 +87,7 @@ class CaseStarted(CaseFact):
     images: tuple[Sha256, ...] = ()
     declared_amount: Money | None = None
     urgent: bool = False
+    traceparent: str = ""  # the W3C trace context that the case came with
 
 
 class ResultAccepted(CaseFact):

@@ -47,6 +47,7 @@ class WorkOrder(Part):
     later_seconds: Annotated[float, Field(ge=0)] = 0.0
     requested_at: Instant
     due_at: Instant
+    traceparent: str = ""  # the W3C trace context that the case came with, so that its trace outlives people's commands
 
     @property
     def work_type(self) -> str:

@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from prometheus_client import REGISTRY, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
 from pydantic import BaseModel, ConfigDict
+from starlette.types import ASGIApp
 
 from shared.http.gate import BODY_BYTES_MAX, Gate
 from shared.http.problems import MEDIA_TYPE, ProblemDetails, install_problems, problem_responses
@@ -55,10 +56,12 @@ def build_app(
     routers: Sequence[tuple[APIRouter, tuple[str, ...]]],
     health: HealthSource,
     body_bytes_max: int = BODY_BYTES_MAX,
+    traced: Callable[[ASGIApp], ASGIApp] | None = None,
 ) -> FastAPI:
     """One service's application; each router is open to the roles beside it and to nobody else.
 
-    Holds:   the gate in front asks for a valid token on every path but the health answers, whether it exists or not.
+    Holds:   the gate in front asks for a valid token on every path but the health answers, whether it exists or not;
+             `traced` is the layer behind it that tells a span for each request, if somebody listens.
     """
     disable_created_metrics()  # type: ignore[no-untyped-call]  # the instants of creation double the series, nobody reads them
     app = FastAPI(title=f"Opsfloor {service}", version="1", docs_url=None, redoc_url=None, openapi_url=None)
@@ -70,6 +73,8 @@ def build_app(
         app.include_router(router, dependencies=[Depends(allowed)], responses=problem_responses(401, 403, 503))
     app.openapi = _described(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
     app.get("/openapi.json", include_in_schema=False)(lambda: app.openapi())
+    if traced is not None:
+        app.add_middleware(traced)
     app.add_middleware(Gate, service=service, verifier=verifier, open_paths=OPEN_PATHS, body_bytes_max=body_bytes_max)
     return app
 

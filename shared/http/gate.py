@@ -105,7 +105,7 @@ class Gate:
         route = getattr(scope.get("route"), "path", ELSEWHERE)
         method = scope["method"] if scope["method"] in METHODS else ELSEWHERE
         REQUESTS.labels(self._service, method, route, str(status)).inc()
-        REQUEST_SECONDS.labels(self._service, method, route).observe(seconds)
+        REQUEST_SECONDS.labels(self._service, method, route).observe(seconds, scope.get("state", {}).get("exemplar"))
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

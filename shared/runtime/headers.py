@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
-from functools import cache, lru_cache
+from functools import cache
 from hashlib import blake2b
 from operator import attrgetter
-from typing import Final
+from typing import Final, NamedTuple
 
 from shared.contracts.message import Message
 from shared.contracts.registry import CONTRACTS
 from shared.runtime.errors import ContractError
 from shared.runtime.log import Headers, Record
+from shared.runtime.tracing import from_outside, trace_of, written_by
 
 _SPEC: Final = ("ce_specversion", b"1.0")
 _TYPE: Final = ("content-type", b"application/json")
 _KIND: Final = {contract: kind.encode() for kind, contract in CONTRACTS.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a record came from, as its headers tell.
 
     Holds:   `sequence` is 0 for a record from outside (branches, people), which has no lane.
@@ -47,13 +46,14 @@ def origin_of(record: Record) -> Origin:
     if kind is None:
         raise ContractError("Expected a header ce_type that names the contract, found none")
     try:
+        sequence, traceparent = int(found.get("sequence", b"0")), found.get("traceparent", b"")
         return Origin(
             kind=kind.decode(),
             source=found.get("ce_source", b"").decode(),
-            sequence=int(found.get("sequence", b"0")),
+            sequence=sequence,
             event_id=found.get("ce_id", b"").decode() or f"{record.topic}/{record.partition}/{record.offset}",
             correlation=found.get("correlationid", b"").decode(),
-            traceparent=found.get("traceparent", b"").decode(),
+            traceparent=traceparent.decode() if sequence else from_outside(traceparent),
         )
     except ValueError as error:
         raise ContractError(f"Expected readable headers, found {error}") from error
@@ -72,32 +72,40 @@ def body_of(record: Record, kind: str) -> Message:
         raise ContractError(f"Expected a body that keeps {kind}: {error}") from error
 
 
-@lru_cache(maxsize=65_536)
-def trace_of(correlation: str) -> str:
-    """The W3C trace id of a case that came without one: it follows from the correlation id."""
-    return blake2b(correlation.encode(), digest_size=16).hexdigest()
-
-
 def headers_for(
-    fact: Message, event_id: str, source: bytes, sequence: int, at: bytes, cause: Cause, turn: bytes = b"0.0.1.1"
+    fact: Message,
+    event_id: bytes,
+    source: bytes,
+    sequence: int,
+    at: bytes,
+    cause: Cause,
+    turn: bytes = b"0.0.1.1",
+    known: str = "",
 ) -> Headers:
-    """The headers of a fact that a shard writes. Units: `at` is RFC 3339 in bytes; `turn` comes from `turn_of`."""
+    """The headers of a fact that a shard writes. Units: `at` is RFC 3339 in bytes; `turn` comes from `turn_of`.
+
+    Holds:   the trace is that of `known`, the traceparent that the fact's case came with, else that of its cause.
+    """
     correlation = correlation_of(fact) or cause.correlation or fact.key
-    trace = cause.traceparent[3:35] or trace_of(correlation)
-    span = blake2b(f"{trace}{event_id}".encode(), digest_size=8).hexdigest()
+    trace = trace_for(fact, known or cause.traceparent, cause.event_id)
     return (
         _SPEC,
         _TYPE,
         ("ce_type", _KIND[type(fact)]),
         ("ce_source", source),
-        ("ce_id", event_id.encode()),
+        ("ce_id", event_id),
         ("ce_time", at),
         ("sequence", b"%020d" % sequence),
         ("turn", turn),
         ("correlationid", correlation.encode()),
         ("causationid", cause.event_id.encode()),
-        ("traceparent", f"00-{trace}-{span}-01".encode()),
+        ("traceparent", written_by(source, cause.event_id, trace).encode()),
     )
+
+
+def trace_for(fact: Message, traceparent: str, event_id: str) -> str:
+    """The trace id of a fact: that of its case or cause; without one it follows from the case, or from the event."""
+    return traceparent[3:35] or trace_of(correlation_of(fact) or event_id)
 
 
 def turn_of(epoch: int, event: int, fact: int, facts: int) -> bytes:
@@ -109,8 +117,7 @@ def turn_of(epoch: int, event: int, fact: int, facts: int) -> bytes:
     return b"%d.%d.%d.%d" % (epoch, event, fact, facts)
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):
     """The event that a fact follows from."""
 
     event_id: str
@@ -132,10 +139,12 @@ def _path_to_case(contract: type[Message]) -> Callable[[Message], object] | None
     return attrgetter("order.case_id") if "order" in contract.model_fields else None
 
 
-def outside_headers(message: Message, source: str, event_id: str, at: datetime) -> Headers:
+def outside_headers(message: Message, source: str, event_id: str, at: datetime, traceparent: str = "") -> Headers:
     """The headers of a record from outside the floor: no lane, so no sequence; readers go by business key."""
-    correlation = correlation_of(message) or message.key
+    case = correlation_of(message)
+    correlation = case or message.key
     span = blake2b(event_id.encode(), digest_size=8).hexdigest()
+    traceparent = traceparent or f"00-{trace_of(case or event_id)}-{span}-01"
     return (
         _SPEC,
         _TYPE,
@@ -145,5 +154,5 @@ def outside_headers(message: Message, source: str, event_id: str, at: datetime) 
         ("ce_time", at.isoformat().encode()),
         ("correlationid", correlation.encode()),
         ("causationid", b""),
-        ("traceparent", f"00-{trace_of(correlation)}-{span}-01".encode()),
+        ("traceparent", traceparent.encode()),
     )

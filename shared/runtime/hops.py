@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from shared.runtime.log import Headers, Record
+from shared.runtime.tracing import from_outside
 
 
-def oldest_by_topic(records: Sequence[Record]) -> Mapping[str, datetime]:
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """When a record was told, and the trace that it belongs to; empty when it tells none."""
+
+    at: datetime
+    traceparent: str
+
+
+def oldest_by_topic(records: Sequence[Record]) -> Mapping[str, Hop]:
     """The CloudEvents time of the record with the oldest stamp of each topic; topics whose record tells none are left out.
 
     Holds:   one record per topic is looked at, whatever the size of the batch.
@@ -18,17 +28,15 @@ def oldest_by_topic(records: Sequence[Record]) -> Mapping[str, datetime]:
         known = oldest.get(record.topic)
         if known is None or record.timestamp_ms < known.timestamp_ms:
             oldest[record.topic] = record
-    told = ((topic, told_at(record.headers)) for topic, record in oldest.items())
-    return {topic: at for topic, at in told if at is not None}
+    told = ((topic, hop_of(record.headers)) for topic, record in oldest.items())
+    return {topic: hop for topic, hop in told if hop is not None}
 
 
-def told_at(headers: Headers) -> datetime | None:
-    """The instant in `ce_time`, or none when it is missing, unreadable or without a zone: a figure is not worth a park."""
-    for name, value in headers:
-        if name == "ce_time":
-            try:
-                at = datetime.fromisoformat(value.decode("ascii"))
-            except ValueError:
-                return None
-            return at if at.tzinfo is not None else None
-    return None
+def hop_of(headers: Headers) -> Hop | None:
+    """What `ce_time` says, or none when it is missing, unreadable or without a zone: a figure is not worth a park."""
+    found = dict(headers)
+    try:
+        at = datetime.fromisoformat(found.get("ce_time", b"").decode("ascii"))
+    except ValueError:
+        return None
+    return Hop(at, from_outside(found.get("traceparent", b""))) if at.tzinfo is not None else None

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
+import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 import asyncpg
 import structlog
 from fastapi import APIRouter
 from prometheus_client import REGISTRY
+from starlette.types import ASGIApp
 
 from shared.contracts.message import Message
 from shared.http.app import build_app, serve
@@ -34,6 +38,10 @@ from shared.runtime.processor import BoardSpec, Processor, derived_id
 from shared.runtime.runner import Runner, went_back
 from shared.runtime.schema import mark, migrate, migrations
 from shared.runtime.settings import Settings
+from shared.runtime.tracing import REQUEST
+
+if TYPE_CHECKING:
+    from shared.runtime.otlp_tracing import Spans
 
 WATCH_SECONDS: Final = 2.0
 SILENT_SECONDS: Final = 60.0  # a runner whose loop has not turned for so long is not alive
@@ -116,6 +124,26 @@ async def _leave_as_it_is(connection: object) -> None:
     """Nothing that the floor runs leaves anything set on a connection, so the round trip of a reset is saved."""
 
 
+async def _spans(settings: Settings, service: str, stack: contextlib.AsyncExitStack) -> Spans | None:
+    """Where this process's spans go; none, and nothing of OpenTelemetry is loaded, when the environment names no place."""
+    if not settings.traces:
+        return None
+    from shared.runtime.otlp_tracing import Spans
+
+    spans = Spans.over_otlp(service, settings.instance or f"{socket.gethostname()}-{os.getpid()}")
+    stack.push_async_callback(asyncio.to_thread, spans.close)
+    _log.info("spans are told", service=service, endpoint=settings.traces)
+    return spans
+
+
+def _traced(spans: Spans | None) -> Callable[[ASGIApp], ASGIApp] | None:
+    if spans is None:
+        return None
+    from shared.http.traced import TracedRequests
+
+    return partial(TracedRequests, tracer=spans.tracer)
+
+
 class Host:
     """Runs one service until it is told to stop or an invariant breaks."""
 
@@ -164,14 +192,23 @@ class Host:
             stack.push_async_callback(keeper.stop)
             self._health.boards_ready = True
             limits = Limits(batch_records_max=settings.batch_records_max)
+            spans = await _spans(settings, service.name, stack)
             runners = [
-                Runner(p, log, PostgresStore(pool, service.name, p.name, p.table.name), boards, self._clock, limits)
+                Runner(
+                    p,
+                    log,
+                    PostgresStore(pool, service.name, p.name, p.table.name),
+                    boards,
+                    self._clock,
+                    limits,
+                    tracing=None if spans is None else spans.tracing(),
+                )
                 for p in service.processors
             ]
             for processor in service.processors:
                 await self._compare(log, pool, processor)
             spare_collector()
-            return await self._work(service, runners, keeper)
+            return await self._work(service, runners, keeper, spans)
 
     async def _compare(self, log: KafkaLog, pool: asyncpg.Pool, processor: Processor) -> None:
         """Refuse a database that went back while no process of the service was there to notice."""
@@ -180,9 +217,9 @@ class Host:
         inlets = {(topic.name, n): 0 for topic in processor.inputs for n in shards} | dict(await store.inlets(shards))
         went_back(processor.full_name, inlets, await noted(log.bootstrap, group_of(processor.name)))
 
-    async def _work(self, service: Service, runners: list[Runner], keeper: BoardKeeper) -> int:
+    async def _work(self, service: Service, runners: list[Runner], keeper: BoardKeeper, spans: Spans | None) -> int:
         verifier = Verifier.from_folder(self._settings.home / "keys")
-        app = build_app(service.name, verifier, service.routers, self._health)
+        app = build_app(service.name, verifier, service.routers, self._health, traced=_traced(spans))
         self._health.runners = runners
         for runner in runners:
             await runner.start()
@@ -251,7 +288,7 @@ class CommandPublisher:
         if topic not in self._partitions:
             self._partitions[topic] = await self._log.partitions(topic)
         key, now = message.key.encode(), self._clock.now()
-        headers = outside_headers(message, self._source, event_id, now)
+        headers = outside_headers(message, self._source, event_id, now, REQUEST.get())
         record = Outgoing(key, message.model_dump_json().encode(), headers, self._clock.wall_ms())
         place = (topic, partition_of(key, self._partitions[topic]))
         failed = await self._publisher.publish({place: [record]})  # type: ignore[attr-defined]

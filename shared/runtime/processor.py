@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Protocol, TypeVar
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from pydantic import TypeAdapter
 
 from shared.contracts.message import Message, Topic
+from shared.runtime.tracing import no_trace
 
 S = TypeVar("S")
 
@@ -50,20 +52,20 @@ class Rejection:
     detail: str  # "Expected …", a sentence an auditor could quote
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(NamedTuple):
     """What a decision may know besides state and event.
 
     Holds:   `boards` maps a board's name to the view that its `BoardSpec.fold` built; read, never write;
              `observed` is what the processor's `observe` found out for this event, or `None`;
-             `event_id` identifies the event, the same on every redelivery.
+             `event_id` identifies the event, the same on every redelivery; `traceparent` is what it came with, or empty.
     """
 
     now: datetime
     shard: int
     event_id: str
-    boards: Mapping[str, Any] = field(default_factory=dict)
+    boards: Mapping[str, Any] = MappingProxyType({})
     observed: Any = None
+    traceparent: str = ""
 
 
 Facts = Sequence[Message]
@@ -94,7 +96,7 @@ class DocumentTable(Table[S]):
         return self._adapter.validate_json(rows[""]) if rows else self._empty(key)
 
     def write(self, state: S) -> Mapping[str, bytes | None]:
-        return {"": self._adapter.dump_json(state)}
+        return {"": self._adapter.serializer.to_json(state)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,8 @@ class Processor:
              `decide(state, event, situation)` is pure and returns facts, or a `Rejection` which `refuse` makes facts;
              `apply(state, fact)` is the only mover and may move a large state in place;
              `alarms(state)` names what the entity wants to be woken by, a pure function of the state.
+             `trace(state, fact)` is the traceparent of the case that a fact is about, as the state before it knows it;
+             empty: the fact's trace is its cause's. A result hangs on a person's command, whose trace is another.
              `keep_in_memory`: the states must not be evicted and are loaded at claim (desks).
     """
 
@@ -138,6 +142,7 @@ class Processor:
     apply: Callable[[Any, Message], Any]
     refuse: Callable[[Any, Any, Rejection, Situation], Facts]
     alarms: Callable[[Any], Mapping[str, Alarm]] = no_alarms
+    trace: Callable[[Any, Message], str] = no_trace
     boards: tuple[BoardSpec, ...] = ()
     observe: Callable[[Sequence[Message], Mapping[str, Any]], Awaitable[Sequence[Any]]] | None = None
     journal: bool = False  # keep every fact of an entity for ever, for a timeline

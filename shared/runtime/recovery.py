@@ -290,7 +290,8 @@ class _Course:
         observed = None
         if self._processor.observe is not None and isinstance(event, Message):
             observed = (await self._processor.observe([event], self._views))[0]
-        situation = Situation(told.at, self._shard.number, told.cause, self._views, observed)
+        traceparent = self._cause(told.cause).traceparent
+        situation = Situation(told.at, self._shard.number, told.cause, self._views, observed, traceparent)
         state = self._shard.entities[key].state
         decided = self._processor.decide(state, event, situation)
         return self._processor.refuse(state, event, decided, situation) if isinstance(decided, Rejection) else decided
@@ -323,7 +324,7 @@ class _Course:
     async def _decide_now(self, record: Record) -> None:
         self._found.redelivered += 1
         tally = Tally()
-        taken = self._engine.take([record], self._batch, tally, self._now)
+        taken = self._engine.take(self._engine.read([record]), self._batch, tally, self._now)
         for item in taken:
             await self._at_hand([item.key])
             await self._observe(item)

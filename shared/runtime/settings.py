@@ -1,11 +1,11 @@
-"""What a process is told by its environment. Every name starts with `OPSFLOOR_`."""
+"""What a process is told by its environment. Every name starts with `OPSFLOOR_`, but for OpenTelemetry's own."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -31,6 +31,13 @@ class Settings(BaseSettings):
     ] = 0.0
     batch_records_max: Annotated[int, Field(gt=0)] = 1_000
     pool_size_max: Annotated[int, Field(gt=0)] = 10
+    traces: Annotated[
+        str,
+        Field(
+            validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+            description="where spans go, by OTLP over HTTP; empty: nowhere. The exporter reads the `OTEL_` names itself",
+        ),
+    ] = ""
 
     @property
     def images_url(self) -> str:

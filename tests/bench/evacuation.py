@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
+from rich.console import Console
+from rich.table import Table
 
 from deploy.demo.processes import ServiceProcesses
 from deploy.local import Addresses
@@ -239,6 +241,17 @@ class Evacuation:
 
 
 SHARES: Final = (("p50", 0.5), ("p99", 0.99))
+SECONDS_MAX: Final = {"evacuation_seconds": EVACUATION_SECONDS_MAX, "drain_p99_seconds": DRAIN_SECONDS_MAX}
+
+
+def show(found: dict[str, Any], console: Console) -> None:
+    """Print the figures beside their limits."""
+    table = Table("evacuation", "measured", "target", "")
+    for name, value in found.items():
+        limit = SECONDS_MAX.get(name)
+        sign = "" if limit is None else "[green]✓[/]" if value <= limit else "[red]missed[/]"
+        table.add_row(name.replace("_", " "), f"{value:,g}", "" if limit is None else f"at most {limit:g}", sign)
+    console.print(table)
 
 
 def quantile(values: list[float], share: float) -> float:

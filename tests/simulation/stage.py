@@ -26,6 +26,7 @@ from shared.runtime.memory_log import MemoryLog, MemoryReader
 from shared.runtime.memory_store import MemoryDatabase
 from shared.runtime.processor import Processor
 from shared.runtime.runner import Runner
+from shared.runtime.tracing import Tracing
 from shared.standing import STANDING_BOARD
 
 PARTITIONS: Final = 2
@@ -80,7 +81,7 @@ def real_processors(image: bytes) -> dict[str, tuple[Processor, ...]]:
 class Process:
     """One service process: its runners, and where each of their coroutines stands.
 
-    Holds:   a runner has at most one turn and one publication under way; they overlap as in life.
+    Holds:   a runner has at most one turn, one publication and one look ahead under way; they overlap as in life.
     """
 
     service: str
@@ -111,7 +112,10 @@ class Process:
             if name not in self.started:
                 found.append((f"{name}.turn", runner.start))
                 continue
-            found.append((f"{name}.turn", runner.cycle))
+            if f"{name}.ahead" not in self.under_way:
+                found.append((f"{name}.turn", runner.cycle))
+            if runner.progress.at_work and not runner._ahead:
+                found.append((f"{name}.ahead", runner.look_ahead))  # beside a batch, never beside its fetch
             if runner._pending:
                 found.append((f"{name}.flush", runner.flush))
         return [(name, begin) for name, begin in found if name not in self.under_way]
@@ -158,13 +162,20 @@ async def _as_coroutine(begin: Callable[[], Awaitable[Any]]) -> Any:
 class Stage:
     """Bus, store, clock and the processes on them."""
 
-    def __init__(self, clock: SetClock, image: bytes, records_max: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        clock: SetClock,
+        image: bytes,
+        records_max: Callable[[], int],
+        listen: Callable[[str], Tracing] | None = None,
+    ) -> None:
         self.clock: Final = clock
         self.log: Final = MemoryLog(PARTITIONS, topics(), at_seam)
         self.database: Final = MemoryDatabase(at_seam)
         self.processors: Final = real_processors(image)
         self.processes: Final[list[Process]] = []
         self._records_max: Final = records_max
+        self._listen: Final = listen  # to a service's processors
         self._ticks = 0.0
 
     def spawn(self, service: str) -> Process:
@@ -174,9 +185,20 @@ class Stage:
             for record in self.log.records[place]:
                 if place[0] in boards.topics():
                     boards.feed(record)
-        limits = Limits(batch_records_max=self._records_max(), fuse_parked_min=10_000, timer_tick_seconds=0)
+        limits = Limits(
+            batch_records_max=self._records_max(), ahead_records_min=1, fuse_parked_min=10_000, timer_tick_seconds=0
+        )
         runners = [
-            Runner(p, self.log, self.database.store(p.name), boards, self.clock, limits, self._monotonic)
+            Runner(
+                p,
+                self.log,
+                self.database.store(p.name),
+                boards,
+                self.clock,
+                limits,
+                self._monotonic,
+                None if self._listen is None else self._listen(service),
+            )
             for p in self.processors[service]
         ]
         process = Process(service, runners, BoardKeeper(boards, self.log))

@@ -37,13 +37,14 @@ CloseCode = Literal[
 class Course:
     """The facts decided so far, and the case as it stands after them."""
 
-    __slots__ = ("case", "facts", "now", "reference")
+    __slots__ = ("case", "facts", "now", "reference", "traceparent")
 
-    def __init__(self, case: Case, now: datetime, reference: ReferenceView) -> None:
+    def __init__(self, case: Case, now: datetime, reference: ReferenceView, traceparent: str) -> None:
         self.case = case
         self.facts: Final[list[Message]] = []
         self.now: Final = now
         self.reference: Final = reference
+        self.traceparent: Final = traceparent  # of the event that is decided on
 
     def add(self, fact: Message) -> None:
         """Decide one more fact."""

@@ -60,6 +60,7 @@ def _started(course: Course, opened: CaseOpened, template: BusinessType) -> Case
         images=tuple(image.sha256 for image in opened.images),
         declared_amount=opened.declared_amount,
         urgent=opened.urgent,
+        traceparent=course.traceparent,
     )
 
 
@@ -182,7 +183,7 @@ def decide(case: Case, event: Event, situation: Situation) -> Facts | Rejection:
     rule = RULES.get((case.phase, type(event)))  # type: ignore[arg-type]  # a timer is in no rule: no alarms are set
     if rule is None:
         return ()
-    course = Course(case, situation.now, situation.boards["reference"])
+    course = Course(case, situation.now, situation.boards["reference"], situation.traceparent)
     refused = rule(course, event)
     if refused is not None:
         return refused

@@ -14,6 +14,7 @@ from shared.contracts import audit
 from shared.contracts.message import Message
 from shared.reference.board import ReferenceView
 from shared.runtime.levels import Level, Read, Reading
+from shared.runtime.tracing import exemplar_of
 
 MINUTES: Final = (1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 360, 480)
 CASES: Final = Counter("opsfloor_cases_total", "Cases ended", ["business_type", "outcome", "on_time"])
@@ -106,11 +107,12 @@ def _started(fact: audit.CaseStarted) -> None:
 def _ended(fact: audit.CaseEnd, outcome: str, now: datetime) -> None:
     CASES.labels(fact.business_type, outcome, "yes" if fact.on_time else "no").inc()
     TURNAROUND.labels(fact.business_type).observe(
-        max(0.0, (fact.at - fact.received_at).total_seconds()), {"case_id": fact.case_id[:64]}
+        max(0.0, (fact.at - fact.received_at).total_seconds()),
+        {"case_id": fact.case_id[:64], **(exemplar_of(fact.case_id) or {})},
     )
     asked_at = _asked_at.pop(fact.case_id, None)
     if asked_at is not None:
-        CORE_ANSWER.observe(max(0.0, (fact.at - asked_at).total_seconds()))
+        CORE_ANSWER.observe(max(0.0, (fact.at - asked_at).total_seconds()), exemplar_of(fact.case_id))
 
 
 ASKED_MAX: Final = 20_000  # postings under way that this process remembers; the oldest is forgotten first

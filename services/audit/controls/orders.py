@@ -50,6 +50,7 @@ class _Common(TypedDict):
     urgent: bool
     requested_at: datetime
     due_at: datetime
+    traceparent: str
 
 
 def _common(case: Case, step: Step, role: str, slot: str, now: datetime) -> _Common:
@@ -67,6 +68,7 @@ def _common(case: Case, step: Step, role: str, slot: str, now: datetime) -> _Com
         urgent=started.urgent,
         requested_at=now,
         due_at=started.due_at,
+        traceparent=started.traceparent,
     )
 
 

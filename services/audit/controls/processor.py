@@ -30,6 +30,11 @@ def case_of(event: Message) -> str | None:
             return None
 
 
+def trace(case: Case, fact: Message) -> str:
+    """The trace that the case came with."""
+    return "" if case.start is None else case.start.traceparent
+
+
 def controls() -> Processor:
     """Runs every case through its process template and guards its rules."""
     return Processor(
@@ -42,6 +47,7 @@ def controls() -> Processor:
         decide=decide,
         apply=apply,
         refuse=refuse,
+        trace=trace,
         boards=(REFERENCE_BOARD,),
         journal=True,
         takes=TAKES,

@@ -10,6 +10,7 @@ from prometheus_client import Counter, Histogram
 
 from shared.contracts.intake import CaseOpened, RejectionCode, SubmissionAccepted, SubmissionRejected
 from shared.contracts.message import Message
+from shared.runtime.tracing import exemplar_of
 
 RECEIPTS: Final = Counter("opsfloor_intake_receipts_total", "Receipts to branches, said again ones too", ["outcome"])
 for _outcome in ("accepted", *get_args(RejectionCode)):
@@ -32,6 +33,7 @@ def measure(facts: Sequence[Message], now: datetime) -> None:
                 RECEIPTS.labels(fact.code).inc()
             case CaseOpened():
                 OPENED.labels(fact.business_type).inc()
-                CAPTURE.observe(max(0.0, (fact.received_at - fact.captured_at).total_seconds()))
+                age = max(0.0, (fact.received_at - fact.captured_at).total_seconds())
+                CAPTURE.observe(age, exemplar_of(fact.case_id))
             case _:
                 continue

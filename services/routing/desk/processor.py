@@ -6,6 +6,7 @@ from services.routing.boards import STANDING_BOARD
 from services.routing.desk.apply import apply
 from services.routing.desk.decide import decide, key, refuse
 from services.routing.desk.store import DeskTable
+from services.routing.desk.trace import trace
 from services.routing.desk.watch import alarms
 from shared.contracts import routing
 from shared.reference.board import REFERENCE_BOARD
@@ -26,6 +27,7 @@ def desk() -> Processor:
         apply=apply,
         refuse=refuse,
         alarms=alarms,
+        trace=trace,
         boards=(REFERENCE_BOARD, STANDING_BOARD, REROUTE_BOARD),
         keep_in_memory=True,
     )

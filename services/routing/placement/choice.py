@@ -12,7 +12,7 @@ from typing import Any, Final
 from services.routing import eligibility
 from services.routing.boards import LoadView, PlanView
 from services.routing.delay import slack_of
-from services.routing.eligibility import PRECEDENCE, Muster, Rulebook, Sort, sort_of
+from services.routing.eligibility import PRECEDENCE, Rulebook, Sort, sort_of
 from services.routing.kinds import Kind
 from services.routing.orders import StandingOrders
 from shared.contracts.routing import Candidate, LoadByWorkType, UnplaceableReason
@@ -42,22 +42,13 @@ class Glance:
     """What one batch of decisions sees besides the boards, and what it has worked out from both.
 
     Holds:   boards do not move within a batch, so that what was found for one order holds for every order like it:
-             `musters` by team and sort of work, `candidates` by sort and standard time, of orders with whose case
-             nobody on the floor has anything to do. It is as if every order had been looked at alone.
+             `candidates` by sort of work and standard time, of orders with whose case nobody on the floor has anything
+             to do. It is as if every order had been looked at alone.
     """
 
     sent: Sent = field(default_factory=dict)
-    musters: dict[tuple[str, Sort], Muster] = field(default_factory=dict)
     candidates: dict[tuple[Sort, float], Sequence[Candidate]] = field(default_factory=dict)
     staff_branches: frozenset[str | None] | None = None
-
-    def muster(self, order: WorkOrder, team_id: str, book: Rulebook) -> Muster:
-        """The team, asked about orders of this sort."""
-        key = team_id, sort_of(order)
-        found = self.musters.get(key)
-        if found is None:
-            found = self.musters[key] = Muster.of(order, team_id, book)
-        return found
 
     def excludes_somebody(self, order: WorkOrder, book: Rulebook) -> bool:
         """Whether a rule about the case may keep somebody from it."""
@@ -213,14 +204,13 @@ def assess(order: WorkOrder, team_id: str, sight: Sight) -> Candidate:
     """
     load, sent = sight.loads.get(team_id), sight.glance.sent.get(team_id, {})
     present = () if load is None else load.present
-    muster = sight.glance.muster(order, team_id, sight.book)
-    able = muster.count(order, present)
+    able = eligibility.able(order, present, team_id, sight.book)
     waiting = {} if load is None else {part.work_type: _seconds(part) for part in load.queued}
     backlog, under_way = sum(waiting.values()), sum(sent.values())
     told = {"backlog_seconds": round(backlog, 1), "sent_since_seconds": round(under_way, 1)}
     version = None if load is None else load.version
     if not able:
-        reason = muster.hindrance(order) or "nobody_present"
+        reason = eligibility.team_hindrance(order, team_id, sight.book) or "nobody_present"
         return Candidate(team_id=team_id, removed_by=reason, load_version=version, **told)
     own = waiting.get(order.work_type, 0.0) + sent.get(order.work_type, 0.0)
     in_hand = 0.0 if load is None else load.in_hand * order.standard_seconds / 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from services.routing.boards import LOAD_BOARD, PLAN_BOARD, STANDING_BOARD
 from services.routing.placement.decide import INTERESTS, decide, key, refuse
 from services.routing.placement.sent import SentSince
-from services.routing.placement.state import PlacedItem, alarms, apply, new_item
+from services.routing.placement.state import PlacedItem, alarms, apply, new_item, trace
 from shared.contracts import audit, routing, vendor
 from shared.contracts.message import Message
 from shared.reference.board import REFERENCE_BOARD
@@ -27,6 +27,7 @@ def placement() -> Processor:
         apply=apply,
         refuse=refuse,
         alarms=alarms,
+        trace=trace,
         boards=(REFERENCE_BOARD, STANDING_BOARD, LOAD_BOARD, REROUTE_BOARD, PLAN_BOARD),
         observe=sent.observe,
         measure=sent.note,

@@ -89,6 +89,12 @@ def apply(item: PlacedItem, fact: Message) -> PlacedItem:
             raise InvariantError(f"Expected a fact of placement, found {fact.kind_name()}")
 
 
+def trace(item: PlacedItem, fact: Message) -> str:
+    """The trace that the item's case came with, from the order that the fact brings or the item keeps."""
+    order = fact.order if isinstance(fact, WorkPlaced | WorkUnplaceable) else item.order
+    return "" if order is None else order.traceparent
+
+
 def alarms(item: PlacedItem) -> Mapping[str, Alarm]:
     """A waiting item is tried again when a board changes, and at its next try when somebody may come."""
     if item.phase is not Phase.WAITING:

@@ -140,6 +140,7 @@ def _order(entry: KeyedEntry, event: CasePosted, excluded: tuple[str, ...], situ
         standard_seconds=inspection_seconds(reference, event.business_type),
         requested_at=situation.now,
         due_at=situation.now + INSPECTION_DUE,
+        traceparent=situation.traceparent,
     )
 
 

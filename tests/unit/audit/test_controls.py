@@ -531,7 +531,7 @@ def test_without_the_guard_the_posting_is_requested_twice(monkeypatch: pytest.Mo
 def test_closing_cancels_what_is_open() -> None:
     """Whatever a case still asks for goes away with it."""
     run = started()
-    course = Course(run.case, NOW, run.view)
+    course = Course(run.case, NOW, run.view, "")
     course.close("bad_amount", "Expected an amount")
     assert names(course.facts) == ["WorkCancelled"] * 5 + ["CaseClosed"]
     cancelled = {fact.work_item_id for fact in course.facts if isinstance(fact, WorkCancelled)}

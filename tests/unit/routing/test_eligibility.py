@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from services.routing.boards import LOAD_BOARD
-from services.routing.eligibility import Rulebook, hindrance, most_telling, team_hindrance
-from services.routing.placement.choice import Glance, Sight, choose
+from services.routing.eligibility import Rulebook, able, hindrance, most_telling, team_hindrance
+from shared.contracts.message import Step
 from shared.contracts.work import WorkOrder
 from shared.reference.board import REFERENCE_BOARD
-from tests.unit.routing.floor import ENTRY, IMAGE, NOW, boards, load, operator, order, stand
+from tests.unit.routing.floor import ENTRY, IMAGE, boards, load, operator, order, stand
 
 PEOPLE = (
     operator("ann"),
@@ -89,6 +87,29 @@ def test_a_team_is_barred_by_its_nearest_miss() -> None:
     assert team_hindrance(order(branch_id="branch-2"), "north", book(views)) is None
 
 
+@pytest.mark.parametrize("grade", [1, 2, 3])
+@pytest.mark.parametrize("branch", ["branch-1", "branch-2"])
+@pytest.mark.parametrize("step", ["entry", "review"])
+@pytest.mark.parametrize("data_class", ["secret", "unheard-of", None])
+@pytest.mark.parametrize("excluded", [(), ("ann",), ("ann", "bob", "vic")])
+def test_a_team_is_asked_as_its_people_are(
+    grade: int, branch: str, step: Step, data_class: str | None, excluded: tuple[str, ...]
+) -> None:
+    """How many of a team are able, and what keeps all of them, is what each of them is told when asked alone."""
+    work = order(grade_min=grade, branch_id=branch, step=step, excluded_operators=excluded, in_house_only=False)
+    work = work if data_class is None else work.model_copy(update={"data_class": data_class})
+    views = boards(PEOPLE)
+    rules = book(views)
+    for published in ("allowed", "suspended"):
+        stand(views, "operator", "sue", published)
+        for team in ("north", "south", "vendor", "no-such-team", "nowhere"):
+            members = [one.id for one in PEOPLE if one.team_id == team]
+            told = [hindrance(work, one, team, rules) for one in members]
+            assert able(work, [*members, "stranger"], team, rules) == told.count(None)
+            kept = None if None in told else most_telling(one for one in told if one is not None)
+            assert team_hindrance(work, team, rules) == kept
+
+
 def test_most_telling_reason_follows_the_stated_precedence() -> None:
     """Somebody merely absent is nearer than somebody suspended, who is nearer than nobody qualified."""
     assert most_telling(["nobody_qualified", "nobody_present", "standing"]) == "nobody_present"
@@ -103,42 +124,3 @@ def test_the_load_board_keeps_the_newest_version() -> None:
     assert view["north"].version == 2
     LOAD_BOARD.fold(view, "north", None)
     assert view == {}
-
-
-ORDERS = st.builds(
-    lambda step, grade, data_class, house, people, teams, branch: order(
-        step=step,
-        grade_min=grade,
-        data_class=data_class,
-        in_house_only=house,
-        excluded_operators=tuple(people),
-        excluded_teams=tuple(teams),
-        branch_id=branch,
-    ),
-    st.sampled_from(["entry", "review"]),
-    st.integers(0, 3),
-    st.sampled_from(["internal", "secret", "unheard-of"]),
-    st.booleans(),
-    st.lists(st.sampled_from([person.id for person in PEOPLE]), max_size=2, unique=True),
-    st.lists(st.sampled_from(["north", "south", "vendor"]), max_size=1),
-    st.sampled_from(["branch-1", "branch-2"]),
-)
-
-
-@settings(max_examples=150, deadline=None)
-@given(st.lists(ORDERS, min_size=1, max_size=8))
-def test_what_is_asked_once_for_many_is_what_each_would_have_been_told(orders: list[WorkOrder]) -> None:
-    """A batch's memory of teams and candidates changes nothing: same counts, same reasons, same choice."""
-    people = [person.id for person in PEOPLE]
-    views = boards(PEOPLE, [load("north", people, 90.0), load("south", people), load("vendor", people, 10.0)])
-    shared = Glance({"north": {ENTRY: 60.0}})
-    rules = book(views)
-    for number, work in enumerate(orders):
-        mine = work.model_copy(update={"work_item_id": f"item-{number}"})
-        for team_id in ("north", "south", "vendor", "empty"):
-            muster = shared.muster(mine, team_id, rules)
-            assert muster.hindrance(mine) == team_hindrance(mine, team_id, rules)
-            able = sum(hindrance(mine, person, team_id, rules) is None for person in people)
-            assert muster.count(mine, people) == able
-        alone = choose(mine, 1, None, Sight.of(views, NOW, Glance({"north": {ENTRY: 60.0}})))
-        assert choose(mine, 1, None, Sight.of(views, NOW, shared)) == alone

@@ -14,7 +14,7 @@ from services.routing import metrics as routing
 from shared.contracts.audit import CasePosted
 from shared.contracts.routing import CapacityByWorkType, LoadByWorkType, LoadSnapshot
 from shared.runtime.boards import Boards
-from shared.runtime.hops import oldest_by_topic, told_at
+from shared.runtime.hops import Hop, hop_of, oldest_by_topic
 from shared.runtime.house import house_levels
 from shared.runtime.log import Record
 from shared.standing import STANDING_BOARD
@@ -149,13 +149,13 @@ async def test_the_runtime_counts_cache_hits_gaps_hops_and_late_timers() -> None
 
 def test_a_time_that_cannot_be_read_is_no_figure_and_no_fault() -> None:
     """Hops are measured on what tells its time; the rest is passed over."""
-    assert told_at((("ce_time", b"yesterday"),)) is None
-    assert told_at((("ce_time", b"2026-03-02T09:00:00"),)) is None
-    assert told_at((("ce_time", b"\xff"),)) is None
+    assert hop_of((("ce_time", b"yesterday"),)) is None
+    assert hop_of((("ce_time", b"2026-03-02T09:00:00"),)) is None
+    assert hop_of((("ce_time", b"\xff"),)) is None
     records = [
         Record("t", 0, n, b"k", b"v", (("ce_time", f"2026-03-02T09:00:0{n}+00:00".encode()),), 9 - n) for n in (1, 2)
     ]
-    assert oldest_by_topic(records) == {"t": datetime(2026, 3, 2, 9, 0, 2, tzinfo=UTC)}
+    assert oldest_by_topic(records) == {"t": Hop(datetime(2026, 3, 2, 9, 0, 2, tzinfo=UTC), "")}
 
 
 def test_a_process_tells_its_boards_and_its_pool() -> None:
