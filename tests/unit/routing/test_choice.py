@@ -14,6 +14,7 @@ from services.routing.delay import DelayTerms, closings, slack_of, terms_by, ter
 from services.routing.desk.choice import Head, Weighing
 from services.routing.desk.learning import ONE, Pace
 from services.routing.desk.state import DeskItem, TeamDesk
+from services.routing.why import assign_again
 from shared.contracts.reference import BusinessType, DelayCost, FloorLimits, SliceArea, StandardTimes, TemplateField
 from shared.contracts.routing import WorkAssigned
 from shared.contracts.work import WorkOrder
@@ -271,3 +272,20 @@ def test_a_head_and_the_module_agree_on_what_is_slack() -> None:
     one = order("one", later_seconds=50)
     head: Head = Weighing(d.state, d.views["reference"], NOW).head(DeskItem(one, 1, 0, NOW), "ann")
     assert head.slack == delay.slack_of(one, NOW)
+
+
+WAITING = st.lists(st.tuples(st.integers(-2_000, 1_500), st.integers(0, 3_000), st.booleans()), min_size=1, max_size=12)
+
+
+@settings(max_examples=200, deadline=None)
+@given(WAITING)
+def test_of_what_the_fact_tells_the_best_that_may_be_given_is_given(waiting: list[tuple[int, int, bool]]) -> None:
+    """Though ages and latest starts of a line lie in another order, and some of it is barred: it can be made again."""
+    d = desk_of(template())
+    for number, (slack, age, barred) in enumerate(waiting):
+        excluded = ("ann",) if barred else ()
+        requested_at = NOW - timedelta(seconds=age)
+        d.place(work(f"item-{number}", slack, requested_at=requested_at, excluded_operators=excluded))
+    given = [fact for fact in d.on("ann") if isinstance(fact, WorkAssigned)]
+    assert bool(given) == any(not barred for _, _, barred in waiting)
+    assert all(assign_again(fact).same for fact in given)
