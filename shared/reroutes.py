@@ -182,6 +182,9 @@ class Precedence:
     passed_over: tuple[tuple[str, str], ...] = ()
 
 
+NOTHING: Final = Precedence(None)
+
+
 def rank(order: RerouteOrder) -> tuple[bool, int, int, float, str]:
     """What orders are compared by; the greatest applies."""
     started = 0.0 if order.started_at is None else order.started_at.timestamp()
@@ -190,9 +193,10 @@ def rank(order: RerouteOrder) -> tuple[bool, int, int, float, str]:
 
 def resolve(orders: Iterable[RerouteOrder]) -> Precedence:
     """The one order that applies of those that touch a point."""
-    ordered = sorted(orders, key=rank, reverse=True)
-    if not ordered:
-        return Precedence(None)
+    there = list(orders)
+    if len(there) < 2:  # nearly always, and asked for every item at every team
+        return Precedence(there[0]) if there else NOTHING
+    ordered = sorted(there, key=rank, reverse=True)
     first = ordered[0]
     return Precedence(first, tuple((other.reroute_id, _why(first, other)) for other in ordered[1:]))
 
