@@ -60,6 +60,8 @@ def hindrance(order: WorkOrder, operator_id: str, team_id: str, book: Rulebook) 
 
 def able(order: WorkOrder, people: Iterable[str], team_id: str, book: Rulebook) -> int:
     """How many of these members of the team may do the work."""
+    if order.work_type not in held(team_id, book):
+        return 0
     provider = book.provider_of(team_id)
     return sum(_hindrance(order, book.member(team_id, one), provider, book.standing) is None for one in people)
 
@@ -78,6 +80,16 @@ def _hindrance(
     if suspended(operator, provider, standing):
         return "standing"
     return None
+
+
+def held(team_id: str, book: Rulebook) -> frozenset[str]:
+    """The work types that anybody of the team holds."""
+    key = "held", team_id
+    known: frozenset[str] | None = book.reference.derived.get(key)
+    if known is None:
+        people = (book.reference.operators[one] for one in book.reference.operators_by_team.get(team_id, ()))
+        known = book.reference.derived[key] = frozenset(name for one in people for name in one.work_types)
+    return known
 
 
 def unqualified(order: WorkOrder, operator: Operator) -> bool:
@@ -118,6 +130,8 @@ def suspended(operator: Operator, provider: Provider, standing: StandingView) ->
 def team_hindrance(order: WorkOrder, team_id: str, book: Rulebook) -> UnplaceableReason | None:
     """What keeps every member of the team from the work: the nearest miss; `None` when somebody may do it."""
     nearest: UnplaceableReason = "nobody_qualified"
+    if order.work_type not in held(team_id, book):
+        return nearest
     for operator_id in book.reference.operators_by_team.get(team_id, ()):
         reason = hindrance(order, operator_id, team_id, book)
         if reason is None:
