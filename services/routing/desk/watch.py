@@ -279,5 +279,6 @@ def _tell_at(desk: TeamDesk) -> datetime | None:
     if changed_at is not None:
         return changed_at if told_at is None else max(changed_at, told_at + interval)
     if told_at is not None and (desk.present or desk.items):
-        return told_at + TOLD_AT_LEAST * interval
+        kept_free = desk.ready and desk.queues and desk.urgent_in_hand  # maybe: who is, must not be for too long
+        return told_at + (1 if kept_free else TOLD_AT_LEAST) * interval
     return None
