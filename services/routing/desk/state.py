@@ -149,10 +149,14 @@ class Pulse:
 
 @dataclass(frozen=True, slots=True)
 class Heed:
-    """What the desk did about reroutes: items moved by each, and when it must go on. Holds: the last `HEEDED_KEPT`."""
+    """What the desk did about reroutes: items moved by each, and when it must go on, after a chunk of how many.
+
+    Holds:   the last `HEEDED_KEPT`.
+    """
 
     next_at: datetime | None = None
     moved_by_reroute: dict[str, int] = field(default_factory=dict)
+    chunk: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
