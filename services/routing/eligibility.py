@@ -55,19 +55,44 @@ def hindrance(order: WorkOrder, operator_id: str, team_id: str, book: Rulebook) 
 
     Holds:   the rules are asked in the order of `PRECEDENCE`; the first that says no is the answer.
     """
-    operator = book.member(team_id, operator_id)
-    provider = book.provider_of(team_id)
+    operator, provider = book.member(team_id, operator_id), book.provider_of(team_id)
     if operator is None or provider is None or unqualified(order, operator):
         return "nobody_qualified"
+    return _kept_from_provider(order, provider) or _kept_from_person(order, operator, provider, book.standing)
+
+
+def able(order: WorkOrder, people: Iterable[str], team_id: str, book: Rulebook) -> int:
+    """How many of these members of the team may do the work."""
+    provider, known = book.provider_of(team_id), qualified(order, team_id, book.reference)
+    if provider is None or not known or _kept_from_provider(order, provider):
+        return 0
+    those = (known[one] for one in people if one in known)
+    return sum(_kept_from_person(order, operator, provider, book.standing) is None for operator in those)
+
+
+def qualified(order: WorkOrder, team_id: str, reference: ReferenceView) -> Mapping[str, Operator]:
+    """The team's people who hold the work type and the grade, by id; looked up once for each work type and grade."""
+    key = (__name__, team_id, order.work_type, order.grade_min)
+    known: Mapping[str, Operator] | None = reference.derived.get(key)
+    if known is None:
+        members = [reference.operators[one] for one in reference.operators_by_team.get(team_id, ())]
+        known = {operator.id: operator for operator in members if not unqualified(order, operator)}
+        reference.derived[key] = known
+    return known
+
+
+def _kept_from_provider(order: WorkOrder, provider: Provider) -> UnplaceableReason | None:
     if barred_to_vendor(order, provider):
         return "vendor_barred"
-    if order.data_class not in provider.data_classes:
-        return "data_class_barred"
+    return None if order.data_class in provider.data_classes else "data_class_barred"
+
+
+def _kept_from_person(
+    order: WorkOrder, operator: Operator, provider: Provider, standing: StandingView
+) -> UnplaceableReason | None:
     if excluded(order, operator):
         return "all_excluded"
-    if suspended(operator, provider, book.standing):
-        return "standing"
-    return None
+    return "standing" if suspended(operator, provider, standing) else None
 
 
 def unqualified(order: WorkOrder, operator: Operator) -> bool:
@@ -107,13 +132,14 @@ def suspended(operator: Operator, provider: Provider, standing: StandingView) ->
 
 def team_hindrance(order: WorkOrder, team_id: str, book: Rulebook) -> UnplaceableReason | None:
     """What keeps every member of the team from the work: the nearest miss; `None` when somebody may do it."""
-    nearest: UnplaceableReason = "nobody_qualified"
-    for operator_id in book.reference.operators_by_team.get(team_id, ()):
-        reason = hindrance(order, operator_id, team_id, book)
-        if reason is None:
-            return None
-        nearest = most_telling((nearest, reason))
-    return nearest
+    provider, people = book.provider_of(team_id), qualified(order, team_id, book.reference)
+    if provider is None or not people:
+        return "nobody_qualified"
+    kept = _kept_from_provider(order, provider)
+    if kept is not None:
+        return kept
+    reasons = [_kept_from_person(order, operator, provider, book.standing) for operator in people.values()]
+    return None if None in reasons else most_telling(reason for reason in reasons if reason is not None)
 
 
 def most_telling(reasons: Iterable[UnplaceableReason]) -> UnplaceableReason:

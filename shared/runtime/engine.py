@@ -7,13 +7,13 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from shared.contracts.message import Message
 from shared.contracts.ops import RecordParked
 from shared.contracts.registry import CONTRACTS
 from shared.runtime.errors import ContractError, InvariantError
-from shared.runtime.headers import Cause, body_of, headers_for, origin_of, source_of, turn_of
+from shared.runtime.headers import Cause, Origin, body_of, headers_for, origin_of, source_of, turn_of
 from shared.runtime.log import Outgoing, Place, Record, partition_of
 from shared.runtime.processor import Alarm, Event, Processor, Rejection, Situation, TimerFired, derived_id
 from shared.runtime.shard import ADOPTS, Entity, Shard, take_from_lane
@@ -27,6 +27,7 @@ class Limits:
     """Bounds of one processor's shell. Units: records, share of records, real seconds."""
 
     batch_records_max: int = 1_000
+    ahead_records_min: int = 100  # after so many the next ones are read while these are decided and written
     timers_max: int = 500
     timer_tick_seconds: float = (
         0.1  # real time between looks at the alarms: a floor that runs fast must not spin on them
@@ -39,6 +40,20 @@ class Limits:
 
 class FuseBlownError(InvariantError):
     """Too large a share of what was read cannot be decoded: something upstream is broken."""
+
+
+class Read(NamedTuple):
+    """A record as far as it speaks for itself: reading it needs no state, so that it may be done ahead.
+
+    Holds:   `shard` is who owned its partition when it was handed out; `event` is `None` for a kind that the processor
+             passes over, and for a record that cannot be read, of which `fault` says why.
+    """
+
+    record: Record
+    shard: Shard | None
+    origin: Origin | None
+    event: Message | None
+    fault: str
 
 
 @dataclass(slots=True)
@@ -81,16 +96,36 @@ class Engine:
         self.partitions: Final = partitions
         self._fuse: deque[bool] = deque(maxlen=limits.fuse_window)
         self._sources: dict[int, bytes] = {}
+        self._stamp: tuple[datetime | None, bytes] = (None, b"")  # the batch's instant, as its facts tell it
         self._outputs: Final = {topic.name for topic in processor.outputs}
 
     # ------------------------------------------------------------------ taking
 
-    def take(self, records: Iterable[Record], batch: Batch, tally: Tally, now: datetime) -> list[Taken]:
-        """Decode what is new of the records of owned shards, in order; park what cannot be read."""
+    def read(self, records: Iterable[Record], owners: Mapping[int, Shard] | None = None) -> list[Read]:
+        """Decode records. `owners` are the shards at the moment when the records were handed out; without: now."""
+        owners = self.shards if owners is None else owners
+        return [self._read(record, owners.get(record.partition)) for record in records]
+
+    def _read(self, record: Record, shard: Shard | None) -> Read:
+        origin, takes = None, self.processor.takes
+        try:
+            origin = origin_of(record)
+            if takes and origin.kind not in takes and origin.kind in CONTRACTS:
+                return Read(record, shard, origin, None, "")
+            return Read(record, shard, origin, body_of(record, origin.kind), "")
+        except ContractError as error:
+            return Read(record, shard, origin, None, str(error))
+
+    def take(self, reads: Iterable[Read], batch: Batch, tally: Tally, now: datetime) -> list[Taken]:
+        """Take what is new of the records of owned shards, in order; park what cannot be read.
+
+        Holds:   a record that was handed out to an earlier owner of its shard, be it this process, is left: whoever
+                 claims a shard reads on from what the store says, and so gets it again.
+        """
         taken: list[Taken] = []
-        for record in records:
-            shard = self.shards.get(record.partition)
-            if shard is None:
+        for read in reads:
+            record, shard = read.record, read.shard
+            if shard is None or self.shards.get(record.partition) is not shard:
                 continue
             place = (record.topic, record.partition)
             expected = shard.next_offsets.get(place)
@@ -100,7 +135,7 @@ class Engine:
             if expected is not None and record.offset < expected:
                 continue
             tally.records += 1
-            event = self._take_one(shard, record, batch, tally, now)
+            event = self._take_one(shard, read, batch, tally, now)
             shard.next_offsets[place] = record.offset + 1
             batch.epochs[shard.number] = shard.epoch
             batch.next_offsets[(shard.number, record.topic)] = record.offset + 1
@@ -108,34 +143,23 @@ class Engine:
                 taken.append(event)
         return taken
 
-    def _take_one(self, shard: Shard, record: Record, batch: Batch, tally: Tally, now: datetime) -> Taken | None:
+    def _take_one(self, shard: Shard, read: Read, batch: Batch, tally: Tally, now: datetime) -> Taken | None:
+        record, origin = read.record, read.origin
         if tally.oldest_ms is None or record.timestamp_ms < tally.oldest_ms:
             tally.oldest_ms = record.timestamp_ms
-        parked = False
-        try:
-            return self._read(shard, record, batch, tally)
-        except ContractError as error:
-            parked = True
-            tally.parked += 1
-            self._park(shard, record, str(error), batch, tally, now)
-            return None
-        finally:
-            self._watch_fuse(parked)
-
-    def _read(self, shard: Shard, record: Record, batch: Batch, tally: Tally) -> Taken | None:
-        origin = origin_of(record)
-        if origin.sequence:
+        if origin is not None and origin.sequence:
             if not take_from_lane(shard, origin, record.topic, record.offset):
                 tally.duplicates += 1
                 return None
             batch.lanes_in[(shard.number, origin.source, record.topic)] = origin.sequence
-        takes = self.processor.takes
-        if takes and origin.kind not in takes and origin.kind in CONTRACTS:
-            tally.skipped += 1
+        self._watch_fuse(parked=bool(read.fault))
+        if read.fault or origin is None:
+            tally.parked += 1
+            self._park(shard, record, read.fault, batch, tally, now)
             return None
-        event = body_of(record, origin.kind)
-        key = self.processor.key(event)
-        if key is None:
+        event = read.event
+        key = None if event is None else self.processor.key(event)
+        if event is None or key is None:
             tally.skipped += 1
             return None
         tally.events += 1
@@ -262,7 +286,7 @@ class Engine:
         for part, body in self.processor.table.write(entity.state).items():
             batch.rows[(shard.number, key, part)] = body
         wanted = self.processor.alarms(entity.state)
-        for name, alarm in shard.alarms.replace(key, wanted):
+        for name, alarm in shard.alarms.replace(key, wanted).items():
             timer = (shard.number, key, name)
             batch.timers[timer] = _row(timer, alarm)
 
@@ -280,14 +304,19 @@ class Engine:
     ) -> bytes:
         sequence = shard.next_sequence(place)
         source = self._source(shard.number)
-        event_id = f"{source.decode()}/{place[0]}/{place[1]}/{sequence}"
+        event_id = b"%b/%b/%d/%d" % (source, place[0].encode(), place[1], sequence)
         body = fact.__pydantic_serializer__.to_json(fact)
-        headers = headers_for(fact, event_id, source, sequence, now.isoformat().encode(), cause, turn, known)
+        headers = headers_for(fact, event_id, source, sequence, self._told_at(now), cause, turn, known)
         record = Outgoing(key, body, headers, self.wall_ms)
         lane = (shard.number, place[0], place[1])
         batch.outbox.append(OutboxRow(lane, sequence, record))
         batch.lanes_out[lane] = sequence
         return body
+
+    def _told_at(self, now: datetime) -> bytes:
+        if self._stamp[0] is not now:
+            self._stamp = (now, now.isoformat().encode())
+        return self._stamp[1]
 
     def _source(self, shard: int) -> bytes:
         source = self._sources.get(shard)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from hashlib import blake2b
 from operator import attrgetter
-from typing import Final
+from typing import Final, NamedTuple
 
 from shared.contracts.message import Message
 from shared.contracts.registry import CONTRACTS
@@ -21,8 +20,7 @@ _TYPE: Final = ("content-type", b"application/json")
 _KIND: Final = {contract: kind.encode() for kind, contract in CONTRACTS.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a record came from, as its headers tell.
 
     Holds:   `sequence` is 0 for a record from outside (branches, people), which has no lane.
@@ -76,7 +74,7 @@ def body_of(record: Record, kind: str) -> Message:
 
 def headers_for(
     fact: Message,
-    event_id: str,
+    event_id: bytes,
     source: bytes,
     sequence: int,
     at: bytes,
@@ -95,7 +93,7 @@ def headers_for(
         _TYPE,
         ("ce_type", _KIND[type(fact)]),
         ("ce_source", source),
-        ("ce_id", event_id.encode()),
+        ("ce_id", event_id),
         ("ce_time", at),
         ("sequence", b"%020d" % sequence),
         ("turn", turn),
@@ -119,8 +117,7 @@ def turn_of(epoch: int, event: int, fact: int, facts: int) -> bytes:
     return b"%d.%d.%d.%d" % (epoch, event, fact, facts)
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):
     """The event that a fact follows from."""
 
     event_id: str

@@ -220,6 +220,18 @@ class KafkaReader:
         # No await between the hand-out above and the next lines: neither a seek nor a request can come between them.
         if 0 < sum(map(len, found.values())) < HELD_RECORDS:
             consumer.pause(*consumer.assignment())
+        return self._of_open(found)
+
+    async def at_hand(self, records_max: int) -> list[Record]:
+        if self._consumer is None or self._failure is not None:
+            return []
+        try:
+            return self._of_open(await self._consumer.getmany(timeout_ms=0, max_records=records_max))
+        except KafkaError as error:
+            _log.warning("fetch failed", reason=str(error))
+            return []
+
+    def _of_open(self, found: Mapping[TopicPartition, Sequence[Any]]) -> list[Record]:
         return [record_of(row) for place, rows in found.items() if place.partition in self._open for row in rows]
 
     async def seek(self, starts: Mapping[Place, int]) -> None:

@@ -147,6 +147,6 @@ async def _leave(consumer: Any) -> None:
 def record_of(row: Any) -> Record:
     """What a client handed out, in our words."""
     headers = tuple(row.headers)
-    if any(value is None for _, value in headers):  # Kafka allows it, nobody on the floor writes it
+    if None in [value for _, value in headers]:  # Kafka allows it, nobody on the floor writes it
         headers = tuple((name, value or b"") for name, value in headers)
     return Record(row.topic, row.partition, row.offset, row.key, row.value, headers, row.timestamp)

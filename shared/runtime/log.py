@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 Headers = tuple[tuple[str, bytes], ...]
 Place = tuple[str, int]  # topic, partition
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One record as read. Units: `timestamp_ms` since the epoch."""
 
     topic: str
@@ -24,8 +22,7 @@ class Record:
     timestamp_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """One record to write; its place was chosen when its fact was committed."""
 
     key: bytes
@@ -49,6 +46,9 @@ class GroupReader(Protocol):
 
     async def fetch(self, records_max: int, wait_seconds: float) -> list[Record]:
         """The next records of owned places, in order per place; an empty list when nothing came in time."""
+
+    async def at_hand(self, records_max: int) -> list[Record]:
+        """The next records as far as they have come already: waits for none, and changes no ownership."""
 
     async def seek(self, starts: Mapping[Place, int]) -> None:
         """Read these places again from here."""

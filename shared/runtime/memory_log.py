@@ -121,6 +121,9 @@ class MemoryReader:
         await self._log.at_seam("log.fetch")
         if not self.isolated:
             await self._settle()
+        return self._next(records_max)
+
+    def _next(self, records_max: int) -> list[Record]:
         taken: list[Record] = []
         places = sorted(self._positions)
         self._turn += 1  # no place is always served first, else a long one would starve the others
@@ -132,6 +135,12 @@ class MemoryReader:
             self._positions[place] = start + len(found)
             taken += found
         return taken
+
+    async def at_hand(self, records_max: int) -> list[Record]:
+        await self._log.at_seam("log.at_hand")
+        if not self.isolated and self._generation != self._group.generation:
+            return []
+        return self._next(records_max)
 
     async def _settle(self) -> None:
         if self._generation == self._group.generation:

@@ -10,12 +10,12 @@ from importlib.resources import files
 from typing import Any, Final
 
 import asyncpg
-import orjson
 from asyncpg.exceptions._base import DataError as UnencodableError  # an InterfaceError that no second try mends
 
 from shared.runtime.errors import InvariantError, TransientError
-from shared.runtime.log import Headers, Outgoing, Place
-from shared.runtime.store import Batch, Claim, OutboxRow, TimerRow
+from shared.runtime.log import Place
+from shared.runtime.outbox import rows_of, runs_of
+from shared.runtime.store import Batch, Claim, TimerRow
 
 _SCHEMA: Final = re.compile(r"^[a-z][a-z0-9_]{0,40}$")
 AWAY: Final = (
@@ -145,17 +145,6 @@ class PostgresStore:
     def _arguments(self, batch: Batch) -> Iterable[Any]:
         put = [(k[0], k[1], k[2], body.decode()) for k, body in batch.rows.items() if body is not None]
         cut = [k for k, body in batch.rows.items() if body is None]
-        sent = [
-            (
-                *row.lane,
-                row.sequence,
-                row.record.key,
-                row.record.value,
-                pack(row.record.headers),
-                row.record.timestamp_ms,
-            )
-            for row in batch.outbox
-        ]
         set_timers = [(*k, t.due_at, ",".join(sorted(t.boards))) for k, t in batch.timers.items() if t is not None]
         cut_timers = [key for key, timer in batch.timers.items() if timer is None]
         told = [(j.shard, j.key, j.number, j.at, j.kind, j.body.decode(), j.cause) for j in batch.journal]
@@ -166,7 +155,7 @@ class PostgresStore:
             self._table,
             *_columns(put, 4),
             *_columns(cut, 3),
-            *_columns(sent, 8),
+            *_columns(runs_of(batch.outbox), 6),
             *_columns([(*lane, sequence) for lane, sequence in batch.published.items()], 4),
             *_columns([(*inlet, at) for inlet, at in batch.next_offsets.items()], 3),
             *_columns([(*lane, at) for lane, at in batch.lanes_in.items()], 4),
@@ -185,16 +174,6 @@ def _by_key(keys: Sequence[tuple[int, str]]) -> list[tuple[str, int]]:
     return [(key, shard) for shard, key in keys]
 
 
-def pack(headers: Headers) -> bytes:
-    """Headers as one JSON array. Latin-1 gives every byte one character, so that any value comes back as it was."""
-    return orjson.dumps([[name, value.decode("latin-1")] for name, value in headers])
-
-
-def unpack(body: bytes) -> Headers:
-    """The reverse of `pack`."""
-    return tuple((name, value.encode("latin-1")) for name, value in orjson.loads(body))
-
-
 def _claim(shard: int, epoch: int, found: Mapping[str, Sequence[Any]]) -> Claim:
     def of(name: str) -> Iterable[Any]:
         return (row for row in found[name] if row["shard"] == shard)
@@ -205,14 +184,7 @@ def _claim(shard: int, epoch: int, found: Mapping[str, Sequence[Any]]) -> Claim:
         next_offsets=offsets,
         lanes_in={(row["source"], row["topic"]): row["sequence"] for row in of("lanes_in")},
         lanes_out={(row["topic"], row["partition"]): row["sequence"] for row in of("lanes_out")},
-        unpublished=[
-            OutboxRow(
-                (shard, row["topic"], row["partition"]),
-                row["sequence"],
-                Outgoing(row["key"], row["value"], unpack(row["headers"]), row["timestamp_ms"]),
-            )
-            for row in of("unpublished")
-        ],
+        unpublished=[row for run in of("unpublished") for row in rows_of(tuple(run))],
         timers=[
             TimerRow((shard, row["key"], row["name"]), row["due_at"], frozenset(row["boards"].split(",")) - {""})
             for row in of("timers")

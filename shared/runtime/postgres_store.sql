@@ -19,7 +19,7 @@ SELECT shard, source, topic, sequence FROM {schema}.lane_in WHERE processor = $1
 SELECT shard, topic, partition, sequence FROM {schema}.lane_out WHERE processor = $1 AND shard = ANY ($2::int[]);
 
 -- name: unpublished
-SELECT shard, topic, partition, sequence, key, value, headers, timestamp_ms FROM {schema}.outbox
+SELECT shard, topic, partition, first_sequence, sequence, records FROM {schema}.outbox
 WHERE processor = $1 AND shard = ANY ($2::int[]) ORDER BY shard, topic, partition, sequence;
 
 -- name: timers
@@ -55,43 +55,43 @@ WITH held AS MATERIALIZED (
     DELETE FROM {schema}.state AS t USING mine, unnest($9::int[], $10::text[], $11::text[]) AS r (shard, key, part)
     WHERE t.table_name = $4 AND t.key = r.key AND t.part = r.part AND t.shard = r.shard
 ), sent AS (
-    INSERT INTO {schema}.outbox (processor, shard, topic, partition, sequence, key, value, headers, timestamp_ms)
-    SELECT $1, r.shard, r.topic, r.partition, r.sequence, r.key, r.value, r.headers, r.timestamp_ms
-    FROM mine, unnest($12::int[], $13::text[], $14::int[], $15::bigint[], $16::bytea[], $17::bytea[], $18::bytea[], $19::bigint[])
-        AS r (shard, topic, partition, sequence, key, value, headers, timestamp_ms)
+    INSERT INTO {schema}.outbox (processor, shard, topic, partition, first_sequence, sequence, records)
+    SELECT $1, r.shard, r.topic, r.partition, r.first_sequence, r.sequence, r.records
+    FROM mine, unnest($12::int[], $13::text[], $14::int[], $15::bigint[], $16::bigint[], $17::bytea[])
+        AS r (shard, topic, partition, first_sequence, sequence, records)
 ), pruned AS (
     DELETE FROM {schema}.outbox AS o
-    USING mine, unnest($20::int[], $21::text[], $22::int[], $23::bigint[]) AS r (shard, topic, partition, sequence)
+    USING mine, unnest($18::int[], $19::text[], $20::int[], $21::bigint[]) AS r (shard, topic, partition, sequence)
     WHERE o.processor = $1 AND o.shard = r.shard AND o.topic = r.topic AND o.partition = r.partition
         AND o.sequence <= r.sequence
 ), read_to AS (
     INSERT INTO {schema}.inlet (processor, shard, topic, next_offset)
     SELECT $1, r.shard, r.topic, r.next_offset
-    FROM mine, unnest($24::int[], $25::text[], $26::bigint[]) AS r (shard, topic, next_offset)
+    FROM mine, unnest($22::int[], $23::text[], $24::bigint[]) AS r (shard, topic, next_offset)
     ON CONFLICT (processor, shard, topic) DO UPDATE SET next_offset = excluded.next_offset
 ), taken AS (
     INSERT INTO {schema}.lane_in (processor, shard, source, topic, sequence)
     SELECT $1, r.shard, r.source, r.topic, r.sequence
-    FROM mine, unnest($27::int[], $28::text[], $29::text[], $30::bigint[]) AS r (shard, source, topic, sequence)
+    FROM mine, unnest($25::int[], $26::text[], $27::text[], $28::bigint[]) AS r (shard, source, topic, sequence)
     ON CONFLICT (processor, shard, source, topic) DO UPDATE SET sequence = excluded.sequence
 ), given AS (
     INSERT INTO {schema}.lane_out (processor, shard, topic, partition, sequence)
     SELECT $1, r.shard, r.topic, r.partition, r.sequence
-    FROM mine, unnest($31::int[], $32::text[], $33::int[], $34::bigint[]) AS r (shard, topic, partition, sequence)
+    FROM mine, unnest($29::int[], $30::text[], $31::int[], $32::bigint[]) AS r (shard, topic, partition, sequence)
     ON CONFLICT (processor, shard, topic, partition) DO UPDATE SET sequence = excluded.sequence
 ), set_timers AS (
     INSERT INTO {schema}.timer (processor, shard, key, name, due_at, boards)
     SELECT $1, r.shard, r.key, r.name, r.due_at, r.boards
-    FROM mine, unnest($35::int[], $36::text[], $37::text[], $38::timestamptz[], $39::text[])
+    FROM mine, unnest($33::int[], $34::text[], $35::text[], $36::timestamptz[], $37::text[])
         AS r (shard, key, name, due_at, boards)
     ON CONFLICT (processor, shard, key, name) DO UPDATE SET due_at = excluded.due_at, boards = excluded.boards
 ), cut_timers AS (
-    DELETE FROM {schema}.timer AS t USING mine, unnest($40::int[], $41::text[], $42::text[]) AS r (shard, key, name)
+    DELETE FROM {schema}.timer AS t USING mine, unnest($38::int[], $39::text[], $40::text[]) AS r (shard, key, name)
     WHERE t.processor = $1 AND t.shard = r.shard AND t.key = r.key AND t.name = r.name
 ), told AS (
     INSERT INTO {schema}.journal (processor, shard, key, n, at, kind, body, cause)
     SELECT $1, r.shard, r.key, r.n, r.at, r.kind, r.body, r.cause
-    FROM mine, unnest($43::int[], $44::text[], $45::bigint[], $46::timestamptz[], $47::text[], $48::json[], $49::text[])
+    FROM mine, unnest($41::int[], $42::text[], $43::bigint[], $44::timestamptz[], $45::text[], $46::json[], $47::text[])
         AS r (shard, key, n, at, kind, body, cause)
 )
 SELECT shard FROM held;

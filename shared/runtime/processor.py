@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Protocol, TypeVar
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -51,8 +52,7 @@ class Rejection:
     detail: str  # "Expected …", a sentence an auditor could quote
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(NamedTuple):
     """What a decision may know besides state and event.
 
     Holds:   `boards` maps a board's name to the view that its `BoardSpec.fold` built; read, never write;
@@ -63,7 +63,7 @@ class Situation:
     now: datetime
     shard: int
     event_id: str
-    boards: Mapping[str, Any] = field(default_factory=dict)
+    boards: Mapping[str, Any] = MappingProxyType({})
     observed: Any = None
     traceparent: str = ""
 
@@ -96,7 +96,7 @@ class DocumentTable(Table[S]):
         return self._adapter.validate_json(rows[""]) if rows else self._empty(key)
 
     def write(self, state: S) -> Mapping[str, bytes | None]:
-        return {"": self._adapter.dump_json(state)}
+        return {"": self._adapter.serializer.to_json(state)}
 
 
 @dataclass(frozen=True, slots=True)

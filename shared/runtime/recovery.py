@@ -324,7 +324,7 @@ class _Course:
     async def _decide_now(self, record: Record) -> None:
         self._found.redelivered += 1
         tally = Tally()
-        taken = self._engine.take([record], self._batch, tally, self._now)
+        taken = self._engine.take(self._engine.read([record]), self._batch, tally, self._now)
         for item in taken:
             await self._at_hand([item.key])
             await self._observe(item)

@@ -14,7 +14,7 @@ from shared.contracts.message import Message
 from shared.runtime import metrics
 from shared.runtime.boards import Boards, views_of
 from shared.runtime.clock import Clock
-from shared.runtime.engine import Engine, FuseBlownError, Limits, Taken, Tally
+from shared.runtime.engine import Engine, FuseBlownError, Limits, Read, Taken, Tally
 from shared.runtime.errors import InvariantError, TransientError
 from shared.runtime.hops import oldest_by_topic
 from shared.runtime.log import GroupReader, Log, Outgoing, Place, Publisher, Record, group_of
@@ -34,6 +34,7 @@ GATHER_RECORDS: Final = 100  # after a smaller batch …
 GATHER_SECONDS_MIN: Final = 0.004  # … let records gather: fewer transactions and requests for a little latency,
 GATHER_SECONDS_MAX: Final = 0.01
 GATHER_FACTOR: Final = 2.0  # and twice as long as the batch took, so that a busy machine makes larger batches
+AHEAD_RECORDS: Final = 100  # read in one go between two looks at the batch under way
 RECLAIM_SECONDS: Final = 2.0  # a shard lost to another owner is claimed again if the group still says it is ours
 
 
@@ -69,6 +70,7 @@ class Progress:
     """What the watchdog and `/health` look at. Units: monotonic seconds."""
 
     ready: bool = False
+    at_work: bool = False  # a batch is being decided or written
     failed: str = ""
     last_cycle: float = field(default_factory=time.monotonic)
     last_progress: float = field(default_factory=time.monotonic)
@@ -109,6 +111,7 @@ class Runner:
         self._publisher: Final[Publisher] = log.publisher()
         self._reader: GroupReader = self._new_reader()
         self._mutex: Final = asyncio.Lock()  # a batch and a change of ownership never overlap
+        self._ahead: list[Read] = []  # fetched and decoded while the batch before was at work
         self._pending: list[OutboxRow] = []
         self._published: dict[LaneOut, int] = {}
         self._on_the_way: frozenset[int] = frozenset()  # shards of which the publication under way has facts
@@ -143,15 +146,29 @@ class Runner:
 
     async def run(self) -> None:
         """Work until `stop`: one batch after the other, the last one's facts going out meanwhile."""
-        while not self._stopping:
-            flushing = asyncio.create_task(self.flush()) if self._pending else None
-            try:
-                taken = await self.cycle()
-            finally:
+        flushing: asyncio.Task[None] | None = None
+        try:
+            while not self._stopping:
+                reads = await self._batch()
                 if flushing is not None:
                     await flushing
-            if 0 < taken < GATHER_RECORDS:
-                await asyncio.sleep(gather_seconds(self._turn_seconds))
+                flushing = asyncio.create_task(self.flush()) if self._pending else None
+                if 0 < len(reads) < GATHER_RECORDS:
+                    await asyncio.sleep(gather_seconds(self._turn_seconds))
+        finally:
+            if flushing is not None:
+                await flushing
+
+    async def _batch(self) -> list[Read]:
+        """One batch; while a large one is decided and written, what comes next is read."""
+        reads = await self._gather()
+        looking = asyncio.create_task(self.look_ahead()) if len(reads) >= self._limits.ahead_records_min else None
+        try:
+            await self._work(reads)
+        finally:
+            if looking is not None:
+                await looking
+        return reads
 
     def stop(self) -> None:
         """Ask `run` to end after the batch under way."""
@@ -167,28 +184,58 @@ class Runner:
 
     async def cycle(self) -> int:
         """One batch: fetch, decide, commit. Its facts wait in `flush`'s queue. Returns how many records were read."""
+        reads = await self._gather()
+        await self._work(reads)
+        return len(reads)
+
+    async def _gather(self) -> list[Read]:
+        """The next batch: what was read ahead, filled up with what has come."""
         if self._doubtful or self._lost:
             await self.heal()
         self.progress.last_cycle = time.monotonic()
         metrics.LAST_TURN.labels(self._name).set_to_current_time()
-        records = await self._reader.fetch(self._limits.batch_records_max, self._wait_seconds())
+        ahead, self._ahead = self._ahead, []
+        if len(ahead) >= self._limits.ahead_records_min:
+            return ahead
+        wait_seconds = 0.0 if ahead else self._wait_seconds()
+        records = await self._reader.fetch(self._limits.batch_records_max - len(ahead), wait_seconds)
+        return ahead + self._engine.read(records)
+
+    async def look_ahead(self) -> None:
+        """Read what comes next while a batch is decided and written: the database's work hides the reading.
+
+        Holds:   ended before the next batch is fetched. What is handed out here of a shard that must be claimed again is
+                 left by `Engine.take`, as the claim's seek brings it again.
+        """
+        records = await self._reader.at_hand(self._limits.batch_records_max)
+        owners = dict(self._engine.shards)  # no await since the hand-out
+        reads: list[Read] = []
+        for start in range(0, len(records), AHEAD_RECORDS):
+            await self._log_port.pause(0)  # the batch under way goes first
+            reads += self._engine.read(records[start : start + AHEAD_RECORDS], owners)
+        self._ahead = reads
+
+    async def _work(self, reads: Sequence[Read]) -> None:
         began = self._monotonic()
         async with self._mutex:
-            await self._turn(records)
+            self.progress.at_work = True
+            try:
+                await self._turn(reads)
+            finally:
+                self.progress.at_work = False
         self._turn_seconds = self._monotonic() - began
-        return len(records)
 
-    async def _turn(self, records: Sequence[Record]) -> None:
+    async def _turn(self, reads: Sequence[Read]) -> None:
         started = time.perf_counter()
         batch, tally = Batch(), Tally()
         if self._tracing is not None:
             self._tracing.began()
         try:
-            await self._decide(records, batch, tally)
+            await self._decide(reads, batch, tally)
             self._idle_turns = 0 if batch.epochs else self._idle_turns + 1
             if batch.epochs or (self._published and self._idle_turns >= IDLE_TURNS_MAX):
                 await self._commit(batch, tally, started)
-                self._measure_hops(records)
+                self._measure_hops([read.record for read in reads])
         except TransientError as error:
             metrics.RETRIES.labels(self._name).inc()
             _log.warning("dependency away", processor=self._name, reason=str(error))
@@ -200,10 +247,10 @@ class Runner:
             metrics.GAPS.labels(self._name).inc()
             raise
 
-    async def _decide(self, records: Sequence[Record], batch: Batch, tally: Tally) -> None:
+    async def _decide(self, reads: Sequence[Read], batch: Batch, tally: Tally) -> None:
         engine, now = self._engine, self._clock.now()
         engine.wall_ms = self._clock.wall_ms()
-        taken = engine.take(records, batch, tally, now)
+        taken = engine.take(reads, batch, tally, now)
         if self._monotonic() >= self._tick_at or engine.woken_by(self._boards.versions):
             self._tick_at = self._monotonic() + self._limits.timer_tick_seconds
             taken += engine.timers(now, self._boards.versions, batch, tally)

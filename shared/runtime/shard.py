@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import OrderedDict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -109,19 +109,17 @@ class AlarmClock:
         for board in alarm.boards:
             self._waiting[board].pop((key, name), None)
 
-    def replace(self, key: str, wanted: Mapping[str, Alarm]) -> Iterator[tuple[str, Alarm | None]]:
-        """Make the entity's alarms the wanted ones; yields what changed, `None` for one that is gone."""
+    def replace(self, key: str, wanted: Mapping[str, Alarm]) -> Mapping[str, Alarm | None]:
+        """Make the entity's alarms the wanted ones; returns what changed, `None` for one that is gone."""
         present = self._by_key.get(key, {})
-        for name in [name for name in present if name not in wanted]:
-            self._drop(key, name)
-            yield name, None
-        for name, alarm in wanted.items():
-            old = present.get(name)
-            if old != alarm:
-                if old is not None:
-                    self._drop(key, name)
+        changed: dict[str, Alarm | None] = {name: None for name in present if name not in wanted}
+        changed |= {name: alarm for name, alarm in wanted.items() if present.get(name) != alarm}
+        for name, alarm in changed.items():
+            if name in present:
+                self._drop(key, name)
+            if alarm is not None:
                 self._set(key, name, alarm)
-                yield name, alarm
+        return changed
 
     def due(self, now: datetime, boards: Mapping[str, int], most: int) -> list[TimerFired]:
         """Up to `most` alarms that are due or whose board has changed. Order: instant, key, name; then boards."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from shared.runtime.log import Headers, Outgoing, Place
 
@@ -15,8 +15,7 @@ LaneOut = tuple[int, str, int]  # shard, topic, partition
 TimerKey = tuple[int, str, str]  # shard, entity key, timer name
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxRow:
+class OutboxRow(NamedTuple):
     """A committed fact on its way to the bus; `sequence` is dense per lane from 1."""
 
     lane: LaneOut
@@ -24,8 +23,7 @@ class OutboxRow:
     record: Outgoing
 
 
-@dataclass(frozen=True, slots=True)
-class TimerRow:
+class TimerRow(NamedTuple):
     """A wake-up of one entity. `due_at` is `None` when only a board's change wakes it."""
 
     key: TimerKey
@@ -33,8 +31,7 @@ class TimerRow:
     boards: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class JournalRow:
+class JournalRow(NamedTuple):
     """One fact of an entity, kept for ever. Holds: `number` is dense per (processor, key) from 1."""
 
     shard: int
@@ -96,7 +93,7 @@ class Store(Protocol):
 
     async def commit(self, batch: Batch) -> frozenset[int]:
         """Write the batch if every epoch in it still holds. Returns the lost shards; when any is lost, nothing is
-        written. Outbox rows at or below `published` are removed with it."""
+        written. What a batch put on a lane is removed with it once `published` has reached its last fact there."""
         ...
 
 

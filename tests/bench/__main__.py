@@ -1,4 +1,4 @@
-"""`python -m tests.bench`: throughput, full tables, whole cases, first assignments, tracing; a table and `bench.json`."""
+"""`python -m tests.bench`: throughput, whole cases, plans, decisions of a desk, tracing; tables and `bench.json`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 import tempfile
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +22,10 @@ from rich.table import Table
 from deploy.local import Addresses, Stack
 from deploy.local.stack import home
 from shared.runtime.topics import ensure_topics
+from tests.bench import desk, plan
 from tests.bench.cases import measure_cases
+from tests.bench.desk import measure_desk
+from tests.bench.plan import measure_plans
 from tests.bench.records import PARTITIONS
 from tests.bench.throughput import Tell, measure_throughput
 from tests.bench.tracing import measure_tracing
@@ -34,6 +38,7 @@ TARGETS: Final = {
 }
 FIRST_ASSIGNMENT_MS_MAX: Final = 150.0
 TRACING_OFF_MAX: Final = 1.02
+PARTS: Final = ("cases", "throughput", "plan", "desk", "tracing")
 
 
 def main() -> int:
@@ -42,7 +47,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=4, help="of the throughput figures (default 4)")
     parser.add_argument("--records", type=int, default=20_000, help="per round and contender (default 20000)")
     parser.add_argument("--seconds", type=float, default=20.0, help="of whole cases, full and half (default 20)")
-    parser.add_argument("--only", choices=("throughput", "cases", "tracing"), default=None)
+    parser.add_argument("--only", choices=PARTS, default=None)
     parser.add_argument("--json", type=Path, default=home() / "bench.json")
     given = parser.parse_args()
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
@@ -86,10 +91,17 @@ def _from_environment() -> Addresses | None:
 async def _measure(given: argparse.Namespace, folder: Path, addresses: Addresses, tell: Tell) -> dict[str, Any]:
     found = _circumstances()
     await ensure_topics(addresses.kafka, PARTITIONS)
-    if given.only != "throughput":
+    parts = PARTS if given.only is None else (given.only,)
+    if "cases" in parts:
         found["cases"] = (await measure_cases(folder, addresses, given.seconds, tell)).summary()
-    if given.only != "cases":
+    if "throughput" in parts:
         found["throughput"] = (await measure_throughput(addresses, given.rounds, given.records, tell)).summary()
+    if "plan" in parts:
+        tell("plans of 200 teams and 40 work types")
+        found["plan"] = [asdict(row) for row in await measure_plans(addresses.kafka)]
+    if "desk" in parts:
+        tell("decisions of a desk")
+        found["desk"] = measure_desk()
     return found
 
 
@@ -113,7 +125,12 @@ def show(found: dict[str, Any], console: Console) -> None:
     _show_tracing(table, found.get("tracing", {}))
     for name, median in figures.get("medians", {}).items():
         _row(table, f"{name}, records/s", median, "", None)
-    console.print(table)
+    if figures:
+        console.print(table)
+    if "plan" in found:
+        plan.show(found["plan"], console)
+    if "desk" in found:
+        desk.show(found["desk"], console)
     console.print(f"{found['cores']} cores, load average {found['load_average_before']} before the run")
     if "processors" in figures:
         _show_profile(figures, console)

@@ -97,10 +97,10 @@ class Writer:
         key, now = work_item_id.encode(), RealClock().now()
         place = (SETTLED.name, partition_of(key, PARTITIONS))
         sequence = self._sequences[place[1]] = self._sequences.get(place[1], 0) + 1
-        source = f"/opsfloor/audit/controls/{place[1]}"
-        event_id = f"{source}/{place[0]}/{place[1]}/{sequence}"
+        source = b"/opsfloor/audit/controls/%d" % place[1]
+        event_id = b"%b/%b/%d/%d" % (source, place[0].encode(), place[1], sequence)
         cause = Cause(f"/opsfloor/routing/desk/0/routing.result.v1/0/{sequence}", settled.case_id, "")
-        headers = headers_for(settled, event_id, source.encode(), sequence, now.isoformat().encode(), cause)
+        headers = headers_for(settled, event_id, source, sequence, now.isoformat().encode(), cause)
         body = settled.model_dump_json().encode()
         self.value_bytes = len(body)
         self.bytes_each = len(key) + len(body) + sum(len(name) + len(value) for name, value in headers)

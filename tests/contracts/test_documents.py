@@ -145,7 +145,7 @@ def test_the_message_headers_are_those_that_the_runtime_writes() -> None:
     """The header schema and the writing code name the same headers."""
     fact = InspectionSettled(work_item_id="w1", case_id="c1")
     at = datetime(2026, 5, 4, tzinfo=UTC).isoformat().encode()
-    written = dict(headers_for(fact, "e1", b"/opsfloor/vendor/supervision/0", 7, at, Cause("e0", "c1", "")))
+    written = dict(headers_for(fact, b"e1", b"/opsfloor/vendor/supervision/0", 7, at, Cause("e0", "c1", "")))
     schema = asyncapi_document()["components"]["schemas"]["CloudEventHeaders"]
     assert set(written) == set(schema["properties"])
     found = {name: value.decode() for name, value in written.items()}

@@ -72,7 +72,7 @@ async def read_books(url: str, processors: Sequence[Processor]) -> Books:
 async def _read_shell(connection: Any, processor: Processor, books: Books) -> None:
     schema, name = processor.service, processor.name
     books.outbox[processor.full_name] = await connection.fetchval(
-        f"SELECT count(*) FROM {schema}.outbox WHERE processor = $1", name
+        f"SELECT coalesce(sum(sequence - first_sequence + 1), 0)::int FROM {schema}.outbox WHERE processor = $1", name
     )
     lanes = await connection.fetch(
         f"SELECT shard, topic, partition, sequence FROM {schema}.lane_out WHERE processor = $1", name

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from shared.runtime.errors import InvariantError, TransientError
-from shared.runtime.postgres_store import PostgresStore, pack, statements, unpack
+from shared.runtime.postgres_store import PostgresStore, statements
 from shared.runtime.schema import migrate
 from shared.runtime.store import Batch
 from tests.support.store_suite import OpenStore, StoreSuite, claimed, fact, journal_row
@@ -71,12 +71,6 @@ def test_an_impossible_schema(name: str) -> None:
     """Only small letters reach the statements."""
     with pytest.raises(ValueError, match="Expected a schema name"):
         statements(name)
-
-
-def test_headers_come_back() -> None:
-    """Any bytes survive the outbox's one column of headers."""
-    headers = (("a", bytes(range(256))), ("größe", b""), ("a", b"again"))
-    assert unpack(pack(headers)) == headers
 
 
 async def test_the_read_path_of_the_faces(store: PostgresStore, pool: asyncpg.Pool) -> None:

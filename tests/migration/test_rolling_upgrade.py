@@ -21,36 +21,37 @@ ROOT = Path(__file__).parents[2]
 HEAL_SECONDS = 30.0
 REST_SECONDS = 120.0
 RENAME_PRE = """
-ALTER TABLE outbox ADD COLUMN written_ms bigint;
+ALTER TABLE outbox ADD COLUMN packed bytea;
+ALTER TABLE outbox ALTER COLUMN records DROP NOT NULL;
 CREATE FUNCTION both_names() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    NEW.written_ms := coalesce(NEW.written_ms, NEW.timestamp_ms);
-    NEW.timestamp_ms := coalesce(NEW.timestamp_ms, NEW.written_ms);
+    NEW.packed := coalesce(NEW.packed, NEW.records);
+    NEW.records := coalesce(NEW.records, NEW.packed);
     RETURN NEW;
 END $$;
 CREATE TRIGGER both_names BEFORE INSERT ON outbox FOR EACH ROW EXECUTE FUNCTION both_names();
-UPDATE outbox SET written_ms = timestamp_ms;
+UPDATE outbox SET packed = records;
 """
 RENAME_POST = """
 DROP TRIGGER both_names ON outbox;
 DROP FUNCTION both_names();
-ALTER TABLE outbox DROP COLUMN timestamp_ms, ALTER COLUMN written_ms SET NOT NULL;
+ALTER TABLE outbox DROP COLUMN records, ALTER COLUMN packed SET NOT NULL;
 """
 
 
 def next_release(folder: Path) -> Path:
-    """This code with one change: the outbox's column `timestamp_ms` is called `written_ms`."""
+    """This code with one change: the outbox's column `records` is called `packed`."""
     for package in ("services", "shared", "opsfloor", "deploy"):
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
     runtime = folder / "shared" / "runtime"
-    (runtime / "migrations" / "9001_pre_written_ms.sql").write_text(RENAME_PRE)
-    (runtime / "migrations" / "9002_post_timestamp_ms.sql").write_text(RENAME_POST)
+    (runtime / "migrations" / "9001_pre_packed.sql").write_text(RENAME_PRE)
+    (runtime / "migrations" / "9002_post_records.sql").write_text(RENAME_POST)
     sql = runtime / "postgres_store.sql"
     text = sql.read_text()
-    changed = text.replace("headers, timestamp_ms FROM", "headers, written_ms AS timestamp_ms FROM").replace(
-        "key, value, headers, timestamp_ms)\n    SELECT", "key, value, headers, written_ms)\n    SELECT"
+    changed = text.replace("sequence, records FROM", "sequence, packed AS records FROM").replace(
+        "first_sequence, sequence, records)\n    SELECT", "first_sequence, sequence, packed)\n    SELECT"
     )
-    assert changed.count("written_ms") == 2, "Expected the outbox's statements to be written as they were"
+    assert changed.count("packed") == 2, "Expected the outbox's statements to be written as they were"
     sql.write_text(changed)
     return folder
 
@@ -138,8 +139,8 @@ async def play(home: Path, tree: Path) -> dict[str, int]:
             held = await floor.rest(REST_SECONDS)
         for service in ("intake", "audit", "routing", "vendor"):
             names = await columns(floor, service)
-            assert "written_ms" in names, service
-            assert "timestamp_ms" not in names, service
+            assert "packed" in names, service
+            assert "records" not in names, service
         await old_release_is_refused(floor)
         assert await floor.judge() == [], f"logs are in {home}"
         return held

@@ -16,7 +16,7 @@ OLD = migrations()
 NEW = (
     *OLD,
     Step("9001_pre_add.sql", "pre", "ALTER TABLE outbox ADD COLUMN size int"),
-    Step("9002_post_cut.sql", "post", "ALTER TABLE outbox DROP COLUMN headers"),
+    Step("9002_post_cut.sql", "post", "ALTER TABLE outbox DROP COLUMN records"),
 )
 
 
@@ -39,10 +39,10 @@ async def columns(pool: asyncpg.Pool) -> set[str]:
 async def test_old_and_new_meet_on_one_schema(pool: asyncpg.Pool) -> None:
     """After the pre step both releases start; after the post step the old one is refused and changes nothing."""
     assert await migrate(pool, "audit", known=NEW) == 1
-    assert {"size", "headers"} <= await columns(pool)
+    assert {"size", "records"} <= await columns(pool)
     assert await migrate(pool, "audit", known=OLD) == 0
     assert await migrate(pool, "audit", "post", known=NEW) == 1
-    assert "headers" not in await columns(pool)
+    assert "records" not in await columns(pool)
     with pytest.raises(InvariantError, match=r"not newer.*9002_post_cut"):
         await migrate(pool, "audit", known=OLD)
 
@@ -56,7 +56,7 @@ async def test_nothing_is_removed_beside_an_old_process(pool: asyncpg.Pool, fres
     await migrate(pool, "audit", known=NEW)
     with pytest.raises(InvariantError, match="older release at work on audit, found 1 of its connections"):
         await migrate(pool, "audit", "post", known=NEW)
-    assert "headers" in await columns(pool)
+    assert "records" in await columns(pool)
     await at_work[mark("audit", OLD)].close()
     for _ in range(50):  # the database notices a moment later
         try:
@@ -64,9 +64,42 @@ async def test_nothing_is_removed_beside_an_old_process(pool: asyncpg.Pool, fres
             break
         except InvariantError:
             await asyncio.sleep(0.1)
-    assert "headers" not in await columns(pool)
+    assert "records" not in await columns(pool)
     for connection in at_work.values():
         await connection.close()
+
+
+async def test_a_release_that_cannot_share(fresh_database: str) -> None:
+    """The step to runs waits for the release of single facts: first for its processes, then for what they left."""
+    before = OLD[:1]
+    async with asyncpg.create_pool(fresh_database, min_size=1, max_size=2) as pool:
+        await migrate(pool, "audit", known=before)
+        await pool.execute(
+            "INSERT INTO audit.outbox (processor, shard, topic, partition, sequence, key, headers, timestamp_ms) "
+            "VALUES ('controls', 0, 'audit.work.v1', 0, 1, '', '', 0)"
+        )
+        name = {"application_name": mark("audit", before)}
+        async with asyncpg.create_pool(fresh_database, min_size=1, max_size=1, server_settings=name):
+            with pytest.raises(InvariantError, match=r"older release at work on audit.*0002_stop_outbox_runs"):
+                await migrate(pool, "audit", known=OLD)
+        with pytest.raises(InvariantError, match="facts that nobody has published"):
+            await eventually(pool, OLD)
+        await pool.execute("DELETE FROM audit.outbox")
+        assert await migrate(pool, "audit", known=OLD) == 1
+        with pytest.raises(InvariantError, match="not newer"):
+            await migrate(pool, "audit", known=before)
+
+
+async def eventually(pool: asyncpg.Pool, known: tuple[Step, ...]) -> int:
+    """Migrate once the database has noticed that a connection is gone."""
+    for _ in range(50):
+        try:
+            return await migrate(pool, "audit", known=known)
+        except InvariantError as error:
+            if "older release" not in str(error):
+                raise
+            await asyncio.sleep(0.1)
+    return await migrate(pool, "audit", known=known)
 
 
 async def test_everybody_at_once(pool: asyncpg.Pool) -> None:

@@ -81,7 +81,7 @@ def real_processors(image: bytes) -> dict[str, tuple[Processor, ...]]:
 class Process:
     """One service process: its runners, and where each of their coroutines stands.
 
-    Holds:   a runner has at most one turn and one publication under way; they overlap as in life.
+    Holds:   a runner has at most one turn, one publication and one look ahead under way; they overlap as in life.
     """
 
     service: str
@@ -112,7 +112,10 @@ class Process:
             if name not in self.started:
                 found.append((f"{name}.turn", runner.start))
                 continue
-            found.append((f"{name}.turn", runner.cycle))
+            if f"{name}.ahead" not in self.under_way:
+                found.append((f"{name}.turn", runner.cycle))
+            if runner.progress.at_work and not runner._ahead:
+                found.append((f"{name}.ahead", runner.look_ahead))  # beside a batch, never beside its fetch
             if runner._pending:
                 found.append((f"{name}.flush", runner.flush))
         return [(name, begin) for name, begin in found if name not in self.under_way]
@@ -182,7 +185,9 @@ class Stage:
             for record in self.log.records[place]:
                 if place[0] in boards.topics():
                     boards.feed(record)
-        limits = Limits(batch_records_max=self._records_max(), fuse_parked_min=10_000, timer_tick_seconds=0)
+        limits = Limits(
+            batch_records_max=self._records_max(), ahead_records_min=1, fuse_parked_min=10_000, timer_tick_seconds=0
+        )
         runners = [
             Runner(
                 p,

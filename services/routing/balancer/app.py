@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import time
 import uuid
@@ -170,6 +171,7 @@ class BalancerHost:
             await keeper.start()
             stack.push_async_callback(keeper.stop)
             self._balance.resume()
+            gc.freeze()  # what the boards hold stays: looking through it again and again took as long as a plan
             self._turning.boards_ready = True
             publish = CommandPublisher(self._log, publisher, SOURCE, self._clock).publish
             return await self._work(keeper, publish)

@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from services.routing.balancer.arrivals import Arrivals, Calendar
-from services.routing.balancer.programme import Bounds, Demand, Hurt, Shares, Skill, TeamNow, solve
+from services.routing.balancer.programme import solve
+from services.routing.balancer.terms import Bounds, Demand, Hurt, Shares, Skill, TeamNow
 from services.routing.boards import LoadView, PlanView
 from services.routing.eligibility import Rulebook
 from services.routing.kinds import Kind
 from shared.contracts.reference import Team
 from shared.contracts.routing import (
     BoundRelaxed,
-    LoadByWorkType,
     LoadSnapshot,
     PlanMade,
     PlannedWork,
@@ -114,6 +114,7 @@ def bounds_of(reference: ReferenceView) -> Bounds:
 
 def teams_now(floor: FloorNow, kinds: Sequence[Kind]) -> Iterator[TeamNow]:
     """The open teams, with their people in the mean of the coming hour and the work that they have."""
+    held = bool(floor.reroutes.acting)
     for team_id, team in sorted(floor.book.reference.teams.items()):
         load, provider = floor.loads.get(team_id), floor.book.provider_of(team_id)
         if load is None or provider is None:
@@ -121,16 +122,17 @@ def teams_now(floor: FloorNow, kinds: Sequence[Kind]) -> Iterator[TeamNow]:
         people = people_of(load)
         if people < PEOPLE_MIN:
             continue
+        waiting = waiting_of(load)
         yield TeamNow(
             team_id=team_id,
             provider_id=provider.id,
             centre_id=team.centre_id,
             people=people,
-            skills=skills_of(load),
-            waiting=sum(_seconds(part) for part in load.queued) / 3600.0,
+            skills=skills_of(load, waiting),
+            waiting=sum(waiting.values()),
             outside=provider.outside,
             data_classes=frozenset(provider.data_classes),
-            barred=frozenset(kind for kind in kinds if _barred(kind, team, floor)),
+            barred=frozenset(kind for kind in kinds if held and _barred(kind, team, floor)),
         )
 
 
@@ -141,9 +143,16 @@ def people_of(load: LoadSnapshot) -> float:
     return max(load.expected_people_by_hour[0], UNEXPECTED * len(load.present))
 
 
-def skills_of(load: LoadSnapshot) -> Mapping[str, Skill]:
-    """The people by work type, and how long each takes them."""
-    waiting = {part.work_type: _seconds(part) / 3600.0 for part in load.queued}
+def waiting_of(load: LoadSnapshot) -> Mapping[str, float]:
+    """The work that waits, by work type. Units: hours, as the team's people take."""
+    return {
+        part.work_type: (part.standard_seconds if part.learned_seconds is None else part.learned_seconds) / 3600.0
+        for part in load.queued
+    }
+
+
+def skills_of(load: LoadSnapshot, waiting: Mapping[str, float]) -> Mapping[str, Skill]:
+    """The people by work type, how long each takes them, and what waits for them."""
     found = {
         one.work_type: Skill(float(one.present), one.learned_seconds, waiting.get(one.work_type, 0.0))
         for one in load.capacity
@@ -156,10 +165,6 @@ def skills_of(load: LoadSnapshot) -> Mapping[str, Skill]:
             people = max(coming.people_by_hour[0], 0.0 if known is None else known.people)
             found[coming.work_type] = Skill(people, coming.learned_seconds, waiting.get(coming.work_type, 0.0))
     return {work_type: skill for work_type, skill in found.items() if skill.people >= PEOPLE_MIN and skill.seconds > 0}
-
-
-def _seconds(part: LoadByWorkType) -> float:
-    return part.standard_seconds if part.learned_seconds is None else part.learned_seconds
 
 
 def _barred(kind: Kind, team: Team, floor: FloorNow) -> bool:

@@ -48,6 +48,7 @@ class Paces:
     def __init__(self) -> None:
         self.by_person: Final[dict[tuple[str, str], Pace]] = {}  # (operator id, work type)
         self._team: Final[dict[str, tuple[int, int]]] = {}  # work type → evidence, total
+        self._means: Final[dict[str, tuple[tuple[str, ...], float]]] = {}  # work type → people, what was found of them
 
     def put(self, pace: Pace) -> None:
         """Take the pace in its new condition."""
@@ -58,6 +59,7 @@ class Paces:
             evidence, total = evidence - old.evidence, total - old.total
         self._team[pace.work_type] = evidence + pace.evidence, total + pace.total
         self.by_person[key] = pace
+        self._means.pop(pace.work_type, None)
 
     def of_team(self, work_type: str) -> int:
         """The team's pace: what it has shown, drawn to the standard time while that is little. Units: millionths."""
@@ -71,8 +73,12 @@ class Paces:
 
     def mean(self, operator_ids: Iterable[str], work_type: str) -> float:
         """The mean pace of these people; of nobody, the team's. Units: 1 is the standard time."""
-        paces = [self.of(operator_id, work_type) for operator_id in operator_ids]
-        return (sum(paces) / len(paces) if paces else self.of_team(work_type)) / ONE
+        people, known = tuple(operator_ids), self._means.get(work_type)
+        if known is None or known[0] != people:
+            paces = [self.of(operator_id, work_type) for operator_id in people]
+            known = people, (sum(paces) / len(paces) if paces else self.of_team(work_type)) / ONE
+            self._means[work_type] = known
+        return known[1]
 
     def after(self, operator_id: str, work_type: str, taken: timedelta, standard_seconds: float, at: datetime) -> Pace:
         """The operator's pace with one more result.

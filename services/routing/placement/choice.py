@@ -177,7 +177,7 @@ def assess(
              over those who may do it, whichever takes longer.
     """
     present = () if load is None else load.present
-    able = sum(1 for person in present if eligibility.hindrance(order, person, team_id, book) is None)
+    able = eligibility.able(order, present, team_id, book)
     waiting = {} if load is None else {part.work_type: _seconds(part) for part in load.queued}
     backlog, under_way = sum(waiting.values()), sum(sent.values())
     told = {"backlog_seconds": round(backlog, 1), "sent_since_seconds": round(under_way, 1)}

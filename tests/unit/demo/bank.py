@@ -64,7 +64,9 @@ class Bus:
         self.lanes[message.topic.name] += 1 + skip
         source = source_of("floor", message.topic.owner, 0).encode()
         number = self.lanes[message.topic.name]
-        headers = headers_for(message, f"id-{number}", source, number, b"2026-03-02T04:00:00+00:00", Cause("", "", ""))
+        headers = headers_for(
+            message, b"id-%d" % number, source, number, b"2026-03-02T04:00:00+00:00", Cause("", "", "")
+        )
         self._put(message, headers)
 
     def again(self) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from services.routing.boards import LOAD_BOARD
-from services.routing.eligibility import Rulebook, hindrance, most_telling, team_hindrance
+from services.routing.eligibility import Rulebook, able, hindrance, most_telling, team_hindrance
+from shared.contracts.message import Step
 from shared.contracts.work import WorkOrder
 from shared.reference.board import REFERENCE_BOARD
 from tests.unit.routing.floor import ENTRY, IMAGE, boards, load, operator, order, stand
@@ -84,6 +85,29 @@ def test_a_team_is_barred_by_its_nearest_miss() -> None:
     assert team_hindrance(order(), "north", book(views)) == "all_excluded"
     assert team_hindrance(order(), "empty", book(views)) == "nobody_qualified"
     assert team_hindrance(order(branch_id="branch-2"), "north", book(views)) is None
+
+
+@pytest.mark.parametrize("grade", [1, 2, 3])
+@pytest.mark.parametrize("branch", ["branch-1", "branch-2"])
+@pytest.mark.parametrize("step", ["entry", "review"])
+@pytest.mark.parametrize("data_class", ["secret", "unheard-of", None])
+@pytest.mark.parametrize("excluded", [(), ("ann",), ("ann", "bob", "vic")])
+def test_a_team_is_asked_as_its_people_are(
+    grade: int, branch: str, step: Step, data_class: str | None, excluded: tuple[str, ...]
+) -> None:
+    """How many of a team are able, and what keeps all of them, is what each of them is told when asked alone."""
+    work = order(grade_min=grade, branch_id=branch, step=step, excluded_operators=excluded, in_house_only=False)
+    work = work if data_class is None else work.model_copy(update={"data_class": data_class})
+    views = boards(PEOPLE)
+    rules = book(views)
+    for published in ("allowed", "suspended"):
+        stand(views, "operator", "sue", published)
+        for team in ("north", "south", "vendor", "no-such-team", "nowhere"):
+            members = [one.id for one in PEOPLE if one.team_id == team]
+            told = [hindrance(work, one, team, rules) for one in members]
+            assert able(work, [*members, "stranger"], team, rules) == told.count(None)
+            kept = None if None in told else most_telling(one for one in told if one is not None)
+            assert team_hindrance(work, team, rules) == kept
 
 
 def test_most_telling_reason_follows_the_stated_precedence() -> None:

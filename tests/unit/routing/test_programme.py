@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.routing.balancer.arrivals import Arrivals
-from services.routing.balancer.programme import Bounds, Demand, Relaxed, SharesByKind, Skill, TeamNow, solve
+from services.routing.balancer.programme import solve
+from services.routing.balancer.terms import Bounds, Demand, Relaxed, SharesByKind, Skill, TeamNow
 from services.routing.kinds import Kind
 
 SINCE = datetime(2026, 5, 4, 2, 0, tzinfo=UTC)

@@ -98,7 +98,7 @@ class Bench:
     def send(self, reference: str, case: str = "c-1", sequence: int = 0) -> None:
         message = PostingConfirmed(posting_id="p", case_id=case, core_reference=reference, booked_at=NOW)
         headers = (
-            headers_for(message, f"e-{sequence}", b"/opsfloor/other/lane/0", sequence, b"", Cause("", "", ""))
+            headers_for(message, b"e-%d" % sequence, b"/opsfloor/other/lane/0", sequence, b"", Cause("", "", ""))
             if sequence
             else outside_headers(message, "/outside", f"o-{reference}", NOW)
         )

@@ -19,6 +19,7 @@ FIRST = Step("0001_pre_runtime.sql", "pre", "")
 ADDED = Step("0002_pre_new_column.sql", "pre", "")
 REMOVED = Step("0003_post_old_column.sql", "post", "")
 NEXT = Step("0004_pre_next.sql", "pre", "")
+APART = Step("0002_stop_other_form.sql", "stop", "")
 
 
 def done(*steps: Step) -> frozenset[str]:
@@ -33,6 +34,13 @@ def test_before_a_roll_out_only_what_adds() -> None:
     assert todo(done(FIRST, ADDED), known, "pre") == []
     assert todo(done(FIRST, ADDED), known, "post") == [REMOVED]
     assert todo(done(FIRST), known, "post") == [ADDED, REMOVED]
+
+
+def test_what_two_releases_cannot_share() -> None:
+    """A stop step comes with those before the roll-out, and the release that does not know it is refused for good."""
+    assert todo(done(FIRST), (FIRST, APART, REMOVED), "pre") == [APART]
+    with pytest.raises(InvariantError, match=r"not newer.*0002_stop"):
+        todo(done(FIRST, APART), (FIRST,), "pre")
 
 
 def test_a_new_schema_takes_everything() -> None:

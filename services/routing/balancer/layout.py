@@ -1,0 +1,303 @@
+"""The plan's columns and rows: shares in pieces, bands of saturation, bounds. Arrays for the solver; nothing is solved here.
+
+Columns: the share of each kind of work and team that may do it, in pieces: cut where the last plan's share ends, so that
+what moves is counted, and where the people of a scarce skill have a full hour, so that what is late is. For each team the
+hours of its work by band of saturation; what each bound gives way by; what of a kind finds no place, and of a provider's
+minimum no work.
+Rows: the pieces of a kind sum to 1; the hours of teams, and of scarce skills that several kinds share; the bounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+import highspy
+import numpy as np
+from numpy.typing import NDArray
+
+from services.routing.balancer.loads import SCARCE, Loads, Numbers, Pairs, Vector
+from services.routing.balancer.terms import Bounds, Reason
+
+INFINITE: Final = highspy.kHighsInf
+DUST: Final = 1e-5  # shares and saturations that differ by less are the same
+FULL_WITHIN: Final = 0.03  # of the fullest: teams that are expected to be as full as may be again
+
+Columns = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """One bound: which pairs count for it, and the part of all items that each pair's kind is."""
+
+    reason: Reason
+    name: str
+    share: float
+    covers: NDArray[np.bool_]
+    items: Vector
+
+    @property
+    def gives(self) -> float:
+        """The sign of what it gives way by."""
+        return 1.0 if self.reason == "provider_minimum" else -1.0
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """At least, at most."""
+        return (self.share, INFINITE) if self.gives > 0 else (-INFINITE, self.share)
+
+    def broken_by(self, shares: Vector) -> float:
+        """By how much of all work it is broken; negative when there is room."""
+        return self.gives * (self.share - float((self.items * shares)[self.covers].sum()))
+
+
+def bounds_of(bounds: Bounds, pairs: Pairs, items: float) -> list[Bound]:
+    """The bounds on so many items in all, those that are promised first."""
+    providers = np.array([team.provider_id for team in pairs.teams])[pairs.team]
+    centres = np.array([team.centre_id for team in pairs.teams])[pairs.team]
+    kinds: tuple[tuple[Reason, Mapping[str, float], NDArray[np.str_]], ...] = (
+        ("provider_minimum", bounds.provider_minimum, providers),
+        ("provider_maximum", bounds.provider_maximum, providers),
+        ("centre_maximum", bounds.centre_maximum, centres),
+    )
+    return [
+        Bound(reason, name, shares[name], places == name, pairs.items / items)
+        for reason, shares, places in kinds
+        for name in sorted(shares)
+    ]
+
+
+class Pieces:
+    """The pieces of the pairs' shares, in the order of the pairs.
+
+    Shape:   one entry per piece.
+    Holds:   a pair's pieces follow each other from 0 to 1 and cost the more the further up they are, whatever is aimed
+             at, so that the lower ones are filled first. `late` is beyond what a scarce skill's people do in the hour,
+             `moved` beyond the last plan's share.
+    """
+
+    def __init__(self, full_hour: Vector, was: Vector) -> None:
+        edges = np.sort(np.column_stack([np.zeros_like(was), full_hour, was, np.ones_like(was)]))
+        widths = np.diff(edges)
+        real = widths > 0
+        self.pair: Final = np.nonzero(real)[0]
+        self.begin: Final = edges[:, :-1][real]
+        self.width: Final = widths[real]
+        self.late: Final = self.begin >= full_hour[self.pair]
+        self.moved: Final = self.begin >= was[self.pair]
+        self.first: Final = np.flatnonzero(np.diff(self.pair, prepend=-1))  # of each pair
+
+    def __len__(self) -> int:
+        return len(self.pair)
+
+    def uppers(self, limit: Vector) -> Vector:
+        """How much of each piece may be filled when each pair may have so much."""
+        return np.asarray(np.clip(limit[self.pair] - self.begin, 0.0, self.width))
+
+
+class Rows:
+    """The loads that are rows of the programme: all teams, and the scarce skills that several kinds share.
+
+    Shape:   `band_…` one entry per band of a load but the first, which costs nothing and is the room that the row has.
+    """
+
+    def __init__(self, teams: Loads, skills: Loads, shared: Numbers) -> None:
+        self.people: Final = np.concatenate([teams.people, skills.people[shared]])
+        self.waiting: Final = np.concatenate([teams.waiting, skills.waiting[shared]])
+        self._first: Final = np.repeat([teams.bands[0][0], skills.bands[0][0]], [len(teams), len(shared)])
+        bands = [
+            (row, below, upto, minutes * late)
+            for loads, numbers, begin in ((teams, range(len(teams)), 0), (skills, shared.tolist(), len(teams)))
+            for row, late in enumerate(loads.hour_late[numbers], begin)
+            for (below, _), (upto, minutes) in pairwise(loads.bands)
+        ]
+        rows, below, upto, cost = zip(*bands, strict=True)
+        self.band_row: Final = np.array(rows, dtype=np.int64)
+        self._below, self._upto, self.band_cost = np.array(below), np.array(upto), np.array(cost)
+
+    def __len__(self) -> int:
+        return len(self.people)
+
+    def room(self, cap: float) -> Vector:
+        """The hours of new work that cost nothing when nobody may be fuller than `cap`."""
+        return np.asarray(np.minimum(self._first, cap) * self.people - self.waiting)
+
+    def band_uppers(self, cap: float) -> Vector:
+        """The hours of the bands that cost, when nobody may be fuller than `cap`."""
+        widths = np.maximum(np.minimum(self._upto, cap) - self._below, 0.0)
+        return np.asarray(widths * self.people[self.band_row])
+
+
+class Layout:
+    """Where everything of one programme stands.
+
+    Shape:   `piece`, `band`, `slack`, `unplaced` are numbers of columns, `…_row` of rows; `was` the last share of each
+             pair. `sole` are the pairs that alone need a scarce skill, `sole_skill`: it bounds their pieces and needs no
+             row.
+    """
+
+    def __init__(self, pairs: Pairs, bounds: Sequence[Bound], was: Vector, near: float) -> None:
+        """`near` is by how many times the last shares' saturation the coming one may be exceeded at most."""
+        self.pairs: Final = pairs
+        self.bounds: Final = bounds
+        self.was: Final = was
+        self.teams: Final = pairs.whole_teams()
+        self.skills: Final = pairs.scarce_skills()
+        users = np.bincount(self.skills.of_pair + 1, minlength=len(self.skills) + 1)[1:]
+        self.shared: Final = np.flatnonzero(users > 1)
+        self.sole: Final = np.flatnonzero(np.append(users == 1, [False])[self.skills.of_pair])
+        self.sole_skill: Final = self.skills.of_pair[self.sole]
+        self.rows: Final = Rows(self.teams, self.skills, self.shared)
+        self.pieces: Final = Pieces(self._full_hour(near), was)
+        self.demand_row, self.load_row, self.bound_row = _following(len(pairs.demands), len(self.rows), len(bounds))
+        promised = np.array([bound.reason == "provider_minimum" for bound in bounds], dtype=bool)
+        self._unplaced_row: Final = np.concatenate([self.demand_row, self.bound_row[promised]])
+        groups = len(self.pieces), len(self.rows.band_row), len(bounds), len(self._unplaced_row)
+        self.piece, self.band, self.slack, self.unplaced = _following(*groups)
+        self.count: Final = sum(groups)
+
+    def limit(self, cap: float) -> Vector:
+        """What each pair may have so that no skill that it alone needs is fuller than `cap`."""
+        limit = np.full(len(self.pairs), INFINITE)
+        people, waiting = self.skills.people[self.sole_skill], self.skills.waiting[self.sole_skill]
+        limit[self.sole] = (cap * people - waiting) / self.pairs.hours[self.sole]
+        return limit
+
+    def _full_hour(self, near: float) -> Vector:
+        """Up to which share each pair's people do the work within the hour; all of it, when nobody will be so full."""
+        may_stay = self.whole(self.was) and self.keeps_bounds(self.was, np.zeros(len(self.bounds)))
+        if may_stay and self.fullest(self.was) * near < SCARCE[0][0]:
+            return np.ones(len(self.pairs))
+        return np.asarray(np.clip(self.limit(SCARCE[0][0]), 0.0, 1.0))
+
+    # ----------------------------------------------------------------- the solver's
+
+    def programme(self) -> highspy.HighsLp:
+        """All columns and rows, column by column: the pieces, then those that stand in one row only."""
+        row, factor = self._entries()
+        real = row >= 0
+        ends = np.concatenate([self.load_row[self.rows.band_row], self.bound_row, self._unplaced_row])
+        gives = [bound.gives for bound in self.bounds]
+        lower, upper = [bound.limits[0] for bound in self.bounds], [bound.limits[1] for bound in self.bounds]
+        demands, loads = np.ones(len(self.demand_row)), np.full(len(self.load_row), INFINITE)
+        closed = np.zeros(len(self.band) + len(self.slack))
+        model = highspy.HighsLp()
+        model.num_col_, model.num_row_ = self.count, len(demands) + len(loads) + len(gives)
+        model.col_cost_ = model.col_lower_ = np.zeros(self.count)
+        model.col_upper_ = np.concatenate([self.pieces.width, closed, np.ones(len(self.unplaced))])
+        model.row_lower_, model.row_upper_ = np.r_[demands, -loads, lower], np.r_[demands, loads, upper]
+        matrix = model.a_matrix_
+        matrix.format_ = highspy.MatrixFormat.kColwise
+        matrix.start_ = np.r_[0, np.cumsum(np.r_[real.sum(axis=1), np.ones(len(ends), dtype=int)])].astype(np.int32)
+        matrix.index_ = np.r_[row[real], ends].astype(np.int32)
+        matrix.value_ = np.r_[factor[real], np.full(len(self.band), -1.0), gives, np.ones(len(self.unplaced))]
+        return model
+
+    def _entries(self) -> tuple[Numbers, Vector]:
+        """Rows and factors of each piece; row -1 where there is none."""
+        pairs = self.pairs
+        shared_row = np.full(len(self.skills) + 1, -1)  # the last one for pairs without a scarce skill
+        shared_row[self.shared] = self.load_row[len(self.teams) :]
+        entries = [
+            (pairs.demand, np.ones(len(pairs))),
+            (self.load_row[self.teams.of_pair], pairs.hours),
+            (shared_row[self.skills.of_pair], pairs.hours),
+        ]
+        for bound, row in zip(self.bounds, self.bound_row, strict=True):
+            entries.append((np.where(bound.covers, row, -1), bound.items))
+        rows, factors = zip(*entries, strict=True)
+        return np.column_stack(rows)[self.pieces.pair], np.column_stack(factors)[self.pieces.pair]
+
+    def basis(self, rows: int) -> highspy.HighsBasis:
+        """The last shares as the solver's beginning: what they filled stays full, what they broke is there to be mended.
+
+        Holds:   as many columns as rows are basic, and they are independent: the pairs of a tree, the rows beside it.
+        """
+        status = highspy.HighsBasisStatus
+        pairs, tight = self._tree()
+        columns = [status.kLower] * self.count
+        for piece in np.flatnonzero(~self.pieces.moved).tolist():
+            columns[piece] = status.kUpper
+        for piece in self.pieces.first[pairs].tolist():
+            columns[piece] = status.kBasic
+        of_rows = [status.kBasic] * rows
+        for row in tight:
+            of_rows[row] = status.kUpper
+        basis = highspy.HighsBasis()
+        basis.col_status, basis.row_status, basis.valid = columns, of_rows, True
+        return basis
+
+    def _tree(self) -> tuple[list[int], list[int]]:
+        """Pairs that the last plan gave work to, and as many rows that this leaves no room: each pair can mend a row.
+
+        Holds:   pairs tie kinds to teams, the largest first, without a ring. Teams with room are tied together from the
+                 beginning; what is tied to none of them leaves one row out.
+        """
+        kinds = len(self.demand_row)
+        filled = self.teams.filled(self.teams.hours(self.pairs, self.was))
+        roomy = [False] * kinds + (filled < filled.max() * (1.0 - FULL_WITHIN)).tolist()
+        ground = len(roomy)
+        tied_to = [ground if room else row for row, room in enumerate(roomy)] + [ground]
+
+        def end(row: int) -> int:
+            while tied_to[row] != row:
+                tied_to[row] = tied_to[tied_to[row]]
+                row = tied_to[row]
+            return row
+
+        given = self.was * self.pairs.items
+        largest = np.argsort(-given, kind="stable")[: np.count_nonzero(given)]
+        pairs = []
+        for pair, kind, team in np.column_stack(
+            [largest, self.pairs.demand[largest], self.teams.of_pair[largest]]
+        ).tolist():
+            one, other = sorted((end(kind), end(kinds + team)))
+            if one != other:
+                tied_to[one] = other
+                pairs.append(pair)
+        return pairs, [row for row in range(ground) if tied_to[row] != row and not roomy[row]]
+
+    def lateness(self) -> tuple[Columns, Vector]:
+        """The columns that are lateness, and what each costs. Units: points."""
+        late = np.flatnonzero(self.pieces.late)
+        pair = self.pieces.pair[late]
+        cost = self.pairs.hours[pair] * self.skills.hour_late[self.skills.of_pair[pair]] * SCARCE[-1][1]
+        return np.concatenate([self.piece[late], self.band]), np.concatenate([cost, self.rows.band_cost])
+
+    def late_already(self) -> float:
+        """The lateness of what waits already beyond what the people of skills without a row do in the hour."""
+        return float(self.skills.late(self.skills.waiting)[self.sole_skill].sum())
+
+    # -------------------------------------------------------------------- any shares
+
+    def fullest(self, shares: Vector) -> float:
+        """How full the fullest team or scarce skill is with these shares."""
+        loads = (self.teams, self.skills)
+        return max(float(one.filled(one.hours(self.pairs, shares)).max(initial=0.0)) for one in loads)
+
+    def teams_filled(self, shares: Vector) -> dict[str, float]:
+        """How full each team that may do any of the work is with these shares."""
+        filled = self.teams.filled(self.teams.hours(self.pairs, shares)).tolist()
+        return {
+            self.pairs.teams[team].team_id: full for team, full in zip(self.teams.team.tolist(), filled, strict=True)
+        }
+
+    def late(self, shares: Vector) -> float:
+        """The lateness of these shares. Units: points."""
+        return sum(float(one.late(one.hours(self.pairs, shares)).sum()) for one in (self.teams, self.skills))
+
+    def whole(self, shares: Vector) -> bool:
+        """The shares of each kind sum to 1."""
+        sums = np.bincount(self.pairs.demand, shares, len(self.pairs.demands))
+        return bool(np.abs(sums - 1.0).max() <= DUST)
+
+    def keeps_bounds(self, shares: Vector, gives: Vector) -> bool:
+        """No bound is broken by more than it gives way by."""
+        return all(bound.broken_by(shares) <= by + DUST for bound, by in zip(self.bounds, gives.tolist(), strict=True))
+
+
+def _following(*counts: int) -> tuple[Columns, ...]:
+    """Numbers from 0 on, in groups of so many."""
+    return tuple(np.split(np.arange(sum(counts), dtype=np.int32), np.cumsum(counts)[:-1]))
