@@ -10,7 +10,7 @@ import typer
 
 from opsfloor import floor
 from opsfloor.answers import Remedied, as_json, out, table
-from opsfloor.reroute_words import clock, next_steps, tell_list, tell_preview, tell_report
+from opsfloor.reroute_words import clock, next_steps, tell_drills, tell_list, tell_preview, tell_report, tell_unproved
 
 app: Final = typer.Typer(no_args_is_help=True)
 EFFECTS: Final = ("drain", "evacuate", "recall", "shift", "local")
@@ -108,9 +108,19 @@ def drill(
     yes: Yes = False,
     json: Json = False,
 ) -> None:
-    """Propose a drill: a real drain, marked, that breaks no safety rule."""
+    """Propose a drill: a real drain, marked, that breaks no safety rule. The calendar's own: `reroute drills`."""
     terms = _terms("drain", minutes, reason, 100, None, **_scope(centre, team, provider)) | {"drill": True}
     _propose(terms, False, [], actor, yes, json)
+
+
+@app.command("drills")
+def drills(json: Json = False) -> None:
+    """The drill calendar: what comes, what came of it, and which centre or vendor no recent drill proves."""
+    found = floor.ask("routing", "/reroutes/drills", "viewer")
+    if json:
+        as_json(found)
+    else:
+        tell_drills(found)
 
 
 def _scope(*parts: list[str] | None) -> dict[str, Any]:
@@ -193,6 +203,7 @@ def list_reroutes(
         as_json(orders)
     else:
         tell_list(orders)
+        tell_unproved(floor.ask("routing", "/reroutes/drills", "viewer"))
 
 
 @app.command("show")

@@ -86,6 +86,8 @@ def tell_report(report: dict[str, Any]) -> None:
     out.print(f"  Why: {escape(order['terms']['reason'])}")
     if report["held_percent"]:
         out.print(f"  Holds {report['held_percent']} % until {clock(order['ends_at'])}, {left(order['ends_at'])}")
+    if order.get("drill_outcome"):
+        out.print(f"  Drill: {escape(outcome_words(order['drill_outcome']))}")
     moved = ", ".join(f"{row['items']:,} from {row['team_id']}" for row in report["moved"])
     out.print(f"  Items moved: {moved or 'none yet'}")
     for sentence in report["passed_over"]:
@@ -135,6 +137,70 @@ def _row(order: dict[str, Any]) -> tuple[object, ...]:
         until,
         order["terms"]["reason"],
     )
+
+
+def outcome_words(outcome: dict[str, Any]) -> str:
+    """What came of a drill, in one line."""
+    words = f"{outcome['outcome'].replace('_', ' ').upper()} {outcome['detail']}"
+    if outcome["completed"]:
+        words += f" {outcome['completed']:,} items completed meanwhile, {outcome['late']:,} of them late."
+    if outcome["return_seconds"] is not None:
+        words += f" The return took {outcome['return_seconds']:.0f} s."
+    return words
+
+
+def tell_drills(found: dict[str, Any]) -> None:
+    """The drill calendar, and what is proved."""
+    zone = found["time_zone"]
+    table(
+        f"Drill calendar ({zone})",
+        ("entry", "without", "when", "next", "signed by", "last"),
+        (_entry(entry) for entry in found["entries"]),
+    )
+    for entry in found["entries"]:
+        if entry["unsigned_because"]:
+            out.print(f"  [bold yellow]NOT SIGNED[/] {entry['id']}: {escape(entry['unsigned_because'])}")
+        if entry["under_way"]:
+            name = entry["under_way"]["reroute_id"]
+            out.print(
+                f"  [bold]Next:[/] {name} is {entry['under_way']['phase']}; opsfloor reroute cancel {name} stops it"
+            )
+    table(
+        f"Can the floor do without? (a passed drill counts {found['proof_days']:g} days)",
+        ("place", "proved", "passed", "last drill", "why not"),
+        (_point(point) for point in found["points"]),
+    )
+
+
+def _entry(entry: dict[str, Any]) -> tuple[object, ...]:
+    weeks = "each week" if entry["every_weeks"] == 1 else f"every {entry['every_weeks']} weeks"
+    return (
+        entry["id"],
+        entry["scope_words"],
+        f"{weeks} {'/'.join(entry['weekdays'])} {entry['begins']}, {entry['minutes']} min",
+        clock(entry["next_at"]) or "every day ahead is blocked",
+        f"{entry['owner']}, {entry['signed_by']}",
+        _came_of(entry["last"]),
+    )
+
+
+def _point(point: dict[str, Any]) -> tuple[object, ...]:
+    mark = "yes" if point["proved"] else "UNPROVED"
+    why = point["unproved_because"] or ""
+    return f"{point['noun']} {point['id']}", mark, clock(point["passed_at"]), _came_of(point["last"]), why
+
+
+def _came_of(drill: dict[str, Any] | None) -> str:
+    if drill is None or drill["outcome"] is None:
+        return "none yet"
+    return f"{drill['outcome']['outcome'].replace('_', ' ')}, {clock(drill['over_at'])}"
+
+
+def tell_unproved(found: dict[str, Any]) -> None:
+    """One line when something is unproved."""
+    names = [f"{point['noun']} {point['id']}" for point in found["points"] if not point["proved"]]
+    if names:
+        out.print(f"[yellow]UNPROVED[/] {', '.join(names)}: no recent passed drill; see opsfloor reroute drills")
 
 
 def clock(at: str | None) -> str:

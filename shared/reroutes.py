@@ -24,17 +24,30 @@ IN_FORCE: Final = frozenset({"active", "returning"})
 MOVES_QUEUE: Final = frozenset({"evacuate", "recall"})
 
 
+Point = tuple[str, str]
+"""A centre or a provider: (`centre` or `provider`, its id). What drills prove that the floor can do without."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What drills have shown of one point: the last that is over, and when one was passed last."""
+
+    last: RerouteOrder
+    passed_at: datetime | None = None
+
+
 @dataclass(slots=True)
 class RerouteView:
     """The orders that may be in force; only `fold_reroute` moves it.
 
     Holds:   whether one of `acting` is in force, the clock tells; `reviews` are the broken glasses that nobody has
-             answered for yet.
+             answered for yet; `proofs` are by point, of those that were ever drilled.
     """
 
     acting: dict[str, RerouteOrder] = field(default_factory=dict)
     reviews: dict[str, RerouteOrder] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
+    proofs: dict[Point, Proof] = field(default_factory=dict)
 
 
 def fold_reroute(view: RerouteView, key: str, message: Message | None) -> None:
@@ -49,6 +62,39 @@ def fold_reroute(view: RerouteView, key: str, message: Message | None) -> None:
         view.acting[key] = message
     if isinstance(message, RerouteOrder) and message.review == "open":
         view.reviews[key] = message
+    if isinstance(message, RerouteOrder) and message.drill_outcome is not None:
+        for point in points_of(message.terms.scope):
+            view.proofs[point] = _proof_after(view.proofs.get(point), message)
+
+
+def points_of(scope: RerouteScope) -> tuple[Point, ...]:
+    """The points that a drill of this scope speaks of: whole centres, or whole providers; of anything narrower none."""
+    bare = RerouteScope(centres=scope.centres, providers=scope.providers)
+    if bare != scope or (scope.centres and scope.providers):
+        return ()
+    return tuple(("centre", name) for name in scope.centres) + tuple(("provider", name) for name in scope.providers)
+
+
+def _proof_after(known: Proof | None, drill: RerouteOrder) -> Proof:
+    """Holds: the order in which drills are heard of does not matter."""
+    passed = drill.over_at if drill.drill_outcome is not None and drill.drill_outcome.outcome == "passed" else None
+    if known is None:
+        return Proof(drill, passed)
+    last = max(known.last, drill, key=lambda order: (order.over_at or order.proposed_at, order.reroute_id))
+    return Proof(last, max((at for at in (known.passed_at, passed) if at is not None), default=None))
+
+
+def unproved_because(proof: Proof | None, days_max: float, now: datetime) -> str | None:
+    """Why nothing proves that the floor can do without a point, in words; `None` when a recent drill does.
+
+    Units:   `days_max` is how long a passed drill is a proof.
+    """
+    if proof is None:
+        return "no drill was ever held"
+    if proof.passed_at is None:
+        return "no drill was ever passed"
+    days = (now - proof.passed_at) / timedelta(days=1)
+    return None if days <= days_max else f"the last drill was passed {days:.0f} days ago"
 
 
 REROUTE_BOARD: Final = BoardSpec("reroutes", REROUTE, RerouteView, fold_reroute)

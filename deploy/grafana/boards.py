@@ -344,6 +344,19 @@ EMERGENCY: Final = Board(
             "short",
         ),
         Question(
+            "How many centres and vendors does no recent drill prove?",
+            one("max by (point) (opsfloor_drill_unproved_scopes)", "{{point}}"),
+            "short",
+            "number",
+            warns_at=1,
+            bad_at=3,
+        ),
+        Question(
+            "What came of the drills of the last four weeks?",
+            one("sum by (outcome) (increase(opsfloor_drills_total[28d]))", "{{outcome}}"),
+            "short",
+        ),
+        Question(
             "What was asked, what was refused?",
             one("sum by (code) (increase(opsfloor_reroute_commands_total[1h]))", "{{code}}"),
             "short",

@@ -274,6 +274,13 @@ ALERTS: Final[tuple[Alert, ...]] = (
         "opsfloor-emergency",
     ),
     Alert(
+        "DrillFailed",
+        'sum(increase(opsfloor_drills_total{outcome=~"failed|refused"}[1d])) > 0',
+        "ticket",
+        "A drill failed or was refused: the floor may not be able to do without that centre or vendor",
+        "opsfloor-emergency",
+    ),
+    Alert(
         "GlassBroken",
         "max(opsfloor_reroute_reviews_open) > 0",
         "ticket",

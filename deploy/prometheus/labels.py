@@ -38,6 +38,7 @@ LABELS: Final[Mapping[str, Label]] = {
     "on_time": Label(2, "`yes` or `no`: ended by its due instant"),
     "outcome": Label(12, "how something ended, from its contract"),
     "phase": Label(8, "where a reroute is in its life"),
+    "point": Label(2, "what the floor must be able to do without: `centre` or `provider`"),
     "processor": Label(5, "a processor of the process, `service/processor`"),
     "provider": Label(20, "the bank's own department or a vendor"),
     "reason": Label(8, "why something is not possible, from its contract"),

@@ -10,7 +10,8 @@ from services.routing.boards import LOAD_BOARD, PLAN_BOARD
 from services.routing.desk.processor import desk
 from services.routing.emergency.api import Control, reroute_routers
 from services.routing.emergency.counter import RerouteCounter
-from services.routing.emergency.metrics import reroute_levels
+from services.routing.emergency.metrics import proof_levels, reroute_levels
+from services.routing.emergency.opener import CalendarOpener
 from services.routing.emergency.postgres_reads import PostgresBookReads
 from services.routing.emergency.processor import emergency
 from services.routing.metrics import load_levels, measure, pace_levels
@@ -43,13 +44,17 @@ def wire(around: Surroundings) -> Service:
     tailer = Tailer(around.log.tail, answers, lambda: datetime.fromtimestamp(around.clock.wall_ms() / 1000, UTC))
     processors = tuple(_measured(processor) for processor in (placement(), desk(), emergency()))
     loads = load_levels(around.boards.views[LOAD_BOARD.name], around.clock.now)
-    reroutes = reroute_levels(around.boards.views[REROUTE_BOARD.name], around.clock.now)
+    orders, reference = around.boards.views[REROUTE_BOARD.name], around.boards.views[REFERENCE_BOARD.name]
+    reroutes = reroute_levels(orders, around.clock.now)
+    proofs = proof_levels(orders, reference, around.clock.now)
     book = PostgresBookReads(around.pool)
     control = Control(book, around.boards.views, RerouteCounter(book, around.publish), around.clock.now)
     routers = (*workbench_routers(bench), *reroute_routers(control))
     plan = plan_levels(around.boards.views[PLAN_BOARD.name], around.clock.now)
-    paces = pace_levels(around.boards.views[LOAD_BOARD.name], around.boards.views[REFERENCE_BOARD.name])
-    return Service("routing", processors, routers, (tailer.run,), (loads, paces, reroutes, plan))
+    paces = pace_levels(around.boards.views[LOAD_BOARD.name], reference)
+    opener = CalendarOpener(around.publish, around.clock.now)
+    levels = (loads, paces, reroutes, proofs, plan)
+    return Service("routing", processors, routers, (tailer.run, opener.run), levels)
 
 
 def _measured(processor: Processor) -> Processor:

@@ -21,7 +21,7 @@ READERS: Final[Mapping[str, tuple[str, ...]]] = {
     routing.ASSIGNMENT.name: ("routing/placement",),
     routing.RESULT.name: ("audit/controls", "vendor/supervision"),
     routing.LOAD.name: ("routing/balancer", "routing/emergency", "routing/placement"),
-    routing.PLAN.name: ("routing/balancer", "routing/placement"),
+    routing.PLAN.name: ("routing/balancer", "routing/emergency", "routing/placement"),
     routing.ARRIVALS.name: ("routing/balancer",),
     reroute.REROUTE.name: ("intake/reception", "routing/balancer", "routing/desk", "routing/placement"),
     reroute.REROUTE_LIFE.name: (),

@@ -233,6 +233,11 @@ class FloorLimits(ReferenceEntry):
     reroute_drift_max: Annotated[float, Field(gt=0)] = (
         0.25  # share by which the approved preview may be off at the start
     )
+    drill_proof_days: Annotated[float, Field(gt=0)] = 14.0  # so long a passed drill proves that the rest can carry
+    drill_misses_max: Annotated[int, Field(ge=0)] = 0  # predicted misses that a drill may add
+    drill_load_max: Annotated[float, Field(gt=0)] = 0.9  # of those who are left, by what comes
+    drill_on_time_drop_max: Annotated[float, Field(ge=0, le=1)] = 0.02  # below the ordinary share; more fails it
+    drill_cut_off_minutes: Annotated[int, Field(ge=0)] = 60  # no drill lies in the last minutes before a rail closes
 
 
 class RerouteDuty(ReferenceEntry):
@@ -267,3 +272,38 @@ class RerouteRule(ReferenceEntry):
     ends: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "00:00"
     drills_only: bool = False
     overridable: bool = True
+    drill_minimum: Annotated[int, Field(ge=0)] | None = None  # for a drill, which ends in a second; none: as `minimum`
+
+
+class BlockedWindow(Part):
+    """A time of day, local, in which something must not be."""
+
+    begins: TimeOfDay
+    ends: TimeOfDay
+
+
+class DrillEntry(ReferenceEntry):
+    """A drill that the calendar holds: one centre, or one provider, takes nothing new for a while, week after week.
+
+    Units:   `minutes` in force, before the work comes back; `notice_minutes` before its beginning it is proposed, so
+             that on-call sees it coming and may cancel it; `begins` and `blocked` are local time.
+    Holds:   of `weekdays` the first that is not blocked that week; `owner` asks for it and `signed_by`, somebody else,
+             has agreed beforehand to the drill within its bounds: this scope, these minutes, no safety rule broken,
+             nobody's work without people, no more predicted misses than the floor's limits allow.
+    """
+
+    noun: ClassVar[str] = "drill"
+    kind: Literal["reference.drill.v1"] = "reference.drill.v1"
+    label: str
+    centre: Identity | None = None
+    provider: Identity | None = None
+    weekdays: Annotated[tuple[Weekday, ...], Field(min_length=1)]
+    begins: TimeOfDay
+    minutes: Annotated[int, Field(ge=1, le=240)] = 30
+    every_weeks: Annotated[int, Field(ge=1, le=13)] = 1
+    notice_minutes: Annotated[int, Field(ge=1, le=240)] = 15
+    blocked: tuple[BlockedWindow, ...] = ()
+    on_peak_days: bool = False
+    owner: Identity
+    signed_by: Identity
+    signed_on: date

@@ -9,12 +9,15 @@ from pydantic import Field
 from shared.contracts.message import Identity, Instant, Message, Part, Sha256, Topic
 
 REROUTE: Final = Topic("routing.reroute.v1", "routing", "reroute id", retention_ms=None, compacted=True)
-REROUTE_LIFE: Final = Topic("routing.reroute-life.v1", "routing", "reroute id", retention_ms=None)
+REROUTE_LIFE: Final = Topic(
+    "routing.reroute-life.v1", "routing", "reroute id; `floor` for what concerns them all", retention_ms=None
+)
 REROUTE_COMMAND: Final = Topic("routing.reroute-command.v1", "routing's HTTP faces", "always `floor`")
 
 Effect = Literal["drain", "evacuate", "recall", "shift", "local"]
 ReroutePhase = Literal["proposed", "approved", "active", "returning", "ended", "cancelled", "expired", "refused"]
 RerouteSource = Literal["person", "alert", "calendar"]
+DrillResult = Literal["passed", "failed", "unmeasured", "refused", "not_held"]
 Words = Annotated[str, Field(min_length=1, max_length=500)]
 Names = Annotated[tuple[Identity, ...], Field(max_length=50)]
 
@@ -114,6 +117,26 @@ class TeamTally(Part):
     late: int
 
 
+class DrillOutcome(Part):
+    """What came of a drill.
+
+    Units:   items that the whole floor completed, and of them those too late for their case, from its start until all
+             work was back; `baseline_…` the same of ordinary hours; `return_seconds` from the first step back on.
+    Holds:   `passed` alone proves the scope; `unmeasured`: too little was completed, or nothing is known to compare
+             with; `refused`: the rest could not have carried it; `not_held`: it never came into force.
+    """
+
+    outcome: DrillResult
+    detail: str
+    completed: int = 0
+    late: int = 0
+    baseline: Literal["same_hour_of_week", "same_hour_of_day", "any_hour", "none"] = "none"
+    baseline_completed: int = 0
+    baseline_late: int = 0
+    return_seconds: float | None = None
+    fell_back: int = 0
+
+
 class RerouteOrder(Message):
     """One reroute as it stands. Desks and placements obey it from here, with no service to ask.
 
@@ -135,6 +158,7 @@ class RerouteOrder(Message):
     overridden_rules: tuple[Identity, ...] = ()
     approved_by: Identity | None = None
     approved_at: Instant | None = None
+    approved_beforehand: bool = False  # by signing the drill calendar: there was no preview to look at
     execute_by: Instant | None = None
     break_glass: bool = False
     review: Literal["none", "open", "closed"] = "none"
@@ -149,6 +173,10 @@ class RerouteOrder(Message):
     tallies: tuple[TeamTally, ...] = ()  # of the scope's desks when the present step of the return began
     over_at: Instant | None = None
     over_because: str = ""
+    drill_entry: Identity | None = None  # of the calendar; none: a person asked for it
+    drill_tallies: tuple[TeamTally, ...] = ()  # of every desk when the drill came into force
+    return_began_at: Instant | None = None
+    drill_outcome: DrillOutcome | None = None
 
     @property
     def key(self) -> str:
@@ -225,6 +253,19 @@ class CloseReview(RerouteCommand):
     kind: Literal["routing.close-review.v1"] = "routing.close-review.v1"
 
 
+class HeedCalendar(Message):
+    """Look at the drill calendar now. Routing's processes say so when they begin, so that a book that nobody has ever
+    commanded holds its drills, too; said again it changes nothing."""
+
+    topic: ClassVar[Topic] = REROUTE_COMMAND
+    kind: Literal["routing.heed-calendar.v1"] = "routing.heed-calendar.v1"
+    issued_at: Instant
+
+    @property
+    def key(self) -> str:
+        return "floor"
+
+
 # ----------------------------------------------------------------------- life
 
 
@@ -252,10 +293,11 @@ class RerouteProposed(RerouteFact):
     return_step_seconds: float
     break_glass: bool = False
     overridden_rules: tuple[Identity, ...] = ()
+    drill_entry: Identity | None = None
 
 
 class RerouteApproved(RerouteFact):
-    """A second person agreed to the preview."""
+    """A second person agreed to the preview; `beforehand`: to the drill within its bounds, by signing the calendar."""
 
     kind: Literal["routing.reroute-approved.v1"] = "routing.reroute-approved.v1"
     by: Identity
@@ -263,6 +305,7 @@ class RerouteApproved(RerouteFact):
     preview_sha256: Sha256
     overridden_rules: tuple[Identity, ...]
     execute_by: Instant
+    beforehand: bool = False
 
 
 class RerouteStarted(RerouteFact):
@@ -272,6 +315,7 @@ class RerouteStarted(RerouteFact):
     ends_at: Instant
     last_end_at: Instant
     review_opened: bool = False
+    drill_tallies: tuple[TeamTally, ...] = ()
 
 
 class RerouteDrifted(RerouteFact):
@@ -327,6 +371,55 @@ class ReviewClosed(RerouteFact):
     kind: Literal["routing.reroute-review-closed.v1"] = "routing.reroute-review-closed.v1"
     by: Identity
     words: str
+
+
+class DrillJudged(RerouteFact):
+    """A drill is over; here is what came of it."""
+
+    kind: Literal["routing.drill-judged.v1"] = "routing.drill-judged.v1"
+    outcome: DrillOutcome
+
+
+class DrillDue(Part):
+    """When the calendar holds a drill next: on-call hears of it at `propose_at`."""
+
+    entry_id: Identity
+    propose_at: Instant
+    starts_at: Instant
+
+
+class DrillsPlanned(Message):
+    """The next drill of each entry of the calendar, by entry."""
+
+    topic: ClassVar[Topic] = REROUTE_LIFE
+    kind: Literal["routing.drills-planned.v1"] = "routing.drills-planned.v1"
+    at: Instant
+    due: tuple[DrillDue, ...]
+
+    @property
+    def key(self) -> str:
+        return "floor"
+
+
+class HourTallied(Message):
+    """An hour of the floor has gone by: what its desks completed in it, so that drills have something to compare with.
+
+    Units:   `completed` and `late` items since the last such fact.
+    Holds:   `hour_of_week` counts from Monday 0:00, local; none: it was no ordinary whole hour, since a reroute was in
+             force in it or nobody counted for a while.
+    """
+
+    topic: ClassVar[Topic] = REROUTE_LIFE
+    kind: Literal["routing.hour-tallied.v1"] = "routing.hour-tallied.v1"
+    at: Instant
+    hour_of_week: Annotated[int, Field(ge=0, lt=168)] | None = None
+    completed: int = 0
+    late: int = 0
+    tallies: tuple[TeamTally, ...]
+
+    @property
+    def key(self) -> str:
+        return "floor"
 
 
 class RerouteAnswered(RerouteFact):

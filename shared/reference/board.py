@@ -12,6 +12,7 @@ from shared.contracts.reference import (
     Branch,
     BusinessType,
     Centre,
+    DrillEntry,
     FloorLimits,
     Operator,
     Provider,
@@ -40,6 +41,7 @@ class ReferenceView:
     branches: dict[str, Branch] = field(default_factory=dict)
     reroute_duties: dict[str, RerouteDuty] = field(default_factory=dict)
     reroute_rules: dict[str, RerouteRule] = field(default_factory=dict)
+    drills: dict[str, DrillEntry] = field(default_factory=dict)
     shifts: dict[str, Shift] = field(default_factory=dict)
     limits: FloorLimits = field(default_factory=lambda: FloorLimits(id="floor"))
     operators_by_team: dict[str, dict[str, None]] = field(default_factory=dict)
@@ -85,6 +87,7 @@ class ReferenceView:
             Branch.noun: self.branches,
             RerouteDuty.noun: self.reroute_duties,
             RerouteRule.noun: self.reroute_rules,
+            DrillEntry.noun: self.drills,
             Shift.noun: self.shifts,
         }
 

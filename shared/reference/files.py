@@ -15,6 +15,7 @@ from shared.contracts.reference import (
     Branch,
     BusinessType,
     Centre,
+    DrillEntry,
     FloorLimits,
     Operator,
     Provider,
@@ -36,6 +37,7 @@ NOUNS: Final[Mapping[str, type[ReferenceEntry]]] = {
     "limits": FloorLimits,
     "reroute_duties": RerouteDuty,
     "reroute_rules": RerouteRule,
+    "drills": DrillEntry,
     "shifts": Shift,
 }
 """What a file's top-level keys stand for."""

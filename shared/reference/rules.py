@@ -12,6 +12,7 @@ from shared.contracts.message import base64_bytes
 from shared.contracts.reference import (
     Branch,
     BusinessType,
+    DrillEntry,
     FloorLimits,
     Operator,
     Provider,
@@ -24,8 +25,9 @@ from shared.contracts.reference import (
     Tier,
 )
 from shared.reference.board import ReferenceView
+from shared.reference.drills import minutes_of, unsigned_because
 from shared.reference.keys import LOCAL
-from shared.reference.shifts import planned_breaks, span
+from shared.reference.shifts import DAY, planned_breaks, span
 from shared.reference.staffing import staffing_faults
 
 STEPS: Final = ("entry", "arbitration", "review", "authorisation", "inspection")
@@ -63,6 +65,8 @@ def _faults(row: ReferenceEntry, view: ReferenceView) -> Iterator[str]:
             yield from _duty(row, view)
         case RerouteRule():
             yield from _reroute_rule(row)
+        case DrillEntry():
+            yield from _drill(row, view)
         case Shift():
             yield from _shift(row)
         case BusinessType():
@@ -148,6 +152,27 @@ def _reroute_rule(rule: RerouteRule) -> Iterator[str]:
         yield "anti_flap waits after a reroute is over; give wait_seconds above zero"
     if rule.form == "blocked_window" and rule.begins >= rule.ends:
         yield f"blocked_window begins before it ends; found {rule.begins} to {rule.ends}, split it at midnight if needed"
+
+
+def _drill(entry: DrillEntry, view: ReferenceView) -> Iterator[str]:
+    if (entry.centre is None) == (entry.provider is None):
+        yield "expected one centre or one provider to drill; name exactly one"
+        return
+    if entry.centre is not None and entry.centre not in view.centres:
+        yield f"centre {entry.centre!r} is not defined; define it or name one of {sorted(view.centres)}"
+    elif entry.provider is not None and entry.provider not in view.providers:
+        yield f"provider {entry.provider!r} is not defined; name one of {sorted(view.providers)}"
+    else:
+        fault = unsigned_because(entry, view)
+        if fault is not None:
+            yield fault
+    if len(set(entry.weekdays)) < len(entry.weekdays):
+        yield "a weekday stands twice; keep one"
+    if minutes_of(entry.begins) + entry.minutes > DAY:
+        yield "the drill would last beyond midnight; let it begin earlier"
+    for window in entry.blocked:
+        if window.begins >= window.ends:
+            yield f"a blocked window begins before it ends; found {window.begins} to {window.ends}, split it at midnight"
 
 
 def _shift(shift: Shift) -> Iterator[str]:

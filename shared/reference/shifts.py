@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from shared.contracts.reference import Shift
+from shared.contracts.routing import DayKind
 
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY: Final = 24 * 60
@@ -38,6 +39,14 @@ def worked_on(shift: Shift, day: date) -> bool:
     if day in shift.opened_on:
         return True
     return WEEKDAYS[day.weekday()] in shift.weekdays and day not in shift.closed_on
+
+
+def day_kind(day: date, shifts: Collection[Shift], peak_days: Sequence[int]) -> DayKind:
+    """What kind of day it is: a peak by its place in the month, off when no shift is worked."""
+    if shifts and not any(worked_on(shift, day) for shift in shifts):
+        return "off"
+    last = (day.replace(day=1) + timedelta(days=32)).replace(day=1) - timedelta(days=1)
+    return "peak" if any(day.day == min(peak, last.day) for peak in peak_days) else "working"
 
 
 def presence(shift: Shift, since: datetime, hours: int, zone: ZoneInfo) -> Sequence[float]:

@@ -181,6 +181,15 @@ CASES: tuple[Case, ...] = (
         {'opsfloor_reroute_fall_backs_total{instance="r"}': "1x20"},
     ),
     Case(
+        "DrillFailed",
+        8,
+        {'opsfloor_drills_total{instance="r",outcome="refused"}': "0x5 1x9"},
+        {
+            'opsfloor_drills_total{instance="r",outcome="refused"}': "1x20",
+            'opsfloor_drills_total{instance="r",outcome="passed"}': "0x5 1x9",
+        },
+    ),
+    Case(
         "GlassBroken",
         90,
         {'opsfloor_reroute_reviews_open{instance="r"}': "1x100"},

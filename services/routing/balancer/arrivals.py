@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from math import exp, expm1
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from services.routing.kinds import Kind
 from shared.contracts.reference import FloorLimits, Shift
 from shared.contracts.routing import ArrivalsLearned, DayKind
-from shared.reference.shifts import worked_on
+from shared.reference.shifts import day_kind
 
 MEMORY_SECONDS: Final = 900.0  # "the last minutes": what came before so long weighs 1/e
 QUARTER: Final = timedelta(minutes=15)
@@ -24,14 +24,6 @@ FADES_QUARTERS: Final = 4.0  # how soon a busy hour is expected to pass into an 
 
 Profile = list[float | None]
 Slot = tuple[DayKind, int]
-
-
-def day_kind(day: date, shifts: Collection[Shift], peak_days: Sequence[int]) -> DayKind:
-    """What kind of day it is: a peak by its place in the month, off when no shift is worked."""
-    if shifts and not any(worked_on(shift, day) for shift in shifts):
-        return "off"
-    last = (day.replace(day=1) + timedelta(days=32)).replace(day=1) - timedelta(days=1)
-    return "peak" if any(day.day == min(peak, last.day) for peak in peak_days) else "working"
 
 
 @dataclass(slots=True)

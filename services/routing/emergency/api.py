@@ -16,6 +16,7 @@ from services.routing.emergency.counter import RerouteCounter
 from services.routing.emergency.floor import FloorNow, touched_teams
 from services.routing.emergency.glance import DutyView, FloorGlance, ScopeNames, duty_of, glance_of, names_of
 from services.routing.emergency.preview import preview_of
+from services.routing.emergency.proofs import DrillsView, drills_view
 from services.routing.emergency.reads import BookReads
 from services.routing.emergency.report import LifeLine, RerouteReport, line_of, page_of, report_of
 from services.routing.emergency.safety import scope_fault
@@ -129,7 +130,7 @@ TAKEN: Final[dict[int | str, dict[str, Any]]] = {
 
 @dataclass(frozen=True)
 class Control:
-    """Everything that the endpoints work with. Holds: `boards` has `reference`, `standing`, `load`."""
+    """Everything that the endpoints work with. Holds: `boards` has `reference`, `standing`, `load`, `plan`, `reroutes`."""
 
     reads: BookReads
     boards: Mapping[str, Any]
@@ -208,6 +209,11 @@ def _look(router: APIRouter, control: Control) -> None:
     ) -> list[RerouteOrder]:
         orders = await control.reads.orders()
         return [order for order in orders if not still_open or order.over_at is None or order.review == "open"]
+
+    @router.get("/reroutes/drills", summary="The drill calendar: what comes, what came of it, what no drill proves")
+    async def drills() -> DrillsView:
+        boards = control.boards
+        return drills_view(boards["reference"], boards["reroutes"], await control.reads.orders(), control.now())
 
     @router.get("/reroutes/{reroute_id}", summary="One reroute: report", responses=problem_responses(404, 422))
     async def report(reroute_id: RerouteId) -> RerouteReport:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
+from services.routing.emergency.capacity import capacity_fault
+from services.routing.emergency.drills import floor_tallies
 from services.routing.emergency.floor import FloorNow
 from services.routing.emergency.health import tallies_of, unwell
 from services.routing.emergency.preview import drift_between, preview_of
@@ -23,6 +25,7 @@ from shared.contracts.reroute import (
     RerouteStarted,
 )
 from shared.reference.board import ReferenceView
+from shared.reroutes import IN_FORCE
 from shared.runtime.errors import InvariantError
 from shared.runtime.processor import Situation
 
@@ -40,8 +43,17 @@ def past(book: OrderBook) -> list[RerouteOrder]:
     return sorted(over, key=lambda o: (o.over_at or o.proposed_at, o.reroute_id), reverse=True)
 
 
-def begin(order: RerouteOrder, now: datetime) -> RerouteStarted:
+def in_earnest(book: OrderBook) -> str | None:
+    """Why this is no time for a drill: something is in force already; `None` when nothing is."""
+    for order in book.open_orders():
+        if order.phase in IN_FORCE:
+            return f"Expected no reroute in force while a drill begins, found {order.reroute_id}."
+    return None
+
+
+def begin(order: RerouteOrder, floor: FloorNow) -> RerouteStarted:
     """The order comes in force now, for its minutes."""
+    now = floor.now
     longest = timedelta(minutes=BREAK_GLASS_MINUTES_MAX) if order.break_glass else timedelta(hours=HOURS_MAX)
     return RerouteStarted(
         reroute_id=order.reroute_id,
@@ -49,6 +61,7 @@ def begin(order: RerouteOrder, now: datetime) -> RerouteStarted:
         ends_at=now + timedelta(minutes=order.terms.minutes),
         last_end_at=now + longest,
         review_opened=order.break_glass,
+        drill_tallies=floor_tallies(floor) if order.terms.drill else (),
     )
 
 
@@ -87,17 +100,29 @@ def approval_late(book: OrderBook, order: RerouteOrder, situation: Situation) ->
 
 
 def start(book: OrderBook, order: RerouteOrder, situation: Situation) -> Sequence[RerouteFact]:
-    """Its hour has come: it starts if the floor is as approved, asks again if not, and is given up when too late."""
+    """Its hour has come: it starts if the floor is as approved, asks again if not, and is given up when too late.
+
+    Holds:   a drill that the rest could not carry now is given up. Who signed the calendar saw no preview, so that for
+             them the floor cannot have moved away from one: the check of capacity is what they agreed to.
+    """
     if order.execute_by is None:
         raise InvariantError(f"Expected the approved {order.reroute_id} to have an hour to start by, found none")
     if situation.now >= order.execute_by:
         return (_over(order, "expired", "It could not start in time after its approval.", situation),)
-    now_preview = preview_of(order.terms, floor_of(book, situation), past(book))
+    floor = floor_of(book, situation)
+    now_preview = preview_of(order.terms, floor, past(book))
     view: ReferenceView = situation.boards["reference"]
+    if order.terms.drill:
+        fault = in_earnest(book)
+        if fault is not None:
+            return (_over(order, "expired", fault, situation),)
+        fault = capacity_fault(now_preview, order.terms, floor, must_know=order.approved_beforehand)
+        if fault is not None:
+            return (_over(order, "refused", fault, situation),)
     drift = drift_between(order.preview, now_preview, view.limits.reroute_drift_max)
-    if drift is not None:
+    if drift is not None and not order.approved_beforehand:
         return (asked_again(order, drift, now_preview, situation),)
-    return (begin(order, situation.now),)
+    return (begin(order, floor),)
 
 
 def come_back(book: OrderBook, order: RerouteOrder, situation: Situation) -> Sequence[RerouteFact]:

@@ -9,7 +9,10 @@ from datetime import timedelta
 from functools import reduce
 from typing import Any, Final, cast
 
-from services.routing.emergency import course
+from services.routing.emergency import calendar, course
+from services.routing.emergency.capacity import capacity_fault
+from services.routing.emergency.drills import judgement
+from services.routing.emergency.floor import FloorNow
 from services.routing.emergency.preview import drift_between, preview_of
 from services.routing.emergency.safety import may_approve, may_break_glass, may_propose, scope_fault
 from services.routing.emergency.state import OPEN_MAX, OVER, OrderBook, Phase, moved, next_look, phase_of
@@ -23,6 +26,8 @@ from shared.contracts.reroute import (
     CloseReview,
     EndReroute,
     ExtendReroute,
+    HeedCalendar,
+    Preview,
     ProposeReroute,
     RefuseReroute,
     RerouteAnswered,
@@ -33,6 +38,7 @@ from shared.contracts.reroute import (
     RerouteOrder,
     RerouteOver,
     RerouteProposed,
+    RerouteTerms,
     ReviewClosed,
 )
 from shared.contracts.reroute import RerouteScope as Scope
@@ -68,7 +74,7 @@ def propose(book: OrderBook, order: None, command: ProposeReroute, situation: Si
     limits = _view(situation).limits
     floor = course.floor_of(book, situation)
     preview = preview_of(command.terms, floor, course.past(book))
-    barred = _never(preview.broken_rules, command.terms.drill)
+    barred = _never(preview, command.terms, floor)
     if barred is None and command.break_glass:
         barred = _not_overridden(preview.broken_rules, command.override_rules, _view(situation))
     if barred is not None:
@@ -87,7 +93,7 @@ def propose(book: OrderBook, order: None, command: ProposeReroute, situation: Si
     )
     if not command.break_glass:
         return Done((fact,), f"Proposed; somebody else must approve it by {fact.approve_by:%H:%M:%S} UTC.")
-    begun = course.begin(moved(None, fact), situation.now)
+    begun = course.begin(moved(None, fact), floor)
     return Done((fact, begun), f"In force until {begun.ends_at:%H:%M:%S} UTC; a review is open and must be closed.")
 
 
@@ -143,13 +149,15 @@ def approve(book: OrderBook, order: RerouteOrder, command: ApproveReroute, situa
     if breach is not None:
         return breach
     limits = _view(situation).limits
-    now_preview = preview_of(order.terms, course.floor_of(book, situation), course.past(book))
+    floor = course.floor_of(book, situation)
+    now_preview = preview_of(order.terms, floor, course.past(book))
     drift = drift_between(order.preview, now_preview, limits.reroute_drift_max)
     if drift is not None:
         fact = course.asked_again(order, drift, now_preview, situation)
         return Done((fact,), f"{drift} Look at the new preview and approve that.", "preview_changed")
-    barred = _never(now_preview.broken_rules, order.terms.drill) or _not_overridden(
-        now_preview.broken_rules, command.override_rules, _view(situation)
+    view = _view(situation)
+    barred = _never(now_preview, order.terms, floor) or _not_overridden(
+        now_preview.broken_rules, command.override_rules, view
     )
     if barred is not None:
         return barred
@@ -165,7 +173,7 @@ def approve(book: OrderBook, order: RerouteOrder, command: ApproveReroute, situa
     )
     if starts_at > situation.now:
         return Done((agreed,), f"Approved; it starts at {starts_at:%Y-%m-%d %H:%M:%S} UTC.")
-    begun = course.begin(moved(order, agreed), situation.now)
+    begun = course.begin(moved(order, agreed), floor)
     return Done((agreed, begun), f"In force until {begun.ends_at:%H:%M:%S} UTC.")
 
 
@@ -182,11 +190,12 @@ def _approval_breach(order: RerouteOrder, command: ApproveReroute, situation: Si
     return None
 
 
-def _never(broken: Sequence[BrokenRule], drill: bool) -> Rejection | None:
-    """What no name overrides: a drill that breaks a rule, a rule that holds for everybody."""
-    if drill and broken:
-        return Rejection("drill_breaks_rule", f"CAPACITY_CHECK_FAILED: {broken[0].detail}")
-    fixed = [rule for rule in broken if not rule.overridable]
+def _never(preview: Preview, terms: RerouteTerms, floor: FloorNow) -> Rejection | None:
+    """What no name overrides: a drill that the rest could not carry, a rule that holds for everybody."""
+    fault = capacity_fault(preview, terms, floor) if terms.drill else None
+    if fault is not None:
+        return Rejection("drill_breaks_rule", fault)
+    fixed = [rule for rule in preview.broken_rules if not rule.overridable]
     return Rejection("rule_not_overridable", fixed[0].detail) if fixed else None
 
 
@@ -316,12 +325,14 @@ RULES: Final[Mapping[tuple[Phase, type[Event]], Rule]] = _rules() | {
 def decide(book: OrderBook, event: Event, situation: Situation) -> Facts | Rejection:
     """The facts that follow from one event, or a refusal. Pure: reads the book, never moves it."""
     match event:
+        case TimerFired(name="calendar") | HeedCalendar():
+            return _heed(book, situation)
         case TimerFired():
             return _due(book, situation)
         case RerouteCommand():
             return _obey(book, event, situation)
         case _:
-            raise InvariantError(f"Expected an event of emergency, found {event.kind_name()}")
+            raise InvariantError(f"Expected an event of emergency, found {type(event).__name__}")
 
 
 def _due(book: OrderBook, situation: Situation) -> Facts:
@@ -330,8 +341,17 @@ def _due(book: OrderBook, situation: Situation) -> Facts:
     for order in book.open_orders():
         at = next_look(order)
         if at is not None and at <= situation.now:
-            facts += told(order, course.COURSE[phase_of(order)](book, order, situation))
+            facts += told(book, order, course.COURSE[phase_of(order)](book, order, situation), situation)
     return facts
+
+
+def _heed(book: OrderBook, situation: Situation) -> Facts:
+    """The hour that is over, the drills that are due, and when the next ones are. Said again it changes nothing."""
+    view, now = _view(situation), situation.now
+    facts: list[Message] = [*calendar.hour_marked(book, course.floor_of(book, situation))]
+    for entry, due in calendar.due_now(book, view, now):
+        facts += told(book, None, calendar.hold(book, entry, due, situation), situation)
+    return (*facts, *calendar.planned(book, view, now))
 
 
 def _obey(book: OrderBook, command: RerouteCommand, situation: Situation) -> Facts | Rejection:
@@ -345,15 +365,23 @@ def _obey(book: OrderBook, command: RerouteCommand, situation: Situation) -> Fac
     done = RULES[phase_of(order), type(command)](book, order, command, situation)
     if isinstance(done, Rejection):
         return done
-    return (*told(order, done.facts), _answer(command, done.code, done.detail, situation))
+    return (*told(book, order, done.facts, situation), _answer(command, done.code, done.detail, situation))
 
 
-def told(order: RerouteOrder | None, facts: Sequence[RerouteFact]) -> Sequence[Message]:
-    """The facts of one reroute's life, and the reroute as it then stands, for the boards."""
+def told(
+    book: OrderBook, order: RerouteOrder | None, facts: Sequence[RerouteFact], situation: Situation
+) -> Sequence[Message]:
+    """The facts of one reroute's life, what came of it when it was a drill and is over, and the reroute as it then
+    stands, for the boards."""
     if not facts:
         return ()
     after = reduce(moved, facts, order)
-    return (*facts, *(() if after is None else (after,)))
+    if after is None:
+        return facts
+    if after.terms.drill and after.over_at is not None and after.drill_outcome is None:
+        judged = judgement(book, after, situation)
+        return (*facts, judged, moved(after, judged))
+    return (*facts, after)
 
 
 def refuse(book: OrderBook, event: Event, rejection: Rejection, situation: Situation) -> Facts:

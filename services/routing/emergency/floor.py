@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from services.routing import eligibility
-from services.routing.boards import LoadView
+from services.routing.boards import LoadView, PlanView
 from services.routing.eligibility import Rulebook
 from shared.contracts.reference import Team
 from shared.contracts.reroute import RerouteOrder, RerouteScope, RerouteTerms
@@ -27,12 +27,13 @@ class FloorNow:
     loads: LoadView
     in_force: tuple[RerouteOrder, ...]
     now: datetime
+    plan: PlanView = field(default_factory=PlanView)
 
     @classmethod
     def of(cls, boards: Mapping[str, Any], orders: Iterable[RerouteOrder], now: datetime) -> FloorNow:
         """The floor in a situation's boards, with these orders."""
         holding = tuple(order for order in orders if share_now(order, now) > 0)
-        return cls(Rulebook.of(boards), boards["load"], holding, now)
+        return cls(Rulebook.of(boards), boards["load"], holding, now, boards["plan"])
 
     def teams(self) -> list[Team]:
         """Every team, by id."""
@@ -63,6 +64,21 @@ class FloorNow:
         if operator is None or provider is None or work_type not in operator.work_types:
             return False
         return not eligibility.suspended(operator, provider, self.book.standing)
+
+    def may_do(self, team: Team, person: str) -> list[str]:
+        """The work types that somebody of the team may be given now."""
+        operator = self.book.member(team.id, person)
+        return [] if operator is None else [w for w in operator.work_types if self._may(team, person, w)]
+
+    def coming_per_hour(self) -> Mapping[str, float] | None:
+        """What the plan expects of the coming hour, in items by work type; `None` without a plan that is still good."""
+        plan = self.plan.plan
+        if plan is None or self.now > plan.good_until:
+            return None
+        coming: dict[str, float] = {}
+        for part in plan.work:
+            coming[part.work_type] = coming.get(part.work_type, 0.0) + part.coming_per_hour
+        return coming
 
     def held_back(self, team: Team, work_type: str) -> float:
         """The greatest share of this work that an order in force keeps away from the team."""

@@ -17,7 +17,7 @@ STALLED_MIN: Final = 10  # accepted in one step and nothing completed
 
 def tallies_of(scope: RerouteScope, floor: FloorNow) -> tuple[TeamTally, ...]:
     """What the scope's desks have counted so far."""
-    return tuple(_tally(floor, team.id) for team in touched_teams(scope, floor.teams()))
+    return tuple(tally_of(floor, team.id) for team in touched_teams(scope, floor.teams()))
 
 
 def unwell(scope: RerouteScope, before: tuple[TeamTally, ...], floor: FloorNow) -> str | None:
@@ -53,7 +53,8 @@ def _fault(before: TeamTally, now: TeamTally) -> str | None:
     return None
 
 
-def _tally(floor: FloorNow, team_id: str) -> TeamTally:
+def tally_of(floor: FloorNow, team_id: str) -> TeamTally:
+    """What a desk has counted so far, as its load tells; of a silent desk nothing."""
     load = floor.load(team_id)
     told = (None if load is None else load.tally) or DeskTally()
     return TeamTally(

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter as Count
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, get_args
 
 from prometheus_client import Counter, Histogram
 
+from services.routing.emergency.proofs import to_prove
 from shared.contracts import reroute, routing
 from shared.contracts.message import Message
-from shared.reroutes import STRENGTH, RerouteView, held_percent
+from shared.reference.board import ReferenceView
+from shared.reroutes import STRENGTH, RerouteView, held_percent, unproved_because
 from shared.runtime.levels import Level, Read, Reading
 
 IN_FORCE: Final = Level("opsfloor_reroutes_in_force", "Reroutes that hold work back now", ("effect",))
@@ -21,6 +23,14 @@ LEFT: Final = Level(
     ("effect",),
 )
 REVIEWS: Final = Level("opsfloor_reroute_reviews_open", "Broken glasses that nobody has answered for yet")
+UNPROVED: Final = Level(
+    "opsfloor_drill_unproved_scopes",
+    "Centres, or vendors, without a recent passed drill: nothing shows that the floor can do without them",
+    ("point",),
+)
+DRILLS: Final = Counter("opsfloor_drills_total", "Drills that are over, by what came of them", ["outcome"])
+for _outcome in get_args(reroute.DrillResult):
+    DRILLS.labels(_outcome)  # there from 0 on, so that the first one shows as a rise
 CAME: Final = Counter("opsfloor_reroutes_total", "Reroutes that came into a phase", ["effect", "phase"])
 APPROVAL: Final = Histogram(
     "opsfloor_reroute_approval_seconds", "From proposal to approval", buckets=(5, 15, 30, 60, 120, 300, 600, 900, 3600)
@@ -45,6 +55,8 @@ def measure(facts: Sequence[Message], now: datetime) -> None:
                 FELL_BACK.inc()
             case reroute.RerouteDrifted():
                 DRIFTED.inc()
+            case reroute.DrillJudged():
+                DRILLS.labels(fact.outcome.outcome).inc()
             case routing.WorkReleased() if fact.reroute_id is not None:
                 ITEMS.labels(fact.team_id).inc()
             case _:
@@ -77,5 +89,21 @@ def reroute_levels(view: RerouteView, now: Callable[[], datetime]) -> Read:
             if left:
                 yield LEFT, (effect,), min(left)
         yield REVIEWS, (), float(len(view.reviews))
+
+    return read
+
+
+def proof_levels(view: RerouteView, reference: ReferenceView, now: Callable[[], datetime]) -> Read:
+    """Read off the boards how many centres and vendors no drill proves."""
+
+    def read() -> Iterator[Reading]:
+        instant, days_max = now(), reference.limits.drill_proof_days
+        unproved = Count(
+            point[0]
+            for point in to_prove(reference)
+            if unproved_because(view.proofs.get(point), days_max, instant) is not None
+        )
+        for noun in ("centre", "provider"):
+            yield UNPROVED, (noun,), float(unproved[noun])
 
     return read

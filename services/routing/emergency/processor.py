@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.routing.boards import LOAD_BOARD, STANDING_BOARD
+from services.routing.boards import LOAD_BOARD, PLAN_BOARD, STANDING_BOARD
 from services.routing.emergency.decide import decide, key, refuse
 from services.routing.emergency.state import alarms, apply
 from services.routing.emergency.store import BookTable
@@ -24,6 +24,6 @@ def emergency() -> Processor:
         apply=apply,
         refuse=refuse,
         alarms=alarms,
-        boards=(REFERENCE_BOARD, STANDING_BOARD, LOAD_BOARD),
+        boards=(REFERENCE_BOARD, STANDING_BOARD, LOAD_BOARD, PLAN_BOARD),
         journal=True,
     )

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from shared.contracts import reroute as told
 from shared.contracts.message import Message
-from shared.contracts.reroute import Preview, RerouteOrder, RerouteScope
+from shared.contracts.reroute import DrillOutcome, Preview, RerouteOrder, RerouteScope
 
 NOT_FOUND: Final = "none"
 
@@ -73,7 +73,8 @@ def line_of(fact: Message) -> LifeLine | None:
             return _line(fact, fact.by, _proposed(fact))
         case told.RerouteApproved():
             named = f", overriding {', '.join(fact.overridden_rules)}" if fact.overridden_rules else ""
-            return _line(fact, fact.by, f"approved preview {fact.preview_sha256[:12]}{named}: {fact.reason}")
+            what = "the drill within its bounds" if fact.beforehand else f"preview {fact.preview_sha256[:12]}"
+            return _line(fact, fact.by, f"approved {what}{named}: {fact.reason}")
         case told.RerouteStarted():
             glass = " by one person; a review was opened" if fact.review_opened else ""
             return _line(fact, "", f"in force until {_clock(fact.ends_at)}{glass}")
@@ -89,6 +90,8 @@ def line_of(fact: Message) -> LifeLine | None:
             return _line(fact, fact.by or "", f"{fact.outcome}: {fact.detail}")
         case told.ReviewClosed():
             return _line(fact, fact.by, f"closed the review: {fact.words}")
+        case told.DrillJudged():
+            return _line(fact, "", f"drill {drill_words(fact.outcome)}")
         case told.RerouteAnswered() if fact.code not in ("done", "noted"):
             return _line(fact, fact.actor, f"refused ({fact.code}): {fact.detail}")
         case _:
@@ -112,6 +115,16 @@ def preview_words(preview: Preview) -> str:
     late = sum(skill.misses_with for skill in preview.skills) - sum(skill.misses_without for skill in preview.skills)
     rules = ", ".join(rule.rule_id for rule in preview.broken_rules) or NOT_FOUND
     return f"{preview.items_moving} items move, {late:+} predicted misses, {ends}, rules broken: {rules}"
+
+
+def drill_words(outcome: DrillOutcome) -> str:
+    """What came of a drill, in one sentence."""
+    words = f"{outcome.outcome.replace('_', ' ')}: {outcome.detail}"
+    if outcome.completed:
+        words += f" {outcome.completed} items completed meanwhile, {outcome.late} of them late."
+    if outcome.return_seconds is not None:
+        words += f" The return took {outcome.return_seconds:.0f} s."
+    return words
 
 
 def _line(fact: told.RerouteFact, who: str, sentence: str) -> LifeLine:
@@ -163,6 +176,7 @@ def page_of(report: RerouteReport) -> str:
         "Preview approved": f"{order.preview.sha256}: {preview_words(order.preview)}",
         "Rules overridden": ", ".join(order.overridden_rules) or NOT_FOUND,
         "Review": f"{order.review} {order.review_words}".strip(),
+        "Drill": drill_words(order.drill_outcome) if order.drill_outcome else NOT_FOUND,
         "Items moved": ", ".join(f"{row.team_id}: {row.items}" for row in report.moved) or NOT_FOUND,
     }
     rows = "".join(f"<tr><th scope='row'>{name}</th><td>{escape(value)}</td></tr>" for name, value in facts.items())

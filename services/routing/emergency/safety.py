@@ -10,6 +10,7 @@ from services.routing.emergency.floor import FloorNow, touched_teams
 from shared.contracts.reference import RerouteDuty, RerouteRule, Team
 from shared.contracts.reroute import BrokenRule, RerouteOrder, RerouteScope, RerouteTerms
 from shared.reference.board import ReferenceView
+from shared.reference.drills import on_duty_for
 
 
 def broken_rules(terms: RerouteTerms, floor: FloorNow, past: Sequence[RerouteOrder]) -> Iterator[BrokenRule]:
@@ -44,9 +45,10 @@ def _too_few(rule: RerouteRule, terms: RerouteTerms, floor: FloorNow, what: str)
         return None
     centres = {floor.book.reference.teams[team_id].centre_id for team_id in left}
     count = len(centres) if what == "centres" else sum(left.values())
-    if count >= rule.minimum:
+    minimum = rule.minimum if rule.drill_minimum is None or not terms.drill else rule.drill_minimum
+    if count >= minimum:
         return None
-    return f"Expected at least {rule.minimum} {what} able to do {step} to be left, found {count}: {rule.label}."
+    return f"Expected at least {minimum} {what} able to do {step} to be left, found {count}: {rule.label}."
 
 
 def _takes_away(terms: RerouteTerms, team: Team, step: str) -> bool:
@@ -103,11 +105,7 @@ def may_break_glass(duty: RerouteDuty | None, scope: RerouteScope, view: Referen
 
 def covers(duty: RerouteDuty, scope: RerouteScope, view: ReferenceView) -> bool:
     """Every team of the scope lies where the person is on duty."""
-    return all(
-        (not duty.centres or team.centre_id in duty.centres)
-        and (not duty.providers or team.provider_id in duty.providers)
-        for team in touched_teams(scope, view.teams.values())
-    )
+    return all(on_duty_for(duty, team) for team in touched_teams(scope, view.teams.values()))
 
 
 def scope_fault(terms: RerouteTerms, view: ReferenceView) -> tuple[str, str] | None:

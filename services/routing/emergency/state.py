@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
 from shared.contracts.message import Message
 from shared.contracts.reroute import (
+    DrillDue,
+    DrillJudged,
+    DrillsPlanned,
+    HourTallied,
     RerouteAnswered,
     RerouteApproved,
     RerouteDrifted,
@@ -22,6 +26,7 @@ from shared.contracts.reroute import (
     RerouteReturning,
     RerouteStarted,
     ReviewClosed,
+    TeamTally,
 )
 from shared.runtime.errors import InvariantError
 from shared.runtime.processor import Alarm
@@ -29,6 +34,9 @@ from shared.runtime.processor import Alarm
 OVER_KEPT: Final = 500  # reroutes that are over and still at hand; the log has them all
 ANSWERS_KEPT: Final = 1_000
 OPEN_MAX: Final = 100  # reroutes that are not over, at once
+WEEKS_KEPT: Final = 4  # ordinary hours remembered for each hour of the week
+HOUR: Final = timedelta(hours=1)
+LOOKS_AT: Final = frozenset({"reference"})  # the board by which the calendar comes
 
 
 class Phase(StrEnum):
@@ -60,8 +68,33 @@ class Answer:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class OrdinaryHour:
+    """What the floor completed in one hour without reroutes. Units: items."""
+
+    at: datetime
+    completed: int
+    late: int
+
+
+@dataclass(frozen=True, slots=True)
+class Almanac:
+    """What the drills go by: when they are due, what the desks had counted at the last mark, and ordinary hours.
+
+    Shape:   `hours` by hour of the week, local, the last `WEEKS_KEPT` of each.
+    """
+
+    due: tuple[DrillDue, ...] = ()
+    marked_at: datetime | None = None
+    tallies: tuple[TeamTally, ...] = ()
+    hours: Mapping[int, tuple[OrdinaryHour, ...]] = field(default_factory=dict)
+
+
+Row = RerouteOrder | Answer | Almanac
+
+
 class OrderBook:
-    """All reroutes by id, and the answers to the last commands. Moved only by `apply`.
+    """All reroutes by id, the answers to the last commands, and what drills go by. Moved only by `apply`.
 
     Holds:   `dirty` has the parts that changed since they were last written, `None` for one that is gone.
     """
@@ -69,7 +102,8 @@ class OrderBook:
     def __init__(self) -> None:
         self.orders: Final[dict[str, RerouteOrder]] = {}
         self.answers: Final[dict[str, Answer]] = {}
-        self.dirty: Final[dict[str, RerouteOrder | Answer | None]] = {}
+        self.almanac = Almanac()
+        self.dirty: Final[dict[str, Row | None]] = {}
 
     def put(self, order: RerouteOrder) -> None:
         """Take the order as it stands now; of those that are over the oldest go."""
@@ -89,9 +123,14 @@ class OrderBook:
             del self.answers[oldest]
             self.dirty[f"answer/{oldest}"] = None
 
+    def put_almanac(self, almanac: Almanac) -> None:
+        """Take what drills go by as it stands now."""
+        self.almanac = almanac
+        self.dirty["almanac"] = almanac
+
     def contents(self) -> tuple[object, ...]:
         """Everything that makes two books equal."""
-        return self.orders, self.answers
+        return self.orders, self.answers, self.almanac
 
     def open_orders(self) -> list[RerouteOrder]:
         """What is not over, in the order of proposal. Ties: by id."""
@@ -125,6 +164,7 @@ def proposed(order: RerouteOrder | None, fact: RerouteProposed) -> RerouteOrder:
         overridden_rules=fact.overridden_rules,
         break_glass=fact.break_glass,
         return_step_seconds=fact.return_step_seconds,
+        drill_entry=fact.drill_entry,
     )
 
 
@@ -136,6 +176,7 @@ def approved(order: RerouteOrder, fact: RerouteApproved) -> RerouteOrder:
         approved_at=fact.at,
         execute_by=fact.execute_by,
         overridden_rules=fact.overridden_rules,
+        approved_beforehand=fact.beforehand,
     )
 
 
@@ -147,6 +188,7 @@ def started(order: RerouteOrder, fact: RerouteStarted) -> RerouteOrder:
         ends_at=fact.ends_at,
         last_end_at=fact.last_end_at,
         review="open" if fact.review_opened else "none",
+        drill_tallies=fact.drill_tallies,
     )
 
 
@@ -158,18 +200,24 @@ def drifted(order: RerouteOrder, fact: RerouteDrifted) -> RerouteOrder:
         approve_by=fact.approve_by,
         approved_by=None,
         approved_at=None,
+        approved_beforehand=False,
         execute_by=None,
         overridden_rules=(),
     )
 
 
 def extended(order: RerouteOrder, fact: RerouteExtended) -> RerouteOrder:
-    return _next(order, ends_at=fact.ends_at, phase="active", return_steps_done=0, tallies=())
+    return _next(order, ends_at=fact.ends_at, phase="active", return_steps_done=0, tallies=(), return_began_at=None)
 
 
 def returning(order: RerouteOrder, fact: RerouteReturning) -> RerouteOrder:
     return _next(
-        order, phase="returning", ends_at=fact.ends_at, return_steps_done=fact.steps_done, tallies=fact.tallies
+        order,
+        phase="returning",
+        ends_at=fact.ends_at,
+        return_steps_done=fact.steps_done,
+        tallies=fact.tallies,
+        return_began_at=order.return_began_at or fact.at,
     )
 
 
@@ -187,6 +235,10 @@ def reviewed(order: RerouteOrder, fact: ReviewClosed) -> RerouteOrder:
     return _next(order, review="closed", review_words=f"{fact.by}: {fact.words}")
 
 
+def judged(order: RerouteOrder, fact: DrillJudged) -> RerouteOrder:
+    return _next(order, drill_outcome=fact.outcome)
+
+
 def _next(order: RerouteOrder, **changes: Any) -> RerouteOrder:
     return order.model_copy(update={**changes, "version": order.version + 1})
 
@@ -201,6 +253,7 @@ MOVES: Final[Mapping[type[RerouteFact], Callable[[Any, Any], RerouteOrder]]] = {
     RerouteFellBack: fell_back,
     RerouteOver: over,
     ReviewClosed: reviewed,
+    DrillJudged: judged,
 }
 
 
@@ -224,6 +277,10 @@ def apply(book: OrderBook, fact: Message) -> OrderBook:
             book.put(moved(book.orders.get(fact.reroute_id), fact))
         case RerouteOrder():
             _agree(book, fact)
+        case DrillsPlanned():
+            book.put_almanac(replace(book.almanac, due=fact.due))
+        case HourTallied():
+            book.put_almanac(_after_the_hour(book.almanac, fact))
         case _:
             raise InvariantError(f"Expected a fact of emergency, found {fact.kind_name()}")
     return book
@@ -233,6 +290,14 @@ def _agree(book: OrderBook, told: RerouteOrder) -> None:
     known = book.orders.get(told.reroute_id)
     if known is not None and known != told:
         raise InvariantError(f"Expected reroute {told.reroute_id} to be told as it is booked, found a difference")
+
+
+def _after_the_hour(almanac: Almanac, fact: HourTallied) -> Almanac:
+    hours = dict(almanac.hours)
+    if fact.hour_of_week is not None:
+        known = (*hours.get(fact.hour_of_week, ()), OrdinaryHour(fact.at, fact.completed, fact.late))
+        hours[fact.hour_of_week] = known[-WEEKS_KEPT:]
+    return replace(almanac, marked_at=fact.at, tallies=fact.tallies, hours=hours)
 
 
 # ---------------------------------------------------------------------- time
@@ -261,9 +326,23 @@ def step_ends_at(order: RerouteOrder) -> datetime | None:
 
 
 def alarms(book: OrderBook) -> Mapping[str, Alarm]:
-    """The next instant at which an order must be looked at."""
+    """The next instant at which an order must be looked at, and the calendar; that also when reference data changes."""
     instants = [at for order in book.open_orders() if (at := next_look(order)) is not None]
-    return {"orders": Alarm(min(instants))} if instants else {}
+    calendar = {"calendar": Alarm(calendar_at(book.almanac), LOOKS_AT)}
+    return {"orders": Alarm(min(instants)), **calendar} if instants else calendar
+
+
+def calendar_at(almanac: Almanac) -> datetime | None:
+    """When a drill must be proposed or an hour is over; `None` before the first look."""
+    instants = [due.propose_at for due in almanac.due]
+    if almanac.marked_at is not None:
+        instants.append(hour_after(almanac.marked_at))
+    return min(instants, default=None)
+
+
+def hour_after(at: datetime) -> datetime:
+    """The next full hour."""
+    return at.replace(minute=0, second=0, microsecond=0) + HOUR
 
 
 def new_book(key: str) -> OrderBook:

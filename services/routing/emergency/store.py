@@ -1,4 +1,4 @@
-"""How the book lies in the store: one row per order and per remembered answer."""
+"""How the book lies in the store: one row per order, per remembered answer, and one for what drills go by."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Final
 
 from pydantic import TypeAdapter
 
-from services.routing.emergency.state import Answer, OrderBook
+from services.routing.emergency.state import Almanac, Answer, OrderBook, Row
 from shared.contracts.reroute import RerouteOrder
 from shared.runtime.errors import InvariantError
 
 ANSWER: Final = TypeAdapter(Answer)
+ALMANAC: Final = TypeAdapter(Almanac)
 
 
 class BookTable:
@@ -30,6 +31,8 @@ class BookTable:
             elif noun == "answer":
                 answer = ANSWER.validate_json(body)
                 book.answers[answer.command_id] = answer
+            elif noun == "almanac":
+                book.almanac = ALMANAC.validate_json(body)
             else:
                 raise InvariantError(f"Expected a part of the book of reroutes, found {part!r}")
         return book
@@ -41,7 +44,13 @@ class BookTable:
         return changed
 
 
-def _row(content: RerouteOrder | Answer | None) -> bytes | None:
-    if content is None:
-        return None
-    return content.model_dump_json().encode() if isinstance(content, RerouteOrder) else ANSWER.dump_json(content)
+def _row(content: Row | None) -> bytes | None:
+    match content:
+        case None:
+            return None
+        case Answer():
+            return ANSWER.dump_json(content)
+        case Almanac():
+            return ALMANAC.dump_json(content)
+        case _:
+            return content.model_dump_json().encode()

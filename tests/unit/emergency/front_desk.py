@@ -16,6 +16,7 @@ from shared.contracts.reference import RerouteRule
 from shared.contracts.reroute import RerouteFact, RerouteOrder
 from shared.http.app import build_app
 from shared.http.tokens import Issuer, Verifier
+from shared.reroutes import REROUTE_BOARD
 from tests.unit.emergency.control_room import ControlRoom
 
 KEY: Final = Ed25519PrivateKey.generate()
@@ -32,8 +33,8 @@ class Alive:
 class FrontDesk:
     """The face, and the truth behind it. Holds: a `mute` book takes commands and answers none."""
 
-    def __init__(self, *rules: RerouteRule, key: Ed25519PrivateKey = KEY) -> None:
-        self.room = ControlRoom(*rules)
+    def __init__(self, *rules: RerouteRule, key: Ed25519PrivateKey = KEY, room: ControlRoom | None = None) -> None:
+        self.room = room or ControlRoom(*rules)
         self.mute = False
         counter = RerouteCounter(self, self.publish, answer_seconds=0.01)
         control = Control(self, self.room.views, counter, lambda: self.room.now)
@@ -49,7 +50,13 @@ class FrontDesk:
 
     async def publish(self, message: Message, event_id: str) -> None:
         if not self.mute:
-            self.room.send(message)
+            self.hear(self.room.send(message))
+
+    def hear(self, facts: Sequence[Message]) -> None:
+        """The boards take what was published."""
+        for fact in facts:
+            if isinstance(fact, RerouteOrder):
+                REROUTE_BOARD.fold(self.room.views["reroutes"], fact.key, fact)
 
     async def orders(self) -> Sequence[RerouteOrder]:
         return sorted(self.room.book.orders.values(), key=lambda order: (order.proposed_at, order.reroute_id))

@@ -9,6 +9,7 @@ import pytest
 
 from shared.contracts.reference import RerouteRule
 from tests.unit.emergency.control_room import CHEN, LIN
+from tests.unit.emergency.drilling import DRILL, DrillRoom
 from tests.unit.emergency.front_desk import FrontDesk
 
 TERMS: dict[str, Any] = {"effect": "evacuate", "scope": {"centres": ["n"]}, "minutes": 60, "reason": "<b>smoke</b>"}
@@ -165,3 +166,26 @@ async def test_an_unknown_reroute_is_not_found() -> None:
     client = FrontDesk().client(CHEN, "approver")
     assert (await client.get("/reroutes/none")).status_code == 404
     assert (await client.post("/reroutes/none/refuse", json=WHY)).status_code == 404
+
+
+async def test_the_calendar_tells_what_comes_what_came_of_it_and_what_is_unproved() -> None:
+    """Before its first drill a centre is unproved; announced, the drill is under way; afterwards its outcome stands."""
+    desk = FrontDesk(room=DrillRoom())
+    client = desk.client("vi", "viewer")
+    before = (await client.get("/reroutes/drills")).json()
+    assert before["entries"][0]["next_at"] == "2026-03-02T02:30:00Z"
+    assert [(p["noun"], p["id"], p["unproved_because"]) for p in before["points"]] == [
+        ("centre", "n", "no drill was ever held"),
+        ("centre", "s", "no drill was ever held"),
+        ("centre", "v", "no drill was ever held"),
+        ("provider", "keyers", "no drill was ever held"),
+    ]
+    desk.hear(desk.room.wait(20 * 60))
+    announced = (await client.get("/reroutes/drills")).json()
+    assert announced["entries"][0]["under_way"]["reroute_id"] == DRILL
+    assert announced["points"][0]["entries"] == ["north-weekly"]
+    await desk.client(LIN, "proposer").post(f"/reroutes/{DRILL}/cancel", json={"reason": "not today"})
+    after = (await client.get("/reroutes/drills")).json()
+    assert after["entries"][0]["under_way"] is None
+    assert after["entries"][0]["last"]["outcome"]["outcome"] == "not_held"
+    assert after["points"][0]["unproved_because"] == "no drill was ever passed"

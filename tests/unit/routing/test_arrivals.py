@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.routing.balancer.arrivals import MEMORY_SECONDS, QUARTERS, Arrivals, Calendar, day_kind
+from services.routing.balancer.arrivals import MEMORY_SECONDS, QUARTERS, Arrivals, Calendar
 from services.routing.kinds import Kind
 from shared.contracts.reference import FloorLimits, Shift
 from shared.contracts.routing import ArrivalsLearned
+from shared.reference.shifts import day_kind
 
 SINCE = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)  # 10:00 in Shanghai, a Monday
 ENTRY = Kind("transfer/entry")

@@ -23,6 +23,7 @@ UNITS = ("seconds", "ratio", "items", "operators", "records", "facts", "bytes", 
 WITHOUT_UNIT = {  # counts whose unit is the noun itself
     "opsfloor_database_connections_max",
     "opsfloor_provider_standing",
+    "opsfloor_drill_unproved_scopes",
     "opsfloor_reroute_reviews_open",
     "opsfloor_reroutes_in_force",
     "opsfloor_shard_batch_events",

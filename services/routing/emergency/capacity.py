@@ -1,0 +1,101 @@
+"""Could the rest of the floor carry a drill? Asked before a drill begins; nobody overrides the answer for practice."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Set
+from dataclasses import dataclass
+from typing import Final
+
+from services.routing.emergency.floor import FloorNow, holds
+from shared.contracts.reference import Team
+from shared.contracts.reroute import Preview, RerouteTerms
+
+FAILED: Final = "CAPACITY_CHECK_FAILED"
+HOUR_SECONDS: Final = 3600.0
+
+
+def capacity_fault(preview: Preview, terms: RerouteTerms, floor: FloorNow, *, must_know: bool = False) -> str | None:
+    """Why the rest could not carry the drill, in a sentence; `None` when it could.
+
+    Holds:   a safety rule is broken, overridable or not; somebody's work would have no people; more misses are predicted
+             of what waits; or what comes would load the rest beyond the floor's limit. What comes the balancer's plan
+             tells: `must_know` refuses without one, for drills that nobody has looked at.
+    """
+    fault = _of_the_preview(preview, floor.book.reference.limits.drill_misses_max) or _of_what_comes(
+        terms, floor, must_know
+    )
+    return None if fault is None else f"{FAILED}: {fault}"
+
+
+def _of_the_preview(preview: Preview, misses_max: int) -> str | None:
+    if preview.broken_rules:
+        return preview.broken_rules[0].detail
+    if preview.dead_ends:
+        return f"Expected somebody left for {', '.join(preview.dead_ends)}, found nobody."
+    added = sum(skill.misses_with - skill.misses_without for skill in preview.skills)
+    return None if added <= misses_max else f"Expected at most {misses_max} more predicted misses, found {added}."
+
+
+def _of_what_comes(terms: RerouteTerms, floor: FloorNow, must_know: bool) -> str | None:
+    coming = floor.coming_per_hour()
+    if coming is None:
+        return "Expected a plan that is still good, to know what comes, found none." if must_know else None
+    load_max = floor.book.reference.limits.drill_load_max
+    before, left = _Crew.of(floor, None), _Crew.of(floor, terms)
+    for name, group in _groups(coming):
+        people = left.count(group)
+        load = sum(coming[work_type] * left.seconds(work_type) for work_type in group) / HOUR_SECONDS
+        if people < before.count(group) and load > load_max * people:
+            return f"Expected {people} people left for {name} to be enough, found work coming for {load:.1f}."
+    return None
+
+
+def _groups(work_types: Collection[str]) -> Iterator[tuple[str, Set[str]]]:
+    """Work that must find people: each type, each step, all of it; people who can do several count in each group."""
+    for work_type in sorted(work_types):
+        yield work_type, {work_type}
+    for step in sorted({work_type.rpartition("/")[2] for work_type in work_types}):
+        yield step, {work_type for work_type in work_types if work_type.rpartition("/")[2] == step}
+    yield "all work", set(work_types)
+
+
+@dataclass(frozen=True, slots=True)
+class _Crew:
+    """Who of all present may be given what, less what the orders in force and the terms, if any, keep away from them."""
+
+    floor: FloorNow
+    terms: RerouteTerms | None
+    types_by_person: Mapping[str, Set[str]]
+
+    @classmethod
+    def of(cls, floor: FloorNow, terms: RerouteTerms | None) -> _Crew:
+        """Everybody present."""
+        types = {
+            person: {work_type for work_type in floor.may_do(team, person) if _open(floor, terms, team, work_type)}
+            for team in floor.teams()
+            if (load := floor.load(team.id)) is not None
+            for person in load.present
+        }
+        return cls(floor, terms, types)
+
+    def count(self, group: Set[str]) -> int:
+        """How many may be given something of the group."""
+        return sum(1 for types in self.types_by_person.values() if types & group)
+
+    def seconds(self, work_type: str) -> float:
+        """How long one item takes them: as their desks have learned, else the standard time; never heard of: nothing."""
+        told = [
+            (part.present, part.learned_seconds)
+            for team in self.floor.teams()
+            if (load := self.floor.load(team.id)) is not None and _open(self.floor, self.terms, team, work_type)
+            for part in load.capacity
+            if part.work_type == work_type
+        ]
+        people = sum(present for present, _ in told)
+        if people:
+            return sum(present * seconds for present, seconds in told) / people
+        return self.floor.book.reference.standard_seconds(work_type) or 0.0
+
+
+def _open(floor: FloorNow, terms: RerouteTerms | None, team: Team, work_type: str) -> bool:
+    return floor.held_back(team, work_type) < 1 and not (terms is not None and holds(terms, team, work_type))
