@@ -36,17 +36,19 @@ class Sheet:
     """A table with a caption. Holds: a cell that does not change is not touched."""
 
     def __init__(self, caption: str, columns: Sequence[str], empty: str) -> None:
+        self._columns: Final = tuple(columns)
         self._lines: Final[dict[str, tuple[ui.element, list[tuple[Cell, ui.element]]]]] = {}
         self._order: list[str] = []
         words("h2", caption)
         self._empty: Final = words("p", empty).classes("empty")
         self._region: Final = ui.element("div").classes("sheet").props("role=region tabindex=0")
         self._region.props["aria-label"] = caption
-        with self._region, ui.element("table"):
-            with ui.element("thead"), ui.element("tr"):
+        # The roles are said, since on a telephone a line is laid out as a card and would lose them.
+        with self._region, ui.element("table").props("role=table"):
+            with ui.element("thead").props("role=rowgroup"), ui.element("tr").props("role=row"):
                 for column in columns:
-                    words("th", column).props("scope=col")
-            self._body: Final = ui.element("tbody")
+                    words("th", column).props("scope=col role=columnheader")
+            self._body: Final = ui.element("tbody").props("role=rowgroup")
         self._region.set_visibility(False)
 
     def show(self, lines: Sequence[Line]) -> None:
@@ -63,17 +65,19 @@ class Sheet:
 
     def _place(self, line: Line, index: int) -> None:
         if line.key not in self._lines:
-            with self._body, ui.element("tr") as row:
-                cells = [
-                    (Cell(""), ui.element("td" if column else "th").props("" if column else "scope=row"))
-                    for column in range(len(line.cells))
-                ]
+            with self._body, ui.element("tr").props("role=row") as row:
+                cells = [(Cell(""), self._cell(column)) for column in range(len(line.cells))]
             self._lines[line.key] = (row, cells)
             self._order.append(line.key)
         if self._order[index] != line.key:
             self._order.remove(line.key)
             self._order.insert(index, line.key)
             self._lines[line.key][0].move(target_index=index)
+
+    def _cell(self, column: int) -> ui.element:
+        cell = ui.element("td" if column else "th").props("role=cell" if column else "role=rowheader scope=row")
+        cell.props["data-column"] = self._columns[column]
+        return cell
 
     def _renew(self, line: Line) -> None:
         shown = self._lines[line.key][1]

@@ -70,7 +70,9 @@ class SmallFloor:
         self.load()
 
     def close(self) -> None:
-        """Answer no more."""
+        """Answer no more. Said again it changes nothing."""
+        if self._loop.is_closed():
+            return
         asyncio.run_coroutine_threadsafe(self._server.stop(), self._loop).result(10)
         self._thread.join(10)
         self._loop.close()

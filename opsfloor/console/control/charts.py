@@ -32,7 +32,7 @@ def _change(skill: SkillForecast) -> float:
 
 
 def before_and_after(skills: Sequence[SkillForecast], text_px: float) -> dict[str, Any]:
-    """How long the last of the queue waits, without and with the reroute; nobody there fills the chart's width.
+    """How long until the queue is cleared, without and with the reroute; nobody there fills the chart's width.
 
     Units:   minutes.
     """
@@ -54,7 +54,7 @@ def before_and_after(skills: Sequence[SkillForecast], text_px: float) -> dict[st
         "legend": {"top": 0, "left": 0, "textStyle": {"fontSize": text_px}, "selectedMode": False},
         "xAxis": {
             "type": "value",
-            "name": "wait of the last, in minutes",
+            "name": "minutes until the queue is cleared",
             "nameLocation": "middle",
             "nameGap": 1.8 * text_px,
             "nameTextStyle": {"fontSize": text_px},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 
 from shared.contracts.reroute import BREAK_GLASS_MINUTES_MAX, MINUTES_MAX, Effect, RerouteScope, RerouteTerms
 
+_DIGITS: Final = re.compile(r"[0-9]{1,9}")
 A_LOOK: Final = "a look"  # what a preview without a reason is asked for
 
 
@@ -60,8 +62,8 @@ class Draft:
             return RerouteTerms(
                 effect=self.effect,
                 scope=RerouteScope.model_validate(scope),
-                percent=_number(self.percent, "percentage", 100) if self.effect == "shift" else 100,
-                minutes=_number(self.minutes, "number of minutes", MINUTES_MAX),
+                percent=number(self.percent, "percentage", 100) if self.effect == "shift" else 100,
+                minutes=number(self.minutes, "number of minutes", MINUTES_MAX),
                 starts_at=_instant(self.starts_at, zone),
                 drill=self.drill,
                 reason=reason,
@@ -70,10 +72,12 @@ class Draft:
             raise UnfinishedError("; ".join(fault["msg"] for fault in error.errors())) from error
 
 
-def _number(text: str, what: str, most: int) -> int:
-    if not text.strip().isdigit() or not 1 <= int(text) <= most:
-        raise UnfinishedError(f"Expected a {what} from 1 to {most}, found {text.strip() or 'nothing'}.")
-    return int(text)
+def number(text: str, what: str, most: int) -> int:
+    """A whole number from 1 to `most`. Errors: `UnfinishedError`."""
+    written = text.strip()
+    if not _DIGITS.fullmatch(written) or not 1 <= int(written) <= most:
+        raise UnfinishedError(f"Expected a {what} from 1 to {most}, found {written or 'nothing'}.")
+    return int(written)
 
 
 def _instant(text: str, zone: str) -> datetime | None:

@@ -14,7 +14,7 @@ from opsfloor.console.sheet import Cell, Sheet
 from opsfloor.console.words import SIGNS
 
 PLACE: Final = ("how full", "waits", "oldest", "in hand", "people", "in time", "reroutes", "last heard")
-WORK: Final = ("work type", "waits", "oldest", "people able", "wait of the last", "will be late")
+WORK: Final = ("work type", "waits", "oldest", "people able", "cleared in", "will be late")
 
 
 class Tile:

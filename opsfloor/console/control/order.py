@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from nicegui import ui
 
+from opsfloor.console.control.draft import UnfinishedError, number
 from opsfloor.console.control.frame import Frame, Now, Outcome
 from opsfloor.console.control.orders import may_not, report_of
 from opsfloor.console.control.preview_pane import PreviewPane
@@ -29,7 +30,7 @@ from opsfloor.console.sheet import Cell, Line, Sheet
 from services.routing.emergency.glance import FloorGlance, PlaceGlance
 from services.routing.emergency.report import LifeLine, RerouteReport
 from shared.contracts.reference import Team
-from shared.contracts.reroute import Preview, RerouteOrder
+from shared.contracts.reroute import MINUTES_MAX, Preview, RerouteOrder
 from shared.reroutes import covers_team
 
 PLACES: Final = ("team", "how full", "waits", "oldest", "in hand", "people", "moved away")
@@ -281,10 +282,12 @@ class Acts:
             await self._act("approve", {"preview_sha256": self._agreed.sha256, "override_rules": sorted(self._rules)})
 
     async def _extend(self) -> None:
-        if not self._minutes.value.strip().isdigit():
-            self._outcome.bad("Say how many minutes more.")
+        try:
+            minutes = number(self._minutes.value, "number of minutes", MINUTES_MAX)
+        except UnfinishedError as error:
+            self._outcome.bad(str(error))
             return
-        await self._act("extend", {"minutes": int(self._minutes.value)})
+        await self._act("extend", {"minutes": minutes})
 
     async def _ask_stop(self) -> None:
         if self._reason_given():

@@ -10,7 +10,8 @@ from nicegui import app, ui
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from opsfloor.console.control.frame import PLACES, SIGN_IN, Frame, Now, Room
+from opsfloor.console.control.drills import Drills
+from opsfloor.console.control.frame import SIGN_IN, Frame, Now, Room
 from opsfloor.console.control.glance import Glance
 from opsfloor.console.control.order import OneOrder
 from opsfloor.console.control.orders import History, Inbox, OpenOrders
@@ -35,6 +36,7 @@ ROOMS: Final[dict[str, tuple[str, Callable[[Frame], Shown]]]] = {
     "/control/inbox": ("Waiting for a decision", Inbox),
     "/control/orders": ("Open orders", OpenOrders),
     "/control/history": ("History", History),
+    "/control/drills": ("Drills", Drills),
 }
 
 
@@ -102,6 +104,3 @@ def _sign_in(room: Room) -> Callable[..., object]:
 def _browser() -> str:
     """The secret id in the browser's cookie, signed by this process."""
     return str(app.storage.browser["id"])
-
-
-__all__ = ["PLACES", "ROOMS", "control_pages"]

@@ -13,7 +13,7 @@ from opsfloor.console.screen import TEXT_PX
 from opsfloor.console.sheet import Sheet
 from shared.contracts.reroute import Preview, RerouteTerms
 
-COLUMNS: Final = ("work type", "moves", "people", "wait of the last", "late", "who takes it")
+COLUMNS: Final = ("work type", "moves", "people", "cleared in", "late", "who takes it")
 
 
 class PreviewPane:

@@ -39,12 +39,14 @@ class Proposing:
         self._zone = "UTC"
         if not frame.person.duty.proposes:
             words("p", f"▲ {_may_not(frame)} You may look at previews.").classes("outcome bad")
-        with ui.element("div").classes("two"):
-            with ui.element("form").classes("card").props('aria-label="The reroute"').on("submit.prevent"):
+        with ui.element("div").classes("order"):  # in the order of reading: what, what it would do, then the deed
+            with ui.element("section").classes("card what").props('aria-label="The reroute"'):
                 self._form()
-            with ui.element("section").classes("card"):
+            with ui.element("div").classes("beside"), ui.element("section").classes("card"):
                 self._pane: Final = PreviewPane("What it would do, now")
                 self._pane.say("Name a place, or a kind of work: what should be moved?")
+            with ui.element("section").classes("card acts").props('aria-label="Propose"'):
+                self._acts()
         ui.timer(SOON_SECONDS, self._follow)
 
     async def show(self, now: Now) -> None:
@@ -77,10 +79,12 @@ class Proposing:
                 about=f"1 to {MINUTES_MAX}; then the work comes back by itself",
                 inputmode="numeric",
             )
-            Field("Why", self._setting("reason"), about="kept on record", maxlength="500")
         with ui.element("details"):
             words("summary", "Later, or as a drill")
             self._later()
+
+    def _acts(self) -> None:
+        Field("Why", self._setting("reason"), about="kept on record", maxlength="500")
         self._outcome = Outcome()
         with ui.element("div").classes("presses"):
             Button("Propose it", self._propose, "main")

@@ -21,8 +21,8 @@ main h2 {{ font-size: 1.1rem; font-weight: 700; margin: 0.4rem 0 0.2rem; line-he
 .tiles dd {{ font-size: 1.55rem; font-weight: 700; margin: 0; font-variant-numeric: tabular-nums; line-height: 1.3; }}
 .tiles dd .verdict {{ font-size: 0.85rem; vertical-align: middle; }}
 .tiles small {{ font-size: 0.8rem; font-weight: 400; color: #424a53; display: block; }}
-.two {{ display: grid; gap: 0.6rem; grid-template-columns: minmax(0, 4fr) minmax(0, 5fr); align-items: start; }}
-.order {{ display: grid; gap: 0.6rem; grid-template: "what beside" "acts beside" "life beside" 1fr / minmax(0, 4fr) minmax(0, 5fr); }}
+.order {{ display: grid; gap: 0.6rem;
+    grid-template: "what beside" auto "acts beside" auto "life beside" 1fr / minmax(0, 4fr) minmax(0, 5fr); }}
 .what {{ grid-area: what; }} .acts {{ grid-area: acts; }} .life {{ grid-area: life; }}
 .beside {{ grid-area: beside; display: flex; flex-direction: column; gap: 0.6rem; min-width: 0; }}
 .sheet {{ overflow-x: auto; width: 100%; }}
@@ -79,8 +79,16 @@ body.unheard-of .unheard {{ display: block; }} body.unheard-of main {{ opacity: 
 .confirmation::backdrop {{ background: rgb(0 0 0 / 0.55); }}
 .sign-in {{ max-width: 40rem; }}
 code {{ background: #e6e9ed; padding: 0 0.3rem; border-radius: 0.2rem; overflow-wrap: anywhere; }}
-@media (max-width: 60rem) {{ .order {{ display: flex; flex-direction: column; }}
-  .two {{ grid-template-columns: minmax(0, 1fr); }} .told {{ margin-left: 0; }} }}
+@media (max-width: 45rem) {{
+  .sheet thead {{ position: absolute; left: -100rem; }}
+  .sheet table, .sheet tbody, .sheet tr, .sheet th, .sheet td {{ display: block; }}
+  .sheet tr {{ border-bottom: 2px solid #8c959f; padding: 0.3rem 0; }}
+  .sheet th, .sheet td {{ border: 0; padding: 0.1rem 0; }}
+  .sheet td {{ display: flex; flex-wrap: wrap; gap: 0 0.4rem; }} .sheet td:empty {{ display: none; }}
+  .sheet td::before {{ content: attr(data-column); color: #424a53; flex: 0 0 6.5rem; }}
+  .sheet td > * {{ flex: 0 1 auto; min-width: 0; }} .sheet .verdict {{ margin-left: 0; }}
+}}
+@media (max-width: 60rem) {{ .order {{ display: flex; flex-direction: column; }} .told {{ margin-left: 0; }} }}
 @media (prefers-reduced-motion: reduce) {{ * {{ transition: none !important; animation: none !important; }} }}
 """
 )

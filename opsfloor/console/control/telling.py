@@ -213,7 +213,7 @@ def time_left(order: RerouteOrder, now: datetime) -> str:
     """Until when something must be decided, or the order comes to its end."""
     match order.phase:
         case "proposed":
-            return f"{left(order.approve_by, now)} to approve"
+            return f"{left(order.approve_by, now)} to approve" if now < order.approve_by else "too late to approve"
         case "approved":
             return (
                 f"starts in {told(max(0, round((start - now).total_seconds())), 's')}"
