@@ -156,7 +156,7 @@ def test_a_preview_that_is_no_longer_true_must_be_read_anew(stage: Stage) -> Non
     expect(approve).to_be_hidden()
     expect(chen.page.get_by_text("143 waiting items move")).to_be_visible()
     chen.keep("preview-changed")
-    chen.press("I have read the new preview")
+    chen.press("Show me the new preview")
     expect(chen.page.get_by_text("429 waiting items move at once")).to_be_visible()
     chen.page.get_by_role("checkbox", name=RULE).check()
     approve.click()

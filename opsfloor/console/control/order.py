@@ -106,10 +106,10 @@ class OneOrder:
     async def _tell_now(self, order: RerouteOrder, now: Now) -> None:
         """While it waits for approval: what it would do on the floor as it is now."""
         if order.phase == "proposed":
-            preview = await self._frame.preview(order.terms)
+            preview, shown = await self._frame.preview(order.terms), self._acts.agreed or order.preview
             self._now.say(
                 f"On the floor of {clock(now.at, now.zone)} it would move {preview.items_moving} items "
-                f"(foreseen: {order.preview.items_moving}); late: {misses(preview)[1]} (foreseen: {misses(order.preview)[1]})."
+                f"(foreseen: {shown.items_moving}); late: {misses(preview)[1]} (foreseen: {misses(shown)[1]})."
             )
         self._now.set_visibility(order.phase == "proposed")
 
@@ -166,7 +166,7 @@ class Acts:
     def __init__(self, page: OneOrder) -> None:
         self._page: Final = page
         self._order: RerouteOrder | None = None
-        self._agreed: Preview | None = None  # what the person has before their eyes
+        self.agreed: Preview | None = None  # what the person has before their eyes
         self._rules: Final[set[str]] = set()
         self._buttons: Final[dict[str, tuple[Button, Callable[[RerouteOrder], bool]]]] = {}
         words("h2", "What to do")
@@ -191,7 +191,7 @@ class Acts:
     def _make_buttons(self) -> None:
         for name, text, press, kind, there in (
             ("approve", "Approve exactly this", self._approve, "main", self._may_approve),
-            ("read", "I have read the new preview", self._read_anew, "main", self._has_moved),
+            ("read", "Show me the new preview", self._read_anew, "main", self._has_moved),
             ("refuse", "Refuse", self._plain("refuse"), "plain", self._may_decide),
             ("end", "End it: let the work come back in steps", self._plain("end"), "main", _in_force),
             ("extend", "Keep it for longer", self._extend, "plain", self._may_extend),
@@ -204,7 +204,7 @@ class Acts:
     async def show(self, order: RerouteOrder, pane: PreviewPane) -> None:
         """Offer what this order allows this person."""
         self._order = order
-        if self._agreed is None or order.phase != "proposed":
+        if self.agreed is None or order.phase != "proposed":
             self._take(order.preview)
             pane.show(order.terms, order.preview)
         self._pane: PreviewPane = pane
@@ -216,14 +216,14 @@ class Acts:
         self._minutes_place.set_visibility(there["extend"])
         self._rule_boxes.set_visibility(there["approve"])
         self._moved.set_visibility(there["read"])
-        self._moved.say(_what_moved(self._agreed, order.preview) if there["read"] else "")
+        self._moved.say(_what_moved(self.agreed, order.preview) if there["read"] else "")
         self._why_not.say(self._hindrance(order, duty.subject))
 
     def _take(self, preview: Preview) -> None:
         """This preview is what the person sees and answers for."""
-        if self._agreed is not None and self._agreed.sha256 == preview.sha256:
+        if self.agreed is not None and self.agreed.sha256 == preview.sha256:
             return
-        self._agreed = preview
+        self.agreed = preview
         self._rules.clear()
         self._rule_boxes.clear()
         broken = [rule for rule in preview.broken_rules if rule.overridable]
@@ -250,7 +250,7 @@ class Acts:
 
     def _has_moved(self, order: RerouteOrder) -> bool:
         """The preview that would be approved is not the one on the screen any more."""
-        return self._may_decide(order) and self._agreed is not None and self._agreed.sha256 != order.preview.sha256
+        return self._may_decide(order) and self.agreed is not None and self.agreed.sha256 != order.preview.sha256
 
     def _may_extend(self, order: RerouteOrder) -> bool:
         return order.phase in ("active", "returning")
@@ -274,12 +274,12 @@ class Acts:
 
     async def _read_anew(self) -> None:
         if self._order is not None:
-            self._agreed = None
+            self.agreed = None
             await self.show(self._order, self._pane)
 
     async def _approve(self) -> None:
-        if self._agreed is not None:
-            await self._act("approve", {"preview_sha256": self._agreed.sha256, "override_rules": sorted(self._rules)})
+        if self.agreed is not None:
+            await self._act("approve", {"preview_sha256": self.agreed.sha256, "override_rules": sorted(self._rules)})
 
     async def _extend(self) -> None:
         try:
