@@ -8,7 +8,7 @@ from nicegui import ui
 from pydantic import TypeAdapter
 
 from opsfloor.console.control.frame import Frame, Now
-from opsfloor.console.control.telling import ORDERS, PHASES, day_clock, local
+from opsfloor.console.control.telling import PHASES, day_clock, local, order_page
 from opsfloor.console.elements import words
 from opsfloor.console.sheet import Cell, Line, Sheet
 from opsfloor.console.words import Verdict
@@ -71,7 +71,7 @@ def _entry_line(entry: EntryView, now: Now) -> Line:
             Cell(entry.scope_words),
             Cell(when),
             Cell(day_clock(entry.next_at, now.zone) or "every day ahead is blocked"),
-            Cell(PHASES[under_way.phase], link=f"{ORDERS}/{under_way.reroute_id}") if under_way else Cell(""),
+            Cell(PHASES[under_way.phase], link=order_page(under_way.reroute_id)) if under_way else Cell(""),
             signed,
             _outcome(entry.last, now),
         ),
@@ -83,7 +83,7 @@ def _signed(entry: EntryView) -> Cell:
 
 
 def _drill(drill: DrillView | None) -> Cell:
-    return Cell("none yet") if drill is None else Cell(drill.reroute_id, link=f"{ORDERS}/{drill.reroute_id}")
+    return Cell("none yet") if drill is None else Cell(drill.reroute_id, link=order_page(drill.reroute_id))
 
 
 def _outcome(drill: DrillView | None, now: Now) -> Cell:

@@ -129,7 +129,10 @@ class Frame:
         answer.wait()
         try:
             view = await self.room.routing.tell(path, self.person.token, body)
-        except (RoutingAwayError, RefusedError) as error:
+        except RoutingAwayError as error:
+            answer.unsure(str(error))
+            return None
+        except RefusedError as error:
             answer.bad(local(str(error), self._zone, self._at))
             return None
         except SignedOutError as error:
@@ -211,6 +214,10 @@ class Outcome:
     def bad(self, text: str) -> None:
         """It was not."""
         self._say(self._bad, self._good, f"■ NOT DONE: {text}")
+
+    def unsure(self, text: str) -> None:
+        """Nobody answered."""
+        self._say(self._bad, self._good, f"▲ NOT ANSWERED: {text}. It may still be done: look at the orders first.")
 
     def _say(self, shown: Words, hidden: Words, text: str) -> None:
         shown.say(text).set_visibility(True)

@@ -22,6 +22,7 @@ from opsfloor.console.control.telling import (
     misses,
     moved_words,
     oldest,
+    order_page,
     time_left,
     what,
 )
@@ -55,7 +56,7 @@ class OneOrder:
         self._path: Final = f"/reroutes/{quote(reroute_id, safe='')}"
         self._id: Final = reroute_id
         self._order: RerouteOrder | None = None
-        report = f"/control/orders/{quote(reroute_id, safe='')}/report"
+        report = f"{order_page(reroute_id)}/report"
         with ui.element("div").classes("order"):  # in the order of reading: what, what it does, then what to do
             with ui.element("section").classes("card what"):
                 self._what()

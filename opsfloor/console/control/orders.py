@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import quote
 
@@ -10,7 +11,16 @@ from nicegui import ui
 from pydantic import TypeAdapter
 
 from opsfloor.console.control.frame import ORDERS, Frame, Now
-from opsfloor.console.control.telling import by_urgency, late_words, order_line, past_line, phase_cell, time_left, what
+from opsfloor.console.control.telling import (
+    by_urgency,
+    late_words,
+    order_line,
+    order_page,
+    past_line,
+    phase_cell,
+    time_left,
+    what,
+)
 from opsfloor.console.elements import words
 from opsfloor.console.sheet import Cell, Line, Sheet
 from services.routing.emergency.report import RerouteReport, preview_words
@@ -19,6 +29,7 @@ from shared.contracts.reroute import RerouteOrder
 REPORT: Final = TypeAdapter(RerouteReport)
 REPORTS_MAX: Final = 10  # orders in force whose moved items a list asks for, two seconds apart
 PAST_MAX: Final = 200
+PAST_RENEWED: Final = timedelta(seconds=10)  # hundreds of orders are not read again every two seconds
 ORDER_COLUMNS: Final = ("order", "phase", "what", "time left", "moved so far", "proposed by", "approved by", "why")
 PAST: Final = ("order", "outcome", "what", "began", "lasted", "how it ended", "proposed by", "approved by", "why")
 INBOX: Final = ("order", "phase", "what", "time left", "what it would do", "proposed by", "why")
@@ -91,7 +102,7 @@ def _inbox_line(order: RerouteOrder, now: Now) -> Line:
     return Line(
         order.reroute_id,
         (
-            Cell(order.reroute_id, link=f"/control/orders/{order.reroute_id}"),
+            Cell(order.reroute_id, link=order_page(order.reroute_id)),
             phase_cell(order),
             Cell(what(order.terms)),
             Cell(time_left(order, now.at)),
@@ -107,12 +118,16 @@ class History:
 
     def __init__(self, frame: Frame) -> None:
         self._frame: Final = frame
+        self._asked_at: datetime | None = None
         with ui.element("section").classes("card"):
             self._sheet: Final = Sheet("Orders that are over", PAST, "No reroute was ever over.")
             self._more: Final = words("p").classes("empty")
 
     async def show(self, now: Now) -> None:
         """Show what is over now."""
+        if self._asked_at is not None and timedelta() <= now.at - self._asked_at < PAST_RENEWED:
+            return
+        self._asked_at = now.at
         known = await self._frame.ask("/reroutes", ORDERS)
         over = sorted(
             (order for order in known if order.over_at is not None),

@@ -19,6 +19,7 @@ from opsfloor.console.control.people import Person
 from opsfloor.console.control.proposing import Proposing
 from opsfloor.console.control.routing import RefusedError, RoutingAwayError, SignedOutError
 from opsfloor.console.control.sign_in import sign_in_page
+from opsfloor.console.control.telling import order_page
 
 REPORT_HEADERS: Final = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
 
@@ -60,7 +61,7 @@ def _page(room: Room, path: str, title: str, build: Callable[[Frame], Shown]) ->
 
 def _order(room: Room) -> Callable[..., object]:
     async def page(reroute_id: str) -> Response | None:
-        path = f"/control/orders/{quote(reroute_id, safe='')}"
+        path = order_page(reroute_id)
         return _open(room, path, "/control/orders", f"Order {reroute_id}", lambda frame: OneOrder(frame, reroute_id))
 
     return page

@@ -12,7 +12,7 @@ from opsfloor.console.control.draft import Draft, UnfinishedError
 from opsfloor.console.control.frame import Frame, Now, Outcome
 from opsfloor.console.control.preview_pane import PreviewPane
 from opsfloor.console.control.routing import RefusedError
-from opsfloor.console.control.telling import ABOUT, ORDERS
+from opsfloor.console.control.telling import ABOUT, order_page
 from opsfloor.console.elements import Button, Confirmation, Field, OneOf, Tick, words
 from services.routing.emergency.glance import NamedView, ScopeNames
 from shared.contracts.reroute import MINUTES_MAX, Effect
@@ -207,7 +207,7 @@ class Proposing:
         }
         name = await self._frame.tell("/reroutes", body, self._outcome)
         if name is not None:
-            ui.navigate.to(f"{ORDERS}/{name}")
+            ui.navigate.to(order_page(name))
 
 
 def _may_not(frame: Frame) -> str:

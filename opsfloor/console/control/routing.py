@@ -14,7 +14,8 @@ from pydantic import TypeAdapter, ValidationError
 from services.routing.emergency.api import AnswerView
 from shared.contracts.reroute import Preview, RerouteTerms
 
-TIMEOUT_SECONDS: Final = 8.0
+ASK_SECONDS: Final = httpx.Timeout(4.0, connect=2.0)
+COMMAND_SECONDS: Final = httpx.Timeout(8.0, connect=2.0)  # routing waits five seconds for the book
 TELL_SECONDS: Final = 20.0  # so long the same command is sent again while nobody answers it
 AGAIN_SECONDS: Final = 0.5
 ANSWER: Final = TypeAdapter(AnswerView)
@@ -46,7 +47,7 @@ class Routing:
 
     def __init__(self, doors: Callable[[], Sequence[str]], transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._doors: Final = doors
-        self._client: Final = httpx.AsyncClient(timeout=TIMEOUT_SECONDS, transport=transport)
+        self._client: Final = httpx.AsyncClient(timeout=ASK_SECONDS, transport=transport)
 
     async def ask(self, path: str, token: str, form: TypeAdapter[_T]) -> _T:
         """What routing knows. Errors: `RoutingAwayError`, `SignedOutError`, `RefusedError`."""
@@ -72,9 +73,7 @@ class Routing:
                 answer = _read(ANSWER, await self._call("POST", path, token, body, key))
                 if answer.code != "pending":
                     return answer
-                away = RoutingAwayError(
-                    "the book of reroutes has not answered yet; look at the orders before you repeat"
-                )
+                away = RoutingAwayError("the book of reroutes has not answered yet")
             except RoutingAwayError as error:
                 away = error
             if time.monotonic() >= end:
@@ -90,7 +89,10 @@ class Routing:
         why = "no process of routing is known here: `opsfloor run routing`, or `opsfloor console --routing URL`"
         for door in self._doors():
             try:
-                answer = await self._client.request(method, f"{door}{path}", headers=headers, json=body)
+                patience = COMMAND_SECONDS if key else ASK_SECONDS
+                answer = await self._client.request(
+                    method, f"{door}{path}", headers=headers, json=body, timeout=patience
+                )
             except httpx.HTTPError as error:
                 why = f"routing at {door} does not answer ({type(error).__name__})"
                 continue

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from opsfloor.console.control.hour import OnTime
@@ -39,6 +40,11 @@ FULL: Final = (0.8, 1.0)  # as the dashboards' question says
 OLD: Final = (300.0, 900.0)  # seconds; likewise
 PUNCTUAL: Final = (0.99, 0.95)  # share of items in time
 ORDERS: Final = "/control/orders"
+
+
+def order_page(reroute_id: str) -> str:
+    """Where an order is found."""
+    return f"{ORDERS}/{quote(reroute_id, safe='')}"
 
 
 # ----------------------------------------------------------------------- times
@@ -133,7 +139,7 @@ def held(place: PlaceGlance) -> Cell:
     """What reroutes keep away from the place."""
     if not place.reroutes:
         return Cell("")
-    link = f"{ORDERS}/{place.reroutes[0]}" if len(place.reroutes) == 1 else ORDERS
+    link = order_page(place.reroutes[0]) if len(place.reroutes) == 1 else ORDERS
     return Cell(f"{place.held_percent} % held back by {', '.join(place.reroutes)}", link=link)
 
 
@@ -237,7 +243,7 @@ def order_line(order: RerouteOrder, now: datetime, moved: Sequence[MovedView] | 
     return Line(
         order.reroute_id,
         (
-            Cell(order.reroute_id, link=f"{ORDERS}/{order.reroute_id}"),
+            Cell(order.reroute_id, link=order_page(order.reroute_id)),
             phase_cell(order),
             Cell(what(order.terms)),
             Cell(time_left(order, now)),
@@ -263,7 +269,7 @@ def past_line(order: RerouteOrder, zone: str) -> Line:
     return Line(
         order.reroute_id,
         (
-            Cell(order.reroute_id, link=f"{ORDERS}/{order.reroute_id}"),
+            Cell(order.reroute_id, link=order_page(order.reroute_id)),
             Cell(
                 PHASES[order.phase],
                 "bad" if order.review == "open" else "",

@@ -148,7 +148,7 @@ class Control:
 
     async def glance(self) -> FloorGlance:
         """The floor now, with the orders in force."""
-        return glance_of(FloorNow.of(self.boards, await self.reads.orders(), self.now()))
+        return glance_of(FloorNow.of(self.boards, await self.reads.open_orders(), self.now()))
 
     def duty(self, claims: Claims) -> DutyView:
         """What the bearer may do about reroutes."""
@@ -207,8 +207,7 @@ def _look(router: APIRouter, control: Control) -> None:
     async def reroutes(
         still_open: Annotated[bool, Query(alias="open", description="only those that are not over")] = False,
     ) -> list[RerouteOrder]:
-        orders = await control.reads.orders()
-        return [order for order in orders if not still_open or order.over_at is None or order.review == "open"]
+        return list(await (control.reads.open_orders() if still_open else control.reads.orders()))
 
     @router.get("/reroutes/drills", summary="The drill calendar: what comes, what came of it, what no drill proves")
     async def drills() -> DrillsView:

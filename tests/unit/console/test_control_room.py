@@ -86,9 +86,9 @@ async def test_a_command_is_one_command_however_often_it_is_sent(monkeypatch: py
 
 
 async def test_a_command_that_nobody_answers_is_not_called_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It may still be carried out, and the page says so."""
+    """Waiting has an end, and what is told then is no yes and no no."""
     monkeypatch.setattr(asking, "TELL_SECONDS", 0.0)
-    with pytest.raises(RoutingAwayError, match="look at the orders before you repeat"):
+    with pytest.raises(RoutingAwayError, match="has not answered yet"):
         await at(lambda _: httpx.Response(202, json=DONE | {"code": "pending"})).tell("/x", "t", {})
 
 
