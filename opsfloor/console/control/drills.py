@@ -8,17 +8,15 @@ from nicegui import ui
 from pydantic import TypeAdapter
 
 from opsfloor.console.control.frame import Frame, Now
-from opsfloor.console.control.telling import PHASES, day_clock, local, order_page
+from opsfloor.console.control.telling import PHASES, day_clock, drilled, local, order_page
 from opsfloor.console.elements import words
 from opsfloor.console.sheet import Cell, Line, Sheet
-from opsfloor.console.words import Verdict
 from services.routing.emergency.proofs import DrillsView, DrillView, EntryView, PointView
 from services.routing.emergency.report import drill_words
 
 DRILLS: Final = TypeAdapter(DrillsView)
 POINTS: Final = ("place", "proved", "passed at", "last drill", "what came of it", "why not proved")
 ENTRIES: Final = ("drill", "takes away", "when", "next", "now", "signed", "last")
-VERDICTS: Final[dict[str, Verdict]] = {"passed": "good", "failed": "bad", "refused": "bad"}
 
 
 class Drills:
@@ -90,6 +88,5 @@ def _outcome(drill: DrillView | None, now: Now) -> Cell:
     """What came of it, marked by how well it went."""
     if drill is None or drill.outcome is None:
         return Cell("")
-    result = drill.outcome.outcome
     sentence = drill_words(drill.outcome).partition(": ")[2]
-    return Cell(local(sentence, now.zone, now.at), VERDICTS.get(result, "watch"), result.replace("_", " "))
+    return Cell(local(sentence, now.zone, now.at), *drilled(drill.outcome.outcome))

@@ -11,16 +11,8 @@ from nicegui import ui
 from pydantic import TypeAdapter
 
 from opsfloor.console.control.frame import ORDERS, Frame, Now
-from opsfloor.console.control.telling import (
-    by_urgency,
-    late_words,
-    order_line,
-    order_page,
-    past_line,
-    phase_cell,
-    time_left,
-    what,
-)
+from opsfloor.console.control.previews import late_words
+from opsfloor.console.control.telling import by_urgency, order_line, order_page, past_line, phase_cell, time_left, what
 from opsfloor.console.elements import words
 from opsfloor.console.sheet import Cell, Line, Sheet
 from services.routing.emergency.report import RerouteReport, preview_words

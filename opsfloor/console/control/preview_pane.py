@@ -7,7 +7,7 @@ from typing import Final
 from nicegui import ui
 
 from opsfloor.console.control.charts import before_and_after, height_rem, in_words, telling
-from opsfloor.console.control.telling import foreseen, skill_line, untouched, warnings
+from opsfloor.console.control.previews import foreseen, skill_line, untouched, warnings
 from opsfloor.console.elements import bullets, words
 from opsfloor.console.screen import TEXT_PX
 from opsfloor.console.sheet import Sheet

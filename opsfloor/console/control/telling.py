@@ -15,7 +15,7 @@ from opsfloor.console.words import Verdict, judge, told
 from opsfloor.reroute_words import terms_words
 from services.routing.emergency.glance import FloorGlance, PlaceGlance, WorkGlance
 from services.routing.emergency.report import MovedView
-from shared.contracts.reroute import Effect, Preview, RerouteOrder, RerouteTerms, SkillForecast
+from shared.contracts.reroute import Effect, RerouteOrder, RerouteTerms
 from shared.reroutes import over_at
 
 ABOUT: Final[Mapping[Effect, str]] = {
@@ -39,6 +39,7 @@ RANK: Final = {"active": 0, "returning": 1, "approved": 2, "proposed": 3}
 FULL: Final = (0.8, 1.0)  # as the dashboards' question says
 OLD: Final = (300.0, 900.0)  # seconds; likewise
 PUNCTUAL: Final = (0.99, 0.95)  # share of items in time
+DRILLED: Final[Mapping[str, Verdict]] = {"passed": "good", "failed": "bad", "refused": "bad"}
 ORDERS: Final = "/control/orders"
 
 
@@ -262,19 +263,14 @@ def by_urgency(orders: Iterable[RerouteOrder]) -> list[RerouteOrder]:
 
 def past_line(order: RerouteOrder, zone: str) -> Line:
     """An order that is over, with its outcome."""
-    begun = order.started_at is not None and order.over_at is not None
-    lasted = ago(order.started_at, order.over_at) if begun and order.over_at else "never in force"
+    lasted = ago(order.started_at, order.over_at) if order.started_at and order.over_at else "never in force"
     ended = f"{order.over_because} Review: {order.review_words}" if order.review_words else order.over_because
     again = f", fell back {order.fell_back} times" if order.fell_back else ""
     return Line(
         order.reroute_id,
         (
             Cell(order.reroute_id, link=order_page(order.reroute_id)),
-            Cell(
-                PHASES[order.phase],
-                "bad" if order.review == "open" else "",
-                "review open" if order.review == "open" else "",
-            ),
+            _outcome(order),
             Cell(what(order.terms)),
             Cell(day_clock(order.started_at or order.proposed_at, zone)),
             Cell(lasted + again),
@@ -286,63 +282,19 @@ def past_line(order: RerouteOrder, zone: str) -> Line:
     )
 
 
+def _outcome(order: RerouteOrder) -> Cell:
+    """How it ended: a review that is open still needs somebody; a drill passed or did not."""
+    if order.review == "open":
+        return Cell(PHASES[order.phase], "bad", "review open")
+    drill = order.drill_outcome
+    return Cell(PHASES[order.phase]) if drill is None else Cell(PHASES[order.phase], *drilled(drill.outcome))
+
+
+def drilled(result: str) -> tuple[Verdict, str]:
+    """What came of a drill, as a verdict and a word."""
+    return DRILLED.get(result, "watch"), f"drill {result.replace('_', ' ')}"
+
+
 def moved_words(moved: Sequence[MovedView]) -> str:
     """What an order has moved so far."""
     return ", ".join(f"{count(row.items)} from {row.team_id}" for row in moved) or "none moved"
-
-
-# -------------------------------------------------------------------- previews
-
-
-def foreseen(terms: RerouteTerms, preview: Preview) -> str:
-    """What it would do, in a sentence."""
-    hand = f", and {preview.in_hand_moving} in hand" if preview.in_hand_moving else ""
-    return f"{what(terms).capitalize()}: {count(preview.items_moving)} waiting items move at once{hand}."
-
-
-def warnings(preview: Preview) -> list[tuple[Verdict, str]]:
-    """What speaks against it; when nothing does, that."""
-    found: list[tuple[Verdict, str]] = [
-        ("bad", f"DEAD END: nobody is left for {name}; such items wait until it is over.") for name in preview.dead_ends
-    ]
-    for rule in preview.broken_rules:
-        how = "whoever lets it start must name it" if rule.overridable else "cannot be overridden"
-        found.append(("watch" if rule.overridable else "bad", f"RULE {rule.rule_id}: {rule.detail} ({how})"))
-    if preview.also_in_force:
-        found.append(("watch", f"Also in force: {', '.join(preview.also_in_force)}."))
-    if not preview.dead_ends and not preview.broken_rules:
-        found.insert(0, ("good", "Somebody is left for every work type, and no safety rule is broken."))
-    return [late_words(preview), *found]
-
-
-def late_words(preview: Preview) -> tuple[Verdict, str]:
-    """How many more would be late."""
-    before, after = misses(preview)
-    verdict: Verdict = "good" if after <= before else "watch"
-    return verdict, f"Late, as it looks: {before} without it, {after} with it."
-
-
-def misses(preview: Preview) -> tuple[int, int]:
-    """How many of what waits will be late, without and with the reroute."""
-    return sum(skill.misses_without for skill in preview.skills), sum(skill.misses_with for skill in preview.skills)
-
-
-def untouched(skill: SkillForecast) -> bool:
-    """Nothing of it waits, and somebody is left if something comes."""
-    return skill.queued == 0 and not skill.dead_end
-
-
-def skill_line(skill: SkillForecast) -> Line:
-    """What becomes of one work type."""
-    takers = ", ".join(f"{taker.team_id} ({taker.people})" for taker in skill.takers)
-    return Line(
-        skill.work_type,
-        (
-            Cell(skill.work_type),
-            Cell(f"{count(skill.moves)} of {count(skill.queued)}"),
-            Cell(f"{skill.people_without} → {skill.people_with}"),
-            Cell(f"{wait(skill.wait_seconds_without)} → {wait(skill.wait_seconds_with)}"),
-            Cell(f"{skill.misses_without} → {skill.misses_with}"),
-            Cell(takers, "bad", "" if takers else "NOBODY"),
-        ),
-    )

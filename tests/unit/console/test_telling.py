@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from opsfloor.console.control.hour import OnTime
+from opsfloor.console.control.previews import warnings
 from opsfloor.console.control.telling import (
     by_urgency,
     full,
@@ -19,7 +20,6 @@ from opsfloor.console.control.telling import (
     punctual,
     silent_desks,
     time_left,
-    warnings,
 )
 from services.routing.emergency.glance import PlaceGlance
 from shared.contracts.reroute import ApproveReroute, CancelReroute, ProposeReroute, RerouteOrder
