@@ -119,6 +119,12 @@ def test_two_people_by_keyboard_alone(stage: Stage) -> None:
     chen.tab_to(chen.page.get_by_role("button", name="End it"))
     chen.page.keyboard.press("Enter")
     expect(chen.page.get_by_text("work is coming back, 75 % still held")).to_be_visible()
+    expect(chen.page.get_by_text("Done. Returning")).to_be_visible()
+    for _ in range(3):
+        stage.floor.pass_time(61)
+        stage.floor.load()
+    expect(chen.page.get_by_text(": ended")).to_be_visible()
+    expect(chen.page.get_by_text("Done. Returning")).to_be_hidden()
     order = stage.floor.do(lambda desk: next(iter(desk.room.book.orders.values())))
     assert (order.proposed_by, order.approved_by, order.overridden_rules) == (LIN, CHEN, (RULE,))
 

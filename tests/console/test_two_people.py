@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, expect
 from shared.contracts.message import Message
 from shared.contracts.reference import Team
 from shared.contracts.reroute import REROUTE, RerouteOrder
-from shared.contracts.routing import ASSIGNMENT, DESK, PLACED, WorkAssigned, WorkPlaced, WorkReleased
+from shared.contracts.routing import ASSIGNMENT, PLACED, WorkAssigned, WorkPlaced, WorkReleased
 from shared.http.tokens import Issuer, ensure_key_pair
 from shared.runtime.headers import body_of, origin_of
 from tests.console.looking import Person, sits_down
@@ -200,14 +200,16 @@ async def test_two_people_move_a_centre_and_its_work_comes_back(stack_folder: Pa
             with console(stack_folder / "console.log", home=stack_folder) as url:
                 seen = await asyncio.to_thread(move_the_north, url, tokens, lambda: setattr(floor, "hurry", True))
             held = await floor.rest(60.0)
-        facts = {topic: told(floor, topic) for topic in (REROUTE.name, PLACED.name, ASSIGNMENT.name, DESK.name)}
+        facts = {
+            topic: told(floor, topic) for topic in (REROUTE.name, PLACED.name, ASSIGNMENT.name, WorkReleased.topic.name)
+        }
         findings = await floor.judge()
     finally:
         floor.close()
     order = _as_told(facts[REROUTE.name], seen.reroute_id)
     assert (order.phase, order.proposed_by, order.approved_by) == ("ended", LIN, CHEN)
     assert str(order.preview.items_moving) in seen.preview
-    released = once(facts[DESK.name], WorkReleased)
+    released = once(facts[WorkReleased.topic.name], WorkReleased)
     assert seen.moved == sum(1 for fact in released if _by(fact, seen.reroute_id)) >= QUEUED_MIN
     came = _came_to_the_north(facts[PLACED.name] + facts[ASSIGNMENT.name])
     assert order.started_at is not None

@@ -24,6 +24,7 @@ class Acts:
         self._path: Final = path
         self._pane: Final = pane
         self._order: RerouteOrder | None = None
+        self._just_told = False
         self.agreed: Preview | None = None  # what the person has before their eyes
         self._rules: Final[set[str]] = set()
         self._buttons: Final[dict[str, tuple[Button, Callable[[RerouteOrder], bool]]]] = {}
@@ -64,6 +65,8 @@ class Acts:
 
         Holds:   what somebody has before their eyes to decide on is not replaced before they ask for it.
         """
+        if self._order is not None and order.phase != self._order.phase:
+            self._outlived()
         self._order = order
         if self.agreed is None or not (self._permitted("approve") and self._may_decide(order)):
             self._take(order)
@@ -76,6 +79,12 @@ class Acts:
         self._moved.set_visibility(there["read"])
         self._moved.say(_what_moved(self.agreed, order.preview) if there["read"] else "")
         self._why_not.say(self._hindrance(order, self._frame.person.duty.subject))
+
+    def _outlived(self) -> None:
+        """The order has gone on: an answer stays beside the change that it made, and no longer."""
+        if not self._just_told:
+            self._outcome.clear()
+        self._just_told = False
 
     def _take(self, order: RerouteOrder) -> None:
         """The order's preview is what the person sees, and answers for, from now on."""
@@ -169,6 +178,7 @@ class Acts:
         told = {**body, "reason": self._reason.value.strip()}
         if await self._frame.tell(f"{self._path}/{verb}", told, self._outcome) is not None:
             self._reason.clear()
+            self._just_told = True
 
     def _reason_given(self) -> bool:
         if not self._reason.value.strip():

@@ -16,9 +16,8 @@ from opsfloor.console.control.hour import Hour
 from opsfloor.console.control.people import People, Person
 from opsfloor.console.control.routing import RefusedError, Routing, RoutingAwayError, SignedOutError
 from opsfloor.console.control.style import STYLE, UNHEARD
-from opsfloor.console.control.telling import clock, local, silent_desks
+from opsfloor.console.control.telling import clock, local, silent_desks, span
 from opsfloor.console.elements import Button, Words, words
-from opsfloor.console.words import told
 from services.routing.emergency.glance import FloorGlance
 from shared.contracts.reroute import Preview, RerouteOrder, RerouteTerms
 from shared.http.tokens import utc_now
@@ -178,9 +177,7 @@ class Frame:
         waiting = sum(1 for order in now.orders if order.phase == "proposed" or order.review == "open")
         self._links["/control/inbox"].set_text(f"Inbox ({waiting})" if waiting else "Inbox")
         seconds = (self.person.duty.expires_at - utc_now()).total_seconds()
-        self._ending.say(
-            f"▲ Your token ends in {told(max(0, round(seconds)), 's')}: sign in with a new one before that."
-        )
+        self._ending.say(f"▲ Your token ends in {span(seconds)}: sign in with a new one before that.")
         self._ending.set_visibility(seconds < ENDING_SECONDS)
 
     def _away(self, why: str) -> None:
@@ -202,6 +199,11 @@ class Outcome:
         self._bad: Final[Words] = words("p").classes("outcome bad").props("role=alert")
         self._good.set_visibility(False)
         self._bad.set_visibility(False)
+
+    def clear(self) -> None:
+        """It says nothing any more."""
+        self._good.say("").set_visibility(False)
+        self._bad.say("").set_visibility(False)
 
     def wait(self) -> None:
         """It is under way."""

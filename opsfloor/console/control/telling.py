@@ -83,17 +83,23 @@ def local(sentence: str, zone: str, near: datetime) -> str:
     return _UTC.sub(told_here, sentence)
 
 
+def span(seconds: float) -> str:
+    """A span of time, to the second."""
+    whole = max(0, round(seconds))
+    return f"{whole} s" if whole < 60 else told(whole, "s")
+
+
 def left(until: datetime | None, now: datetime) -> str:
     """How long until then."""
     if until is None:
         return ""
     seconds = (until - now).total_seconds()
-    return f"{told(round(seconds), 's')} left" if seconds > 0 else "its time has come"
+    return f"{span(seconds)} left" if seconds > 0 else "its time has come"
 
 
 def ago(at: datetime | None, now: datetime) -> str:
     """How long ago, without a word around it."""
-    return "" if at is None else told(max(0.0, round((now - at).total_seconds())), "s")
+    return "" if at is None else span((now - at).total_seconds())
 
 
 def count(number: int) -> str:
@@ -103,7 +109,7 @@ def count(number: int) -> str:
 
 def wait(seconds: float | None) -> str:
     """A wait; nobody there is for ever."""
-    return "for ever" if seconds is None else told(round(seconds), "s")
+    return "for ever" if seconds is None else span(seconds)
 
 
 # ----------------------------------------------------------------------- floor
@@ -222,19 +228,11 @@ def time_left(order: RerouteOrder, now: datetime) -> str:
         case "proposed":
             return f"{left(order.approve_by, now)} to approve" if now < order.approve_by else "too late to approve"
         case "approved":
-            return (
-                f"starts in {told(max(0, round((start - now).total_seconds())), 's')}"
-                if (start := order.terms.starts_at)
-                else ""
-            )
+            return f"starts in {span((start - now).total_seconds())}" if (start := order.terms.starts_at) else ""
         case "active":
             return left(order.ends_at, now)
         case "returning":
-            return (
-                f"all back in {told(max(0, round((end - now).total_seconds())), 's')}"
-                if (end := over_at(order))
-                else ""
-            )
+            return f"all back in {span((end - now).total_seconds())}" if (end := over_at(order)) else ""
         case _:
             return ""
 
