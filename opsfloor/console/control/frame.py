@@ -24,9 +24,10 @@ from shared.http.tokens import utc_now
 
 RENEW_SECONDS: Final = 2.0
 ENDING_SECONDS: Final = 900.0  # a token that ends so soon is told
+FIRST: Final = "/control"
 SIGN_IN: Final = "/control/sign-in"
 PLACES: Final[Mapping[str, str]] = {
-    "/control": "Floor",
+    FIRST: "Floor",
     "/control/propose": "Propose",
     "/control/inbox": "Inbox",
     "/control/orders": "Orders",
@@ -72,11 +73,11 @@ Show = Callable[[Now], Awaitable[None]]
 class Frame:
     """One page in one browser, of one person."""
 
-    def __init__(self, room: Room, person: Person, path: str, title: str, leave: Callable[[], None]) -> None:
+    def __init__(self, room: Room, person: Person, browser: str, path: str, title: str) -> None:
         self.room: Final = room
         self.person: Final = person
+        self._browser: Final = browser
         self._path: Final = path
-        self._leave: Final = leave
         self._shown_at: str = ""
         self._zone, self._at = "UTC", utc_now()  # until the floor has told its own
         ui.add_css(STYLE)
@@ -109,24 +110,26 @@ class Frame:
 
     def _link(self, path: str, name: str) -> ui.link:
         link = ui.link(name, path)
-        if path == self._path:
+        if path == self._path or (path != FIRST and self._path.startswith(f"{path}/")):
             link.props('aria-current="page"')
         return link
 
     async def _sign_out(self) -> None:
-        self._leave()
+        self.room.people.sign_out(self._browser)
         ui.navigate.to(SIGN_IN)
 
     # -------------------------------------------------------------------- asking
 
     async def ask(self, path: str, form: TypeAdapter[_T]) -> _T:
         """What routing knows, with this person's token. Errors: as `Routing.ask`."""
+        self._still_here()
         return await self.room.routing.ask(path, self.person.token, form)
 
     async def tell(self, path: str, body: Mapping[str, Any], answer: Outcome) -> str | None:
         """Hand a command in and show what became of it. Returns the reroute's id when it was done."""
         answer.wait()
         try:
+            self._still_here()
             view = await self.room.routing.tell(path, self.person.token, body)
         except RoutingAwayError as error:
             answer.unsure(str(error))
@@ -134,14 +137,15 @@ class Frame:
         except RefusedError as error:
             answer.bad(local(str(error), self._zone, self._at))
             return None
-        except SignedOutError as error:
-            self._out(str(error))
+        except SignedOutError:
+            self._out()
             return None
         answer.good(local(view.detail, self._zone, self._at))
         return view.reroute_id
 
     async def preview(self, terms: RerouteTerms) -> Preview:
         """What the terms would do now. Errors: as `Routing.ask`."""
+        self._still_here()
         return await self.room.routing.preview(terms, self.person.token)
 
     def live(self, show: Show) -> None:
@@ -162,8 +166,13 @@ class Frame:
             await asking()
         except (RoutingAwayError, RefusedError) as error:
             self._away(str(error))
-        except SignedOutError as error:
-            self._out(str(error))
+        except SignedOutError:
+            self._out()
+
+    def _still_here(self) -> None:
+        """Errors: `SignedOutError` when the person left, in this tab or in another, or somebody else sits there now."""
+        if self.room.people.at(self._browser) is not self.person:
+            raise SignedOutError("Expected the person who opened this page, found that they left.")
 
     # -------------------------------------------------------------------- telling
 
@@ -186,8 +195,13 @@ class Frame:
         self._stale.say(f"■ STALE: no new figures: {why}.{shown}").set_visibility(True)
         self._told.say(f"last tried {time.strftime('%H:%M:%S')}, this machine's time")
 
-    def _out(self, why: str) -> None:
-        self._leave()
+    def _out(self) -> None:
+        """Whoever sits there now sees the page as themselves; nobody: they sign in first."""
+        here = self.room.people.at(self._browser)
+        if here is not None and here is not self.person:
+            ui.navigate.reload()
+            return
+        self.room.people.sign_out(self._browser)
         ui.navigate.to(f"{SIGN_IN}?{urlencode({'next': self._path, 'why': 'ended'})}")
 
 

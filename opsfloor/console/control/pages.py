@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from opsfloor.console.control.drills import Drills
-from opsfloor.console.control.frame import SIGN_IN, Frame, Now, Room
+from opsfloor.console.control.frame import FIRST, SIGN_IN, Frame, Now, Room
 from opsfloor.console.control.glance import Glance
 from opsfloor.console.control.order import OneOrder
 from opsfloor.console.control.orders import History, Inbox, OpenOrders
@@ -49,31 +49,31 @@ def control_pages(room: Room) -> None:
     ui.page("/control/orders/{reroute_id}/report")(_report(room))
     ui.page(SIGN_IN)(_sign_in(room))
     if not room.boards:
-        app.get("/")(lambda: RedirectResponse("/control"))
+        app.get("/")(lambda: RedirectResponse(FIRST))
     app.on_shutdown(room.routing.close)
 
 
 def _page(room: Room, path: str, title: str, build: Callable[[Frame], Shown]) -> None:
     @ui.page(path)
     async def page() -> Response | None:
-        return _open(room, path, path, title, build)
+        return _open(room, path, title, build)
 
 
 def _order(room: Room) -> Callable[..., object]:
     async def page(reroute_id: str) -> Response | None:
         path = order_page(reroute_id)
-        return _open(room, path, "/control/orders", f"Order {reroute_id}", lambda frame: OneOrder(frame, reroute_id))
+        return _open(room, path, f"Order {reroute_id}", lambda frame: OneOrder(frame, reroute_id))
 
     return page
 
 
-def _open(room: Room, path: str, place: str, title: str, build: Callable[[Frame], Shown]) -> Response | None:
+def _open(room: Room, path: str, title: str, build: Callable[[Frame], Shown]) -> Response | None:
     """A page for whoever is signed in; everybody else signs in first."""
     browser = _browser()
     person = room.people.at(browser)
     if person is None:
         return RedirectResponse(f"{SIGN_IN}?{urlencode({'next': path})}")
-    frame = Frame(room, person, place, title, lambda: room.people.sign_out(browser))
+    frame = Frame(room, person, browser, path, title)
     with frame.main:
         shown = build(frame)
     frame.live(shown.show)

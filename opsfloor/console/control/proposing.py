@@ -179,7 +179,9 @@ class Proposing:
     async def _preview(self) -> None:
         try:
             terms = self._draft.look(self._zone)
-            self._pane.show(terms, await self._frame.preview(terms))
+            preview = await self._frame.preview(terms)
+            if self._draft.look(self._zone) == terms:  # else the form has gone on meanwhile, and another one follows
+                self._pane.show(terms, preview)
         except (UnfinishedError, RefusedError) as error:
             self._pane.say(str(error))
 

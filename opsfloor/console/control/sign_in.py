@@ -7,7 +7,7 @@ from typing import Final
 from nicegui import ui
 from pydantic import TypeAdapter
 
-from opsfloor.console.control.frame import SIGN_IN, Outcome, Room
+from opsfloor.console.control.frame import FIRST, SIGN_IN, Outcome, Room
 from opsfloor.console.control.people import Person
 from opsfloor.console.control.routing import RefusedError, RoutingAwayError, SignedOutError
 from opsfloor.console.control.style import STYLE
@@ -15,7 +15,6 @@ from opsfloor.console.elements import Button, Field, Press, words
 from services.routing.emergency.glance import DutyView
 
 DUTY: Final = TypeAdapter(DutyView)
-FIRST: Final = "/control"
 
 
 def sign_in_page(room: Room, browser: str, then: str, ended: bool) -> None:
@@ -25,7 +24,9 @@ def sign_in_page(room: Room, browser: str, then: str, ended: bool) -> None:
     with ui.element("main").classes("sign-in card"):
         words("h1", "Control room of reroutes: sign in")
         if ended:
-            words("p", "■ Your token holds no more: sign in with a new one.").classes("outcome bad").props("role=alert")
+            words("p", "■ You are signed out: your token has ended, or you left. Sign in anew.").classes(
+                "outcome bad"
+            ).props("role=alert")
         words(
             "p",
             "Paste the token that you were given. It says who you are and what you may do; it is kept only while this console runs.",

@@ -12,10 +12,11 @@ from pydantic import TypeAdapter
 from opsfloor.console.control import routing as asking
 from opsfloor.console.control.charts import KINDS_MAX, before_and_after, in_words, telling
 from opsfloor.console.control.draft import A_LOOK, Draft, UnfinishedError
+from opsfloor.console.control.frame import FIRST
 from opsfloor.console.control.hour import SHORTEST, SPAN, Hour
 from opsfloor.console.control.people import People, Person
 from opsfloor.console.control.routing import RefusedError, Routing, RoutingAwayError, SignedOutError
-from opsfloor.console.control.sign_in import FIRST, safe
+from opsfloor.console.control.sign_in import safe
 from services.routing.emergency.glance import DutyView, FloorGlance, PlaceGlance
 from shared.contracts.reroute import BREAK_GLASS_MINUTES_MAX, SkillForecast
 
