@@ -50,10 +50,13 @@ class Rulebook:
         return operator if operator is not None and operator.team_id == team_id else None
 
 
-def hindrance(order: WorkOrder, operator_id: str, team_id: str, book: Rulebook) -> UnplaceableReason | None:
+def hindrance(
+    order: WorkOrder, operator_id: str, team_id: str, book: Rulebook, *, about_case: bool = True
+) -> UnplaceableReason | None:
     """What keeps this member of this team from doing this work; `None` when nothing does.
 
-    Holds:   the rules are asked in the order of `PRECEDENCE`; the first that says no is the answer.
+    Holds:   the rules are asked in the order of `PRECEDENCE`; the first that says no is the answer. Without
+             `about_case` whom the case excludes is not asked.
     """
     operator = book.member(team_id, operator_id)
     provider = book.provider_of(team_id)
@@ -63,7 +66,7 @@ def hindrance(order: WorkOrder, operator_id: str, team_id: str, book: Rulebook) 
         return "vendor_barred"
     if order.data_class not in provider.data_classes:
         return "data_class_barred"
-    if excluded(order, operator):
+    if about_case and excluded(order, operator):
         return "all_excluded"
     if suspended(operator, provider, book.standing):
         return "standing"
@@ -103,6 +106,59 @@ def suspended(operator: Operator, provider: Provider, standing: StandingView) ->
     return (
         provider.outside and standing.provider(provider.id, provider.initial_standing) == "suspended"
     ) or standing.operator(operator.id, operator.initial_standing) == "suspended"
+
+
+@dataclass(frozen=True, slots=True)
+class Muster:
+    """A team, asked once about a sort of work for many orders of it: all hard rules but those about the case.
+
+    Holds:   `able` are the members whom only the case or their own standing may keep from it, and whether they are
+             suspended; `nearest` is the most telling reason of the others. Good while the rulebook stays as it is.
+    """
+
+    able: Mapping[str, tuple[Operator, bool]]
+    nearest: UnplaceableReason
+
+    @classmethod
+    def of(cls, order: WorkOrder, team_id: str, book: Rulebook) -> Muster:
+        """The team's members and the order's sort."""
+        able: dict[str, tuple[Operator, bool]] = {}
+        nearest: UnplaceableReason = "nobody_qualified"
+        provider = book.provider_of(team_id)
+        for operator_id in book.reference.operators_by_team.get(team_id, ()):
+            reason = hindrance(order, operator_id, team_id, book, about_case=False)
+            operator = book.member(team_id, operator_id)
+            if operator is not None and provider is not None and reason in (None, "standing"):
+                able[operator_id] = operator, reason is not None
+            elif reason is not None:
+                nearest = most_telling((nearest, reason))
+        return cls(able, nearest)
+
+    def count(self, order: WorkOrder, present: Iterable[str]) -> int:
+        """How many of those present may do this order of the sort."""
+        found = 0
+        for person in present:
+            known = self.able.get(person)
+            found += known is not None and not known[1] and not excluded(order, known[0])
+        return found
+
+    def hindrance(self, order: WorkOrder) -> UnplaceableReason | None:
+        """The same as `team_hindrance`, of this order of the sort."""
+        nearest = self.nearest
+        for operator, is_suspended in self.able.values():
+            out = excluded(order, operator)
+            if not out and not is_suspended:
+                return None
+            nearest = most_telling((nearest, "all_excluded" if out else "standing"))
+        return nearest
+
+
+Sort = tuple[str, int, bool, str]
+
+
+def sort_of(order: WorkOrder) -> Sort:
+    """What the hard rules ask of an order besides its case: orders alike in this are alike to every `Muster`."""
+    return order.work_type, order.grade_min, reserved_for_house(order), order.data_class
 
 
 def team_hindrance(order: WorkOrder, team_id: str, book: Rulebook) -> UnplaceableReason | None:

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from deploy.demo.auditor import Finding
 from shared.contracts.message import Message
+from shared.contracts.reference import DrillEntry
 from shared.contracts.reroute import (
     BREAK_GLASS_MINUTES_MAX,
     HOURS_MAX,
     REROUTE,
+    REROUTE_LIFE,
     ApproveReroute,
     CancelReroute,
     CloseReview,
+    DrillJudged,
     EndReroute,
     ExtendReroute,
+    HeedCalendar,
     ProposeReroute,
     RerouteCommand,
     RerouteOrder,
+    RerouteProposed,
     RerouteScope,
     RerouteTerms,
 )
@@ -40,6 +46,30 @@ SCOPES: Final = (
 LOCAL: Final = RerouteScope(business_types=("corporate-transfer",))
 EFFECTS: Final = ("drain", "evacuate", "recall", "shift", "local")
 RULES: Final = ("two-centres-authorise", "no-flapping")
+
+DRILLS: Final = tuple(
+    DrillEntry(
+        id=f"drill-{number}",
+        label="practice",
+        **place,
+        weekdays=("mon",),
+        begins=begins,
+        minutes=2,
+        notice_minutes=1,
+        owner="duty-chen",
+        signed_by=signer,
+        signed_on=date(2026, 1, 12),
+    )
+    for number, (place, begins, signer) in enumerate(
+        (
+            ({"provider": "clearkey"}, "09:02", "duty-lin"),
+            ({"centre": "north"}, "09:05", "duty-lin"),
+            ({"provider": "clearkey"}, "09:12", "duty-north"),  # who approves nothing: it waits for somebody
+            ({"centre": "south"}, "09:16", "duty-lin"),
+        )
+    )
+)
+"""A calendar of the simulated morning, which begins at nine."""
 
 Records = dict[tuple[str, int], list[Record]]
 
@@ -72,6 +102,11 @@ class ControlRoom:
             return
         form = self._draw.choice((CancelReroute, EndReroute, ExtendReroute, CloseReview))
         self._send(form, order.reroute_id, **({"minutes": 5} if form is ExtendReroute else {}))
+
+    def open_calendar(self) -> None:
+        """A process of routing begins and says so."""
+        self._asked += 1
+        self._publish(HeedCalendar(issued_at=self._now()), f"calendar/{self._asked}")
 
     def stand_down(self) -> None:
         """Cancel whatever is open: the time of trouble is over."""
@@ -154,9 +189,30 @@ class ControlRoom:
                 started.add(notice.reroute_id)
                 if not lawful(notice):
                     yield Finding("two people", f"{notice.reroute_id} is in force as {notice.model_dump_json()[:300]}")
+            if notice.terms.drill and (notice.over_at is None) != (notice.drill_outcome is None):
+                yield Finding("drill", f"{notice.reroute_id} is {notice.phase} with {notice.drill_outcome}")
         for message in read(self._records, ASSIGNMENT.name):
             if isinstance(message, WorkReleased) and message.reroute_id and message.reroute_id not in started:
                 yield Finding("reroute", f"{message.work_item_id} left by {message.reroute_id}, which never started")
+        yield from self._judge_drills()
+
+    def _judge_drills(self) -> Iterator[Finding]:
+        """Each drill is proposed once and judged once; whoever signed the calendar approves nothing else."""
+        told = {
+            (fact.kind, fact.reroute_id, fact.at)
+            for fact in read(self._records, REROUTE_LIFE.name)
+            if isinstance(fact, RerouteProposed | DrillJudged)
+        }
+        for (kind, reroute_id), count in Counter((kind, reroute_id) for kind, reroute_id, _ in told).items():
+            if count > 1:
+                yield Finding("drill", f"{reroute_id} has {count} facts {kind}")
+        for order in self.orders().values():
+            if order.approved_beforehand and (order.drill_entry is None or order.approved_by != "duty-lin"):
+                yield Finding("drill", f"{order.reroute_id} was approved beforehand by {order.approved_by}")
+
+    def drill_outcomes(self) -> Counter[str]:
+        """What came of the drills, by outcome."""
+        return Counter(o.drill_outcome.outcome for o in self.orders().values() if o.drill_outcome is not None)
 
 
 def lawful(notice: RerouteOrder) -> bool:

@@ -57,7 +57,8 @@ HIRE_ROUND: Final = 200  # what is still open by then waits for people who are n
 
 @dataclass
 class Outcome:
-    """What came of a run. Holds: `faults` counts what was done to it, `met` what people had done by the end of it."""
+    """What came of a run. Holds: `faults` counts what was done to it, `met` what people had done by the end of it, `drills`
+    what came of them."""
 
     seed: int
     faults: Counter[str] = field(default_factory=Counter)
@@ -65,6 +66,7 @@ class Outcome:
     conservation: dict[str, int] = field(default_factory=dict)
     steps: int = 0
     met: dict[str, int] = field(default_factory=dict)
+    drills: Counter[str] = field(default_factory=Counter)
 
     @property
     def command(self) -> str:
@@ -93,7 +95,7 @@ class Run:
         """A time of trouble, then rest; then the promises are judged."""
         self.world.publish_reference()
         for service in SERVICES:
-            self.stage.spawn(service)
+            self._spawn(service)
         self.world.everybody_signs_on()
         try:
             self._morning()
@@ -109,6 +111,12 @@ class Run:
             self.outcome.findings.append(Finding("invariant", str(error)))
         return self.outcome
 
+    def _spawn(self, service: str) -> None:
+        """A process starts; one of routing says that it does."""
+        self.stage.spawn(service)
+        if service == "routing":
+            self.world.control_room.open_calendar()
+
     # ---------------------------------------------------------------- moving
 
     def _morning(self) -> None:
@@ -118,6 +126,7 @@ class Run:
                 self.world.submit()
             self._round()
             self.world.work()
+        self.world.planning_room.plan()
 
     def _round(self) -> None:
         """Every process does what there is for it to do, and two seconds go by."""
@@ -204,7 +213,7 @@ class Run:
             return False
         process = self._draw.choice(standing)
         self.stage.kill(process)
-        self.stage.spawn(process.service)
+        self._spawn(process.service)
         return True
 
     def _arm(self, name: str, faults: Any) -> bool:
@@ -220,14 +229,14 @@ class Run:
         for reader in process.readers():
             reader.isolated = True
             reader.vanish()
-        self.stage.spawn(process.service)
+        self._spawn(process.service)
         return True
 
     def _rebalance(self) -> bool:
         service = self._draw.choice(SERVICES)
         owners = [p for p in self.stage.owners(service) if not p.zombie]
         if len(owners) < 2:
-            self.stage.spawn(service)
+            self._spawn(service)
         else:
             self.stage.kill(self._draw.choice(owners))
         return True
@@ -254,7 +263,7 @@ class Run:
         )
         for process in self.stage.owners("audit"):
             self.stage.kill(process)
-        self.stage.spawn("audit")
+        self._spawn("audit")
 
     def _only_copy_unread(self) -> tuple[int, int] | None:
         """Partition and offset of a fact for controls that will not come again, with a later one behind it."""
@@ -291,7 +300,7 @@ class Run:
         for process in list(self.stage.processes):
             self.stage.kill(process)
         for service in SERVICES:
-            self.stage.spawn(service)
+            self._spawn(service)
         for rounds in range(REST_ROUNDS_MAX):
             self._round()
             self.world.work(diligent=True)
@@ -337,6 +346,7 @@ class Run:
         found += self._judge_outbox()
         found += self._judge_order()
         found += self.world.control_room.judge()
+        self.outcome.drills = self.world.control_room.drill_outcomes()
         found += decided_otherwise(self.stage.log.records)
         return found
 

@@ -65,6 +65,14 @@ def test_trouble_meets_work_on_desks_and_in_hands(days: list[Outcome]) -> None:
     assert min(met[kind] for kind in MET) > len(days)
 
 
+def test_drills_are_held_and_refused(days: list[Outcome]) -> None:
+    """In trouble some drills run to their end, some the rest could not carry, and some find no approver in time."""
+    came: Counter[str] = Counter()
+    for day in days:
+        came.update(day.drills)
+    assert min(came["failed"] + came["unmeasured"] + came["passed"], came["refused"], came["not_held"]) > 0, came
+
+
 def test_what_goes_in_comes_out(days: list[Outcome]) -> None:
     """In = rejected + posted + closed, with nothing open at rest; and all three ends do occur."""
     total: Counter[str] = Counter()

@@ -31,7 +31,7 @@ from shared.reference import load
 from shared.reference.keys import public_text
 from shared.runtime.headers import body_of, origin_of, outside_headers
 from shared.runtime.log import Outgoing, partition_of
-from tests.simulation.control_room import ControlRoom
+from tests.simulation.control_room import DRILLS, ControlRoom
 from tests.simulation.planning_room import PlanningRoom
 from tests.simulation.stage import PARTITIONS, Stage
 
@@ -66,8 +66,9 @@ def bank() -> tuple[ReferenceEntry, ...]:
 
 
 def reference() -> tuple[ReferenceEntry, ...]:
-    """The example bank with few people, so that segregation of duties is felt."""
-    return tuple(entry for entry in bank() if not isinstance(entry, Operator) or entry.id in PEOPLE)
+    """The example bank with few people, so that segregation of duties is felt, and drills this very morning."""
+    few = tuple(entry for entry in bank() if not isinstance(entry, Operator) or entry.id in PEOPLE)
+    return (*few, *DRILLS)
 
 
 class World:

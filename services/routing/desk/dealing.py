@@ -114,12 +114,35 @@ class Dealing:
                 continue
             barrier = self.barrier(head.item, operator_id)
             if barrier is None:
-                others = descent.runners_up(RUNNERS_UP_TOLD)
-                considered = (head.told(), *(other.told() for other in others), *barred)
-                self._give(head.item, operator_id, _why(head, others), considered)
+                best, others, passed_over = self._best_of(head, descent.runners_up(RUNNERS_UP_TOLD), operator_id)
+                considered = (best.told(), *(other.told() for other in others), *passed_over, *barred)
+                self._give(best.item, operator_id, _why(best, others), considered)
                 return
             if len(barred) < BARRED_TOLD:
                 barred.append(head.told(barrier))
+
+    def _best_of(
+        self, first: Head, others: Sequence[Head], operator_id: str
+    ) -> tuple[Head, Sequence[Head], Sequence[HeadConsidered]]:
+        """The best that may be given, the runners-up, and what is better and barred.
+
+        Holds:   where ages and latest starts of a line lie in another order, what stands just behind may be worth more
+                 than what came first; of what the fact tells the best is given, so that it can be made again.
+        """
+        best, passed_over, behind = first, list[HeadConsidered](), list[Head]()
+        for other in others:
+            if other.index <= first.index:
+                behind.append(other)
+            elif (barrier := self._withheld(other.item, operator_id)) is not None:
+                passed_over.append(other.told(barrier))
+            else:
+                behind.append(other)
+                best = max(best, other, key=lambda head: head.index)
+        rest = (head for head in (first, *behind) if head is not best)
+        return best, sorted(rest, key=lambda head: -head.index), passed_over
+
+    def _withheld(self, item: DeskItem, operator_id: str) -> str | None:
+        return "given" if item.work_item_id in self.given else self.barrier(item, operator_id)
 
     def deal_out(self, item: DeskItem) -> None:
         """Give the item to whoever has been ready longest and may do it. Ties: by id."""

@@ -16,6 +16,7 @@ from shared.contracts.reroute import (
     CloseReview,
     EndReroute,
     ExtendReroute,
+    HeedCalendar,
     ProposeReroute,
     RefuseReroute,
     RerouteCommand,
@@ -23,6 +24,7 @@ from shared.contracts.reroute import (
 )
 from shared.runtime.processor import TimerFired
 from tests.unit.emergency.control_room import CHEN, LIN, MO, ControlRoom, desk_load, terms
+from tests.unit.emergency.drilling import DrillRoom, entry
 
 COMMANDS: tuple[type[RerouteCommand], ...] = (
     ProposeReroute,
@@ -36,7 +38,7 @@ COMMANDS: tuple[type[RerouteCommand], ...] = (
 Move = tuple[str, str, str, int]
 MOVES = st.lists(
     st.tuples(
-        st.sampled_from([*(form.__name__ for form in COMMANDS), "wait", "load"]),
+        st.sampled_from([*(form.__name__ for form in COMMANDS), "wait", "load", "heed"]),
         st.sampled_from([LIN, CHEN, MO, "stranger"]),
         st.sampled_from(["r1", "r2"]),
         st.integers(1, 60),
@@ -46,8 +48,8 @@ MOVES = st.lists(
 
 
 def play(moves: list[Move]) -> ControlRoom:
-    """A room after these moves."""
-    room = ControlRoom()
+    """A room after these moves; its calendar has a drill ten minutes later, announced a minute before."""
+    room = DrillRoom(entry(begins="10:10", minutes=5, notice_minutes=1), queued=10)
     for name, actor, reroute_id, number in moves:
         make(room, name, actor, reroute_id, number)
     return room
@@ -57,6 +59,8 @@ def make(room: ControlRoom, name: str, actor: str, reroute_id: str, number: int)
     """One move: a command, time, or a desk's news."""
     if name == "wait":
         room.wait(number * 30)
+    elif name == "heed":
+        room.send(HeedCalendar(issued_at=room.now))
     elif name == "load":
         room.tell_load(desk_load("north", ("ann",) * (number % 2), number, at=room.now))
     else:

@@ -83,7 +83,7 @@ def test_the_answers_are_the_same_as_documents(desk: FrontDesk) -> None:
     proposed = ["reroute", "propose", "drain", "--team", "north-entry", "--reason", "x", "--as", "duty-lin", "--json"]
     assert run(app, proposed).exit_code == 0
     name = next(iter(desk.room.book.orders))
-    for words in (["list"], ["show", name], ["history", name], ["preview", "drain", "--centre", "north"]):
+    for words in (["list"], ["drills"], ["show", name], ["history", name], ["preview", "drain", "--centre", "north"]):
         assert run(app, ["reroute", *words, "--json"]).exit_code == 0
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from services.routing.boards import LOAD_BOARD
 from services.routing.eligibility import Rulebook, hindrance, most_telling, team_hindrance
+from services.routing.placement.choice import Glance, Sight, choose
 from shared.contracts.work import WorkOrder
 from shared.reference.board import REFERENCE_BOARD
-from tests.unit.routing.floor import ENTRY, IMAGE, boards, load, operator, order, stand
+from tests.unit.routing.floor import ENTRY, IMAGE, NOW, boards, load, operator, order, stand
 
 PEOPLE = (
     operator("ann"),
@@ -100,3 +103,42 @@ def test_the_load_board_keeps_the_newest_version() -> None:
     assert view["north"].version == 2
     LOAD_BOARD.fold(view, "north", None)
     assert view == {}
+
+
+ORDERS = st.builds(
+    lambda step, grade, data_class, house, people, teams, branch: order(
+        step=step,
+        grade_min=grade,
+        data_class=data_class,
+        in_house_only=house,
+        excluded_operators=tuple(people),
+        excluded_teams=tuple(teams),
+        branch_id=branch,
+    ),
+    st.sampled_from(["entry", "review"]),
+    st.integers(0, 3),
+    st.sampled_from(["internal", "secret", "unheard-of"]),
+    st.booleans(),
+    st.lists(st.sampled_from([person.id for person in PEOPLE]), max_size=2, unique=True),
+    st.lists(st.sampled_from(["north", "south", "vendor"]), max_size=1),
+    st.sampled_from(["branch-1", "branch-2"]),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(ORDERS, min_size=1, max_size=8))
+def test_what_is_asked_once_for_many_is_what_each_would_have_been_told(orders: list[WorkOrder]) -> None:
+    """A batch's memory of teams and candidates changes nothing: same counts, same reasons, same choice."""
+    people = [person.id for person in PEOPLE]
+    views = boards(PEOPLE, [load("north", people, 90.0), load("south", people), load("vendor", people, 10.0)])
+    shared = Glance({"north": {ENTRY: 60.0}})
+    rules = book(views)
+    for number, work in enumerate(orders):
+        mine = work.model_copy(update={"work_item_id": f"item-{number}"})
+        for team_id in ("north", "south", "vendor", "empty"):
+            muster = shared.muster(mine, team_id, rules)
+            assert muster.hindrance(mine) == team_hindrance(mine, team_id, rules)
+            able = sum(hindrance(mine, person, team_id, rules) is None for person in people)
+            assert muster.count(mine, people) == able
+        alone = choose(mine, 1, None, Sight.of(views, NOW, Glance({"north": {ENTRY: 60.0}})))
+        assert choose(mine, 1, None, Sight.of(views, NOW, shared)) == alone

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.routing.boards import PLAN_BOARD
-from services.routing.placement.choice import CONSIDERED_MAX, EXPLORED, Sight, choose, draw_two, pick
+from services.routing.placement.choice import CONSIDERED_MAX, EXPLORED, Glance, Sight, choose, draw_two, pick
 from services.routing.placement.decide import INTERESTS, RULES, next_try_at
 from services.routing.placement.processor import placement
 from services.routing.placement.sent import SentSince
@@ -358,7 +358,7 @@ def test_what_was_sent_since_the_last_load_counts() -> None:
     """Both desks tell empty queues; what this process has just sent to north makes south the better one."""
     views = boards(PEOPLE, (load("north", ["ann"]), load("south", ["sue"])))
     sent = {"north": {ENTRY: 90.0}}
-    choice = choose(order(), 1, None, Sight.of(views, NOW, sent))
+    choice = choose(order(), 1, None, Sight.of(views, NOW, Glance(sent)))
     assert choice.team_id == "south"
     assert {c.team_id: c.sent_since_seconds for c in choice.considered} == {"north": 90.0, "south": 0.0, "vendor": 0.0}
 
@@ -369,7 +369,8 @@ async def test_sent_work_is_remembered_until_a_load_counts_it() -> None:
     first, second = placed_by(), placed_by(seconds_later=2.0)
     memory.note([first, second], NOW)
     at = {first.team_id: load(first.team_id, ["ann"])}
-    assert await memory.observe([first, second], {"load": {}}) == [{first.team_id: {ENTRY: 60.0}}] * 2
+    seen = await memory.observe([first, second], {"load": {}})
+    assert [glance.sent for glance in seen] == [{first.team_id: {ENTRY: 60.0}}] * 2
     assert memory.since(at) == {first.team_id: {ENTRY: 30.0}}
     later = load(first.team_id, ["ann"], version=2).model_copy(update={"at": NOW + timedelta(seconds=2)})
     assert memory.since({first.team_id: later}) == {}
