@@ -1,25 +1,40 @@
-"""`opsfloor submit`: hand in a scanned document the way a branch does."""
+"""`opsfloor submit`: hand in a scanned document the way a branch does, and read the bank's receipt."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from pydantic import ValidationError
 
 from opsfloor import floor
-from opsfloor.answers import Remedied, as_json, out
+from opsfloor.answers import Remedied, as_json, complain, out
 from opsfloor.run import command_publisher
+from services.intake.reception.decide import content_of
 from services.intake.submit import build_submission
+from shared.contracts.branch import SubmissionSent
+from shared.contracts.intake import RECEIPT, SubmissionAccepted, SubmissionRejected
 from shared.contracts.message import ImageReference, Money
 from shared.images import ImageStore
 from shared.reference.keys import branch_key
 from shared.runtime.errors import ContractError
+from shared.runtime.headers import body_of, origin_of
+from shared.runtime.kafka_log import KafkaLog
+from shared.runtime.log import Record
 from shared.runtime.processor import derived_id
+
+RECEIPT_SECONDS: Final = 30.0
+CLOCKS_MS: Final = 60_000  # by how much the clocks of this machine and of intake's may differ
+AT_ONCE: Final = 1_000
+
+Receipt = SubmissionAccepted | SubmissionRejected
 
 
 def _money(amount_minor: int | None, currency: str) -> Money | None:
@@ -52,9 +67,12 @@ def submit(
     submission_id: Annotated[
         str | None, typer.Option(help="your own id; the same id and content is the same case")
     ] = None,
+    wait: Annotated[
+        bool, typer.Option(help=f"wait up to {RECEIPT_SECONDS:.0f} s for the bank's receipt; exits with 1 without one")
+    ] = True,
     json: Annotated[bool, typer.Option("--json", help="one JSON document instead of a sentence")] = False,
 ) -> None:
-    """Store the images, sign the submission with the branch's key, publish it."""
+    """Store the images, sign the submission with the branch's key, publish it; exits with 1 when the bank refuses it."""
     if submission_id is not None and not submission_id.strip():
         raise Remedied("Expected an id, found an empty one", "leave `--submission-id` out and one is made for you")
     identity = submission_id or f"{branch}-{uuid.uuid4()}"
@@ -67,7 +85,7 @@ def submit(
         )
     money = _money(amount, currency)
 
-    async def send() -> None:
+    async def send() -> Receipt | None:
         store = ImageStore.from_url(settings.images_url)
         references = [await _stored(store, file) for file in images]
         message = build_submission(
@@ -81,11 +99,67 @@ def submit(
             captured_at=datetime.now(UTC),
         )
         async with command_publisher(f"branch/{branch}") as publish:
-            await publish(message, f"submission/{identity}")
+            if not wait:
+                await publish(message, f"submission/{identity}")
+                return None
+            async with receipts_from_now(settings.kafka) as receipt_for:
+                await publish(message, f"submission/{identity}")
+                return await receipt_for(message)
 
-    asyncio.run(send())
-    case_id = derived_id("case", identity)
+    receipt = asyncio.run(send())
+    _tell(identity, receipt, json)
+    if isinstance(receipt, SubmissionRejected):
+        raise typer.Exit(1)
+
+
+@contextlib.asynccontextmanager
+async def receipts_from_now(kafka: str) -> AsyncIterator[Callable[[SubmissionSent], Awaitable[Receipt]]]:
+    """Listens to receipts before anything is sent, so that none is missed. Errors: `Remedied` when none comes in time."""
+    tail = KafkaLog(kafka).tail([RECEIPT.name], since_ms=int(time.time() * 1000) - CLOCKS_MS)
+    await tail.start()
+
+    async def receipt_for(sent: SubmissionSent) -> Receipt:
+        until = time.monotonic() + RECEIPT_SECONDS
+        while time.monotonic() < until:
+            for record in await tail.fetch(AT_ONCE, 0.2):
+                receipt = receipt_in(record, sent)
+                if receipt is not None:
+                    return receipt
+        raise Remedied(
+            f"Expected a receipt for {sent.submission_id} within {RECEIPT_SECONDS:.0f} s, found none: it is sent, and nobody "
+            "has taken it in yet",
+            "`opsfloor status` tells whether intake runs; it takes the submission in when it does, do not send it again",
+        )
+
+    try:
+        yield receipt_for
+    finally:
+        await tail.stop()
+
+
+def receipt_in(record: Record, sent: SubmissionSent) -> Receipt | None:
+    """The record's receipt when it is for this submission with this content: one for the same id may be for another."""
+    if record.value is None or sent.submission_id.encode() not in record.value:
+        return None
+    try:
+        message = body_of(record, origin_of(record).kind)
+    except ContractError:
+        return None
+    if not isinstance(message, SubmissionAccepted | SubmissionRejected):
+        return None
+    mine = message.submission_id == sent.submission_id and message.content_sha256 == content_of(sent)
+    return message if mine else None
+
+
+def _tell(identity: str, receipt: Receipt | None, json: bool) -> None:
+    case_id = receipt.case_id if isinstance(receipt, SubmissionAccepted) else derived_id("case", identity)
+    refused = isinstance(receipt, SubmissionRejected)
     if json:
-        as_json({"submission_id": identity, "case_id": case_id})
+        told = None if receipt is None else receipt.model_dump(mode="json")
+        as_json({"submission_id": identity, "case_id": None if refused else case_id, "receipt": told})
+    elif isinstance(receipt, SubmissionRejected):
+        complain(Remedied(f"{identity} was refused, {receipt.code}", receipt.detail))
     else:
-        out.print(f"[green]✓[/] sent {identity}\n  follow it with: opsfloor case {case_id}", soft_wrap=True)
+        done = "sent" if receipt is None else "the bank has taken in"
+        where = f"; its receipt will stand in {RECEIPT.name}" if receipt is None else ""
+        out.print(f"[green]✓[/] {done} {identity}{where}\n  follow it with: opsfloor case {case_id}", soft_wrap=True)

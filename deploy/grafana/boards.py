@@ -174,6 +174,10 @@ LEVELS: Final = Board(
                     "{{business_type}}, 90 %",
                 ),
                 Query(
+                    quantile(0.9, "opsfloor_case_with_branch_seconds", "business_type", 'business_type=~"$type"'),
+                    "{{business_type}}, 90 % from the scan",
+                ),
+                Query(
                     'max by (business_type) (opsfloor_promise_seconds{business_type=~"$type"})',
                     "{{business_type}}, promised",
                 ),
@@ -334,6 +338,16 @@ EMERGENCY: Final = Board(
             one(per_minute("opsfloor_reroute_items_moved_total", "team"), "from {{team}}"),
             "cpm",
             empty_because=_NO_ORDER,
+        ),
+        Question(
+            "Which share of the branches' work does the bank take in?",
+            one("floor:opsfloor_centralisation:ratio_rate1h", "centralised"),
+            "percentunit",
+            "number",
+            warns_at=0.999,
+            bad_at=0.9,
+            highest=1.01,
+            about="The rest is sent back to be done at the branch, by a reroute.",
         ),
         Question(
             "Did a return fall back, did the floor drift from a preview?",

@@ -23,8 +23,11 @@ whose meaning says «the whole floor» is read off a board and is the same from 
 Prometheus adds `job` (the service) and `instance` (the process).
 
 Beside these, every process shows the client library's `process_*` (memory, processor time, open files, start) and
-`python_*`. Not measured, for want of facts: the centralisation ratio (branches do not say what they kept), and turnaround
-without the time that the branch had the case (no case goes back to a branch while it is open; the plain turnaround is both).
+`python_*`. Turnaround is told from receipt, as the bank promises it, and from the scan, with the time that the branch had the
+case; both have edges on every promise, so that either share in time can be read off. The centralisation ratio is a recording rule,
+`floor:opsfloor_centralisation:ratio_rate1h`: of what branches handed in and could do themselves, the share that the bank took
+in; what they keep without a word nobody can count. Where tracing is on, histograms carry exemplars with the trace:
+[tracing](tracing.md).
 """
 _OWNERS: Final = {
     "shared": "Every process",

@@ -17,6 +17,7 @@ WRITE: Final = "python -m deploy.prometheus.rules write"
 WINDOWS: Final = ("5m", "30m", "1h", "6h", "3d", "30d")
 _LATE: Final = 'opsfloor_cases_total{on_time="no",outcome!="unknown_business_type"}'
 _ENDED: Final = 'opsfloor_cases_total{outcome!="unknown_business_type"}'
+_HANDED_IN: Final = 'opsfloor_intake_receipts_total{outcome=~"%s"}'
 
 
 def recordings() -> dict[str, str]:
@@ -36,6 +37,9 @@ def recordings() -> dict[str, str]:
         "business_type:opsfloor_first_pass:ratio_rate1h": (
             'sum by (business_type) (rate(opsfloor_cases_posted_total{first_pass="yes"}[1h]))\n'
             "  / (sum by (business_type) (rate(opsfloor_cases_posted_total[1h])) > 0)"
+        ),
+        "floor:opsfloor_centralisation:ratio_rate1h": (
+            f"sum(rate({_HANDED_IN % 'accepted'}[1h]))\n  / (sum(rate({_HANDED_IN % 'accepted|do_locally'}[1h])) > 0)"
         ),
         "business_type:opsfloor_work_queue_items:sum": _of_types("sum", "opsfloor_work_queue_items"),
         "business_type:opsfloor_work_oldest_seconds:max": _of_types("max", "opsfloor_work_oldest_seconds"),

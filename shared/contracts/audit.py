@@ -88,6 +88,7 @@ class CaseStarted(CaseFact):
     declared_amount: Money | None = None
     urgent: bool = False
     traceparent: str = ""  # the W3C trace context that the case came with
+    captured_at: Instant | None = None  # when the branch scanned it, by the branch's clock
 
 
 class ResultAccepted(CaseFact):
@@ -208,6 +209,7 @@ class CaseEnd(CaseFact):
     received_at: Instant
     due_at: Instant
     on_time: bool
+    captured_at: Instant | None = None  # when the branch scanned it, by the branch's clock
 
 
 class KeyedEntry(Part):

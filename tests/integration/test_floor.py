@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 import sys
@@ -10,10 +11,15 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Final
 
-from shared.contracts import audit
+import pytest
+
+from shared.contracts import audit, branch
 from shared.contracts.message import Message
+from shared.runtime.headers import origin_of
 from shared.runtime.log import group_of
 from tests.faults.floor import PROCESSORS, SERVICES, Floor
+from tests.simulation.world import KEY, image
+from tests.support.span_receiver import SpanReceiver, receiving
 
 POSTED_SECONDS: Final = 60.0
 TOLD_SECONDS: Final = 60.0
@@ -77,9 +83,65 @@ async def read_up(floor: Floor) -> dict[tuple[str, str], int]:
     return {place: sum(at for at, _ in places) for place, places in rows.items()}
 
 
-async def test_one_submission_goes_through_four_real_services_to_its_posting(stack_folder: Path) -> None:
+async def handed_in(floor: Floor, home: Path, business_type: str) -> tuple[int, str]:
+    """`opsfloor submit` by hand: its exit status, and the code in the receipt that it printed."""
+    key = home / "keys" / "branches" / "branch-01.key"
+    key.parent.mkdir(parents=True, exist_ok=True)
+    key.write_bytes(KEY.private_bytes_raw())
+    (home / "scan.png").write_bytes(image())
+    words = (
+        "-m",
+        "opsfloor",
+        "submit",
+        str(home / "scan.png"),
+        "--branch",
+        "branch-01",
+        "--type",
+        business_type,
+        "--json",
+    )
+    found = {
+        "OPSFLOOR_KAFKA": floor.addresses.kafka,
+        "OPSFLOOR_DATABASE_URL": floor.addresses.database_url,
+        "OPSFLOOR_HOME": str(home),
+    }
+    asked = await asyncio.create_subprocess_exec(
+        sys.executable, *words, env={**os.environ, **found}, stdout=asyncio.subprocess.PIPE
+    )
+    told, _ = await asyncio.wait_for(asked.communicate(), TOLD_SECONDS)
+    return asked.returncode or 0, str(json.loads(told)["receipt"]["code"])
+
+
+def told_of(floor: Floor, receiver: SpanReceiver, case_id: str) -> None:
+    """The spans of the case are one trace over all four services, and the posting's record names one of them."""
+    (posting,) = [r for place, rows in floor.mirror.log.records.items() if place[0] == audit.POSTING.name for r in rows]
+    sent = next(
+        r
+        for place, rows in floor.mirror.log.records.items()
+        for r in rows
+        if place[0] == branch.SUBMISSION.name and b"no-such-type" not in (r.value or b"")
+    )
+    trace_id, span_id = origin_of(posting).traceparent[3:35], origin_of(posting).traceparent[36:52]
+    spans = {span.span_id: span for span in receiver.spans if span.trace_id == trace_id}
+    assert origin_of(sent).traceparent[3:35] == trace_id
+    assert {span.service for span in spans.values()} == {f"opsfloor-{name.partition('-')[0]}" for name in SERVICES}
+    assert {span.attributes["opsfloor.case_id"] for span in spans.values()} == {case_id}
+    assert {span.parent_id for span in spans.values()} - spans.keys() == {origin_of(sent).traceparent[36:52]}
+    assert "audit.posting-requested.v1" in spans[span_id].attributes["opsfloor.facts"]
+
+
+async def test_one_submission_goes_through_four_real_services_to_its_posting(
+    stack_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One signed submission becomes one posted case, by entries, review, authorisation and the core bank's word; Kafka's own
-    tool sees who has read how far."""
+    tool sees who has read how far; its spans are one trace."""
+    with receiving() as receiver:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint)
+        await one_submission(stack_folder, receiver)
+
+
+async def one_submission(stack_folder: Path, receiver: SpanReceiver) -> None:
+    """The whole story on a stack of its own."""
     floor = OneCase(stack_folder, seed=0, names=SERVICES, draw=EvenTempered())
     try:
         await floor.open()
@@ -87,17 +149,20 @@ async def test_one_submission_goes_through_four_real_services_to_its_posting(sta
             await floor.ready()
             floor.world.submit()
             fact = await posted(floor)
+            refused = await handed_in(floor, stack_folder, "no-such-type")
             held = await floor.rest(10.0)
             read = await read_up(floor)
         findings = await floor.judge()
     finally:
         floor.close()
     counts = floor.audit().counts
-    assert held == {"submitted": 1, "rejected": 0, "posted": 1, "closed": 0, "open": 0}
+    assert held == {"submitted": 2, "rejected": 1, "posted": 1, "closed": 0, "open": 0}
+    assert refused == (1, "unknown_business_type")
     assert fact.posting_id in floor.audit().requests
     assert counts["audit.posting-requested.v1"] == 1
     assert counts["audit.authorised.v1"] >= 1
     assert findings == []
     assert read.keys() <= READERS
-    assert read["opsfloor-reception", "branch.submission.v1"] == 1
+    assert read["opsfloor-reception", "branch.submission.v1"] == 2
     assert read["opsfloor-controls", "intake.case.v1"] == 1
+    told_of(floor, receiver, fact.case_id)

@@ -70,6 +70,7 @@ class Course:
                 received_at=started.received_at,
                 due_at=started.due_at,
                 on_time=self.now <= started.due_at,
+                captured_at=started.captured_at,
                 code=code,
                 detail=detail,
             )

@@ -61,6 +61,7 @@ def _started(course: Course, opened: CaseOpened, template: BusinessType) -> Case
         declared_amount=opened.declared_amount,
         urgent=opened.urgent,
         traceparent=course.traceparent,
+        captured_at=opened.captured_at,
     )
 
 
@@ -75,6 +76,7 @@ def _closed_unstarted(course: Course, opened: CaseOpened, detail: str) -> CaseCl
         received_at=opened.received_at,
         due_at=opened.received_at,
         on_time=course.now <= opened.received_at,
+        captured_at=opened.captured_at,
         code="unknown_business_type",
         detail=detail,
     )
@@ -101,6 +103,7 @@ def _posted(course: Course, answer: PostingConfirmed) -> CasePosted:
         received_at=started.received_at,
         due_at=started.due_at,
         on_time=answer.booked_at <= started.due_at,
+        captured_at=started.captured_at,
         posting_id=answer.posting_id,
         core_reference=answer.core_reference,
         amount=None if case.tier is None else case.tier.amount,

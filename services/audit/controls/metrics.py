@@ -25,6 +25,12 @@ TURNAROUND: Final = Histogram(
     ["business_type"],
     buckets=tuple(minutes * 60 for minutes in MINUTES),
 )
+WITH_BRANCH: Final = Histogram(
+    "opsfloor_case_with_branch_seconds",
+    "From scanned, by the branch's clock, to ended: the turnaround with the time that the branch had the case",
+    ["business_type"],
+    buckets=tuple(minutes * 60 for minutes in MINUTES),
+)
 POSTED: Final = Counter(
     "opsfloor_cases_posted_total",
     "Cases posted; in the first pass: nothing ruled on, no review failed, no amount re-keyed otherwise",
@@ -110,6 +116,10 @@ def _ended(fact: audit.CaseEnd, outcome: str, now: datetime) -> None:
         max(0.0, (fact.at - fact.received_at).total_seconds()),
         {"case_id": fact.case_id[:64], **(exemplar_of(fact.case_id) or {})},
     )
+    if fact.captured_at is not None:
+        WITH_BRANCH.labels(fact.business_type).observe(
+            max(0.0, (fact.at - fact.captured_at).total_seconds()), exemplar_of(fact.case_id)
+        )
     asked_at = _asked_at.pop(fact.case_id, None)
     if asked_at is not None:
         CORE_ANSWER.observe(max(0.0, (fact.at - asked_at).total_seconds()), exemplar_of(fact.case_id))

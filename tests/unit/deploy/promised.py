@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import typer
 import yaml
+from pydantic import AliasChoices
 
 from opsfloor import floor
 from opsfloor.cli import app
@@ -19,7 +20,14 @@ ROOT: Final = Path(__file__).parents[3]
 DEPLOY: Final = ROOT / "deploy"
 SERVICES: Final = floor.SERVICES
 RUNNABLE: Final = (*SERVICES, floor.BALANCER)
-SETTINGS: Final = frozenset(f"OPSFLOOR_{name.upper()}" for name in Settings.model_fields)
+TRACES: Final = Settings.model_fields["traces"].validation_alias
+SETTINGS: Final = frozenset(
+    (
+        *(f"OPSFLOOR_{name.upper()}" for name in Settings.model_fields.keys() - {"traces"}),
+        *(str(name) for name in (TRACES.choices if isinstance(TRACES, AliasChoices) else ())),
+        *("OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG"),  # OpenTelemetry's SDK reads these itself
+    )
+)
 PORT: Final = 8080
 HEALTHY: Final = OPEN_PATHS
 USAGE: Final[type[BaseException]] = next(

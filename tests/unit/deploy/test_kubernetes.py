@@ -127,11 +127,11 @@ def test_selectors_find_the_pods(name: str) -> None:
 
 
 def test_nobody_talks_but_as_listed() -> None:
-    """First nothing at all; then out to name service, broker, database and object store, and in to the HTTP faces."""
+    """First nothing at all; then out to name service, broker, database, object store, receiver of spans, and in to the faces."""
     policies = {each["metadata"]["name"]: each["spec"] for each in ALL if each["kind"] == "NetworkPolicy"}
     assert policies["nothing"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     out = {port["port"] for rule in policies["to-what-the-floor-needs"]["egress"] for port in rule["ports"]}
-    assert out == {53, 443, 5432, 9092}
+    assert out == {53, 443, 4318, 5432, 9092}
     assert int(CONFIG["OPSFLOOR_KAFKA"].rpartition(":")[2]) in out
     faces = policies["to-the-http-faces"]
     assert faces["podSelector"]["matchExpressions"][0]["values"] == list(RUNNABLE)

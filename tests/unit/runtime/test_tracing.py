@@ -8,12 +8,11 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from typing import cast
 
 import httpx
 import pytest
 from fastapi import APIRouter
-from prometheus_client import REGISTRY
-from prometheus_client.exposition import choose_encoder
 
 from shared.contracts.core import PostingConfirmed
 from shared.http.app import build_app
@@ -21,8 +20,12 @@ from shared.http.server import HttpServer
 from shared.http.tokens import Issuer, Verifier
 from shared.http.traced import TracedRequests
 from shared.runtime.boards import Boards
-from shared.runtime.headers import outside_headers
+from shared.runtime.clock import RealClock
+from shared.runtime.headers import origin_of, outside_headers
+from shared.runtime.host import CommandPublisher
+from shared.runtime.kafka_log import KafkaLog
 from shared.runtime.log import Outgoing
+from shared.runtime.memory_log import MemoryLog
 from shared.runtime.otlp_tracing import CLOSE_SECONDS, Spans
 from shared.runtime.runner import Runner
 from shared.runtime.tracing import REQUEST, exemplar_of, from_outside, remember, trace_of
@@ -31,6 +34,7 @@ from tests.unit.http.test_app import KEY, Health
 from tests.unit.runtime.test_runner import IN, NOW, OUT, PROCESSOR, Bench, turn
 
 BRANCH = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+AS_PROMETHEUS_ASKS = "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
 TRACE, BRANCH_SPAN = BRANCH[3:35], BRANCH[36:52]
 
 
@@ -137,10 +141,13 @@ async def test_figures_point_to_the_traces_behind_them_when_asked_for_openmetric
     bench, spans = Bench(), Spans.over_otlp("test", "one")
     send(bench, "a", BRANCH.encode())
     await turn(await traced(bench, spans))
-    await asyncio.to_thread(spans.close)
-    encode, _ = choose_encoder("application/openmetrics-text; version=1.0.0")  # as Prometheus asks
-    told = encode(REGISTRY).decode().splitlines()
+    asks = {"authorization": f"Bearer {Issuer(KEY).issue('prometheus', 'service')}", "accept": AS_PROMETHEUS_ASKS}
+    async with face(spans, APIRouter()) as client:
+        answer = await client.get("/metrics", headers=asks)
+    told = answer.text.splitlines()
+    assert answer.headers["content-type"].startswith("application/openmetrics-text")
     hops = [line for line in told if line.startswith("opsfloor_shard_hop_seconds_bucket{") and "test/counting" in line]
+    await asyncio.to_thread(spans.close)
     (batch,) = [span for span in receiver.spans if span.name.startswith("batch ")]
     assert any(f'# {{trace_id="{TRACE}"}}' in line for line in hops)
     assert any(
@@ -201,21 +208,26 @@ async def test_a_request_has_a_span_and_what_it_publishes_is_in_its_trace(receiv
     """By its route's template; a caller's own trace goes on; who has no token gets none."""
     spans, router = Spans.over_otlp("test", "one"), APIRouter()
 
+    log = MemoryLog(1, [IN.name])
+    commands = CommandPublisher(cast(KafkaLog, log), log.publisher(), "/tested/http", RealClock())
+
     @router.get("/cases/{case_id}")
-    async def one(case_id: str) -> dict[str, str]:
-        message = PostingConfirmed(posting_id="p", case_id=case_id, core_reference="r", booked_at=NOW)
-        return {"traceparent": dict(outside_headers(message, "/o", "e", NOW, REQUEST.get()))["traceparent"].decode()}
+    async def one(case_id: str) -> None:
+        await commands.publish(
+            PostingConfirmed(posting_id="p", case_id=case_id, core_reference="r", booked_at=NOW), "e"
+        )
 
     token = Issuer(KEY).issue("somebody", "auditor")
     async with face(spans, router) as client:
-        answer = await client.get("/cases/c-9", headers={"authorization": f"Bearer {token}", "traceparent": BRANCH})
+        await client.get("/cases/c-9", headers={"authorization": f"Bearer {token}", "traceparent": BRANCH})
         await client.get("/cases/c-9", headers={"traceparent": BRANCH})
         await client.get("/health")
     await asyncio.to_thread(spans.close)
     (span,) = receiver.spans
     assert (span.name, span.trace_id, span.parent_id) == ("GET /cases/{case_id}", TRACE, BRANCH_SPAN)
     assert span.attributes["http.response.status_code"] == 200
-    assert answer.json() == {"traceparent": f"00-{TRACE}-{span.span_id}-01"}
+    (published,) = log.records[(IN.name, 0)]
+    assert origin_of(published).traceparent == f"00-{TRACE}-{span.span_id}-01"
     assert REQUEST.get() == ""
 
 

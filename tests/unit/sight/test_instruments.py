@@ -118,6 +118,20 @@ def test_every_promised_time_is_an_edge_of_the_turnaround() -> None:
     promised = {each[name] for each in bank for name in ("sla_seconds", "sla_urgent_seconds") if name in each}
     edges = {each.name: set(each.edges) for each in instruments()}
     assert promised <= edges["opsfloor_case_turnaround_seconds"]
+    assert promised <= edges["opsfloor_case_with_branch_seconds"]
+
+
+def test_the_time_that_the_branch_had_a_case_is_in_one_figure_and_not_in_the_other() -> None:
+    """Scanned at nine, received two minutes later, posted ten minutes later: ten minutes and twelve."""
+    run = started(captured_at=AT, received_at=AT + timedelta(minutes=2))
+    assert run.case.started.captured_at == AT
+    times = {"captured_at": AT, "received_at": AT + timedelta(minutes=2), "at": AT + timedelta(minutes=12)}
+    names = ("opsfloor_case_turnaround_seconds_sum", "opsfloor_case_with_branch_seconds_sum")
+    before = [shown(name, business_type="scanned") for name in names]
+    controls.measure([fact("audit.case-posted.v1", business_type="scanned", **times)], AT)
+    controls.measure([fact("audit.case-posted.v1", business_type="scanned", **{**times, "captured_at": None})], AT)
+    after = [shown(name, business_type="scanned") for name in names]
+    assert [late - early for late, early in zip(after, before, strict=True)] == [2 * 600, 720]
 
 
 async def test_the_runtime_counts_cache_hits_gaps_hops_and_late_timers() -> None:

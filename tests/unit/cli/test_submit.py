@@ -1,0 +1,85 @@
+"""`opsfloor submit` tells what the bank made of the submission, not only that it was sent."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from opsfloor.submit import _tell, receipt_in
+from services.intake.reception.decide import content_of
+from services.intake.submit import build_submission
+from shared.contracts.branch import SubmissionSent
+from shared.contracts.intake import RECEIPT, SubmissionAccepted, SubmissionRejected
+from shared.contracts.message import Message
+from shared.runtime.headers import outside_headers
+from shared.runtime.log import Record
+
+NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
+
+
+def sent(amount: int = 0) -> SubmissionSent:
+    key = Ed25519PrivateKey.from_private_bytes(bytes(32))
+    at = NOW.replace(second=amount)
+    return build_submission(
+        submission_id="s-1", branch_id="branch-01", business_type="none", images=(), key=key, captured_at=at
+    )
+
+
+def accepted(submission: SubmissionSent) -> SubmissionAccepted:
+    return SubmissionAccepted(
+        submission_id=submission.submission_id,
+        branch_id="branch-01",
+        case_id="c-1",
+        content_sha256=content_of(submission),
+        received_at=NOW,
+    )
+
+
+def rejected(submission: SubmissionSent) -> SubmissionRejected:
+    return SubmissionRejected(
+        submission_id=submission.submission_id,
+        branch_id="branch-01",
+        content_sha256=content_of(submission),
+        code="unknown_business_type",
+        detail="Expected one of cheque-deposit, found 'none': name one of them",
+        received_at=NOW,
+    )
+
+
+def record(message: Message) -> Record:
+    headers = outside_headers(message, "/opsfloor/intake/reception/0", "e", NOW)
+    return Record(RECEIPT.name, 0, 0, b"branch-01", message.model_dump_json().encode(), headers, 0)
+
+
+def test_a_receipt_is_found_by_id_and_content() -> None:
+    """The receipt of an earlier document under the same id is not this one's: this one is a conflict."""
+    first, second = sent(1), sent(2)
+    assert receipt_in(record(accepted(first)), first) == accepted(first)
+    assert receipt_in(record(accepted(first)), second) is None
+    assert receipt_in(record(rejected(second)), second) == rejected(second)
+    other = first.model_copy(update={"submission_id": "s-2"})
+    assert receipt_in(record(accepted(other)), first) is None
+    assert receipt_in(Record(RECEIPT.name, 0, 0, b"b", b"s-1 but no receipt", (), 0), first) is None
+
+
+def test_a_refusal_is_told_with_the_banks_own_words(capsys: pytest.CaptureFixture[str]) -> None:
+    """Code and detail on standard error; no case to follow."""
+    _tell("s-1", rejected(sent()), False)
+    told = capsys.readouterr()
+    words = " ".join(told.err.split())
+    assert "unknown_business_type" in words
+    assert "Expected one of cheque-deposit" in words
+    assert told.out == ""
+
+
+def test_the_receipt_is_in_the_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """A program reads the code; a refused submission has no case."""
+    _tell("s-1", rejected(sent()), True)
+    refused = json.loads(capsys.readouterr().out)
+    _tell("s-1", accepted(sent()), True)
+    taken = json.loads(capsys.readouterr().out)
+    assert (refused["case_id"], refused["receipt"]["code"]) == (None, "unknown_business_type")
+    assert (taken["case_id"], taken["receipt"]["kind"]) == ("c-1", "intake.submission-accepted.v1")
