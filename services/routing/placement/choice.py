@@ -38,7 +38,7 @@ DETAIL: Final[Mapping[UnplaceableReason, str]] = {
 
 
 @dataclass(slots=True)
-class Glance:
+class BatchSight:
     """What one batch of decisions sees besides the boards, and what it has worked out from both.
 
     Holds:   boards do not move within a batch, so that what was found for one order holds for every order like it:
@@ -66,23 +66,23 @@ class Sight:
     orders: StandingOrders
     now: datetime
     plan: PlanView = field(default_factory=PlanView)
-    glance: Glance = field(default_factory=Glance)
+    seen: BatchSight = field(default_factory=BatchSight)
 
     @classmethod
-    def of(cls, boards: Mapping[str, Any], now: datetime, glance: Glance | None) -> Sight:
-        """The floor as the boards show it; without a `glance` nothing is known to be under way."""
+    def of(cls, boards: Mapping[str, Any], now: datetime, seen: BatchSight | None) -> Sight:
+        """The floor as the boards show it; with nothing `seen` nothing is known to be under way."""
         orders = StandingOrders.of(boards, now)
-        return cls(Rulebook.of(boards), boards["load"], orders, now, boards["plan"], glance or Glance())
+        return cls(Rulebook.of(boards), boards["load"], orders, now, boards["plan"], seen or BatchSight())
 
     def candidates(self, order: WorkOrder) -> Sequence[Candidate]:
         """Every team with its terms, or what removes it, by team id; reroutes are not asked."""
         key = sort_of(order), order.standard_seconds
-        alike = not self.glance.excludes_somebody(order, self.book)
-        known = self.glance.candidates.get(key) if alike else None
+        alike = not self.seen.excludes_somebody(order, self.book)
+        known = self.seen.candidates.get(key) if alike else None
         if known is None:
             known = [assess(order, team_id, self) for team_id in sorted(self.book.reference.teams)]
             if alike:
-                self.glance.candidates[key] = known
+                self.seen.candidates[key] = known
         return known
 
 
@@ -202,7 +202,7 @@ def assess(order: WorkOrder, team_id: str, sight: Sight) -> Candidate:
              and what was sent to it since, over its people: all of it over all who are there, or the item's own type
              over those who may do it, whichever takes longer.
     """
-    load, sent = sight.loads.get(team_id), sight.glance.sent.get(team_id, {})
+    load, sent = sight.loads.get(team_id), sight.seen.sent.get(team_id, {})
     present = () if load is None else load.present
     able = eligibility.able(order, present, team_id, sight.book)
     waiting = {} if load is None else {part.work_type: _seconds(part) for part in load.queued}

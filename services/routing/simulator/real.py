@@ -17,7 +17,7 @@ from services.routing.desk.state import TeamDesk, new_desk
 from services.routing.kinds import Kind
 from services.routing.placement import decide as placement_rules
 from services.routing.placement import state as placement_state
-from services.routing.placement.choice import Glance
+from services.routing.placement.choice import BatchSight
 from services.routing.placement.processor import placement
 from services.routing.placement.sent import SentSince
 from services.routing.placement.state import PlacedItem, new_item
@@ -170,7 +170,7 @@ class RealDealing:
 
     def _place(self, work_item_id: str, event: Event) -> Starts:
         item = self._placed.get(work_item_id) or new_item(work_item_id)
-        facts = _taken(placement_rules.decide(item, event, self._situation(Glance(self._sent.since(self.loads)))))
+        facts = _taken(placement_rules.decide(item, event, self._situation(BatchSight(self._sent.since(self.loads)))))
         self._sent.note(facts, self._floor.now)
         for fact in facts:
             item = placement_state.apply(item, fact)
@@ -262,7 +262,7 @@ class RealDealing:
 
         self._floor.wake((when - self._floor.day.begins_at).total_seconds(), awake)
 
-    def _situation(self, observed: Glance | None = None) -> Situation:
+    def _situation(self, observed: BatchSight | None = None) -> Situation:
         return Situation(self._floor.now, 0, "simulated", self._boards, observed)
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.routing.boards import PLAN_BOARD
-from services.routing.placement.choice import CONSIDERED_MAX, EXPLORED, Glance, Sight, choose, draw_two, pick
+from services.routing.placement.choice import CONSIDERED_MAX, EXPLORED, BatchSight, Sight, choose, draw_two, pick
 from services.routing.placement.decide import INTERESTS, RULES, next_try_at
 from services.routing.placement.processor import placement
 from services.routing.placement.sent import SentSince
@@ -358,7 +358,7 @@ def test_what_was_sent_since_the_last_load_counts() -> None:
     """Both desks tell empty queues; what this process has just sent to north makes south the better one."""
     views = boards(PEOPLE, (load("north", ["ann"]), load("south", ["sue"])))
     sent = {"north": {ENTRY: 90.0}}
-    choice = choose(order(), 1, None, Sight.of(views, NOW, Glance(sent)))
+    choice = choose(order(), 1, None, Sight.of(views, NOW, BatchSight(sent)))
     assert choice.team_id == "south"
     assert {c.team_id: c.sent_since_seconds for c in choice.considered} == {"north": 90.0, "south": 0.0, "vendor": 0.0}
 
@@ -370,7 +370,7 @@ async def test_sent_work_is_remembered_until_a_load_counts_it() -> None:
     memory.note([first, second], NOW)
     at = {first.team_id: load(first.team_id, ["ann"])}
     seen = await memory.observe([first, second], {"load": {}})
-    assert [glance.sent for glance in seen] == [{first.team_id: {ENTRY: 60.0}}] * 2
+    assert [each.sent for each in seen] == [{first.team_id: {ENTRY: 60.0}}] * 2
     assert memory.since(at) == {first.team_id: {ENTRY: 30.0}}
     later = load(first.team_id, ["ann"], version=2).model_copy(update={"at": NOW + timedelta(seconds=2)})
     assert memory.since({first.team_id: later}) == {}
@@ -455,7 +455,7 @@ def test_what_a_batch_has_worked_out_is_what_each_order_would_have_found_alone(o
     people = (operator("ann"), operator("bob", "south", grade=3, branch_id="branch-1"), operator("vic", "vendor"))
     views = boards(people, [load("north", ["ann"], 90.0), load("south", ["bob"]), load("vendor", ["vic"], 10.0)])
     sent = {"north": {ENTRY: 60.0}}
-    shared = Sight.of(views, NOW, Glance(sent))
+    shared = Sight.of(views, NOW, BatchSight(sent))
     for number, work in enumerate(orders):
         mine = work.model_copy(update={"work_item_id": f"item-{number}"})
-        assert choose(mine, 1, None, shared) == choose(mine, 1, None, Sight.of(views, NOW, Glance(sent)))
+        assert choose(mine, 1, None, shared) == choose(mine, 1, None, Sight.of(views, NOW, BatchSight(sent)))
