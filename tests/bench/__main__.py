@@ -1,4 +1,4 @@
-"""`python -m tests.bench`: throughput, whole cases, plans, decisions of a desk; tables and `bench.json`."""
+"""`python -m tests.bench`: throughput, whole cases, plans, a desk's decisions, simulated days; tables and `bench.json`."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ from rich.table import Table
 from deploy.local import Addresses, Stack
 from deploy.local.stack import home
 from shared.runtime.topics import ensure_topics
-from tests.bench import desk, plan
+from tests.bench import desk, plan, simulator
 from tests.bench.cases import measure_cases
 from tests.bench.desk import measure_desk
 from tests.bench.plan import measure_plans
 from tests.bench.records import PARTITIONS
+from tests.bench.simulator import measure_simulator
 from tests.bench.throughput import Tell, measure_throughput
 
 TARGETS: Final = {
@@ -36,7 +37,7 @@ TARGETS: Final = {
     "cases_per_second": 40.0,
 }
 FIRST_ASSIGNMENT_MS_MAX: Final = 150.0
-PARTS: Final = ("cases", "throughput", "plan", "desk")
+PARTS: Final = ("cases", "throughput", "plan", "desk", "simulator")
 
 
 def main() -> int:
@@ -90,6 +91,9 @@ async def _measure(given: argparse.Namespace, folder: Path, addresses: Addresses
     if "desk" in parts:
         tell("decisions of a desk")
         found["desk"] = measure_desk()
+    if "simulator" in parts:
+        tell("a simulated day")
+        found["simulator"] = measure_simulator()
     return found
 
 
@@ -118,6 +122,8 @@ def show(found: dict[str, Any], console: Console) -> None:
         plan.show(found["plan"], console)
     if "desk" in found:
         desk.show(found["desk"], console)
+    if "simulator" in found:
+        simulator.show(found["simulator"], console)
     console.print(f"{found['cores']} cores, load average {found['load_average_before']} before the run")
     if "processors" in figures:
         _show_profile(figures, console)
