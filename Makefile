@@ -44,7 +44,7 @@ check: venv ## format, lint, types, import rules, quick tests
 	$(PY) -m ruff check $(PACKAGES)
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
-	$(PY) -m pytest $(QUICK)
+	$(PY) -m pytest -n auto --dist worksteal $(QUICK)
 
 # Rules, dashboards and scrapes are tested with the real programs. Where they cannot be had those tests say why they are
 # skipped; nothing is fetched from anywhere but the machine's own package source.

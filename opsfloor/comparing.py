@@ -15,7 +15,7 @@ from services.routing.simulator.policies import POLICIES, KnownDealing, Policy
 from services.routing.simulator.real import RealDealing
 
 OURS: Final[Mapping[str, Callable[[], Dealing]]] = {
-    "ours without plan": lambda: RealDealing(plan_seconds=None),
+    "ours without plan": lambda: RealDealing(loads_a_plan=None),
     "ours": RealDealing,
 }
 

@@ -114,7 +114,8 @@ def misread(value: str, draw: random.Random) -> str:
         return value + "0"
     at = draw.randrange(len(value) - 1)
     kind = draw.random()
-    if kind < 0.5 and value[at].isdigit():
+    naught = "." in value[:at] and not value[at:].strip("0")  # lost, it would leave the amount as it is
+    if value[at].isdigit() and (kind < 0.5 or naught):
         return value[:at] + str((int(value[at]) + draw.choice((1, 3, 5))) % 10) + value[at + 1 :]
     if kind < 0.8 and value[at].casefold() != value[at + 1].casefold():
         return value[:at] + value[at + 1] + value[at] + value[at + 2 :]

@@ -1,1 +1,1 @@
-"""The floor in the browser, where there is no Grafana: the same questions, asked of the same Prometheus."""
+"""The floor in the browser: the control room of reroutes, and the dashboards' questions where there is no Grafana."""

@@ -1,7 +1,9 @@
-"""The pages: a board each, and the runbook's."""
+"""The pages: a board each, the runbook's, and the control room's."""
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode
@@ -12,17 +14,23 @@ from starlette.requests import Request
 from deploy.grafana.boards import BOARDS
 from deploy.grafana.questions import Board
 from opsfloor.console.asking import Prometheus, PrometheusAwayError
+from opsfloor.console.control.frame import Room
+from opsfloor.console.control.pages import control_pages
+from opsfloor.console.control.routing import Routing
 from opsfloor.console.screen import STYLE, Screen
 
 RUNBOOK: Final = Path(__file__).resolve().parents[2] / "docs" / "runbook"
 RENEW_SECONDS: Final = 5.0
+RECONNECT_SECONDS: Final = 60.0  # a form half filled in survives a broken connection for so long
 EVERYTHING: Final = "all"
 ROOT_PX: Final = "parseFloat(getComputedStyle(document.documentElement).fontSize)"
 
 
-def serve(host: str, port: int, prometheus: str) -> None:
-    """Serve the pages until Ctrl-C. `prometheus` is its URL."""
-    _pages(Prometheus(prometheus))
+def serve(host: str, port: int, prometheus: str | None, routing: Callable[[], Sequence[str]]) -> None:
+    """Serve the pages until Ctrl-C. `prometheus` is its URL, if there is one; `routing` tells where its processes are."""
+    if prometheus is not None:
+        _pages(Prometheus(prometheus))
+    control_pages(Room(Routing(routing), boards=prometheus is not None))
     ui.run(
         host=host,
         port=port,
@@ -31,6 +39,9 @@ def serve(host: str, port: int, prometheus: str) -> None:
         reload=False,
         show_welcome_message=False,
         language="en-GB",
+        reconnect_timeout=RECONNECT_SECONDS,
+        storage_secret=secrets.token_urlsafe(32),
+        session_middleware_kwargs={"same_site": "lax"},
     )
 
 

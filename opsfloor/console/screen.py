@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from html import escape
 from typing import Any, Final
 
 from nicegui import ui
 
 from deploy.grafana.questions import BAD, GOOD, WARNING, Board, Question
 from opsfloor.console.asking import Answer, Figures, Firing, Series
+from opsfloor.console.elements import words
 from opsfloor.console.words import SIGNS, Verdict, judged, told
 
 SERIES_MAX: Final = 6  # a panel names that many, those that are not 0 first; the rest is counted
@@ -66,10 +66,10 @@ class Panel:
     def __init__(self, question: Question) -> None:
         self._question: Final = question
         with ui.element("section").classes("panel").props(f'aria-label="{question.title}"'):
-            _words("h2", question.title)
+            words("h2", question.title)
             self._body: Final = ui.element("div").classes("w-full")
             if question.about:
-                _words("p", question.about).classes("about")
+                words("p", question.about).classes("about")
         self._chart: ui.echart | None = None
         self._rows: ui.element | None = None
         self.text_px = TEXT_PX
@@ -84,7 +84,7 @@ class Panel:
                 self._numbers(answer.series) if answer.series else self._nothing()
 
     def _nothing(self) -> None:
-        _words("p", self._question.empty_because or "no data").classes("empty")
+        words("p", self._question.empty_because or "no data").classes("empty")
 
     def _numbers(self, series: Sequence[Series]) -> None:
         most = max(*(one.last for one in series), self._question.bad_at or 0.0)
@@ -93,14 +93,14 @@ class Panel:
             for one in named:
                 verdict = judged(one.last, self._question)
                 with ui.element("tr"):
-                    _words("th", one.name).props('scope="row"')
+                    words("th", one.name).props('scope="row"')
                     if self._question.shape == "bars":
                         with ui.element("td").style("width: 40%"):
                             _bar(one.last, most, verdict)
                     with ui.element("td"):
-                        _words("span", told(one.last, self._question.unit))
+                        words("span", told(one.last, self._question.unit))
                         if verdict:
-                            _words("span", f"{SIGNS[verdict]} {verdict}").classes(f"verdict {CLASS[verdict]}")
+                            words("span", f"{SIGNS[verdict]} {verdict}").classes(f"verdict {CLASS[verdict]}")
         _more(series, named)
 
     def _show_lines(self, series: Sequence[Series]) -> None:
@@ -131,20 +131,20 @@ class Panel:
     def _legend(self, series: Sequence[Series]) -> None:
         with ui.element("table").classes("line"):
             with ui.element("tr"):
-                _words("th", "").props('aria-hidden="true"')
-                _words("td", "now")
-                _words("td", "highest")
+                words("th", "").props('aria-hidden="true"')
+                words("td", "now")
+                words("td", "highest")
             for one, (color, dash) in zip(series, LINES, strict=False):
                 verdict = judged(one.last, self._question)
                 with ui.element("tr"):
                     with ui.element("th").props('scope="row"'):
                         ui.element("span").classes("swatch").style(f"border-color: {color}; border-top-style: {dash}")
-                        _words("span", one.name)
+                        words("span", one.name)
                     with ui.element("td"):
-                        _words("span", told(one.last, self._question.unit))
+                        words("span", told(one.last, self._question.unit))
                         if verdict in ("watch", "bad"):
-                            _words("span", f"{SIGNS[verdict]} {verdict}").classes(f"verdict {CLASS[verdict]}")
-                    _words("td", told(one.highest, self._question.unit))
+                            words("span", f"{SIGNS[verdict]} {verdict}").classes(f"verdict {CLASS[verdict]}")
+                    words("td", told(one.highest, self._question.unit))
 
 
 def tellable(series: Sequence[Series]) -> list[Series]:
@@ -200,12 +200,13 @@ class Screen:
         ui.add_css(STYLE)
         ui.page_title(f"{board.title}: {board.question}")
         with ui.element("header").classes("top"):
-            _words("h1", board.question)
+            words("h1", board.question)
             with ui.element("nav").props('aria-label="Boards"'):
                 for other in boards:
                     link = ui.link(other.title.removeprefix("Opsfloor: "), path_of(other))
                     if other is board:
                         link.props('aria-current="page"')
+                ui.link("Control room", "/control")
             self._told: Final = ui.label().classes("told")
         self._stale: Final = ui.label().classes("stale").props('role="alert"')
         self._stale.set_visibility(False)
@@ -259,15 +260,11 @@ class Screen:
                 with ui.element("ul").classes("firing").props('aria-label="Alerts that fire"'):
                     for alert in firing[:CALLS_MAX]:
                         with ui.element("li"):
-                            _words("strong", f"{SIGNS['bad']} {alert.severity}: ")
+                            words("strong", f"{SIGNS['bad']} {alert.severity}: ")
                             ui.link(alert.name, f"/runbook/{alert.name}")
-                            _words("span", f" {alert.about}")
+                            words("span", f" {alert.about}")
                     if len(firing) > CALLS_MAX:
-                        _words("li", f"and {len(firing) - CALLS_MAX} more that fire")
-
-
-def _words(tag: str, text: str) -> ui.html:
-    return ui.html(escape(text), sanitize=False, tag=tag)
+                        words("li", f"and {len(firing) - CALLS_MAX} more that fire")
 
 
 def _bar(value: float, most: float, verdict: Verdict) -> None:
@@ -280,7 +277,7 @@ def _more(series: Sequence[Series], named: Sequence[Series]) -> None:
     rest = [one for one in series if one not in named]
     if rest:
         calm = all(value == 0 for one in rest for _, value in one.points)
-        _words("p", f"and {len(rest)} more{', 0 all along' if calm else ''}").classes("empty")
+        words("p", f"and {len(rest)} more{', 0 all along' if calm else ''}").classes("empty")
 
 
 def _lowest(series: Series) -> float:

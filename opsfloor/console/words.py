@@ -37,12 +37,20 @@ def told(value: float, unit: str) -> str:
 
 def judged(value: float, question: Question) -> Verdict:
     """Good, to be watched, or bad by the question's limits; nothing when it has none."""
-    if question.warns_at is None or question.bad_at is None or math.isnan(value):
+    if question.warns_at is None or question.bad_at is None:
         return ""
-    side = 1 if question.warns_at <= question.bad_at else -1  # more is worse, or less is
-    if side * value >= side * question.bad_at:
+    return judge(value, question.warns_at, question.bad_at)
+
+
+def judge(value: float, warns_at: float, bad_at: float) -> Verdict:
+    """Good, to be watched, or bad by these limits; nothing of what is no number. The order of the limits says which
+    way is worse."""
+    if math.isnan(value):
+        return ""
+    side = 1 if warns_at <= bad_at else -1  # more is worse, or less is
+    if side * value >= side * bad_at:
         return "bad"
-    return "watch" if side * value >= side * question.warns_at else "good"
+    return "watch" if side * value >= side * warns_at else "good"
 
 
 def _duration(seconds: float) -> str:

@@ -130,6 +130,14 @@ def suspended(operator: Operator, provider: Provider, standing: StandingView) ->
     ) or standing.operator(operator.id, operator.initial_standing) == "suspended"
 
 
+Sort = tuple[str, int, bool, str]
+
+
+def sort_of(order: WorkOrder) -> Sort:
+    """What the hard rules ask of an order besides its case: orders alike in this are alike to everybody not excluded."""
+    return order.work_type, order.grade_min, reserved_for_house(order), order.data_class
+
+
 def team_hindrance(order: WorkOrder, team_id: str, book: Rulebook) -> UnplaceableReason | None:
     """What keeps every member of the team from the work: the nearest miss; `None` when somebody may do it."""
     provider, people = book.provider_of(team_id), qualified(order, team_id, book.reference)

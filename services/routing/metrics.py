@@ -164,7 +164,7 @@ def load_levels(view: Mapping[str, routing.LoadSnapshot], now: Callable[[], date
             yield IN_HAND, (team_id,), float(snapshot.in_hand)
             yield PRESENT, (team_id,), float(len(snapshot.present))
             if snapshot.present:
-                yield SATURATION, (team_id,), _backlog(snapshot) / len(snapshot.present) / SATURATED_SECONDS
+                yield SATURATION, (team_id,), backlog_seconds(snapshot) / len(snapshot.present) / SATURATED_SECONDS
             waits = {load.work_type: load for load in snapshot.queued}
             for work_type in sorted(waits.keys() | {part.work_type for part in snapshot.capacity}):
                 for waiting in (by_desk[(team_id, work_type.rpartition("/")[2])], by_type[(work_type,)]):
@@ -175,7 +175,8 @@ def load_levels(view: Mapping[str, routing.LoadSnapshot], now: Callable[[], date
     return read
 
 
-def _backlog(snapshot: routing.LoadSnapshot) -> float:
+def backlog_seconds(snapshot: routing.LoadSnapshot) -> float:
+    """What waits at a desk, at the pace of those present; at the standard pace where none was told."""
     return sum(
         load.standard_seconds if load.learned_seconds is None else load.learned_seconds for load in snapshot.queued
     )

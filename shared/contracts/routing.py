@@ -325,11 +325,15 @@ class MovedCount(Part):
 
 
 class ReroutesHeeded(DeskFact):
-    """The desk let items go by reroutes. Holds: `next_at` is when it must go on; none: all that must go is gone."""
+    """The desk let items go by reroutes.
+
+    Holds:   `next_at` is when it must go on, none: all that must go is gone; `chunk` is how many it let go at once.
+    """
 
     kind: Literal["routing.reroutes-heeded.v1"] = "routing.reroutes-heeded.v1"
     moved: tuple[MovedCount, ...] = ()
     next_at: Instant | None = None
+    chunk: int | None = None
 
 
 class DeskTally(Part):

@@ -1,4 +1,4 @@
-"""`python -m tests.bench`: throughput, whole cases, plans, decisions of a desk, tracing; tables and `bench.json`."""
+"""`python -m tests.bench`: throughput, whole cases, plans, desks, an evacuation, tracing; tables and `bench.json`."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ from rich.table import Table
 from deploy.local import Addresses, Stack
 from deploy.local.stack import home
 from shared.runtime.topics import ensure_topics
-from tests.bench import desk, plan
+from tests.bench import desk, evacuation, plan
 from tests.bench.cases import measure_cases
 from tests.bench.desk import measure_desk
+from tests.bench.evacuation import ITEMS, measure_evacuation
 from tests.bench.plan import measure_plans
 from tests.bench.records import PARTITIONS
 from tests.bench.throughput import Tell, measure_throughput
@@ -38,7 +39,7 @@ TARGETS: Final = {
 }
 FIRST_ASSIGNMENT_MS_MAX: Final = 150.0
 TRACING_OFF_MAX: Final = 1.02
-PARTS: Final = ("cases", "throughput", "plan", "desk", "tracing")
+PARTS: Final = ("cases", "throughput", "plan", "desk", "evacuation", "tracing")
 
 
 def main() -> int:
@@ -48,6 +49,8 @@ def main() -> int:
     parser.add_argument("--records", type=int, default=20_000, help="per round and contender (default 20000)")
     parser.add_argument("--seconds", type=float, default=20.0, help="of whole cases, full and half (default 20)")
     parser.add_argument("--only", choices=PARTS, default=None)
+    parser.add_argument("--items", type=int, default=ITEMS, help="of the evacuated queue (default 100000)")
+    parser.add_argument("--processes", type=int, default=2, help="of routing while it is evacuated (default 2)")
     parser.add_argument("--json", type=Path, default=home() / "bench.json")
     given = parser.parse_args()
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
@@ -102,6 +105,9 @@ async def _measure(given: argparse.Namespace, folder: Path, addresses: Addresses
     if "desk" in parts:
         tell("decisions of a desk")
         found["desk"] = measure_desk()
+    if "evacuation" in parts:
+        measured = await measure_evacuation(folder / "evacuation", addresses, given.items, given.processes, tell)
+        found["evacuation"] = measured.summary()
     return found
 
 
@@ -131,6 +137,8 @@ def show(found: dict[str, Any], console: Console) -> None:
         plan.show(found["plan"], console)
     if "desk" in found:
         desk.show(found["desk"], console)
+    if "evacuation" in found:
+        evacuation.show(found["evacuation"], console)
     console.print(f"{found['cores']} cores, load average {found['load_average_before']} before the run")
     if "processors" in figures:
         _show_profile(figures, console)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ from deploy.demo.processes import ServiceProcesses
 from deploy.local import Addresses
 from services.intake.submit import build_submission
 from shared.contracts import audit, core, routing
-from shared.contracts.message import ImageReference, Message, Money
+from shared.contracts.message import ImageReference, Money
 from shared.contracts.reference import Operator, ReferenceEntry
 from shared.contracts.work import (
     ArbitrationRuling,
@@ -34,11 +33,9 @@ from shared.contracts.work import (
 from shared.http.tokens import Issuer, ensure_key_pair
 from shared.images import ImageStore
 from shared.runtime.clock import RealClock
-from shared.runtime.headers import outside_headers
-from shared.runtime.kafka_log import KafkaLog
-from shared.runtime.log import Outgoing, Place, Record, partition_of
+from shared.runtime.log import Record
 from shared.runtime.processor import derived_id
-from tests.bench.records import PARTITIONS
+from tests.bench.outside import Outside
 from tests.bench.throughput import Tell
 from tests.simulation.world import KEY, bank, image
 
@@ -62,36 +59,24 @@ def staffed_bank() -> list[ReferenceEntry]:
 
 
 @dataclass
-class Load:
+class Load(Outside):
     """Branches, operators and a core bank that answer at once, in one process.
 
     Holds:   `opened_at`, `first_at`, `posted_at` are monotonic seconds by case id.
     """
 
-    kafka: str
     image: ImageReference
     opened_at: dict[str, float] = field(default_factory=dict)
     first_at: dict[str, float] = field(default_factory=dict)
     posted_at: dict[str, float] = field(default_factory=dict)
     refused: int = 0
     _fields: dict[str, str | None] = field(default_factory=dict)  # work item → the field that it shows
-    _outgoing: dict[Place, list[Outgoing]] = field(default_factory=dict)
-    _wake: asyncio.Event = field(default_factory=asyncio.Event)
-    _sent: deque[str] = field(default_factory=deque)
+
+    topics = (routing.PLACED, routing.ASSIGNMENT, audit.POSTING, audit.CASE)
 
     @property
     def open_count(self) -> int:
         return len(self.opened_at) - len(self.posted_at)
-
-    def write(self, message: Message, event_id: str) -> None:
-        """Put a record into the next publication."""
-        clock = RealClock()
-        key = message.key.encode()
-        headers = outside_headers(message, "/outside/bench", event_id, clock.now())
-        record = Outgoing(key, message.model_dump_json().encode(), headers, clock.wall_ms())
-        place = (message.topic.name, partition_of(key, PARTITIONS))
-        self._outgoing.setdefault(place, []).append(record)
-        self._wake.set()
 
     def submit(self) -> None:
         """A branch signs and hands in a transfer."""
@@ -112,46 +97,9 @@ class Load:
         """Everybody comes to work."""
         for entry in staffed_bank():
             if isinstance(entry, Operator):
-                self._command(routing.SignOn, entry.team_id, entry.id)
+                self.command(routing.SignOn, entry.team_id, entry.id)
 
-    def _command(self, contract: type[routing.Command], team_id: str, operator_id: str, **more: Any) -> None:
-        command = contract(
-            command_id=str(uuid.uuid4()),
-            team_id=team_id,
-            operator_id=operator_id,
-            issued_at=RealClock().now(),
-            **more,
-        )
-        self.write(command, command.command_id)
-
-    async def answer(self) -> None:
-        """Read what the floor says and answer it, until cancelled."""
-        log = KafkaLog(self.kafka)
-        tail = log.tail([t.name for t in (routing.PLACED, routing.ASSIGNMENT, audit.POSTING, audit.CASE)])
-        await tail.start()
-        try:
-            while True:
-                for record in await tail.fetch(2_000, 0.2):
-                    self._take(record)
-        finally:
-            await tail.stop()
-
-    async def publish(self) -> None:
-        """Write what was put out, until cancelled."""
-        publisher = KafkaLog(self.kafka).publisher()
-        await publisher.start()
-        try:
-            while True:
-                await self._wake.wait()
-                self._wake.clear()
-                batch, self._outgoing = self._outgoing, {}
-                failed = await publisher.publish(batch)
-                if failed:
-                    raise RuntimeError(f"Expected Kafka to take the load, found {failed}")
-        finally:
-            await publisher.stop()
-
-    def _take(self, record: Record) -> None:
+    def take(self, record: Record) -> None:
         kind = dict(record.headers)["ce_type"]
         match kind:
             case b"routing.work-placed.v1":
@@ -176,7 +124,7 @@ class Load:
     def _work(self, assigned: dict[str, Any]) -> None:
         self.first_at.setdefault(assigned["case_id"], time.perf_counter())
         item = assigned["work_item_id"]
-        self._command(
+        self.command(
             routing.CompleteAssignment,
             assigned["team_id"],
             assigned["operator_id"],
@@ -280,6 +228,7 @@ async def measure_cases(home: Path, addresses: Addresses, seconds: float, tell: 
             await _keep_pace(load, rate / 2, seconds, tasks)
             await _drain(load, tasks)
     finally:
+        load.ended = True
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -42,11 +42,16 @@ class Seen:
 
 
 @contextmanager
-def console(prometheus: str, log: Path) -> Iterator[str]:
-    """`opsfloor console` over that Prometheus. Gives its URL."""
+def console(log: Path, *, prometheus: str = "", routing: str = "", home: Path | None = None) -> Iterator[str]:
+    """`opsfloor console` over that Prometheus and that routing service, or over what runs from that folder. Gives its URL.
+
+    Holds:   what is not named is not there, whatever else runs on this machine.
+    """
     port = free_port()
-    words = ["-m", "opsfloor", "console", f"--port={port}", f"--prometheus={prometheus}"]
+    named = {"--prometheus": prometheus, "--routing": routing}
+    words = ["-m", "opsfloor", "console", f"--port={port}", *(f"{name}={url}" for name, url in named.items() if url)]
     env = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}  # NiceGUI looks for it
+    env |= {"OPSFLOOR_HOME": str(home or log.parent / "nowhere")}
     with log.open("wb") as out:
         process = subprocess.Popen([sys.executable, *words], stdout=out, stderr=out, env=env)
     try:
@@ -64,7 +69,7 @@ def console(prometheus: str, log: Path) -> Iterator[str]:
 
 def _serves(url: str) -> bool:
     try:
-        return httpx.get(url, timeout=5).status_code == httpx.codes.OK
+        return httpx.get(url, timeout=5, follow_redirects=True).status_code == httpx.codes.OK
     except httpx.HTTPError:
         return False
 

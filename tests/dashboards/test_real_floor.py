@@ -83,7 +83,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
 def _look(prometheus: str, watch: Watch, log: Path) -> tuple[dict[tuple[str, str], Seen], Seen]:
     """Every board at a desk and the first one at a wall; then the first again, without its Prometheus."""
     views = [(board, "desk") for board in BOARDS] + [(FLOOR, "wall")]
-    with console(prometheus, log) as url, browser() as chromium:
+    with console(log, prometheus=prometheus) as url, browser() as chromium:
         seen = {
             (board.uid, size): look(chromium, url + path_of(board), size, board.uid.removeprefix("opsfloor-"))
             for board, size in views

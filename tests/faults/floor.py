@@ -114,8 +114,8 @@ class Floor:
         self._loaded = True
         self._at_rest = False
 
-    async def open(self) -> None:
-        """Topics, reference data with short leases, every service ready, everybody at the desk."""
+    async def open(self, **limits: float) -> None:
+        """Topics, reference data with short leases (or these limits), every service ready, everybody at the desk."""
         private, _ = ensure_key_pair(self.home / "keys")
         self._token = Issuer(private).issue("faults", "on_call")
         await ImageStore.in_folder(self.home / "images").put(image())
@@ -124,6 +124,7 @@ class Floor:
             "offer_lease_seconds": LEASE_SECONDS,
             "work_lease_seconds_min": LEASE_SECONDS,
             "work_lease_factor": 0.0,
+            **limits,
         }
         for entry in reference():
             changed = entry.model_copy(update=leases) if isinstance(entry, FloorLimits) else entry

@@ -10,12 +10,15 @@ import pytest
 from services.audit.controls.processor import controls
 from services.audit.store import PostgresCaseReads
 from services.routing.desk.processor import desk
+from services.routing.emergency.postgres_reads import PostgresBookReads
+from services.routing.emergency.processor import emergency
 from services.routing.placement.processor import placement
 from services.routing.placement.state import PlacedItem
 from services.routing.workbench.store import PostgresDeskReads
 from services.vendor.store import PostgresScores
 from services.vendor.supervision.processor import supervision
 from services.vendor.supervision.state import Score
+from shared.contracts.reroute import CancelReroute, ProposeReroute
 from shared.runtime.errors import TransientError
 from shared.runtime.postgres_store import PostgresStore
 from shared.runtime.processor import Processor
@@ -23,6 +26,7 @@ from shared.runtime.schema import migrate
 from shared.runtime.store import JournalRow
 from tests.support.store_suite import claimed
 from tests.unit.audit.floor_of_cases import CASE, with_amount
+from tests.unit.emergency.control_room import LIN, ControlRoom, terms
 from tests.unit.workbench.window import Window
 
 Rows = Mapping[str, bytes | None]
@@ -126,6 +130,20 @@ async def test_providers_are_paged_by_id(pool: asyncpg.Pool) -> None:
     second = await reads.providers(first[-1].subject_id, 9)
     assert sorted(score.subject_id for score in (*first, *second)) == list(names)
     assert len(first) == 2
+
+
+async def test_open_reroutes_are_read_without_those_that_are_over(pool: asyncpg.Pool) -> None:
+    """However many were before; a broken glass whose review is open is not over for those who must close it."""
+    room = ControlRoom()
+    for name, effect in (("r3", "drain"), ("r2", "evacuate"), ("r1", "recall")):
+        room.ask(ProposeReroute, LIN, name, terms=terms(minutes=20, effect=effect), break_glass=name == "r2")
+        room.wait(1)
+    room.ask(CancelReroute, LIN, "r3")
+    room.ask(CancelReroute, LIN, "r2")
+    await kept(pool, emergency(), {"floor": room.stored})
+    reads = PostgresBookReads(pool)
+    assert [order.reroute_id for order in await reads.orders()] == ["r3", "r2", "r1"]
+    assert await reads.open_orders() == [room.order("r2"), room.order("r1")]
 
 
 async def test_a_database_that_is_away_is_told_as_passing(fresh_database: str) -> None:

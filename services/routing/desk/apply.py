@@ -211,7 +211,7 @@ def heeded(desk: TeamDesk, fact: ReroutesHeeded) -> None:
     counts = dict(desk.heed.moved_by_reroute)
     for moved in fact.moved:
         counts[moved.reroute_id] = counts.pop(moved.reroute_id, 0) + moved.items
-    desk.put_heed(Heed(fact.next_at, dict(list(counts.items())[-HEEDED_KEPT:])))
+    desk.put_heed(Heed(fact.next_at, dict(list(counts.items())[-HEEDED_KEPT:]), fact.chunk))
 
 
 def told(desk: TeamDesk, fact: LoadSnapshot) -> None:

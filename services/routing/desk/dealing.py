@@ -9,6 +9,7 @@ from typing import Final
 
 from services.routing import eligibility
 from services.routing.desk.choice import Head, Weighing
+from services.routing.desk.holding import keeps_free
 from services.routing.desk.state import PRESENT, DeskItem, DeskOperator, OperatorPhase, TeamDesk
 from services.routing.eligibility import Rulebook
 from services.routing.orders import StandingOrders
@@ -103,7 +104,8 @@ class Dealing:
     # ---------------------------------------------------------------- dealing
 
     def deal_to(self, operator_id: str) -> None:
-        """Give the operator the item with the largest index among those they may do; nothing to who wraps up."""
+        """Give the operator the item with the largest index among those they may do; nothing to who wraps up, or is
+        rather kept free for urgent work that is about to come."""
         operator = self.book.member(self.desk.team_id, operator_id)
         if operator is None or self.desk.operator(operator_id).phase is OperatorPhase.WRAPPING_UP:
             return
@@ -115,6 +117,8 @@ class Dealing:
             barrier = self.barrier(head.item, operator_id)
             if barrier is None:
                 best, others, passed_over = self._best_of(head, descent.runners_up(RUNNERS_UP_TOLD), operator_id)
+                if keeps_free(self, operator_id, best) is not None:
+                    return
                 considered = (best.told(), *(other.told() for other in others), *passed_over, *barred)
                 self._give(best.item, operator_id, _why(best, others), considered)
                 return
@@ -149,6 +153,8 @@ class Dealing:
         for _, operator_id in self.desk.ready:
             if operator_id not in self.busy and self.may_be_given(item, operator_id):
                 head = self.weighing.head(item, operator_id)
+                if keeps_free(self, operator_id, head) is not None:
+                    continue
                 self._give(item, operator_id, "longest ready of those who may do it", (head.told(),))
                 return
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from heapq import merge
 from typing import Any, Final
 
@@ -14,7 +14,12 @@ from shared.contracts.message import Message
 from shared.contracts.reroute import RerouteOrder
 from shared.contracts.routing import AssignmentRevoked, MovedCount, ReroutesHeeded, WorkReleased
 
-MOVED_MAX: Final = 1_000  # items that leave in one decision; the next batch goes on, after what came meanwhile
+MOVED_MAX: Final = 1_000  # items that leave in one decision; more wait for the next
+MOVED_MIN: Final = 100  # as many leave however busy the floor is: an evacuation comes to its end
+MOVED_FIRST: Final = 500
+MOVED_STEP: Final = 100  # by so much a chunk grows while the floor keeps up
+PACE: Final = timedelta(seconds=0.05)  # from chunk to chunk
+LATE: Final = timedelta(seconds=0.2)  # a chunk whose turn comes later than this finds the floor busy
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +43,32 @@ class Obedience:
         for item, order in self._in_hand():
             found.append(self._revoked(item, order))
             self._leave(item, order, found, moved)
+        due_at, chunk = self.desk.heed.next_at, self._chunk()
+        if due_at is not None and self.now < due_at:
+            return found + self._heeded(moved, due_at, self.desk.heed.chunk)
+        left = chunk
         for item in self._queued():
             by = self.orders.moving(item.order, self.desk.team_id)
             if by is not None and item.work_item_id not in self.given:
                 self._leave(item, by, found, moved)
-            if sum(moved.values()) >= MOVED_MAX:
-                break
-        more = sum(moved.values()) >= MOVED_MAX
-        return found + self._heeded(moved, self.now if more else None)
+                left -= 1
+            if left <= 0:
+                return found + self._heeded(moved, self.now + PACE, chunk)
+        return found + self._heeded(moved, None)
+
+    def _chunk(self) -> int:
+        """How many may leave now: more each time, half as many when their turn came late.
+
+        Holds:   what leaves is placed and queued by the same processes that place what comes new, in the order of its
+                 coming. So the queue goes no faster than they keep up, and new work waits behind one chunk, not behind
+                 the whole queue.
+        """
+        heed = self.desk.heed
+        if heed.next_at is None or heed.chunk is None:
+            return MOVED_FIRST
+        if self.now - heed.next_at > LATE:
+            return max(MOVED_MIN, heed.chunk // 2)
+        return min(MOVED_MAX, heed.chunk + MOVED_STEP)
 
     def _in_hand(self) -> Iterator[tuple[DeskItem, RerouteOrder]]:
         for _, operator_id in tuple(self.desk.leases):
@@ -82,11 +105,11 @@ class Obedience:
             reroute_id=order.reroute_id,
         )
 
-    def _heeded(self, moved: dict[str, int], next_at: datetime | None) -> list[Message]:
+    def _heeded(self, moved: dict[str, int], next_at: datetime | None, chunk: int | None = None) -> list[Message]:
         if not moved and next_at == self.desk.heed.next_at:
             return []
         counts = tuple(MovedCount(reroute_id=name, items=count) for name, count in sorted(moved.items()))
-        return [ReroutesHeeded(team_id=self.desk.team_id, at=self.now, moved=counts, next_at=next_at)]
+        return [ReroutesHeeded(team_id=self.desk.team_id, at=self.now, moved=counts, next_at=next_at, chunk=chunk)]
 
 
 def obedience(desk: TeamDesk, boards: Any, now: datetime, given: set[str]) -> list[Message]:

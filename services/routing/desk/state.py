@@ -149,10 +149,14 @@ class Pulse:
 
 @dataclass(frozen=True, slots=True)
 class Heed:
-    """What the desk did about reroutes: items moved by each, and when it must go on. Holds: the last `HEEDED_KEPT`."""
+    """What the desk did about reroutes: items moved by each, and when it must go on, after a chunk of how many.
+
+    Holds:   the last `HEEDED_KEPT`.
+    """
 
     next_at: datetime | None = None
     moved_by_reroute: dict[str, int] = field(default_factory=dict)
+    chunk: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +233,7 @@ class TeamDesk:
         self.touches: Final = SortedList()  # (touched at, case id)
         self._departures: Final = SortedList()  # (gone at, work item id)
         self.present: Final = SortedList()  # operator ids
+        self.urgent_in_hand: Final = SortedList()  # ids of urgent items that somebody has and that more steps follow
         self._finished: Final[set[str]] = set()  # work item ids of all touches
 
     # ------------------------------------------------------------------- items
@@ -240,6 +245,8 @@ class TeamDesk:
         self.dirty[f"item/{item.work_item_id}"] = item
         if item.phase is ItemPhase.QUEUED:
             self.queues.setdefault(item.order.work_type, Queue()).add(item)
+        elif item.order.urgent and item.order.later_seconds > 0:
+            self.urgent_in_hand.add(item.work_item_id)
 
     def drop_item(self, work_item_id: str) -> None:
         """The item is no longer here."""
@@ -247,7 +254,10 @@ class TeamDesk:
         self.dirty[f"item/{work_item_id}"] = None
 
     def _unqueue(self, item: DeskItem | None) -> None:
-        if item is None or item.phase is not ItemPhase.QUEUED:
+        if item is None:
+            return
+        self.urgent_in_hand.discard(item.work_item_id)
+        if item.phase is not ItemPhase.QUEUED:
             return
         queue = self.queues[item.order.work_type]
         queue.remove(item)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import islice
 from typing import Any, Final
 
@@ -228,8 +229,12 @@ def _capacity(desk: TeamDesk, book: Rulebook, able: Mapping[str, Sequence[str]])
     for work_type, people in sorted(able.items()):
         standard = _standard_seconds(desk, book, work_type)
         if standard is not None:
-            seconds = standard * desk.paces.mean(people, work_type)
-            yield CapacityByWorkType(work_type=work_type, present=len(people), learned_seconds=_to_tenths(seconds))
+            yield _told_capacity(work_type, len(people), _to_tenths(standard * desk.paces.mean(people, work_type)))
+
+
+@lru_cache(maxsize=4096)  # most stay as they were told last
+def _told_capacity(work_type: str, present: int, learned_seconds: float) -> CapacityByWorkType:
+    return CapacityByWorkType(work_type=work_type, present=present, learned_seconds=learned_seconds)
 
 
 def _standard_seconds(desk: TeamDesk, book: Rulebook, work_type: str) -> float | None:
@@ -274,5 +279,6 @@ def _tell_at(desk: TeamDesk) -> datetime | None:
     if changed_at is not None:
         return changed_at if told_at is None else max(changed_at, told_at + interval)
     if told_at is not None and (desk.present or desk.items):
-        return told_at + TOLD_AT_LEAST * interval
+        kept_free = desk.ready and desk.queues and desk.urgent_in_hand  # maybe: who is, must not be for too long
+        return told_at + (1 if kept_free else TOLD_AT_LEAST) * interval
     return None

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.routing.emergency.alerts import Notification, proposal_of
 from services.routing.emergency.counter import RerouteCounter
 from services.routing.emergency.floor import FloorNow, touched_teams
+from services.routing.emergency.glance import DutyView, FloorGlance, ScopeNames, duty_of, glance_of, names_of
 from services.routing.emergency.preview import preview_of
 from services.routing.emergency.proofs import DrillsView, drills_view
 from services.routing.emergency.reads import BookReads
@@ -145,6 +146,14 @@ class Control:
         past = [order for order in orders if phase_of(order) in OVER]
         return preview_of(terms, FloorNow.of(self.boards, orders, self.now()), past)
 
+    async def glance(self) -> FloorGlance:
+        """The floor now, with the orders in force."""
+        return glance_of(FloorNow.of(self.boards, await self.reads.open_orders(), self.now()))
+
+    def duty(self, claims: Claims) -> DutyView:
+        """What the bearer may do about reroutes."""
+        return duty_of(claims, self.boards["reference"].reroute_duties.get(claims.subject), PROPOSERS, APPROVERS)
+
     async def hand_in(self, command: RerouteCommand, response: Response) -> AnswerView:
         """Publish the command and say what became of it; a refusal is a problem."""
         view = await self.handed_in(command)
@@ -198,8 +207,7 @@ def _look(router: APIRouter, control: Control) -> None:
     async def reroutes(
         still_open: Annotated[bool, Query(alias="open", description="only those that are not over")] = False,
     ) -> list[RerouteOrder]:
-        orders = await control.reads.orders()
-        return [order for order in orders if not still_open or order.over_at is None or order.review == "open"]
+        return list(await (control.reads.open_orders() if still_open else control.reads.orders()))
 
     @router.get("/reroutes/drills", summary="The drill calendar: what comes, what came of it, what no drill proves")
     async def drills() -> DrillsView:
@@ -242,6 +250,18 @@ def _look(router: APIRouter, control: Control) -> None:
                 404, "unknown_command", "Expected a command that was answered; wait a moment, or send it again"
             )
         return AnswerView(command_id=command_id, reroute_id=found.reroute_id, code=found.code, detail=found.detail)
+
+    @router.get("/reroute-floor", summary="The floor at a glance: centres, teams, work types")
+    async def floor() -> FloorGlance:
+        return await control.glance()
+
+    @router.get("/reroute-names", summary="What a scope may name, and the safety rules")
+    async def names() -> ScopeNames:
+        return names_of(control.boards["reference"])
+
+    @router.get("/reroute-duty", summary="Who am I, and what may I do about reroutes?")
+    async def duty(claims: Claims = Depends(requires(*VIEWERS))) -> DutyView:
+        return control.duty(claims)
 
     @router.post(
         "/reroutes/preview", summary="What would it do? Changes nothing", responses=problem_responses(400, 409, 422)

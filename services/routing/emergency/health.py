@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 from services.routing.emergency.floor import FloorNow, touched_teams
 from shared.contracts.reroute import RerouteScope, TeamTally
-from shared.contracts.routing import DeskTally
+from shared.contracts.routing import DeskTally, LoadSnapshot
 
 SILENT_INTERVALS_MAX: Final = 45  # a desk tells its load at least every ten intervals while anything is there
 EXPIRED_SHARE_MAX: Final = 0.2
@@ -26,7 +27,7 @@ def unwell(scope: RerouteScope, before: tuple[TeamTally, ...], floor: FloorNow) 
     """
     for team in touched_teams(scope, floor.teams()):
         load = floor.load(team.id)
-        if load is None or (floor.now - load.at).total_seconds() > SILENT_INTERVALS_MAX * load.interval_seconds:
+        if load is None or silent(load, floor.now):
             return f"Expected the desk of {team.id} to tell its load, heard nothing."
         if not load.present:
             return f"Expected somebody present at {team.id}, found nobody."
@@ -36,6 +37,11 @@ def unwell(scope: RerouteScope, before: tuple[TeamTally, ...], floor: FloorNow) 
         if fault is not None:
             return fault
     return None
+
+
+def silent(load: LoadSnapshot | None, now: datetime) -> bool:
+    """The desk has not told its load for too long to be believed."""
+    return load is None or (now - load.at).total_seconds() > SILENT_INTERVALS_MAX * load.interval_seconds
 
 
 def _fault(before: TeamTally, now: TeamTally) -> str | None:

@@ -26,8 +26,10 @@ class PostgresBookReads:
         self._reads: Final = NamedReads(pool, STATEMENTS)
 
     async def orders(self) -> Sequence[RerouteOrder]:
-        found = [RerouteOrder.model_validate_json(row["body"]) for row in await self._reads.rows("orders")]
-        return sorted(found, key=lambda order: (order.proposed_at, order.reroute_id))
+        return await self._orders("orders")
+
+    async def open_orders(self) -> Sequence[RerouteOrder]:
+        return await self._orders("open_orders")
 
     async def order(self, reroute_id: str) -> RerouteOrder | None:
         rows = await self._reads.rows("part", f"order/{reroute_id}")
@@ -45,3 +47,7 @@ class PostgresBookReads:
         heeds = {row["key"]: HEED.validate_json(row["body"]) for row in await self._reads.rows("moved")}
         counts = {team_id: heed.moved_by_reroute.get(reroute_id, 0) for team_id, heed in heeds.items()}
         return {team_id: count for team_id, count in counts.items() if count}
+
+    async def _orders(self, statement: str) -> Sequence[RerouteOrder]:
+        found = [RerouteOrder.model_validate_json(row["body"]) for row in await self._reads.rows(statement)]
+        return sorted(found, key=lambda order: (order.proposed_at, order.reroute_id))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from services.routing.emergency.floor import FloorNow, holds, touched_teams
@@ -91,32 +92,66 @@ def _meant(terms: RerouteTerms, work_type: str) -> bool:
 
 def _forecast(terms: RerouteTerms, floor: FloorNow, work_type: str) -> SkillForecast:
     share = terms.percent / 100
-    without = {team.id: (1 - floor.held_back(team, work_type)) for team in floor.teams()}
+    without = _open_shares(floor, work_type)
     with_it = {
         team.id: min(without[team.id], 1 - share) if holds(terms, team, work_type) else without[team.id]
         for team in floor.teams()
     }
-    queued = [(team, part) for team in floor.teams() for part in _queued(floor, team, work_type)]
-    moving = [part for team, part in queued if terms.effect in MOVES_QUEUE and holds(terms, team, work_type)]
-    moves, count = sum(part.queued for part in moving), sum(part.queued for _, part in queued)
-    people_without, people_with = (_people(floor, work_type, open_share) for open_share in (without, with_it))
-    wait_without = _wait(floor, work_type, without, people_without, 0.0)
-    wait_with = _wait(floor, work_type, with_it, people_with, sum(part.standard_seconds for part in moving))
-    oldest = max((_age(floor, part) for _, part in queued), default=0.0)
-    allowed = _seconds_allowed(floor, work_type)
+    moving = [
+        part
+        for team in floor.teams()
+        if terms.effect in MOVES_QUEUE and holds(terms, team, work_type)
+        for part in _queued(floor, team, work_type)
+    ]
+    before = _outlook(floor, work_type, without, 0.0)
+    after = _outlook(floor, work_type, with_it, sum(part.standard_seconds for part in moving))
     return SkillForecast(
         work_type=work_type,
-        moves=moves,
-        queued=count,
-        people_without=round(people_without),
-        people_with=round(people_with),
+        moves=sum(part.queued for part in moving),
+        queued=before.queued,
+        people_without=before.people,
+        people_with=after.people,
         takers=tuple(_takers(floor, work_type, with_it)),
-        wait_seconds_without=wait_without,
-        wait_seconds_with=wait_with,
-        misses_without=misses(count, oldest, wait_without, allowed),
-        misses_with=misses(count, oldest, wait_with, allowed),
-        dead_end=people_with <= 0 and (people_without > 0 or count > 0),
+        wait_seconds_without=before.wait_seconds,
+        wait_seconds_with=after.wait_seconds,
+        misses_without=before.misses,
+        misses_with=after.misses,
+        dead_end=after.nobody and (not before.nobody or before.queued > 0),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """How a work type stands when teams are open for it to some shares.
+
+    Units:   `people` present and able, rounded; `nobody` is told before rounding; `wait_seconds` of the last that
+             waits, `None`: for ever.
+    """
+
+    queued: int
+    people: int
+    nobody: bool
+    wait_seconds: float | None
+    misses: int
+
+
+def outlook_now(floor: FloorNow, work_type: str) -> Outlook:
+    """How a work type stands as the floor is, with the orders in force."""
+    return _outlook(floor, work_type, _open_shares(floor, work_type), 0.0)
+
+
+def _open_shares(floor: FloorNow, work_type: str) -> dict[str, float]:
+    return {team.id: 1 - floor.held_back(team, work_type) for team in floor.teams()}
+
+
+def _outlook(floor: FloorNow, work_type: str, open_share: dict[str, float], moved_seconds: float) -> Outlook:
+    parts = [part for team in floor.teams() for part in _queued(floor, team, work_type)]
+    people = _people(floor, work_type, open_share)
+    count = sum(part.queued for part in parts)
+    oldest = max((_age(floor, part) for part in parts), default=0.0)
+    wait = _wait(floor, work_type, open_share, people, moved_seconds)
+    late = misses(count, oldest, wait, _seconds_allowed(floor, work_type))
+    return Outlook(count, round(people), people <= 0, wait, late)
 
 
 def misses(count: int, oldest_seconds: float, wait_seconds: float | None, allowed_seconds: float) -> int:

@@ -16,6 +16,9 @@ class BookReads(Protocol):
     async def orders(self) -> Sequence[RerouteOrder]:
         """Every reroute at hand, in the order of proposal."""
 
+    async def open_orders(self) -> Sequence[RerouteOrder]:
+        """The reroutes that are not over or whose review is open, in the order of proposal: few, whatever was before."""
+
     async def order(self, reroute_id: str) -> RerouteOrder | None:
         """One reroute; `None` when nobody proposed it, or it is long over."""
 

@@ -1,6 +1,11 @@
 -- name: orders
 SELECT body FROM routing.state WHERE table_name = 'emergency' AND part LIKE 'order/%' ORDER BY part;
 
+-- name: open_orders
+SELECT body FROM routing.state
+WHERE table_name = 'emergency' AND part LIKE 'order/%' AND (body->>'over_at' IS NULL OR body->>'review' = 'open')
+ORDER BY part;
+
 -- name: part
 SELECT body FROM routing.state WHERE table_name = 'emergency' AND key = 'floor' AND part = $1;
 

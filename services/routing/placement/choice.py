@@ -12,13 +12,14 @@ from typing import Any, Final
 from services.routing import eligibility
 from services.routing.boards import LoadView, PlanView
 from services.routing.delay import slack_of
-from services.routing.eligibility import PRECEDENCE, Rulebook
+from services.routing.eligibility import PRECEDENCE, Rulebook, Sort, sort_of
 from services.routing.kinds import Kind
 from services.routing.orders import StandingOrders
-from shared.contracts.routing import Candidate, LoadByWorkType, LoadSnapshot, UnplaceableReason
+from shared.contracts.routing import Candidate, LoadByWorkType, UnplaceableReason
 from shared.contracts.work import WorkOrder
 
 CONSIDERED_MAX: Final = 12  # candidates that travel in a fact: the drawn, then the nearest to being chosen
+REMOVED_TOLD: Final = 3  # of them, removed ones beside a chosen team: each costs every reader of the fact
 EXPLORED: Final = 0.05  # added to every open team's share: a plan is never so sure that a team is not looked at at all
 NEVER: Final = float("inf")
 
@@ -36,6 +37,26 @@ DETAIL: Final[Mapping[UnplaceableReason, str]] = {
 }
 
 
+@dataclass(slots=True)
+class Glance:
+    """What one batch of decisions sees besides the boards, and what it has worked out from both.
+
+    Holds:   boards do not move within a batch, so that what was found for one order holds for every order like it:
+             `candidates` by sort of work and standard time, of orders with whose case nobody on the floor has anything
+             to do. It is as if every order had been looked at alone.
+    """
+
+    sent: Sent = field(default_factory=dict)
+    candidates: dict[tuple[Sort, float], Sequence[Candidate]] = field(default_factory=dict)
+    staff_branches: frozenset[str | None] | None = None
+
+    def excludes_somebody(self, order: WorkOrder, book: Rulebook) -> bool:
+        """Whether a rule about the case may keep somebody from it."""
+        if self.staff_branches is None:
+            self.staff_branches = frozenset(operator.branch_id for operator in book.reference.operators.values())
+        return bool(order.excluded_operators or order.excluded_teams) or order.branch_id in self.staff_branches
+
+
 @dataclass(frozen=True, slots=True)
 class Sight:
     """What placement sees of the floor for one decision. Holds: nothing in it may be newer than the others need."""
@@ -45,13 +66,24 @@ class Sight:
     orders: StandingOrders
     now: datetime
     plan: PlanView = field(default_factory=PlanView)
-    sent: Sent = field(default_factory=dict)
+    glance: Glance = field(default_factory=Glance)
 
     @classmethod
-    def of(cls, boards: Mapping[str, Any], now: datetime, sent: Sent | None) -> Sight:
-        """The floor as the boards show it; without `sent`, nothing is known to be under way."""
+    def of(cls, boards: Mapping[str, Any], now: datetime, glance: Glance | None) -> Sight:
+        """The floor as the boards show it; without a `glance` nothing is known to be under way."""
         orders = StandingOrders.of(boards, now)
-        return cls(Rulebook.of(boards), boards["load"], orders, now, boards["plan"], sent or {})
+        return cls(Rulebook.of(boards), boards["load"], orders, now, boards["plan"], glance or Glance())
+
+    def candidates(self, order: WorkOrder) -> Sequence[Candidate]:
+        """Every team with its terms, or what removes it, by team id; reroutes are not asked."""
+        key = sort_of(order), order.standard_seconds
+        alike = not self.glance.excludes_somebody(order, self.book)
+        known = self.glance.candidates.get(key) if alike else None
+        if known is None:
+            known = [assess(order, team_id, self) for team_id in sorted(self.book.reference.teams)]
+            if alike:
+                self.glance.candidates[key] = known
+        return known
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +123,7 @@ def choose(order: WorkOrder, placing: int, avoid: str | None, sight: Sight) -> C
     Errors:  never raises; nobody anywhere gives a choice without a team, with the most telling reason.
     """
     seed = seed_of(order.work_item_id, placing)
-    candidates: Sequence[Candidate] = [
-        assess(order, team_id, sight.book, sight.loads.get(team_id), sight.sent.get(team_id, {}))
-        for team_id in sorted(sight.book.reference.teams)
-    ]
-    candidates = sight.orders.without_held(candidates, order)
+    candidates = sight.orders.without_held(sight.candidates(order), order)
     if all(candidate.removed_by is not None for candidate in candidates):
         reason = eligibility.most_telling(c.removed_by for c in candidates if c.removed_by is not None)
         return Choice(None, reason, _bounded(candidates), seed)
@@ -104,7 +132,7 @@ def choose(order: WorkOrder, placing: int, avoid: str | None, sight: Sight) -> C
     planned = any(candidate.share is not None for candidate in candidates)
     picked = pick(candidates, seed, avoid, slack_of(order, sight.now))
     made_at = sight.plan.plan.made_at if planned and sight.plan.plan is not None else None
-    return Choice(picked.team_id, None, _bounded(picked.candidates), seed, picked.late_seconds, made_at)
+    return Choice(picked.team_id, None, _told(picked.candidates), seed, picked.late_seconds, made_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,23 +195,22 @@ def _with_shares(
     ]
 
 
-def assess(
-    order: WorkOrder, team_id: str, book: Rulebook, load: LoadSnapshot | None, sent: Mapping[str, float]
-) -> Candidate:
+def assess(order: WorkOrder, team_id: str, sight: Sight) -> Candidate:
     """The terms of one team, or what removes it.
 
     Units:   seconds of work at the pace of the team's people; the wait is what the desk has, half of what is in hand
              and what was sent to it since, over its people: all of it over all who are there, or the item's own type
              over those who may do it, whichever takes longer.
     """
+    load, sent = sight.loads.get(team_id), sight.glance.sent.get(team_id, {})
     present = () if load is None else load.present
-    able = eligibility.able(order, present, team_id, book)
+    able = eligibility.able(order, present, team_id, sight.book)
     waiting = {} if load is None else {part.work_type: _seconds(part) for part in load.queued}
     backlog, under_way = sum(waiting.values()), sum(sent.values())
     told = {"backlog_seconds": round(backlog, 1), "sent_since_seconds": round(under_way, 1)}
     version = None if load is None else load.version
     if not able:
-        reason = eligibility.team_hindrance(order, team_id, book) or "nobody_present"
+        reason = eligibility.team_hindrance(order, team_id, sight.book) or "nobody_present"
         return Candidate(team_id=team_id, removed_by=reason, load_version=version, **told)
     own = waiting.get(order.work_type, 0.0) + sent.get(order.work_type, 0.0)
     in_hand = 0.0 if load is None else load.in_hand * order.standard_seconds / 2
@@ -205,6 +232,13 @@ def _expected_wait(candidate: Candidate) -> tuple[float, float, str]:
 def _bounded(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
     """The drawn, then the open by expected wait, then the removed by how near they came. Ties: by team id."""
     return tuple(sorted(candidates, key=_nearness)[:CONSIDERED_MAX])
+
+
+def _told(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """The same beside a chosen team: what could have been chosen, and a few of the removed."""
+    open_to = [candidate for candidate in candidates if candidate.removed_by is None]
+    removed = [candidate for candidate in candidates if candidate.removed_by is not None]
+    return _bounded((*open_to, *sorted(removed, key=_nearness)[:REMOVED_TOLD]))
 
 
 def _nearness(candidate: Candidate) -> tuple[bool, float, int, str]:

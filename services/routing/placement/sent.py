@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from services.routing.boards import LOAD_BOARD, LoadView
-from services.routing.placement.choice import Sent
+from services.routing.placement.choice import Glance, Sent
 from shared.contracts.message import Message
 from shared.contracts.routing import WorkPlaced
 from shared.runtime.processor import Facts
@@ -55,6 +55,6 @@ class SentSince:
                 found[team_id] = by_type
         return found
 
-    async def observe(self, events: Sequence[Message], boards: Mapping[str, Any]) -> Sequence[Sent]:
+    async def observe(self, events: Sequence[Message], boards: Mapping[str, Any]) -> Sequence[Glance]:
         """The same for every event of a batch: a batch sees the floor as it was when it began."""
-        return [self.since(boards[LOAD_BOARD.name])] * len(events)
+        return [Glance(self.since(boards[LOAD_BOARD.name]))] * len(events)

@@ -16,13 +16,15 @@ import highspy
 import numpy as np
 
 from services.routing.simulator.day import Case, Day, Person, Task
+from services.routing.solver import new_solver
 from shared.contracts.reference import Operator
 from shared.reference.board import ReferenceView
 
 INTERVAL: Final = 300.0  # seconds
 
-Shape = tuple[str, float, tuple[tuple[str, str, bool, int], ...]]
-"""Business type, service level, and of each task: work type, role, whether only the house may do it, grade."""
+Shape = tuple[str, float, tuple[tuple[int, str, str, bool, int], ...]]
+"""Business type, service level, and of each task: number of its stage, work type, role, whether only the house may do
+it, grade."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,10 @@ class Pool:
     def effort(self, work_type: str) -> float:
         """What a standard second of this type takes at least of the pool's time, in its own units."""
         return min(person.pace_for(work_type) / person.pace_of_all for person in self.people)
+
+    def least(self, work_type: str) -> float:
+        """What a standard second of this type takes the fastest of these people. Units: seconds."""
+        return min(person.pace_for(work_type) for person in self.people)
 
     def seconds(self, begin: float, end: float) -> float:
         """The pool's time in an interval, each person's divided by their pace."""
@@ -66,7 +72,10 @@ def _longest(day: Day) -> Mapping[str, float]:
     """The longest task of each work type, at pace 1."""
     found: dict[str, float] = defaultdict(float)
     for case in day.cases:
-        for task in (*_tasks(case), *([case.arbitration] if case.arbitration is not None else [])):
+        for task in (
+            *(task for _, task in _tasks(case)),
+            *([case.arbitration] if case.arbitration is not None else []),
+        ):
             work_type = _work_type(case, task)
             found[work_type] = max(found[work_type], task.standard_seconds * task.size)
     return found
@@ -115,8 +124,7 @@ class _Programme:
         programme.a_matrix_.start_ = np.searchsorted(columns[order], np.arange(len(self.costs) + 1)).astype(np.int32)
         programme.a_matrix_.index_ = rows[order].astype(np.int32)
         programme.a_matrix_.value_ = values[order].astype(float)
-        solver = highspy.Highs()  # type: ignore[no-untyped-call]  # its constructor is not annotated
-        solver.silent()
+        solver = new_solver()
         solver.passModel(programme)
         solver.run()
         if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
@@ -132,17 +140,20 @@ def on_time_bound(day: Day) -> float:
     pools = pools_of(day)
     room: dict[tuple[int, int], int] = {}
     for (shape, _), cases in _classes(day.cases).items():
-        accepted = [programme.column(1.0, 1.0) for _ in cases]
-        window = range(int(cases[0].arrives // INTERVAL), ceil(max(case.due for case in cases) / INTERVAL))
-        for position, (work_type, _, in_house_only, grade_min) in enumerate(shape[2]):
-            tasks = [_tasks(case)[position] for case in cases]
+        least = [_least_by_stage(case, pools) for case in cases]
+        accepted = [
+            programme.column(1.0, 1.0 if sum(seconds) <= case.due - case.arrives else 0.0)
+            for case, seconds in zip(cases, least, strict=True)
+        ]
+        for position, (stage, work_type, _, in_house_only, grade_min) in enumerate(shape[2]):
+            tasks = [_tasks(case)[position][1] for case in cases]
             needed = programme.row(0.0)
             for column, task in zip(accepted, tasks, strict=True):
                 programme.entries.append((needed, column, task.standard_seconds * task.size))
             for number, pool in enumerate(pools):
                 if pool.able(work_type, in_house_only, grade_min):
                     effort = pool.effort(work_type)
-                    for interval in window:
+                    for interval in _window(cases, least, stage):
                         row = room.get((number, interval))
                         if row is None:
                             seconds = pool.seconds(interval * INTERVAL, (interval + 1) * INTERVAL)
@@ -152,15 +163,37 @@ def on_time_bound(day: Day) -> float:
     return programme.greatest() / len(day.cases)
 
 
-def _tasks(case: Case) -> list[Task]:
-    return [task for stage in case.stages for task in stage]
+def _tasks(case: Case) -> list[tuple[int, Task]]:
+    """The case's tasks with the numbers of their stages."""
+    return [(number, task) for number, stage in enumerate(case.stages) for task in stage]
+
+
+def _least_by_stage(case: Case, pools: Sequence[Pool]) -> list[float]:
+    """What each stage takes at least: its longest task, at the hands of the fastest who may do it. Units: seconds."""
+    least = [0.0] * len(case.stages)
+    for number, task in _tasks(case):
+        work_type = _work_type(case, task)
+        able = [pool.least(work_type) for pool in pools if pool.able(work_type, task.in_house_only, task.grade_min)]
+        least[number] = max(least[number], task.standard_seconds * task.size * min(able, default=float("inf")))
+    return least
+
+
+def _window(cases: Sequence[Case], least: Sequence[Sequence[float]], stage: int) -> range:
+    """The intervals in which a task of the stage can be under way, of a case of these that is in time."""
+    pairs = [(case, seconds) for case, seconds in zip(cases, least, strict=True) if sum(seconds) < float("inf")]
+    begin = min((case.arrives + sum(seconds[:stage]) for case, seconds in pairs), default=0.0)
+    end = max((case.due - sum(seconds[stage + 1 :]) for case, seconds in pairs), default=0.0)
+    return range(int(begin // INTERVAL), ceil(end / INTERVAL))
 
 
 def _classes(cases: Sequence[Case]) -> Mapping[tuple[Shape, int], list[Case]]:
     """Cases that need the same and come in the same interval, in order of arrival."""
     found: dict[tuple[Shape, int], list[Case]] = defaultdict(list)
     for case in cases:
-        needs = tuple((_work_type(case, task), task.role, task.in_house_only, task.grade_min) for task in _tasks(case))
+        needs = tuple(
+            (stage, _work_type(case, task), task.role, task.in_house_only, task.grade_min)
+            for stage, task in _tasks(case)
+        )
         level = round((case.due - case.arrives) / INTERVAL)
         found[(case.business_type, level, needs), int(case.arrives // INTERVAL)].append(case)
     return found

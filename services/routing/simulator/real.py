@@ -17,7 +17,7 @@ from services.routing.desk.state import TeamDesk, new_desk
 from services.routing.kinds import Kind
 from services.routing.placement import decide as placement_rules
 from services.routing.placement import state as placement_state
-from services.routing.placement.choice import Sent
+from services.routing.placement.choice import Glance
 from services.routing.placement.processor import placement
 from services.routing.placement.sent import SentSince
 from services.routing.placement.state import PlacedItem, new_item
@@ -49,7 +49,7 @@ from shared.runtime.errors import InvariantError
 from shared.runtime.processor import Alarm, Event, Facts, Rejection, Situation, TimerFired
 
 BUS_SECONDS: Final = 0.2  # from a desk's telling its load, or the balancer its plan, until every placement has read it
-PLAN_SECONDS: Final = 60.0  # between two plans; in life it is a second, but in a minute little changes
+LOADS_A_PLAN: Final = 30  # loads that a desk tells between two plans; in life it is one, but in a minute little changes
 
 NOTHING: Final[Mapping[str, Any]] = {}
 
@@ -66,7 +66,7 @@ class RealDealing:
     """Placement's and the desks' own decisions and folds. Operators accept what they are offered at once.
 
     Holds:   loads reach placement as late as in life: desks tell them by their own alarm, the bus takes `bus_seconds`;
-             `boards` are views that stand instead of empty ones (standing, reroutes, a plan). Without `plan_seconds`
+             `boards` are views that stand instead of empty ones (standing, reroutes, a plan). Without `loads_a_plan`
              the balancer makes no plan.
     """
 
@@ -74,11 +74,11 @@ class RealDealing:
         self,
         bus_seconds: float = BUS_SECONDS,
         boards: Mapping[str, Any] = NOTHING,
-        plan_seconds: float | None = PLAN_SECONDS,
+        loads_a_plan: int | None = LOADS_A_PLAN,
     ) -> None:
         self._bus_seconds = bus_seconds
         self._given: Final = boards
-        self._plan_seconds: Final = plan_seconds
+        self._loads_a_plan: Final = loads_a_plan
         self._sent: Final = SentSince()
         self._placed: Final[dict[str, PlacedItem]] = {}
         self._desks: Final[dict[str, TeamDesk]] = {}
@@ -93,8 +93,8 @@ class RealDealing:
         self._boards |= {REFERENCE_BOARD.name: floor.reference, **self._given}
         self._team_of = {one.id: one.team_id for one in floor.reference.operators.values()}
         self._arrivals = Arrivals(floor.now)
-        if self._plan_seconds is not None:
-            floor.wake(self._plan_seconds, self._plan)
+        if self._loads_a_plan is not None:
+            floor.wake(self._loads_a_plan * floor.reference.limits.load_seconds, self._plan)
 
     @property
     def loads(self) -> LoadView:
@@ -153,9 +153,10 @@ class RealDealing:
 
     def _plan(self) -> Starts:
         """Make the next plan; placement has it when the bus has carried it."""
-        floor, interval = self._floor, self._plan_seconds
-        if floor.at_rest or interval is None:
+        floor = self._floor
+        if floor.at_rest or self._loads_a_plan is None:
             return ()
+        interval = self._loads_a_plan * floor.reference.limits.load_seconds
         view: PlanView = self._boards[PLAN_BOARD.name]
         for profile in self._arrivals.turn(floor.now, calendar_of(floor.reference)):
             self._arrivals.remember(profile)
@@ -169,7 +170,7 @@ class RealDealing:
 
     def _place(self, work_item_id: str, event: Event) -> Starts:
         item = self._placed.get(work_item_id) or new_item(work_item_id)
-        facts = _taken(placement_rules.decide(item, event, self._situation(self._sent.since(self.loads))))
+        facts = _taken(placement_rules.decide(item, event, self._situation(Glance(self._sent.since(self.loads)))))
         self._sent.note(facts, self._floor.now)
         for fact in facts:
             item = placement_state.apply(item, fact)
@@ -261,7 +262,7 @@ class RealDealing:
 
         self._floor.wake((when - self._floor.day.begins_at).total_seconds(), awake)
 
-    def _situation(self, observed: Sent | None = None) -> Situation:
+    def _situation(self, observed: Glance | None = None) -> Situation:
         return Situation(self._floor.now, 0, "simulated", self._boards, observed)
 
 

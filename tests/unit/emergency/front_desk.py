@@ -61,6 +61,9 @@ class FrontDesk:
     async def orders(self) -> Sequence[RerouteOrder]:
         return sorted(self.room.book.orders.values(), key=lambda order: (order.proposed_at, order.reroute_id))
 
+    async def open_orders(self) -> Sequence[RerouteOrder]:
+        return [order for order in await self.orders() if order.over_at is None or order.review == "open"]
+
     async def order(self, reroute_id: str) -> RerouteOrder | None:
         return self.room.book.orders.get(reroute_id)
 

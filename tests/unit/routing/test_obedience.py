@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from services.routing.desk.obey import MOVED_MAX
+from services.routing.desk.obey import LATE, MOVED_FIRST, MOVED_MAX, MOVED_MIN, MOVED_STEP, PACE
 from services.routing.desk.processor import desk
 from services.routing.placement.processor import placement
 from shared.contracts.audit import WorkRequested
@@ -151,16 +151,48 @@ def test_an_evacuated_desk_lets_its_queue_go_most_urgent_first() -> None:
     assert floor.state.items == {}
 
 
-def test_a_long_queue_leaves_in_bounded_chunks_without_a_pause() -> None:
-    """One decision moves at most a thousand; the desk wakes itself at once for the next."""
-    floor = north_desk(*(order(f"item-{n}") for n in range(MOVED_MAX + 5)))
+def left(facts: Iterable[Message]) -> int:
+    """How many items left."""
+    return sum(isinstance(fact, WorkReleased) for fact in facts)
+
+
+def test_a_long_queue_leaves_in_chunks_that_grow_while_the_floor_keeps_up() -> None:
+    """A bounded number at once; the desk wakes itself for the next, and is done when nothing is left."""
+    floor = north_desk(*(order(f"item-{n}") for n in range(2 * MOVED_FIRST + MOVED_STEP + 5)))
     put(floor, reroute("evacuate"))
-    assert sum(isinstance(fact, WorkReleased) for fact in floor.fire("boards")) == MOVED_MAX
-    assert floor.processor.alarms(floor.state)["reroutes"].at == floor.now
+    assert left(floor.fire("boards")) == MOVED_FIRST
+    assert floor.processor.alarms(floor.state)["reroutes"].at == floor.now + PACE
+    floor.now += PACE
+    assert left(floor.fire("reroutes")) == MOVED_FIRST + MOVED_STEP
+    floor.now += PACE
     last = floor.fire("reroutes")
-    assert sum(isinstance(fact, WorkReleased) for fact in last) == 5
+    assert left(last) == 5
     assert only(last, ReroutesHeeded).next_at is None
     assert "reroutes" not in floor.processor.alarms(floor.state)
+
+
+def test_chunks_shrink_when_their_turn_comes_late_and_never_to_nothing() -> None:
+    """Whoever places what leaves also places what is new: a busy floor gets half as much, an idle one more again."""
+    floor = north_desk(*(order(f"item-{n:05}") for n in range(3 * MOVED_MAX)))
+    put(floor, reroute("evacuate"))
+    floor.fire("boards")
+    chunks = []
+    for late in (True, True, True, False, False):
+        floor.now += PACE + (2 * LATE if late else LATE / 2)
+        chunks.append(left(floor.fire("reroutes")))
+    assert chunks == [250, 125, MOVED_MIN, MOVED_MIN + MOVED_STEP, MOVED_MIN + 2 * MOVED_STEP]
+
+
+def test_between_two_chunks_a_desk_lets_nothing_more_go() -> None:
+    """A board that changes, or the load that is told, does not hurry it; what is in hand is recalled all the same."""
+    floor = north_desk(*(order(f"item-{n:05}") for n in range(2 * MOVED_FIRST)))
+    put(floor, reroute("evacuate"))
+    floor.fire("boards")
+    floor.now += PACE / 2
+    assert left(floor.fire("boards")) == 0
+    assert left(floor.fire("reroutes")) == 0
+    floor.now += PACE / 2
+    assert left(floor.fire("reroutes")) == MOVED_FIRST
 
 
 def test_a_drained_desk_works_its_queue_off_and_takes_nothing_new() -> None:

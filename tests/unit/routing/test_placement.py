@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.routing.boards import PLAN_BOARD
-from services.routing.placement.choice import CONSIDERED_MAX, EXPLORED, Sight, choose, draw_two, pick
+from services.routing.placement.choice import CONSIDERED_MAX, EXPLORED, Glance, Sight, choose, draw_two, pick
 from services.routing.placement.decide import INTERESTS, RULES, next_try_at
 from services.routing.placement.processor import placement
 from services.routing.placement.sent import SentSince
@@ -358,7 +358,7 @@ def test_what_was_sent_since_the_last_load_counts() -> None:
     """Both desks tell empty queues; what this process has just sent to north makes south the better one."""
     views = boards(PEOPLE, (load("north", ["ann"]), load("south", ["sue"])))
     sent = {"north": {ENTRY: 90.0}}
-    choice = choose(order(), 1, None, Sight.of(views, NOW, sent))
+    choice = choose(order(), 1, None, Sight.of(views, NOW, Glance(sent)))
     assert choice.team_id == "south"
     assert {c.team_id: c.sent_since_seconds for c in choice.considered} == {"north": 90.0, "south": 0.0, "vendor": 0.0}
 
@@ -369,7 +369,8 @@ async def test_sent_work_is_remembered_until_a_load_counts_it() -> None:
     first, second = placed_by(), placed_by(seconds_later=2.0)
     memory.note([first, second], NOW)
     at = {first.team_id: load(first.team_id, ["ann"])}
-    assert await memory.observe([first, second], {"load": {}}) == [{first.team_id: {ENTRY: 60.0}}] * 2
+    seen = await memory.observe([first, second], {"load": {}})
+    assert [glance.sent for glance in seen] == [{first.team_id: {ENTRY: 60.0}}] * 2
     assert memory.since(at) == {first.team_id: {ENTRY: 30.0}}
     later = load(first.team_id, ["ann"], version=2).model_copy(update={"at": NOW + timedelta(seconds=2)})
     assert memory.since({first.team_id: later}) == {}
@@ -425,3 +426,36 @@ def test_laws_of_placement_hold_for_any_course_of_events(course: list[int]) -> N
     placings = [fact.placing for fact in f.facts if isinstance(fact, WorkPlaced)]
     assert placings == list(range(1, len(placings) + 1))
     assert sum(isinstance(fact, WorkClosed) for fact in f.facts) <= 1
+
+
+ORDERS = st.builds(
+    lambda step, grade, data_class, house, people, teams, branch: order(
+        step=step,
+        grade_min=grade,
+        data_class=data_class,
+        in_house_only=house,
+        excluded_operators=tuple(people),
+        excluded_teams=tuple(teams),
+        branch_id=branch,
+    ),
+    st.sampled_from(["entry", "review"]),
+    st.integers(0, 3),
+    st.sampled_from(["internal", "secret", "unheard-of"]),
+    st.booleans(),
+    st.lists(st.sampled_from(["ann", "bob", "vic"]), max_size=2, unique=True),
+    st.lists(st.sampled_from(["north", "south", "vendor"]), max_size=1),
+    st.sampled_from(["branch-1", "branch-2"]),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(ORDERS, min_size=1, max_size=8))
+def test_what_a_batch_has_worked_out_is_what_each_order_would_have_found_alone(orders: list[WorkOrder]) -> None:
+    """The candidates of one order serve the next like it: the choices, and what they tell, are the same."""
+    people = (operator("ann"), operator("bob", "south", grade=3, branch_id="branch-1"), operator("vic", "vendor"))
+    views = boards(people, [load("north", ["ann"], 90.0), load("south", ["bob"]), load("vendor", ["vic"], 10.0)])
+    sent = {"north": {ENTRY: 60.0}}
+    shared = Sight.of(views, NOW, Glance(sent))
+    for number, work in enumerate(orders):
+        mine = work.model_copy(update={"work_item_id": f"item-{number}"})
+        assert choose(mine, 1, None, shared) == choose(mine, 1, None, Sight.of(views, NOW, Glance(sent)))

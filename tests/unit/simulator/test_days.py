@@ -104,6 +104,22 @@ def test_the_bound_lets_a_task_in_hand_outlast_the_shift() -> None:
     assert on_time_bound(day) == pytest.approx(1.0)
 
 
+def test_the_bound_knows_that_one_person_at_a_time_does_one_stage_after_the_other() -> None:
+    """Two people, two stages of 200 s, due after 300 s: together they have the time, and the case is late all the same."""
+    stages = tuple((Task(f"role-{n}", "entry", 200.0),) for n in range(2))
+    two = replace(_one_person(), people={f"person-{n:03}": Person(f"person-{n:03}", ((0.0, 1e6),)) for n in range(2)})
+    for due, share in ((300.0, 0.0), (400.0, 1.0)):
+        assert on_time_bound(replace(two, cases=(Case("1", "a", 0.0, due, stages),))) == pytest.approx(share)
+
+
+def test_the_bound_gives_a_stage_no_time_that_the_others_need() -> None:
+    """Two cases due after 1,200 s whose second stages take a thousand: both would have to begin with it by then, at the
+    hands of one person who is there for the first 1,200 s."""
+    stages = ((Task("role-1", "entry", 100.0),), (Task("role-2", "entry", 1000.0),))
+    day = replace(_one_person(), cases=tuple(Case(str(n), "a", 0.0, 1200.0, stages) for n in range(2)))
+    assert on_time_bound(day) < 0.6
+
+
 def _one_person(until: float = 1e6) -> Day:
     day = plain_day([Kind("a", CustomerClass(1.0, 1.0))], 1, 1, 1)
     return replace(day, people={"person-000": Person("person-000", ((0.0, until),))})

@@ -1,0 +1,209 @@
+"""What a person may do about an order: approve, refuse, end, keep longer, stop, close a review."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from nicegui import ui
+
+from opsfloor.console.control.draft import UnfinishedError, number
+from opsfloor.console.control.frame import Frame, Outcome
+from opsfloor.console.control.orders import may_not
+from opsfloor.console.control.preview_pane import PreviewPane
+from opsfloor.console.control.previews import misses
+from opsfloor.console.elements import Button, Confirmation, Field, Press, Tick, words
+from shared.contracts.reroute import MINUTES_MAX, Preview, RerouteOrder
+
+
+class Acts:
+    """What the person may do about the order now, and why not the rest."""
+
+    def __init__(self, frame: Frame, path: str, pane: PreviewPane) -> None:
+        self._frame: Final = frame
+        self._path: Final = path
+        self._pane: Final = pane
+        self._order: RerouteOrder | None = None
+        self._just_told = False
+        self.agreed: Preview | None = None  # what the person has before their eyes
+        self._rules: Final[set[str]] = set()
+        self._buttons: Final[dict[str, tuple[Button, Callable[[RerouteOrder], bool]]]] = {}
+        words("h2", "What to do")
+        self._why_not: Final = words("p").classes("empty")
+        self._moved: Final = words("p").classes("outcome bad").props("role=alert")
+        self._moved.set_visibility(False)
+        self._rule_boxes: Final = ui.element("div")
+        self._reason: Final = Field("Why", about="kept on record", maxlength="500")
+        self._minutes_place: Final = ui.element("div")
+        with self._minutes_place:
+            self._minutes: Final = Field("Minutes more", value="30", about="for keeping it longer", inputmode="numeric")
+        self._outcome: Final = Outcome()
+        self._stop: Final = Confirmation(
+            "Stop it at once?",
+            "Everything that it holds comes back at one stroke, without steps and without a look at whether the place is well.",
+            "Stop it at once",
+            self._cancel_confirmed,
+        )
+        with ui.element("div").classes("presses"):
+            self._make_buttons()
+
+    def _make_buttons(self) -> None:
+        for name, text, press, kind, there in (
+            ("approve", "Approve exactly this", self._approve, "main", self._may_approve),
+            ("read", "Show me the new preview", self._read_anew, "main", self._has_moved),
+            ("refuse", "Refuse", self._plain("refuse"), "plain", self._may_decide),
+            ("end", "End it: let the work come back in steps", self._plain("end"), "main", _in_force),
+            ("extend", "Keep it for longer", self._extend, "plain", self._may_extend),
+            ("review", "Close the review with these words", self._plain("review"), "main", self._may_review),
+            ("cancel", "Withdraw it", self._plain("cancel"), "plain", _not_begun),
+            ("stop", "Stop it at once …", self._ask_stop, "bad", _has_begun),
+        ):
+            self._buttons[name] = (Button(text, press, kind), there)
+
+    def show(self, order: RerouteOrder) -> None:
+        """Offer what this order allows this person.
+
+        Holds:   what somebody has before their eyes to decide on is not replaced before they ask for it.
+        """
+        if self._order is not None and order.phase != self._order.phase:
+            self._outlived()
+        self._order = order
+        if self.agreed is None or not (self._permitted("approve") and self._may_decide(order)):
+            self._take(order)
+        there = {name: needs(order) and self._permitted(name) for name, (_, needs) in self._buttons.items()}
+        for name, (button, _) in self._buttons.items():
+            button.show(there[name])
+        self._reason.around.set_visibility(any(shown for name, shown in there.items() if name != "read"))
+        self._minutes_place.set_visibility(there["extend"])
+        self._rule_boxes.set_visibility(there["approve"])
+        self._moved.set_visibility(there["read"])
+        self._moved.say(_what_moved(self.agreed, order.preview) if there["read"] else "")
+        self._why_not.say(self._hindrance(order, self._frame.person.duty.subject))
+
+    def _outlived(self) -> None:
+        """The order has gone on: an answer stays beside the change that it made, and no longer."""
+        if not self._just_told:
+            self._outcome.clear()
+        self._just_told = False
+
+    def _take(self, order: RerouteOrder) -> None:
+        """The order's preview is what the person sees, and answers for, from now on."""
+        preview = order.preview
+        self._pane.show(order.terms, preview)
+        if self.agreed is not None and self.agreed.sha256 == preview.sha256:
+            return
+        self.agreed = preview
+        self._rules.clear()
+        self._rule_boxes.clear()
+        broken = [rule for rule in preview.broken_rules if rule.overridable]
+        if broken:
+            with self._rule_boxes, ui.element("fieldset"):
+                words("legend", "You answer for breaking")
+                for rule in broken:
+                    Tick(f"{rule.rule_id}: {rule.detail}", lambda named, rule=rule: self._name(rule.rule_id, named))  # type: ignore[misc]
+
+    def _name(self, rule: str, named: bool) -> None:
+        self._rules.add(rule) if named else self._rules.discard(rule)
+
+    # ---------------------------------------------------------------- what is allowed
+
+    def _permitted(self, name: str) -> bool:
+        duty = self._frame.person.duty
+        return duty.approves if name in ("approve", "read", "refuse", "extend", "review") else duty.proposes
+
+    def _may_decide(self, order: RerouteOrder) -> bool:
+        return order.phase == "proposed" and order.proposed_by != self._frame.person.duty.subject
+
+    def _may_approve(self, order: RerouteOrder) -> bool:
+        return self._may_decide(order) and not self._has_moved(order)
+
+    def _has_moved(self, order: RerouteOrder) -> bool:
+        """The preview that would be approved is not the one on the screen any more."""
+        return self._may_decide(order) and self.agreed is not None and self.agreed.sha256 != order.preview.sha256
+
+    def _may_extend(self, order: RerouteOrder) -> bool:
+        return order.phase in ("active", "returning")
+
+    def _may_review(self, order: RerouteOrder) -> bool:
+        return order.review == "open" and order.proposed_by != self._frame.person.duty.subject
+
+    def _hindrance(self, order: RerouteOrder, subject: str) -> str:
+        """Why the person sees no button that they may look for."""
+        if order.phase == "proposed" and order.proposed_by == subject:
+            return "You proposed it: somebody else must approve it."
+        if order.review == "open" and order.proposed_by == subject:
+            return "You broke the glass: somebody else must close the review."
+        if order.over_at is not None and order.review != "open":
+            return "It is over: nothing is left to do."
+        if not self._frame.person.duty.approves:
+            return may_not(self._frame)
+        return ""
+
+    # ----------------------------------------------------------------------- commands
+
+    async def _read_anew(self) -> None:
+        if self._order is not None:
+            self._take(self._order)
+            self.show(self._order)
+
+    async def _approve(self) -> None:
+        if self.agreed is not None:
+            await self._act("approve", {"preview_sha256": self.agreed.sha256, "override_rules": sorted(self._rules)})
+
+    async def _extend(self) -> None:
+        try:
+            minutes = number(self._minutes.value, "number of minutes", MINUTES_MAX)
+        except UnfinishedError as error:
+            self._outcome.bad(str(error))
+            return
+        await self._act("extend", {"minutes": minutes})
+
+    async def _ask_stop(self) -> None:
+        if self._reason_given():
+            await self._stop.open()
+
+    async def _cancel_confirmed(self) -> None:
+        await self._stop.close()
+        await self._act("cancel", {})
+
+    def _plain(self, verb: str) -> Press:
+        async def press() -> None:
+            await self._act(verb, {})
+
+        return press
+
+    async def _act(self, verb: str, body: Mapping[str, Any]) -> None:
+        if not self._reason_given():
+            return
+        told = {**body, "reason": self._reason.value.strip()}
+        if await self._frame.tell(f"{self._path}/{verb}", told, self._outcome) is not None:
+            self._reason.clear()
+            self._just_told = True
+
+    def _reason_given(self) -> bool:
+        if not self._reason.value.strip():
+            self._outcome.bad("Say why: the reason is kept on record.")
+        return bool(self._reason.value.strip())
+
+
+def _in_force(order: RerouteOrder) -> bool:
+    return order.phase == "active"
+
+
+def _not_begun(order: RerouteOrder) -> bool:
+    return order.phase in ("proposed", "approved")
+
+
+def _has_begun(order: RerouteOrder) -> bool:
+    return order.phase in ("active", "returning")
+
+
+def _what_moved(before: Preview | None, now: Preview) -> str:
+    """What is different between the preview on the screen and the one that would be approved."""
+    if before is None:
+        return ""
+    (_, late_before), (_, late_now) = misses(before), misses(now)
+    return (
+        "■ The floor has moved: what you see is no longer what you would approve. "
+        f"Items that move: {before.items_moving} → {now.items_moving}; late: {late_before} → {late_now}."
+    )

@@ -1,0 +1,195 @@
+"""One order: what it does, what it did, and beside it what the person may do about it."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import quote
+
+from nicegui import ui
+
+from opsfloor.console.control.acts import Acts
+from opsfloor.console.control.frame import Frame, Now
+from opsfloor.console.control.orders import report_of
+from opsfloor.console.control.preview_pane import PreviewPane
+from opsfloor.console.control.previews import misses
+from opsfloor.console.control.routing import RefusedError
+from opsfloor.console.control.telling import (
+    PHASES,
+    clock,
+    day_clock,
+    full,
+    local,
+    moved_words,
+    oldest,
+    order_page,
+    time_left,
+    what,
+)
+from opsfloor.console.elements import Words, words
+from opsfloor.console.sheet import Cell, Line, Sheet
+from services.routing.emergency.glance import FloorGlance, PlaceGlance
+from services.routing.emergency.report import LifeLine, RerouteReport, drill_words
+from shared.contracts.reference import Team
+from shared.contracts.reroute import RerouteOrder
+from shared.reroutes import covers_team
+
+PLACES: Final = ("team", "how full", "waits", "oldest", "in hand", "people", "moved away")
+LIFE: Final = ("when", "who", "what")
+FACTS: Final = (
+    "why",
+    "proposed by",
+    "approved by",
+    "in force",
+    "moved so far",
+    "rules overridden",
+    "overlaps",
+    "review",
+    "drill",
+)
+
+
+class OneOrder:
+    """One order's page."""
+
+    def __init__(self, frame: Frame, reroute_id: str) -> None:
+        self._frame: Final = frame
+        self._path: Final = f"/reroutes/{quote(reroute_id, safe='')}"
+        self._id: Final = reroute_id
+        report = f"{order_page(reroute_id)}/report"
+        with ui.element("div").classes("order"):  # in the order of reading: what, what it does, then what to do
+            with ui.element("section").classes("card what"):
+                self._what()
+            with ui.element("div").classes("beside"):
+                self._scope_place: Final = ui.element("section").classes("card")
+                with self._scope_place:
+                    self._places: Final = Sheet("Its teams now", PLACES, "It touches no team: branches obey it.")
+                with ui.element("section").classes("card"):
+                    self._now: Final = words("p").classes("empty")
+                    self._pane: Final = PreviewPane("What was foreseen")
+                    self._pane.say("…")
+            with ui.element("section").classes("card acts"):
+                self._acts: Final = Acts(frame, self._path, self._pane)
+            with ui.element("section").classes("card life"):
+                self._life: Final = Sheet("What happened", LIFE, "Nothing yet.")
+                ui.link("The report as a page, for an auditor", report)
+
+    def _what(self) -> None:
+        self._phase = words("h2")
+        self._terms = words("p").classes("big")
+        self._left = words("p").props("role=timer")
+        with ui.element("div").classes("left-bar").props("aria-hidden=true") as self._bar:
+            self._done = ui.element("div")
+        self._facts: dict[str, Words] = {}
+        with ui.element("dl").classes("facts"):
+            for fact in FACTS:
+                words("dt", fact)
+                self._facts[fact] = words("dd")
+
+    # ----------------------------------------------------------------------- show
+
+    async def show(self, now: Now) -> None:
+        """Show the order now."""
+        try:
+            report = await report_of(self._frame, self._id)
+        except RefusedError as error:
+            self._phase.say("No such order, as far as routing knows now")
+            self._terms.say(str(error))
+            return
+        order = report.order
+        self._tell(report, now)
+        self._tell_facts(report, now)
+        self._tell_places(report, now.floor)
+        self._life.show([_life_line(index, line, now) for index, line in enumerate(report.life)])
+        self._acts.show(order)
+        await self._tell_now(order, now)
+
+    async def _tell_now(self, order: RerouteOrder, now: Now) -> None:
+        """While it waits for approval: what it would do on the floor as it is now."""
+        if order.phase == "proposed":
+            preview, shown = await self._frame.preview(order.terms), self._acts.agreed or order.preview
+            self._now.say(
+                f"On the floor of {clock(now.at, now.zone)} it would move {preview.items_moving} items "
+                f"(foreseen: {shown.items_moving}); late: {misses(preview)[1]} (foreseen: {misses(shown)[1]})."
+            )
+        self._now.set_visibility(order.phase == "proposed")
+
+    def _tell(self, report: RerouteReport, now: Now) -> None:
+        order = report.order
+        drill = "DRILL, " if order.terms.drill else ""
+        held = f", {report.held_percent} % still held" if order.phase == "returning" else ""
+        self._phase.say(f"{order.reroute_id}: {drill}{PHASES[order.phase]}{held}")
+        self._terms.say(what(order.terms))
+        self._left.say(time_left(order, now.at) or order.over_because)
+        share = _share_left(order, now)
+        self._bar.set_visibility(share is not None)
+        self._done.style(f"width: {100 * (share or 0):.1f}%")
+
+    def _tell_facts(self, report: RerouteReport, now: Now) -> None:
+        order, zone = report.order, now.zone
+        signed = ", by signing the calendar" if order.approved_beforehand else ""
+        approved = (
+            f"{order.approved_by}, {day_clock(order.approved_at, zone)}{signed}" if order.approved_by else "nobody"
+        )
+        held = (
+            f"{day_clock(order.started_at, zone)} to {clock(order.ends_at, zone)}" if order.started_at else "not begun"
+        )
+        told = {
+            "why": order.terms.reason,
+            "proposed by": f"{order.proposed_by}, {day_clock(order.proposed_at, zone)}",
+            "approved by": "nobody: the glass was broken" if order.break_glass else approved,
+            "in force": held,
+            "moved so far": moved_words(report.moved),
+            "rules overridden": ", ".join(order.overridden_rules) or "none",
+            "overlaps": "; ".join(report.passed_over) or "none",
+            "review": f"{order.review} {order.review_words}".strip(),
+            "drill": local(drill_words(order.drill_outcome), zone, now.at) if order.drill_outcome else "none",
+        }
+        for fact, text in told.items():
+            self._facts[fact].say(text)
+
+    def _tell_places(self, report: RerouteReport, floor: FloorGlance) -> None:
+        moved = {row.team_id: row.items for row in report.moved}
+        teams = [team for team in floor.teams if _touched(report.order, team)]
+        self._scope_place.set_visibility(bool(teams))
+        self._places.show([_place_line(team, moved.get(team.id, 0), floor) for team in teams])
+
+
+def _share_left(order: RerouteOrder, now: Now) -> float | None:
+    """How much of its time in force is left; none while it is not in force."""
+    if order.phase != "active" or order.started_at is None or order.ends_at is None:
+        return None
+    whole = (order.ends_at - order.started_at).total_seconds()
+    return max(0.0, min(1.0, (order.ends_at - now.at).total_seconds() / whole)) if whole > 0 else None
+
+
+def _touched(order: RerouteOrder, team: PlaceGlance) -> bool:
+    if order.terms.effect == "local" or team.provider_id is None:
+        return False
+    known = Team(id=team.id, label=team.label, centre_id=team.centre_id, provider_id=team.provider_id)
+    return covers_team(order.terms.scope, known)
+
+
+def _place_line(team: PlaceGlance, moved: int, floor: FloorGlance) -> Line:
+    return Line(
+        team.id,
+        (
+            Cell(team.label),
+            full(team),
+            Cell(str(team.queued)),
+            oldest(team.oldest_requested_at, floor.at),
+            Cell(str(team.in_hand)),
+            Cell(str(team.present)),
+            Cell(str(moved)),
+        ),
+    )
+
+
+def _life_line(index: int, line: LifeLine, now: Now) -> Line:
+    return Line(
+        str(index),
+        (
+            Cell(day_clock(line.at, now.zone, seconds=True)),
+            Cell(line.who or "by itself"),
+            Cell(local(line.sentence, now.zone, line.at)),
+        ),
+    )

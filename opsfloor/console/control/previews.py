@@ -1,0 +1,62 @@
+"""A preview in words: what would happen, what speaks against it, work type by work type. Pure."""
+
+from __future__ import annotations
+
+from opsfloor.console.control.telling import count, wait, what
+from opsfloor.console.sheet import Cell, Line
+from opsfloor.console.words import Verdict
+from shared.contracts.reroute import Preview, RerouteTerms, SkillForecast
+
+
+def foreseen(terms: RerouteTerms, preview: Preview) -> str:
+    """What it would do, in a sentence."""
+    hand = f", and {preview.in_hand_moving} in hand" if preview.in_hand_moving else ""
+    return f"{what(terms).capitalize()}: {count(preview.items_moving)} waiting items move at once{hand}."
+
+
+def warnings(preview: Preview) -> list[tuple[Verdict, str]]:
+    """What speaks against it; when nothing does, that."""
+    found: list[tuple[Verdict, str]] = [
+        ("bad", f"DEAD END: nobody is left for {name}; such items wait until it is over.") for name in preview.dead_ends
+    ]
+    for rule in preview.broken_rules:
+        how = "whoever lets it start must name it" if rule.overridable else "cannot be overridden"
+        found.append(("watch" if rule.overridable else "bad", f"RULE {rule.rule_id}: {rule.detail} ({how})"))
+    if preview.also_in_force:
+        found.append(("watch", f"Also in force: {', '.join(preview.also_in_force)}."))
+    if not preview.dead_ends and not preview.broken_rules:
+        found.insert(0, ("good", "Somebody is left for every work type, and no safety rule is broken."))
+    return [late_words(preview), *found]
+
+
+def late_words(preview: Preview) -> tuple[Verdict, str]:
+    """How many more would be late."""
+    before, after = misses(preview)
+    verdict: Verdict = "good" if after <= before else "watch"
+    return verdict, f"Late, as it looks: {before} without it, {after} with it."
+
+
+def misses(preview: Preview) -> tuple[int, int]:
+    """How many of what waits will be late, without and with the reroute."""
+    return sum(skill.misses_without for skill in preview.skills), sum(skill.misses_with for skill in preview.skills)
+
+
+def untouched(skill: SkillForecast) -> bool:
+    """Nothing of it waits, and somebody is left if something comes."""
+    return skill.queued == 0 and not skill.dead_end
+
+
+def skill_line(skill: SkillForecast) -> Line:
+    """What becomes of one work type."""
+    takers = ", ".join(f"{taker.team_id} ({taker.people})" for taker in skill.takers)
+    return Line(
+        skill.work_type,
+        (
+            Cell(skill.work_type),
+            Cell(f"{count(skill.moves)} of {count(skill.queued)}"),
+            Cell(f"{skill.people_without} → {skill.people_with}"),
+            Cell(f"{wait(skill.wait_seconds_without)} → {wait(skill.wait_seconds_with)}"),
+            Cell(f"{skill.misses_without} → {skill.misses_with}"),
+            Cell(takers, "bad", "" if takers else "NOBODY"),
+        ),
+    )

@@ -1,0 +1,298 @@
+"""The floor and its reroutes in words for a screen: lines of sheets, sentences, verdicts. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+from opsfloor.console.control.hour import OnTime
+from opsfloor.console.sheet import Cell, Line
+from opsfloor.console.words import Verdict, judge, told
+from opsfloor.reroute_words import terms_words
+from services.routing.emergency.glance import FloorGlance, PlaceGlance, WorkGlance
+from services.routing.emergency.report import MovedView
+from shared.contracts.reroute import Effect, RerouteOrder, RerouteTerms
+from shared.reroutes import over_at
+
+ABOUT: Final[Mapping[Effect, str]] = {
+    "drain": "takes nothing new; what is queued is worked off where it is",
+    "evacuate": "its queue moves too, the most urgent first; what is in hand is finished",
+    "recall": "even what is in hand comes back",
+    "shift": "a percentage of the work goes elsewhere",
+    "local": "new submissions go back to the branch, to be done there",
+}
+PHASES: Final[Mapping[str, str]] = {
+    "proposed": "waits for approval",
+    "approved": "approved, starts by itself",
+    "active": "IN FORCE",
+    "returning": "work is coming back",
+    "ended": "ended",
+    "cancelled": "cancelled",
+    "expired": "expired",
+    "refused": "refused",
+}
+RANK: Final = {"active": 0, "returning": 1, "approved": 2, "proposed": 3}
+FULL: Final = (0.8, 1.0)  # as the dashboards' question says
+OLD: Final = (300.0, 900.0)  # seconds; likewise
+PUNCTUAL: Final = (0.99, 0.95)  # share of items in time
+DRILLED: Final[Mapping[str, Verdict]] = {"passed": "good", "failed": "bad", "refused": "bad"}
+ORDERS: Final = "/control/orders"
+
+
+def order_page(reroute_id: str) -> str:
+    """Where an order is found."""
+    return f"{ORDERS}/{quote(reroute_id, safe='')}"
+
+
+# ----------------------------------------------------------------------- times
+
+
+def clock(at: datetime | None, zone: str) -> str:
+    """An instant on the floor's own wall: the time, and the day where it is another one than the reader's screen."""
+    return "" if at is None else f"{at.astimezone(ZoneInfo(zone)):%H:%M:%S}"
+
+
+def day_clock(at: datetime | None, zone: str, *, seconds: bool = False) -> str:
+    """An instant with its day."""
+    return (
+        "" if at is None else f"{at.astimezone(ZoneInfo(zone)):{'%Y-%m-%d %H:%M:%S' if seconds else '%Y-%m-%d %H:%M'}}"
+    )
+
+
+_UTC: Final = re.compile(r"(?:(\d{4}-\d\d-\d\d) )?(\d\d:\d\d:\d\d) UTC")
+HALF_A_DAY: Final = timedelta(hours=12)
+
+
+def local(sentence: str, zone: str, near: datetime) -> str:
+    """The sentence with its UTC times on the floor's own clock: two clocks on one screen are misread at night.
+
+    Holds:   a time without its day is the one nearest to `near`.
+    """
+
+    def told_here(found: re.Match[str]) -> str:
+        day, time = found.groups()
+        at = datetime.fromisoformat(f"{day or near.astimezone(UTC).date()}T{time}+00:00")
+        if day is None and abs(at - near) > HALF_A_DAY:
+            at += timedelta(days=1 if at < near else -1)
+        return day_clock(at, zone, seconds=True) if day else clock(at, zone)
+
+    return _UTC.sub(told_here, sentence)
+
+
+def span(seconds: float) -> str:
+    """A span of time, to the second."""
+    whole = max(0, round(seconds))
+    return f"{whole} s" if whole < 60 else told(whole, "s")
+
+
+def left(until: datetime | None, now: datetime) -> str:
+    """How long until then."""
+    if until is None:
+        return ""
+    seconds = (until - now).total_seconds()
+    return f"{span(seconds)} left" if seconds > 0 else "its time has come"
+
+
+def ago(at: datetime | None, now: datetime) -> str:
+    """How long ago, without a word around it."""
+    return "" if at is None else span((now - at).total_seconds())
+
+
+def count(number: int) -> str:
+    """A number of items or people."""
+    return told(number, "short")
+
+
+def wait(seconds: float | None) -> str:
+    """A wait; nobody there is for ever."""
+    return "for ever" if seconds is None else span(seconds)
+
+
+# ----------------------------------------------------------------------- floor
+
+
+def full(place: PlaceGlance) -> Cell:
+    """How full it is, by figure, word and colour; where nobody is, whether something waits for them."""
+    if place.silent:
+        return Cell("", "bad", "silent")
+    if place.saturation is None:
+        return Cell("", "bad", "nobody there") if place.queued else Cell("closed")
+    verdict = judge(place.saturation, *FULL)
+    word = {"good": "has room", "watch": "filling up", "bad": "full"}[verdict]
+    return Cell(told(place.saturation, "percentunit"), verdict, word)
+
+
+def oldest(at: datetime | None, now: datetime) -> Cell:
+    """How long the oldest has waited; what is no trouble has no badge."""
+    if at is None:
+        return Cell("")
+    verdict = judge((now - at).total_seconds(), *OLD)
+    return Cell(ago(at, now), verdict, {"watch": "old", "bad": "too old"}.get(verdict, ""))
+
+
+def punctual(found: OnTime) -> Cell:
+    """The share in time; of nothing there is none."""
+    if found.share is None:
+        return Cell("none done")
+    verdict = judge(found.share, *PUNCTUAL)
+    return Cell(told(found.share, "percentunit"), verdict, {"watch": "watch", "bad": "bad"}.get(verdict, ""))
+
+
+def held(place: PlaceGlance) -> Cell:
+    """What reroutes keep away from the place."""
+    if not place.reroutes:
+        return Cell("")
+    link = order_page(place.reroutes[0]) if len(place.reroutes) == 1 else ORDERS
+    return Cell(f"{place.held_percent} % held back by {', '.join(place.reroutes)}", link=link)
+
+
+def place_line(place: PlaceGlance, done: OnTime, floor: FloorGlance, *beside: Cell) -> Line:
+    """A centre or a team."""
+    age = Cell(ago(place.told_at, floor.at), "bad", "stale") if place.silent else Cell("")
+    return Line(
+        place.id,
+        (
+            Cell(place.label),
+            *beside,
+            full(place),
+            Cell(count(place.queued)),
+            oldest(place.oldest_requested_at, floor.at),
+            Cell(count(place.in_hand)),
+            Cell(count(place.present)),
+            punctual(done),
+            held(place),
+            age,
+        ),
+    )
+
+
+def work_line(work: WorkGlance, floor: FloorGlance) -> Line:
+    """A work type."""
+    nobody = work.people == 0
+    return Line(
+        work.work_type,
+        (
+            Cell(work.work_type),
+            Cell(count(work.queued)),
+            oldest(work.oldest_requested_at, floor.at),
+            Cell(str(work.people), "bad" if nobody and work.queued else "watch", "nobody" if nobody else ""),
+            Cell(wait(work.wait_seconds) if work.queued else ""),
+            late(work.misses, work.queued),
+        ),
+    )
+
+
+def quiet(work: WorkGlance) -> bool:
+    """Nothing of it waits, and somebody is there if something comes."""
+    return work.queued == 0 and work.people > 0
+
+
+def late(misses: int, queued: int) -> Cell:
+    """How many of the queue will be late, as it looks."""
+    if not queued:
+        return Cell("")
+    return Cell(str(misses), "bad", "late") if misses else Cell("0")
+
+
+def silent_desks(floor: FloorGlance) -> str:
+    """Which desks are not heard, in a sentence; nothing while all of them are."""
+    names = [
+        f"{team.label} (since {clock(team.told_at, floor.time_zone) or 'ever'})" for team in floor.teams if team.silent
+    ]
+    return f"STALE: no word from the desks of {', '.join(names)}. Their figures are old." if names else ""
+
+
+# ---------------------------------------------------------------------- orders
+
+
+def what(terms: RerouteTerms) -> str:
+    """What the reroute does, in one line."""
+    return terms_words(terms.model_dump())
+
+
+def phase_cell(order: RerouteOrder) -> Cell:
+    """Where the order is in its life; what needs somebody is marked."""
+    if order.review == "open":
+        return Cell(PHASES[order.phase], "bad", "review open")
+    marked = order.phase in ("proposed", "active")
+    return Cell("", "watch", PHASES[order.phase]) if marked else Cell(PHASES[order.phase])
+
+
+def time_left(order: RerouteOrder, now: datetime) -> str:
+    """Until when something must be decided, or the order comes to its end."""
+    match order.phase:
+        case "proposed":
+            return f"{left(order.approve_by, now)} to approve" if now < order.approve_by else "too late to approve"
+        case "approved":
+            return f"starts in {span((start - now).total_seconds())}" if (start := order.terms.starts_at) else ""
+        case "active":
+            return left(order.ends_at, now)
+        case "returning":
+            return f"all back in {span((end - now).total_seconds())}" if (end := over_at(order)) else ""
+        case _:
+            return ""
+
+
+def order_line(order: RerouteOrder, now: datetime, moved: Sequence[MovedView] | None) -> Line:
+    """An order that is not over."""
+    return Line(
+        order.reroute_id,
+        (
+            Cell(order.reroute_id, link=order_page(order.reroute_id)),
+            phase_cell(order),
+            Cell(what(order.terms)),
+            Cell(time_left(order, now)),
+            Cell("" if moved is None else moved_words(moved)),
+            Cell(order.proposed_by),
+            Cell(order.approved_by or ("alone, broken glass" if order.break_glass else "")),
+            Cell(order.terms.reason),
+        ),
+    )
+
+
+def by_urgency(orders: Iterable[RerouteOrder]) -> list[RerouteOrder]:
+    """Those in force first, then those that somebody must decide, the oldest first."""
+    return sorted(orders, key=lambda order: (RANK.get(order.phase, 9), order.proposed_at, order.reroute_id))
+
+
+def past_line(order: RerouteOrder, zone: str) -> Line:
+    """An order that is over, with its outcome."""
+    lasted = ago(order.started_at, order.over_at) if order.started_at and order.over_at else "never in force"
+    ended = f"{order.over_because} Review: {order.review_words}" if order.review_words else order.over_because
+    again = f", fell back {order.fell_back} times" if order.fell_back else ""
+    return Line(
+        order.reroute_id,
+        (
+            Cell(order.reroute_id, link=order_page(order.reroute_id)),
+            _outcome(order),
+            Cell(what(order.terms)),
+            Cell(day_clock(order.started_at or order.proposed_at, zone)),
+            Cell(lasted + again),
+            Cell(local(ended, zone, order.over_at or order.proposed_at)),
+            Cell(order.proposed_by),
+            Cell(order.approved_by or ""),
+            Cell(order.terms.reason),
+        ),
+    )
+
+
+def _outcome(order: RerouteOrder) -> Cell:
+    """How it ended: a review that is open still needs somebody; a drill passed or did not."""
+    if order.review == "open":
+        return Cell(PHASES[order.phase], "bad", "review open")
+    drill = order.drill_outcome
+    return Cell(PHASES[order.phase]) if drill is None else Cell(PHASES[order.phase], *drilled(drill.outcome))
+
+
+def drilled(result: str) -> tuple[Verdict, str]:
+    """What came of a drill, as a verdict and a word."""
+    return DRILLED.get(result, "watch"), f"drill {result.replace('_', ' ')}"
+
+
+def moved_words(moved: Sequence[MovedView]) -> str:
+    """What an order has moved so far."""
+    return ", ".join(f"{count(row.items)} from {row.team_id}" for row in moved) or "none moved"

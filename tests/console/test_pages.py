@@ -1,0 +1,286 @@
+"""Every page of the control room in a real Chromium, over a known floor: what it shows, whom it lets do what, by keyboard alone,
+and by the rules of accessibility."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from shared.contracts.reroute import CancelReroute, ProposeReroute, RerouteScope, RerouteTerms
+from tests.console.looking import PHONE, Person, sits_down
+from tests.console.small_floor import SmallFloor, small_floor
+from tests.dashboards.looking import CHROMIUM, browser, console
+
+PAGES = ("", "/propose", "/inbox", "/orders", "/history", "/drills")
+LIN, CHEN = "duty-lin", "duty-chen"
+RULE = "two-centres-authorise"
+
+pytestmark = [
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="Expected Chromium on PATH: `make test` installs Debian's package when it is root"
+    ),
+    pytest.mark.timeout(180),
+]
+
+
+@dataclass
+class Stage:
+    """A floor, a console over it, a browser's program."""
+
+    floor: SmallFloor
+    url: str
+    chromium: Browser
+
+    def person(self, subject: str, role: str, size: tuple[int, int] = (1_440, 900)) -> Person:
+        """Somebody signs in."""
+        return sits_down(self.chromium, self.url, self.floor.token(subject, role), size)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    """A floor of its own for each test, so that none sees the other's orders."""
+    with (
+        small_floor(tmp_path) as floor,
+        console(tmp_path / "console.log", routing=floor.url) as url,
+        browser() as chromium,
+    ):
+        yield Stage(floor, url, chromium)
+
+
+def propose(floor: SmallFloor, subject: str = LIN, reroute_id: str = "r-test", **changes: object) -> str:
+    """Somebody proposes to evacuate the north, by other ways than the browser."""
+    fields: dict[str, object] = {"effect": "evacuate", "scope": RerouteScope(centres=("north",)), "minutes": 60}
+    terms = RerouteTerms.model_validate({**fields, "reason": "<b>smoke</b>", **changes})
+    code = floor.do(lambda desk: desk.room.ask(ProposeReroute, subject, reroute_id, terms=terms))
+    assert code == "done"
+    return reroute_id
+
+
+def test_every_page_is_open_to_everybody_who_can_see_hear_or_type(stage: Stage) -> None:
+    """axe finds nothing serious, at a desk and on a telephone; nothing has to be moved sideways there; nobody's words are markup."""
+    propose(stage.floor)
+    propose(stage.floor, reroute_id="r-gone", scope=RerouteScope(teams=("south-entry",)))
+    stage.floor.do(lambda desk: desk.room.ask(CancelReroute, CHEN, "r-gone"))
+    for size, name in (((1_440, 900), "desk"), (PHONE, "phone")):
+        chen = stage.person(CHEN, "approver", size)
+        for path in (*PAGES, "/orders/r-test", "/orders/r-gone"):
+            chen.go(f"/control{path}")
+            if path == "/propose":
+                chen.page.get_by_label("north: Centre North").check()
+                chen.page.get_by_text("Only some of the work").click()
+                expect(chen.page.get_by_role("img", name="Bar chart")).to_be_visible()
+            chen.keep(f"{path.strip('/').replace('/', '-') or 'floor'}-{name}")
+            assert chen.serious_findings() == [], path
+            wide = chen.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+            assert wide[0] <= wide[1], path
+        assert chen.page.get_by_text("<b>smoke</b>").first.is_visible()
+        assert chen.troubles == []
+    out = stage.chromium.new_page()
+    out.goto(f"{stage.url}/control/inbox")
+    lost = Person(out, stage.url)
+    lost.keep("sign-in")
+    assert lost.serious_findings() == []
+
+
+def test_two_people_by_keyboard_alone(stage: Stage) -> None:
+    """Lin proposes, Chen approves and ends it, and nobody touches a mouse."""
+    lin = stage.person(LIN, "proposer")
+    lin.go("/control/propose")
+    keys = lin.page.keyboard
+    lin.tab_to(lin.page.get_by_role("radio", name="drain"))
+    keys.press("ArrowDown")
+    lin.tab_to(lin.page.get_by_label("north: Centre North"))
+    keys.press("Space")
+    expect(lin.page.get_by_text("Evacuate centre north for 60 min: 143 waiting items move at once.")).to_be_visible()
+    lin.tab_to(lin.page.get_by_label("Why"))
+    keys.type("power failure")
+    lin.tab_to(lin.page.get_by_role("button", name="Propose it"))
+    keys.press("Enter")
+    lin.page.wait_for_url("**/orders/r-*")
+    expect(lin.page.get_by_text("You proposed it: somebody else must approve it.")).to_be_visible()
+
+    chen = stage.person(CHEN, "approver")
+    chen.go("/control/inbox")
+    chen.tab_to(chen.page.get_by_role("link", name="r-"))
+    chen.page.keyboard.press("Enter")
+    chen.tab_to(chen.page.get_by_role("checkbox", name=RULE))
+    chen.page.keyboard.press("Space")
+    chen.tab_to(chen.page.get_by_label("Why"))
+    chen.page.keyboard.type("seen on site")
+    chen.tab_to(chen.page.get_by_role("button", name="Approve exactly this"))
+    chen.page.keyboard.press("Enter")
+    expect(chen.page.get_by_text(": IN FORCE")).to_be_visible()
+    chen.tab_to(chen.page.get_by_label("Why"))
+    chen.page.keyboard.type("power is back")
+    chen.tab_to(chen.page.get_by_role("button", name="End it"))
+    chen.page.keyboard.press("Enter")
+    expect(chen.page.get_by_text("work is coming back, 75 % still held")).to_be_visible()
+    expect(chen.page.get_by_text("Done. Returning")).to_be_visible()
+    for _ in range(7):  # a desk that says nothing for 45 seconds is not well, and the work would not come back
+        stage.floor.pass_time(30)
+        stage.floor.load()
+    expect(chen.page.get_by_text(": ended")).to_be_visible()
+    expect(chen.page.get_by_text("Done. Returning")).to_be_hidden()
+    order = stage.floor.do(lambda desk: next(iter(desk.room.book.orders.values())))
+    assert (order.proposed_by, order.approved_by, order.overridden_rules) == (LIN, CHEN, (RULE,))
+
+
+def test_what_one_person_does_the_other_sees_without_reloading(stage: Stage) -> None:
+    """A proposal comes into the inbox by itself, and the reader's place on the page stays."""
+    chen = stage.person(CHEN, "approver")
+    chen.go("/control/inbox")
+    expect(chen.page.get_by_text("Nothing waits for you.")).to_be_visible()
+    propose(stage.floor)
+    link = chen.page.get_by_role("link", name="r-test")
+    expect(link).to_be_visible()
+    expect(chen.page.get_by_role("link", name="Inbox (1)")).to_be_visible()
+    link.focus()
+    propose(stage.floor, reroute_id="r-another", scope=RerouteScope(centres=("south",)))
+    expect(chen.page.get_by_role("link", name="r-another")).to_be_visible()
+    assert link.evaluate("each => each === document.activeElement")
+    stage.floor.do(lambda desk: desk.room.ask(CancelReroute, LIN, "r-test"))
+    expect(link).to_have_count(0)
+
+
+def test_a_preview_that_is_no_longer_true_must_be_read_anew(stage: Stage) -> None:
+    """The floor moves under the approver's eyes: the button goes until they have looked again; then it is that preview."""
+    propose(stage.floor)
+    chen = stage.person(CHEN, "approver")
+    chen.go("/control/orders/r-test")
+    approve = chen.page.get_by_role("button", name="Approve exactly this")
+    expect(approve).to_be_visible()
+    stage.floor.load(3.0)
+    chen.page.get_by_role("checkbox", name=RULE).check()
+    chen.page.get_by_label("Why").fill("seen on site")
+    approve.click()
+    expect(chen.page.get_by_text("NOT DONE")).to_be_visible()
+    expect(chen.page.get_by_text("The floor has moved")).to_be_visible()
+    expect(approve).to_be_hidden()
+    expect(chen.page.get_by_text("143 waiting items move")).to_be_visible()
+    chen.keep("preview-changed")
+    chen.press("Show me the new preview")
+    expect(chen.page.get_by_text("429 waiting items move at once")).to_be_visible()
+    chen.page.get_by_role("checkbox", name=RULE).check()
+    approve.click()
+    expect(chen.page.get_by_text(": IN FORCE")).to_be_visible()
+
+
+def test_a_role_sees_what_it_may_do_and_why_not_the_rest(stage: Stage) -> None:
+    """A viewer changes nothing; who is not on duty is told so; a refusal of routing's stands there in its own words."""
+    propose(stage.floor)
+    viewer = stage.person(CHEN, "viewer")
+    viewer.go("/control/orders/r-test")
+    expect(viewer.page.get_by_text("Chen does not approve reroutes with the role viewer.")).to_be_visible()
+    for button in ("Approve exactly this", "Refuse", "Withdraw it"):
+        expect(viewer.page.get_by_role("button", name=button)).to_be_hidden()
+    viewer.go("/control/propose")
+    expect(viewer.page.get_by_text("Chen proposes nothing with the role viewer.")).to_be_visible()
+    north = stage.person("duty-north", "proposer")
+    north.go("/control/propose")
+    north.page.get_by_label("south: Centre South").check()
+    north.page.get_by_label("Why").fill("not mine")
+    north.press("Propose it")
+    expect(north.page.get_by_role("alert").filter(has_text="NOT DONE")).to_contain_text("duty-north")
+    assert stage.floor.do(lambda desk: list(desk.room.book.orders)) == ["r-test"]
+
+
+def test_a_glass_is_broken_only_after_a_question_and_reviewed_by_somebody_else(stage: Stage) -> None:
+    """Esc is no; who broke it does not close the review."""
+    lin = stage.person(LIN, "proposer")
+    lin.go("/control/propose")
+    lin.page.get_by_label("north-entry: North entry").check()
+    lin.page.get_by_label("Minutes in force").fill("30")
+    lin.page.get_by_label("Why").fill("flood")
+    lin.page.get_by_text("Nobody else answers").click()
+    lin.press("Break the glass …")
+    expect(lin.page.get_by_role("dialog")).to_be_visible()
+    lin.keep("broken-glass")
+    lin.page.keyboard.press("Escape")
+    expect(lin.page.get_by_role("dialog")).to_be_hidden()
+    assert stage.floor.do(lambda desk: list(desk.room.book.orders)) == []
+    lin.press("Break the glass …")
+    lin.press("Break the glass and start it")
+    lin.page.wait_for_url("**/orders/r-*")
+    expect(lin.page.get_by_text("You broke the glass: somebody else must close the review.")).to_be_visible()
+    chen = stage.person(CHEN, "approver")
+    chen.go("/control/inbox")
+    expect(chen.page.get_by_text("review open")).to_be_visible()
+    chen.page.get_by_role("link", name="r-").click()
+    chen.page.get_by_label("Why").fill("rightly broken: water in the room")
+    chen.press("Close the review with these words")
+    expect(chen.page.get_by_text(f"closed {CHEN}: rightly broken")).to_be_visible()
+
+
+def test_a_form_keeps_what_was_typed_while_the_floor_goes_on(stage: Stage) -> None:
+    """The preview is renewed beside it every two seconds, and every change of the form shows at once."""
+    lin = stage.person(LIN, "proposer")
+    lin.go("/control/propose")
+    lin.page.get_by_label("north: Centre North").check()
+    lin.page.get_by_label("evacuate").check()
+    why = lin.page.get_by_label("Why")
+    why.fill("half a sen")
+    expect(lin.page.get_by_text("143 waiting items move")).to_be_visible()
+    stage.floor.load(2.0)
+    expect(lin.page.get_by_text("286 waiting items move")).to_be_visible()
+    lin.page.get_by_label("shift").check()
+    lin.page.get_by_label("Percent of the work").fill("20")
+    expect(lin.page.get_by_text("Shift 20 % away from centre north")).to_be_visible()
+    expect(why).to_have_value("half a sen")
+    lin.page.get_by_label("Minutes in force").fill("much")
+    expect(lin.page.get_by_text("from 1 to 4320, found much")).to_be_visible()
+
+
+def test_the_page_says_when_what_it_shows_is_old(stage: Stage) -> None:
+    """A silent desk is named; without routing everything stays, under a warning; without its console, likewise."""
+    chen = stage.person(CHEN, "approver")
+    stage.floor.pass_time(300)
+    expect(chen.page.get_by_role("alert").filter(has_text="no word from the desks")).to_contain_text("North entry")
+    expect(chen.page.get_by_text("silent").first).to_be_visible()
+    stage.floor.load()
+    expect(chen.page.get_by_role("alert").filter(has_text="no word from the desks")).to_be_hidden()
+    stage.floor.close()
+    stale = chen.page.get_by_role("alert").filter(has_text="no new figures")
+    expect(stale).to_contain_text("does not answer")
+    expect(stale).to_contain_text("What stands below is from")
+    expect(chen.page.get_by_role("rowheader", name="Centre North").first).to_be_visible()
+    chen.keep("stale")
+
+
+def test_a_token_that_ends_signs_its_bearer_out_in_every_tab(stage: Stage) -> None:
+    """And back to where they were, with a new one; a wrong token is refused in a sentence."""
+    page = stage.chromium.new_page()
+    page.goto(f"{stage.url}/control/history")
+    page.get_by_label("Token").fill("nonsense")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert").filter(has_text="NOT DONE")).to_contain_text("Expected a JWT")
+    page.get_by_label("Token").fill(stage.floor.token(CHEN, "approver", seconds=4))
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/control/history")
+    page.wait_for_url("**/control/sign-in?next=%2Fcontrol%2Fhistory&why=ended")
+    expect(page.get_by_text("You are signed out")).to_be_visible()
+    page.get_by_label("Token").fill(stage.floor.token(CHEN, "approver"))
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/control/history")
+    other = page.context.new_page()
+    other.goto(f"{stage.url}/control")
+    expect(other.get_by_text("Centre North").first).to_be_visible()
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url("**/control/sign-in")
+    other.wait_for_url("**/control/sign-in?**")
+    page.goto(f"{stage.url}/control")
+    expect(page.get_by_label("Token")).to_be_visible()
+
+
+def test_the_report_for_an_auditor_is_a_page_of_its_own(stage: Stage) -> None:
+    """As routing writes it, with the person's own token; nobody else reads it."""
+    propose(stage.floor)
+    chen = stage.person(CHEN, "viewer")
+    chen.page.goto(f"{stage.url}/control/orders/r-test/report")
+    expect(chen.page.get_by_role("heading", name="Reroute r-test")).to_be_visible()
+    stranger = stage.chromium.new_page()
+    stranger.goto(f"{stage.url}/control/orders/r-test/report")
+    expect(stranger.get_by_label("Token")).to_be_visible()

@@ -1,0 +1,141 @@
+"""The floor and its reroutes in words: never by colour alone, on one clock, and honest about what is old."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from opsfloor.console.control.hour import OnTime
+from opsfloor.console.control.previews import warnings
+from opsfloor.console.control.telling import (
+    by_urgency,
+    full,
+    local,
+    oldest,
+    order_line,
+    past_line,
+    phase_cell,
+    punctual,
+    silent_desks,
+    time_left,
+)
+from services.routing.emergency.glance import PlaceGlance
+from shared.contracts.reroute import ApproveReroute, CancelReroute, ProposeReroute, RerouteOrder
+from tests.unit.console.test_control_room import ZONE, floor_at
+from tests.unit.emergency.control_room import CHEN, LIN, ControlRoom, terms
+
+NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
+
+
+def place(**changes: Any) -> PlaceGlance:
+    """The north, calm unless told otherwise."""
+    return floor_at(0, 0, 0).teams[0].model_copy(update=changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict", "word"),
+    [
+        ({"saturation": 0.2}, "good", "has room"),
+        ({"saturation": 0.85}, "watch", "filling up"),
+        ({"saturation": 1.0}, "bad", "full"),
+        ({"saturation": None, "queued": 3}, "bad", "nobody there"),
+        ({"saturation": None}, "", ""),
+        ({"saturation": 0.2, "silent": True}, "bad", "silent"),
+    ],
+)
+def test_how_full_a_place_is_has_a_word(changes: dict[str, Any], verdict: str, word: str) -> None:
+    """Who cannot tell the colours apart reads it; a silent desk is not called calm."""
+    cell = full(place(**changes))
+    assert (cell.verdict, cell.word) == (verdict, word)
+
+
+def test_figures_are_judged_by_the_dashboards_limits() -> None:
+    """A quarter of an hour is too old; 98 % in time is to be watched; nothing done is no 100 %."""
+    assert oldest(NOW - timedelta(minutes=15), NOW).word == "too old"
+    assert oldest(NOW - timedelta(minutes=1), NOW).word == ""
+    assert punctual(OnTime(100, 2, NOW)).verdict == "watch"
+    assert punctual(OnTime(0, 0, NOW)).text == "none done"
+
+
+def test_silent_desks_are_named_with_their_hour() -> None:
+    """The warning over all pages says whose figures are old."""
+    floor = floor_at(0, 0, 0)
+    assert silent_desks(floor) == ""
+    quiet = floor.model_copy(
+        update={"teams": (place(silent=True), place(id="s", label="South", silent=True, told_at=None))}
+    )
+    assert silent_desks(quiet) == (
+        "STALE: no word from the desks of North (since 10:00:00), South (since ever). Their figures are old."
+    )
+
+
+@pytest.mark.parametrize(
+    ("sentence", "told"),
+    [
+        ("In force until 03:00:24 UTC.", "In force until 11:00:24."),
+        ("by 2026-03-04 23:30:00 UTC, found 23:31:00 UTC.", "by 2026-03-05 07:30:00, found 07:31:00."),
+        ("The rule holds until 17:15.", "The rule holds until 17:15."),
+    ],
+)
+def test_one_screen_has_one_clock(sentence: str, told: str) -> None:
+    """Routing's sentences name UTC; on the screen they are on the floor's own clock."""
+    assert local(sentence, ZONE, NOW) == told
+
+
+# ------------------------------------------------------------------------- orders
+
+
+def ordered(*forms: type[Any], **changes: Any) -> RerouteOrder:
+    """An order after these commands."""
+    room = ControlRoom()
+    room.ask(ProposeReroute, LIN, terms=terms(**changes))
+    for form in forms:
+        if form is ApproveReroute:
+            room.approve()
+        else:
+            room.ask(form, CHEN)
+    return room.order()
+
+
+def test_an_order_says_how_long_it_still_waits_or_holds() -> None:
+    """Whatever its phase, the reader learns what comes by itself, and when."""
+    assert time_left(ordered(), NOW) == "15 min left to approve"
+    assert time_left(ordered(ApproveReroute), NOW + timedelta(minutes=20)) == "40 min left"
+    later = ordered(ApproveReroute, starts_at=NOW + timedelta(minutes=30))
+    assert time_left(later, NOW) == "starts in 30 min"
+    assert time_left(ordered(), NOW + timedelta(hours=1)) == "too late to approve"
+
+
+def test_what_needs_somebody_is_marked_and_comes_first() -> None:
+    """In force before proposed; both by a word in a badge."""
+    waiting, acting = ordered(), ordered(ApproveReroute)
+    assert [order.phase for order in by_urgency([waiting, acting])] == ["active", "proposed"]
+    assert (phase_cell(acting).word, phase_cell(waiting).word) == ("IN FORCE", "waits for approval")
+    opened = waiting.model_copy(update={"phase": "ended", "review": "open"})
+    assert (phase_cell(opened).verdict, phase_cell(opened).word) == ("bad", "review open")
+
+
+def test_a_line_leads_to_its_order() -> None:
+    """Each with who and why; one that is over with how it ended."""
+    line = order_line(ordered(), NOW, None)
+    assert line.cells[0].link == "/control/orders/r1"
+    assert [cell.text for cell in line.cells[5:]] == [LIN, "", "smoke in the building"]
+    over = past_line(ordered(ApproveReroute, CancelReroute), ZONE)
+    assert [cell.text for cell in over.cells[1:6]] == [
+        "cancelled",
+        "evacuate centre n for 60 min",
+        "2026-03-02 10:00",
+        "0 s",
+        "because",
+    ]
+
+
+def test_warnings_name_dead_ends_and_rules_or_say_that_there_are_none() -> None:
+    """Nothing is hidden behind a colour: each sentence begins with what it is."""
+    preview = ordered().preview
+    calm = preview.model_copy(update={"dead_ends": (), "broken_rules": ()})
+    assert [verdict for verdict, _ in warnings(calm)][1] == "good"
+    bad = preview.model_copy(update={"dead_ends": ("transfer/entry",)})
+    assert ("bad", "DEAD END: nobody is left for transfer/entry; such items wait until it is over.") in warnings(bad)
