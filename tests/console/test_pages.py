@@ -235,7 +235,7 @@ def test_a_form_keeps_what_was_typed_while_the_floor_goes_on(stage: Stage) -> No
 
 
 def test_the_page_says_when_what_it_shows_is_old(stage: Stage) -> None:
-    """A silent desk is named; without routing everything stays, under a warning; without its console, likewise."""
+    """A silent desk is named; without routing everything stays, under a warning."""
     chen = stage.person(CHEN, "approver")
     stage.floor.pass_time(300)
     expect(chen.page.get_by_role("alert").filter(has_text="no word from the desks")).to_contain_text("North entry")
@@ -250,9 +250,21 @@ def test_the_page_says_when_what_it_shows_is_old(stage: Stage) -> None:
     chen.keep("stale")
 
 
+def test_the_page_says_when_its_console_has_ended(stage: Stage, tmp_path: Path) -> None:
+    """Nothing comes from a console that is gone, so the page finds it out by itself."""
+    with console(tmp_path / "other.log", routing=stage.floor.url) as url:
+        chen = sits_down(stage.chromium, url, stage.floor.token(CHEN, "viewer"))
+        expect(chen.page.get_by_role("rowheader", name="Centre North").first).to_be_visible()
+        unheard = chen.page.get_by_text("hears nothing from its console")
+        expect(unheard).to_be_hidden()
+    expect(unheard).to_be_visible()
+    expect(chen.page.get_by_role("rowheader", name="Centre North").first).to_be_visible()
+    chen.keep("unheard")
+
+
 def test_a_token_that_ends_signs_its_bearer_out_in_every_tab(stage: Stage) -> None:
     """And back to where they were, with a new one; a wrong token is refused in a sentence."""
-    page = stage.chromium.new_page()
+    page = stage.chromium.new_context().new_page()
     page.goto(f"{stage.url}/control/history")
     page.get_by_label("Token").fill("nonsense")
     page.keyboard.press("Enter")
