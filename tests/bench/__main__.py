@@ -135,7 +135,7 @@ def show(found: dict[str, Any], console: Console) -> None:
     _show_tracing(table, found.get("tracing", {}))
     for name, median in figures.get("medians", {}).items():
         _row(table, f"{name}, records/s", median, "", None)
-    if figures:
+    if table.row_count:
         console.print(table)
     if "plan" in found:
         plan.show(found["plan"], console)
