@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
+from urllib.parse import urlsplit
 
 import asyncpg
 import jwt
@@ -35,6 +36,7 @@ DISK_BYTES_MIN: Final = 1_000_000_000
 DISK_SHARE_MIN: Final = 0.05
 TOKEN_DAYS_MIN: Final = 7
 PATIENCE_SECONDS: Final = 10.0
+PORT_BY_SCHEME: Final = {"http": 80, "https": 443}
 NOBODYS_IMAGE: Final = "0" * 64
 
 
@@ -69,6 +71,7 @@ async def examine(settings: Settings) -> list[Finding]:
         ("object store", _images),
         ("disk", _disk),
         ("keys", _keys),
+        ("spans", _spans),
     )
     return [finding for what, look in looks for finding in await _patiently(what, look, settings)]
 
@@ -218,6 +221,25 @@ async def _keys(settings: Settings) -> list[Finding]:
     token = settings.home / "prometheus" / "secrets" / "scrape-token"
     found = [Finding("keys", True, keys_found(keys))]
     return [*found, token_finding(token.read_text(), datetime.now(UTC))] if token.exists() else found
+
+
+async def _spans(settings: Settings) -> list[Finding]:
+    """Whether somebody listens where spans are sent; nothing to look at where they are sent nowhere."""
+    return [await spans_finding(settings.traces)] if settings.traces else []
+
+
+async def spans_finding(endpoint: str) -> Finding:
+    """Whether a receiver takes connections at the endpoint, as the exporter reads it."""
+    remedy = "start the receiver, or unset OTEL_EXPORTER_OTLP_ENDPOINT; the floor works on without it"
+    try:
+        url = urlsplit(endpoint)
+        if url.hostname is None or url.scheme not in PORT_BY_SCHEME:
+            return Finding("spans", False, f"{endpoint!r} is no http:// or https:// address", remedy)
+        _, writer = await asyncio.open_connection(url.hostname, url.port or PORT_BY_SCHEME[url.scheme])
+    except (OSError, ValueError) as error:
+        return Finding("spans", False, f"nobody takes them at {endpoint}: {error}", remedy)
+    writer.close()
+    return Finding("spans", True, f"somebody listens at {endpoint}")
 
 
 def keys_found(names: frozenset[str]) -> str:

@@ -200,6 +200,12 @@ LEVELS: Final = Board(
             highest=1.01,
         ),
         Question(
+            "How many postings wait for the core bank?",
+            one("floor:opsfloor_core_queue:postings_increase1d", "requested and not answered"),
+            "short",
+            about="Of a day's postings; each process counts for itself, so that a scrape's worth may be missing or too many.",
+        ),
+        Question(
             "How do cases end?",
             one(per_minute("opsfloor_cases_total", "outcome", 'business_type=~"$type"'), "{{outcome}}"),
             "cpm",

@@ -26,7 +26,8 @@ Beside these, every process shows the client library's `process_*` (memory, proc
 `python_*`. Turnaround is told from receipt, as the bank promises it, and from the scan, with the time that the branch had the
 case; both have edges on every promise, so that either share in time can be read off. The centralisation ratio is a recording rule,
 `floor:opsfloor_centralisation:ratio_rate1h`: of what branches handed in and could do themselves, the share that the bank took
-in; what they keep without a word nobody can count. Where tracing is on, histograms carry exemplars with the trace:
+in; what they keep without a word nobody can count. So is the core bank's queue, `floor:opsfloor_core_queue:postings_increase1d`:
+a day's postings requested, less those answered. Where tracing is on, histograms carry exemplars with the trace:
 [tracing](tracing.md).
 """
 _OWNERS: Final = {

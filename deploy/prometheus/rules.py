@@ -17,6 +17,7 @@ WRITE: Final = "python -m deploy.prometheus.rules write"
 WINDOWS: Final = ("5m", "30m", "1h", "6h", "3d", "30d")
 _LATE: Final = 'opsfloor_cases_total{on_time="no",outcome!="unknown_business_type"}'
 _ENDED: Final = 'opsfloor_cases_total{outcome!="unknown_business_type"}'
+_ANSWERED: Final = 'outcome=~"posted|refused_by_core"'
 _HANDED_IN: Final = 'opsfloor_intake_receipts_total{outcome=~"%s"}'
 
 
@@ -37,6 +38,10 @@ def recordings() -> dict[str, str]:
         "business_type:opsfloor_first_pass:ratio_rate1h": (
             'sum by (business_type) (rate(opsfloor_cases_posted_total{first_pass="yes"}[1h]))\n'
             "  / (sum by (business_type) (rate(opsfloor_cases_posted_total[1h])) > 0)"
+        ),
+        "floor:opsfloor_core_queue:postings_increase1d": (
+            "clamp_min(sum(increase(opsfloor_postings_requested_total[1d]))\n"
+            f"  - sum(increase(opsfloor_cases_total{{{_ANSWERED}}}[1d])), 0)"
         ),
         "floor:opsfloor_centralisation:ratio_rate1h": (
             f"sum(rate({_HANDED_IN % 'accepted'}[1h]))\n  / (sum(rate({_HANDED_IN % 'accepted|do_locally'}[1h])) > 0)"

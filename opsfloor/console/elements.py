@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from html import escape
 from typing import Any, Final
 
@@ -92,11 +92,13 @@ class Tick:
 class OneOf:
     """A choice of one among a few, each with a sentence about it."""
 
-    def __init__(self, legend: str, choices: Mapping[str, str], chosen: str, changed: Callable[[str], None]) -> None:
+    def __init__(
+        self, legend: str, choices: Sequence[tuple[str, str]], chosen: str, changed: Callable[[str], None]
+    ) -> None:
         self._changed: Final = changed
         with ui.element("fieldset").classes("one-of") as self.around:
             words("legend", legend)
-            for value, about in choices.items():
+            for value, about in choices:
                 with ui.element("label").classes("tick"):
                     button = ui.element("input").props(f"type=radio name=one-of-{self.around.id} value={value}")
                     button.props["checked"] = value == chosen

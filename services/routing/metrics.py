@@ -18,7 +18,7 @@ from shared.runtime.levels import Level, Read, Reading
 from shared.runtime.tracing import exemplar_of
 
 SATURATED_SECONDS: Final = 900.0  # a team with a quarter of an hour of work for everybody present is full
-_LATENCY: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600)
+_LATENCY: Final = (0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600)
 _EVERYWHERE: Final = "; the whole floor, the same from every process"
 QUEUED: Final = Level("opsfloor_desk_queue_items", f"Items that wait at a desk{_EVERYWHERE}", ("team", "step"))
 OLDEST: Final = Level(

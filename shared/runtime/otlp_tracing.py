@@ -24,7 +24,7 @@ from shared.contracts.message import Message
 from shared.runtime.engine import Tally
 from shared.runtime.headers import correlation_of, source_of, trace_for
 from shared.runtime.processor import Event, Processor, Rejection, Situation, TimerFired
-from shared.runtime.tracing import Exemplar, remember, written_by
+from shared.runtime.tracing import Exemplar, from_outside, remember, written_by
 
 QUEUE_SPANS: Final = 20_000  # waiting to be sent; what comes on top is dropped: a floor never waits for its traces
 COUNTS: Final = ("records", "events", "timers", "facts", "duplicates", "parked", "rejected")
@@ -156,11 +156,11 @@ class OtlpTracing:
 
     def _decision(self, decided: Decided, batch: SpanContext | None) -> Sequence[tuple[SpanContext, list[Message]]]:
         """Tell one decision, a span per trace. Returns those that the sampler keeps, each with its facts."""
-        cause, event_id = decided.situation.traceparent, decided.situation.event_id
+        cause, event_id = readable(decided.situation.traceparent), decided.situation.event_id
         parents: dict[str, str] = {} if decided.facts or not cause else {cause[3:35]: cause}
         facts_by_trace: dict[str, list[Message]] = {}
         for fact, known in decided.facts:
-            before = known or cause
+            before = readable(known) or cause
             if before:  # an alarm that is about no case begins a trace with nothing else in it
                 trace_id = trace_for(fact, before, event_id)
                 parents[trace_id] = cause if cause[3:35] == trace_id else before
@@ -213,11 +213,16 @@ def event_name(event: Event) -> str:
 
 @lru_cache(maxsize=4_096)
 def context_in(traceparent: str) -> SpanContext | None:
-    """The span that a traceparent names. `None` when it names none."""
-    if not traceparent:
+    """The span that a traceparent names. `None` when it names none: an older release passed on what branches wrote."""
+    if not from_outside(traceparent.encode()):
         return None
     trace_id, span_id, flags = (int(part, 16) for part in traceparent.split("-")[1:4])
     return SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(flags))
+
+
+def readable(traceparent: str) -> str:
+    """The traceparent, or nothing when it names no span."""
+    return "" if context_in(traceparent) is None else traceparent
 
 
 def exemplar(context: SpanContext) -> Exemplar:

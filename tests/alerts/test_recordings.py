@@ -15,27 +15,51 @@ RECEIPTS = "opsfloor_intake_receipts_total"
 CENTRALISED = "floor:opsfloor_centralisation:ratio_rate1h"
 
 
-@pytest.mark.skipif(
+COUNTED = "opsfloor_cases_total"
+QUEUE = "floor:opsfloor_core_queue:postings_increase1d"
+needs_promtool = pytest.mark.skipif(
     shutil.which("promtool") is None, reason="Expected promtool on PATH: `make test` installs it as root"
 )
-def test_the_centralisation_ratio_is_the_share_that_was_not_sent_back(tmp_path: Path) -> None:
-    """Nine taken in for one that the branch is to do itself; what was refused for other reasons counts for neither."""
+
+
+def asked(tmp_path: Path, name: str, series: dict[str, str], expected: float | None) -> None:
+    """What a recording rule says after eighty minutes of these series, a value a minute; none: nothing."""
     (tmp_path / "recording.yaml").write_text(documents()["recording.yaml"])
-    handed_in = [
-        {"series": f'{RECEIPTS}{{outcome="accepted"}}', "values": "0+9x90"},
-        {"series": f'{RECEIPTS}{{outcome="do_locally"}}', "values": "0+1x90"},
-        {"series": f'{RECEIPTS}{{outcome="bad_signature"}}', "values": "0+5x90"},
-    ]
-    silent = [{**each, "values": "0x90"} for each in handed_in]
-    looks = [
-        {
-            "interval": "1m",
-            "input_series": series,
-            "promql_expr_test": [{"expr": CENTRALISED, "eval_time": "80m", "exp_samples": expected}],
-        }
-        for series, expected in ((handed_in, [{"labels": CENTRALISED, "value": 0.9}]), (silent, []))
-    ]
-    suite = {"rule_files": ["recording.yaml"], "evaluation_interval": "1m", "tests": looks}
+    samples = [] if expected is None else [{"labels": "{}", "value": expected}]
+    look = {
+        "interval": "1m",
+        "input_series": [{"series": each, "values": values} for each, values in series.items()],
+        "promql_expr_test": [{"expr": f"round({name}, 0.01)", "eval_time": "80m", "exp_samples": samples}],
+    }
+    suite = {"rule_files": ["recording.yaml"], "evaluation_interval": "1m", "tests": [look]}
     (tmp_path / "suite.yaml").write_text(yaml.safe_dump(suite, width=1_000))
     done = subprocess.run(["promtool", "test", "rules", "suite.yaml"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@needs_promtool
+@pytest.mark.parametrize(("a_minute", "ratio"), [((9, 1), 0.9), ((9, 0), 1.0), ((0, 0), None)])
+def test_the_centralisation_ratio_is_the_share_that_was_not_sent_back(
+    tmp_path: Path, a_minute: tuple[int, int], ratio: float | None
+) -> None:
+    """Nine taken in for one that the branch is to do itself; what was refused for other reasons counts for neither."""
+    accepted, locally = a_minute
+    series = {
+        f'{RECEIPTS}{{outcome="accepted"}}': f"0+{accepted}x90",
+        f'{RECEIPTS}{{outcome="do_locally"}}': f"0+{locally}x90",
+        f'{RECEIPTS}{{outcome="bad_signature"}}': "0+5x90",
+    }
+    asked(tmp_path, CENTRALISED, series, ratio)
+
+
+@needs_promtool
+def test_the_core_banks_queue_is_what_was_asked_less_what_was_answered(tmp_path: Path) -> None:
+    """Over processes and business types, refusals are answers too, and a process that starts anew changes nothing."""
+    series = {
+        'opsfloor_postings_requested_total{business_type="a",instance="1"}': "0+10x40 0+10x50",
+        'opsfloor_postings_requested_total{business_type="b",instance="2"}': "0+5x90",
+        f'{COUNTED}{{business_type="a",outcome="posted",instance="2"}}': "0+9x40 360x50",
+        f'{COUNTED}{{business_type="b",outcome="refused_by_core",instance="2"}}': "0+5x90",
+        f'{COUNTED}{{business_type="b",outcome="refused_by_authoriser",instance="2"}}': "0+7x90",
+    }
+    asked(tmp_path, QUEUE, series, 10 * 40 + 10 * 39 - 9 * 40)

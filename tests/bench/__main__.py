@@ -1,4 +1,4 @@
-"""`python -m tests.bench`: throughput, whole cases, plans, desks, an evacuation, tracing; tables and `bench.json`."""
+"""`python -m tests.bench`: throughput, whole cases, plans, desks, an evacuation, simulated days, tracing; tables, JSON."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ from rich.table import Table
 from deploy.local import Addresses, Stack
 from deploy.local.stack import home
 from shared.runtime.topics import ensure_topics
-from tests.bench import desk, evacuation, plan
+from tests.bench import desk, evacuation, plan, simulator
 from tests.bench.cases import measure_cases
 from tests.bench.desk import measure_desk
 from tests.bench.evacuation import ITEMS, measure_evacuation
 from tests.bench.plan import measure_plans
 from tests.bench.records import PARTITIONS
+from tests.bench.simulator import measure_simulator
 from tests.bench.throughput import Tell, measure_throughput
 from tests.bench.tracing import measure_tracing
 
@@ -39,7 +40,7 @@ TARGETS: Final = {
 }
 FIRST_ASSIGNMENT_MS_MAX: Final = 150.0
 TRACING_OFF_MAX: Final = 1.02
-PARTS: Final = ("cases", "throughput", "plan", "desk", "evacuation", "tracing")
+PARTS: Final = ("cases", "throughput", "plan", "desk", "evacuation", "simulator", "tracing")
 
 
 def main() -> int:
@@ -108,6 +109,9 @@ async def _measure(given: argparse.Namespace, folder: Path, addresses: Addresses
     if "evacuation" in parts:
         measured = await measure_evacuation(folder / "evacuation", addresses, given.items, given.processes, tell)
         found["evacuation"] = measured.summary()
+    if "simulator" in parts:
+        tell("a simulated day")
+        found["simulator"] = measure_simulator()
     return found
 
 
@@ -139,6 +143,8 @@ def show(found: dict[str, Any], console: Console) -> None:
         desk.show(found["desk"], console)
     if "evacuation" in found:
         evacuation.show(found["evacuation"], console)
+    if "simulator" in found:
+        simulator.show(found["simulator"], console)
     console.print(f"{found['cores']} cores, load average {found['load_average_before']} before the run")
     if "processors" in figures:
         _show_profile(figures, console)

@@ -215,6 +215,33 @@ def test_a_glass_is_broken_only_after_a_question_and_reviewed_by_somebody_else(s
     expect(chen.page.get_by_text(f"closed {CHEN}: rightly broken")).to_be_visible()
 
 
+def test_an_order_is_kept_for_longer_and_stopped_at_once(stage: Stage) -> None:
+    """With the reason on record; stopping, which has no steps, only after a question; afterwards it stands in the history."""
+    propose(stage.floor)
+    stage.floor.do(lambda desk: desk.room.approve(CHEN, "r-test", override_rules=(RULE,)))
+    chen = stage.person(CHEN, "approver")
+    chen.go("/control/orders/r-test")
+    chen.page.get_by_label("Minutes more").fill("9999")
+    chen.page.get_by_label("Why").fill("the line is still down")
+    chen.press("Keep it for longer")
+    expect(chen.page.get_by_role("alert").filter(has_text="from 1 to 4320")).to_be_visible()
+    chen.page.get_by_label("Minutes more").fill("45")
+    chen.press("Keep it for longer")
+    expect(chen.page.get_by_text("Done. In force until 2026-03-02 11:45:00.")).to_be_visible()
+    expect(chen.page.get_by_text("1 h 45 min left")).to_be_visible()
+    chen.press("Stop it at once …")
+    expect(chen.page.get_by_role("alert").filter(has_text="Say why")).to_be_visible()
+    chen.page.get_by_label("Why").fill("false alarm")
+    chen.press("Stop it at once …")
+    chen.page.get_by_role("dialog").get_by_role("button", name="Stop it at once").click()
+    expect(chen.page.get_by_text("r-test: cancelled")).to_be_visible()
+    expect(chen.page.get_by_text("It is over: nothing is left to do.")).to_be_visible()
+    chen.go("/control/history")
+    line = chen.page.get_by_role("row").filter(has_text="r-test")
+    expect(line).to_contain_text("cancelled")
+    expect(line).to_contain_text("false alarm")
+
+
 def test_a_form_keeps_what_was_typed_while_the_floor_goes_on(stage: Stage) -> None:
     """The preview is renewed beside it every two seconds, and every change of the form shows at once."""
     lin = stage.person(LIN, "proposer")
@@ -235,7 +262,7 @@ def test_a_form_keeps_what_was_typed_while_the_floor_goes_on(stage: Stage) -> No
 
 
 def test_the_page_says_when_what_it_shows_is_old(stage: Stage) -> None:
-    """A silent desk is named; without routing everything stays, under a warning; without its console, likewise."""
+    """A silent desk is named; without routing everything stays, under a warning."""
     chen = stage.person(CHEN, "approver")
     stage.floor.pass_time(300)
     expect(chen.page.get_by_role("alert").filter(has_text="no word from the desks")).to_contain_text("North entry")
@@ -250,9 +277,21 @@ def test_the_page_says_when_what_it_shows_is_old(stage: Stage) -> None:
     chen.keep("stale")
 
 
+def test_the_page_says_when_its_console_has_ended(stage: Stage, tmp_path: Path) -> None:
+    """Nothing comes from a console that is gone, so the page finds it out by itself."""
+    with console(tmp_path / "other.log", routing=stage.floor.url) as url:
+        chen = sits_down(stage.chromium, url, stage.floor.token(CHEN, "viewer"))
+        expect(chen.page.get_by_role("rowheader", name="Centre North").first).to_be_visible()
+        unheard = chen.page.get_by_text("hears nothing from its console")
+        expect(unheard).to_be_hidden()
+    expect(unheard).to_be_visible()
+    expect(chen.page.get_by_role("rowheader", name="Centre North").first).to_be_visible()
+    chen.keep("unheard")
+
+
 def test_a_token_that_ends_signs_its_bearer_out_in_every_tab(stage: Stage) -> None:
     """And back to where they were, with a new one; a wrong token is refused in a sentence."""
-    page = stage.chromium.new_page()
+    page = stage.chromium.new_context().new_page()
     page.goto(f"{stage.url}/control/history")
     page.get_by_label("Token").fill("nonsense")
     page.keyboard.press("Enter")

@@ -18,6 +18,7 @@ from shared.runtime.clock import SetClock
 from shared.runtime.errors import InvariantError
 from shared.runtime.headers import source_of
 from shared.runtime.log import Record
+from shared.runtime.tracing import Tracing
 from tests.simulation.planning_room import decided_otherwise
 from tests.simulation.stage import Process, Stage
 from tests.simulation.world import World, image
@@ -77,12 +78,19 @@ class Outcome:
 class Run:
     """A floor under a seeded scheduler."""
 
-    def __init__(self, seed: int, *, bus_loses_a_record: bool = False, redrives_while_posting: bool = False) -> None:
+    def __init__(
+        self,
+        seed: int,
+        *,
+        bus_loses_a_record: bool = False,
+        redrives_while_posting: bool = False,
+        listen: Callable[[str], Tracing] | None = None,
+    ) -> None:
         self._bus_loses_a_record: Final = bus_loses_a_record
         self._draw: Final = random.Random(seed)
         self._resting = False
         self.outcome: Final = Outcome(seed)
-        self.stage: Final = Stage(SetClock(START), image(), self._records_max)
+        self.stage: Final = Stage(SetClock(START), image(), self._records_max, listen)
         self.world: Final = World(self.stage, self._draw)
         self.world.redrives_while_posting = redrives_while_posting
         self._slow: Process | None = None

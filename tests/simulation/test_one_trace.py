@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
 from typing import cast
 
 import pytest
@@ -19,7 +18,7 @@ from shared.runtime.headers import body_of, correlation_of, origin_of
 from shared.runtime.log import Outgoing, Record
 from shared.runtime.otlp_tracing import OtlpTracing, Spans
 from shared.runtime.tracing import remember
-from tests.simulation.run import SERVICES, START
+from tests.simulation.run import SERVICES, START, Run
 from tests.simulation.stage import Stage
 from tests.simulation.world import World, image
 
@@ -34,20 +33,28 @@ class Diligent(random.Random):
         return 0.5
 
 
+class Listening:
+    """Everything that the processors of a floor tell."""
+
+    def __init__(self) -> None:
+        self.exporter = InMemorySpanExporter()
+        self._spans: dict[str, Spans] = {}
+
+    def to(self, service: str) -> OtlpTracing:
+        """A listener to one processor; as in life, all of a service tell into one place."""
+        if service not in self._spans:
+            self._spans[service] = Spans(service, "one", SimpleSpanProcessor(self.exporter))
+        return self._spans[service].tracing()
+
+
 class Day:
     """A calm day on which one branch hands in one document, with a trace of its own."""
 
     def __init__(self) -> None:
-        self.exporter = InMemorySpanExporter()
-        self.stage = Stage(SetClock(START), image(), lambda: 500, self._listen)
+        listening = Listening()
+        self.exporter = listening.exporter
+        self.stage = Stage(SetClock(START), image(), lambda: 500, listening.to)
         self.world = World(self.stage, Diligent())
-
-    @cache  # noqa: B019 - as in life, all processors of a service tell into one place
-    def _spans(self, service: str) -> Spans:
-        return Spans(service, "one", SimpleSpanProcessor(self.exporter))
-
-    def _listen(self, service: str) -> OtlpTracing:
-        return self._spans(service).tracing()
 
     def play(self) -> None:
         self.world.publish_reference()
@@ -137,3 +144,23 @@ def test_a_decision_on_somebodys_command_links_to_the_commands_own_trace(day: Da
     for span in completed:
         assert span.parent is not None
         assert [link for link in span.links if link.context.trace_id != span.context.trace_id]
+
+
+@pytest.mark.parametrize("seed", [7, 8, 9])
+def test_listening_changes_nothing_whatever_befalls_the_floor(seed: int) -> None:
+    """The same faults, the same records word for word; and what is told did happen: its facts are on the bus."""
+    listening = Listening()
+    heard, unheard = Run(seed, listen=listening.to), Run(seed)
+    told, untold = heard.play(), unheard.play()
+    remember({})
+    assert told == untold
+    assert heard.stage.log.records == unheard.stage.log.records
+    headers = [dict(record.headers) for records in heard.stage.log.records.values() for record in records]
+    named = {found["traceparent"].decode()[3:52] for found in headers if "sequence" in found}
+    spans = {
+        f"{span.context.trace_id:032x}-{span.context.span_id:016x}"
+        for span in listening.exporter.get_finished_spans()
+        if not span.name.startswith("batch ") and (span.attributes or {})["opsfloor.facts"]
+    }
+    assert spans
+    assert spans <= named

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from nicegui import ui
@@ -100,7 +101,7 @@ class Acts:
             with self._rule_boxes, ui.element("fieldset"):
                 words("legend", "You answer for breaking")
                 for rule in broken:
-                    Tick(f"{rule.rule_id}: {rule.detail}", lambda named, rule=rule: self._name(rule.rule_id, named))  # type: ignore[misc]
+                    Tick(f"{rule.rule_id}: {rule.detail}", partial(self._name, rule.rule_id))
 
     def _name(self, rule: str, named: bool) -> None:
         self._rules.add(rule) if named else self._rules.discard(rule)

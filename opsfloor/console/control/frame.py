@@ -84,10 +84,12 @@ class Frame:
         ui.add_head_html(UNHEARD)
         ui.page_title(f"{title}: control room")
         self._head(title)
-        self.main: Final = ui.element("main").props("id=main tabindex=-1")
+        self.main: Final = (
+            ui.element("div").classes("room").props("id=content tabindex=-1")
+        )  # inside of the page's own `main`
 
     def _head(self, title: str) -> None:
-        words("a", "Skip to the content").props("href=#main").classes("skip")
+        words("a", "Skip to the content").props("href=#content").classes("skip")
         with ui.element("header").classes("top"):
             words("h1", title)
             with ui.element("nav").props('aria-label="Control room"'):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from nicegui import ui
@@ -62,7 +63,7 @@ class Proposing:
 
     def _form(self) -> None:
         draft = self._draft
-        OneOf("What", dict(ABOUT.items()), draft.effect, self._effect)
+        OneOf("What", tuple(ABOUT.items()), draft.effect, self._effect)
         self._percent = ui.element("div")
         with self._percent:
             Field("Percent of the work", self._setting("percent"), value=draft.percent, inputmode="numeric")
@@ -144,7 +145,7 @@ class Proposing:
             with ui.element("div").classes("ticks"):
                 for one in names:
                     label = one.id if one.id == one.label else f"{one.id}: {one.label}"
-                    Tick(label, lambda ticked, one=one: turned(one.id, ticked))  # type: ignore[misc]
+                    Tick(label, partial(turned, one.id))
 
     # -------------------------------------------------------------------- changes
 

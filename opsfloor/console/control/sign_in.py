@@ -21,7 +21,7 @@ def sign_in_page(room: Room, browser: str, then: str, ended: bool) -> None:
     """Ask for a token, and go on to where somebody wanted to be."""
     ui.add_css(STYLE)
     ui.page_title("Sign in: control room")
-    with ui.element("main").classes("sign-in card"):
+    with ui.element("div").classes("sign-in card"):
         words("h1", "Control room of reroutes: sign in")
         if ended:
             words("p", "■ You are signed out: your token has ended, or you left. Sign in anew.").classes(

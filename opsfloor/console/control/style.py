@@ -11,7 +11,7 @@ STYLE: Final = (
     BOARDS
     + f"""
 html {{ font-size: clamp(15px, 1vw, 34px); }}
-main {{ width: 100%; display: flex; flex-direction: column; gap: 0.6rem; outline: none; }}
+.room {{ width: 100%; display: flex; flex-direction: column; gap: 0.6rem; outline: none; }}
 h1 {{ font-size: 1.35rem; font-weight: 700; line-height: 1.3; margin: 0 0 0.4rem; }}
 main h2 {{ font-size: 1.1rem; font-weight: 700; margin: 0.4rem 0 0.2rem; line-height: 1.3; }}
 .card {{ background: #fff; border: 1px solid #d0d7de; border-radius: 0.3rem; padding: 0.6rem 0.9rem; min-width: 0; }}
@@ -71,7 +71,7 @@ summary::before {{ content: "▸ "; }} details[open] > summary::before {{ conten
 .ending {{ background: {WARNING}; color: #000; padding: 0.3rem 0.8rem; border-radius: 0.3rem; width: 100%; margin: 0; }}
 .stale {{ margin: 0; }}
 .unheard {{ display: none; background: {BAD}; color: #000; font-weight: 700; padding: 0.3rem 0.8rem; width: 100%; margin: 0; }}
-body.unheard-of .unheard {{ display: block; }} body.unheard-of main {{ opacity: 0.55; }}
+body.unheard-of .unheard {{ display: block; }} body.unheard-of .room {{ opacity: 0.55; }}
 .told {{ display: flex; flex-wrap: wrap; gap: 0.2rem 0.9rem; align-items: baseline; }} .who {{ font-weight: 600; }}
 .skip {{ position: absolute; left: -100rem; }} .skip:focus {{ position: static; }}
 .confirmation {{ max-width: 34rem; padding: 1rem 1.3rem; border: 3px solid #8a3a00;

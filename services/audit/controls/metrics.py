@@ -105,8 +105,10 @@ def measure(facts: Sequence[Message], now: datetime) -> None:
 
 def _started(fact: audit.CaseStarted) -> None:
     STARTED.labels(fact.business_type).inc()
-    for answer in ("yes", "no"):  # there from 0 on, so that the first one shows as a rise
+    POSTINGS.labels(fact.business_type)  # all there from 0 on, so that the first one shows as a rise
+    for answer in ("yes", "no"):
         CASES.labels(fact.business_type, "posted", answer)
+        CASES.labels(fact.business_type, "refused_by_core", answer)
         POSTED.labels(fact.business_type, answer)
 
 

@@ -215,14 +215,19 @@ def _told_tally(desk: TeamDesk) -> DeskTally:
 def able_by_work_type(desk: TeamDesk, book: Rulebook) -> Mapping[str, Sequence[str]]:
     """Who is present, busy or not, holds the work type and is allowed to work."""
     provider = book.provider_of(desk.team_id)
-    able: dict[str, list[str]] = {}
-    for operator_id in desk.present:
-        operator = book.member(desk.team_id, operator_id)
-        if operator is None or provider is None or eligibility.suspended(operator, provider, book.standing):
-            continue
-        for work_type in operator.work_types:
-            able.setdefault(work_type, []).append(operator_id)
-    return able
+    if provider is None:
+        return {}
+    there = [(one, book.member(desk.team_id, one)) for one in desk.present]
+    people = [one for one, known in there if known and not eligibility.suspended(known, provider, book.standing)]
+    key = "able", desk.team_id
+    found: tuple[list[str], dict[str, list[str]]] | None = book.reference.derived.get(key)
+    if found is None or found[0] != people:
+        able: dict[str, list[str]] = {}
+        for operator_id in people:
+            for work_type in book.reference.operators[operator_id].work_types:
+                able.setdefault(work_type, []).append(operator_id)
+        found = book.reference.derived[key] = people, able
+    return found[1]
 
 
 def _capacity(desk: TeamDesk, book: Rulebook, able: Mapping[str, Sequence[str]]) -> Iterator[CapacityByWorkType]:

@@ -16,6 +16,7 @@ from opsfloor.doctor import (
     clock_finding,
     disk_finding,
     schema_finding,
+    spans_finding,
     token_finding,
     topics_finding,
     version_finding,
@@ -23,6 +24,7 @@ from opsfloor.doctor import (
 from shared.http.tokens import Issuer, ensure_key_pair
 from shared.runtime.schema import Step, migrations
 from shared.runtime.topics import wanted
+from tests.support.span_receiver import receiving
 
 ALL = {each.name: 8 for each in wanted(8)}
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -82,3 +84,14 @@ def test_a_floor_without_anything_is_told_line_by_line(tmp_path: Path, monkeypat
     assert not any(found[what]["well"] for what in ("broker", "topics", "database"))
     assert all(found[what]["well"] for what in ("object store", "disk", "keys"))
     assert not home.exists(), "a look makes nothing"
+
+
+async def test_a_receiver_of_spans_that_is_away_is_found_before_anybody_misses_them() -> None:
+    """One that listens, one that is gone, and what is no address."""
+    with receiving() as receiver:
+        there = receiver.endpoint
+        assert (await spans_finding(there)).well
+    for endpoint in (there, "collector:4318", "http://", "http://127.0.0.1:port"):
+        finding = await spans_finding(endpoint)
+        assert not finding.well
+        assert "OTEL_EXPORTER_OTLP_ENDPOINT" in finding.remedy

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx
 import pytest
 from pydantic import TypeAdapter
 
+from opsfloor.console.command import doors
 from opsfloor.console.control import routing as asking
 from opsfloor.console.control.charts import KINDS_MAX, before_and_after, in_words, telling
 from opsfloor.console.control.draft import A_LOOK, Draft, UnfinishedError
@@ -54,6 +58,19 @@ async def test_the_next_door_is_tried_when_one_is_closed() -> None:
         await at(answering, "http://one", "http://three").ask("/x", "t", NAMES)
     with pytest.raises(RoutingAwayError, match="opsfloor run routing"):
         await Routing(lambda: ()).ask("/x", "t", NAMES)
+
+
+def test_the_doors_are_the_one_named_or_all_that_answer_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Notes of processes that are gone are passed over; a process that comes later is found without a new start."""
+    monkeypatch.setenv("OPSFLOOR_HOME", str(tmp_path))
+    assert doors("http://named/") == ["http://named"]
+    assert doors("") == []
+    notes = tmp_path / "run"
+    notes.mkdir()
+    for name, pid in (("routing", os.getpid()), ("routing", 2**22 + 1), ("audit", os.getpid())):
+        note = {"service": name, "pid": pid, "url": f"http://{name}-{pid}"}
+        (notes / f"{name}-{pid}.json").write_text(json.dumps(note))
+    assert doors("") == [f"http://routing-{os.getpid()}"]
 
 
 async def test_a_refusal_is_routings_own_sentence() -> None:

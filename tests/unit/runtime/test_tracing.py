@@ -136,6 +136,20 @@ async def test_a_traceparent_that_is_none_begins_a_new_trace_and_parks_nothing(j
     assert fact[3:35] == trace_of("c-1")
 
 
+async def test_a_trace_that_an_older_release_passed_on_unread_stops_nobody(receiver: SpanReceiver) -> None:
+    """On a lane a traceparent is taken as it is; one that is none has no span, and the work goes on."""
+    bench, spans = Bench(), Spans.over_otlp("test", "one")
+    bench.send("a", sequence=1)
+    (old,) = bench.log.records[(IN.name, 0)]
+    bench.log.records[(IN.name, 0)].clear()
+    headers = tuple((dict(old.headers) | {"traceparent": b"00-what a branch wrote"}).items())
+    bench.log.append((IN.name, 0), Outgoing(b"c-1", old.value, headers, 0))
+    await turn(await traced(bench, spans))
+    await asyncio.to_thread(spans.close)
+    assert len(written(bench)) == 1
+    assert decisions(receiver.spans) == []
+
+
 async def test_figures_point_to_the_traces_behind_them_when_asked_for_openmetrics(receiver: SpanReceiver) -> None:
     """The hop points to its record's trace, the batch to its own, a case's figure to the case's."""
     bench, spans = Bench(), Spans.over_otlp("test", "one")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import yaml
 
+from deploy.grafana.boards import BOARDS
+from deploy.prometheus.alerts import ALERTS
 from deploy.prometheus.instruments import instruments
 from services.audit.controls import metrics as controls
 from services.routing import metrics as routing
@@ -18,6 +22,9 @@ from shared.runtime.hops import Hop, hop_of, oldest_by_topic
 from shared.runtime.house import house_levels
 from shared.runtime.log import Record
 from shared.standing import STANDING_BOARD
+from tests.bench.__main__ import FIRST_ASSIGNMENT_MS_MAX
+from tests.bench.desk import TARGET_US as DECISION_US_MAX
+from tests.bench.plan import TARGET_MS as PLAN_MS_MAX
 from tests.unit.audit.floor_of_cases import confirmed, started
 from tests.unit.runtime.test_runner import Bench, turn
 from tests.unit.sight.facts import fact, shown
@@ -119,6 +126,27 @@ def test_every_promised_time_is_an_edge_of_the_turnaround() -> None:
     edges = {each.name: set(each.edges) for each in instruments()}
     assert promised <= edges["opsfloor_case_turnaround_seconds"]
     assert promised <= edges["opsfloor_case_with_branch_seconds"]
+
+
+def _limits() -> Iterator[tuple[str, float]]:
+    """What is promised, warned of or called for by a histogram: its name, and the limit in seconds."""
+    for board in BOARDS:
+        for panel in board.panels:
+            for name in re.findall(r"(opsfloor_\w+)_bucket", " ".join(query.expr for query in panel.queries)):
+                yield from ((name, limit) for limit in (panel.warns_at, panel.bad_at) if limit is not None)
+    for alert in ALERTS:
+        for name in re.findall(r"(opsfloor_\w+)_bucket", alert.expr):
+            yield name, float(alert.expr.rsplit(">", 1)[1])
+    yield "opsfloor_assignment_latency_seconds", FIRST_ASSIGNMENT_MS_MAX / 1_000
+    yield "opsfloor_plan_solve_seconds", PLAN_MS_MAX / 1_000
+    yield "opsfloor_shard_decision_seconds", DECISION_US_MAX / 1_000_000
+
+
+@pytest.mark.parametrize(("name", "limit"), sorted(set(_limits())))
+def test_every_limit_is_an_edge_of_its_histogram(name: str, limit: float) -> None:
+    """Whether a limit holds is counted, not guessed between two edges."""
+    (edges,) = (each.edges for each in instruments() if each.name == name)
+    assert limit in edges
 
 
 def test_the_time_that_the_branch_had_a_case_is_in_one_figure_and_not_in_the_other() -> None:

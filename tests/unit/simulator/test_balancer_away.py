@@ -1,0 +1,61 @@
+"""A balancer that is killed in the middle of a simulated day: work goes on by the last plan, and the next goes on from it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from services.routing.balancer.arrivals import Arrivals
+from services.routing.boards import PLAN_BOARD, PlanView
+from services.routing.kinds import Kind
+from services.routing.simulator.bank import PROFILES, bank_day
+from services.routing.simulator.day import Day
+from services.routing.simulator.floor import Floor, Played, Starts
+from services.routing.simulator.real import RealDealing
+
+QUARTER = 900.0
+KILLED = 9.5 * 3600.0
+
+
+def a_day(until: float = 10.5 * 3600.0) -> Day:
+    """A small centre's first hours."""
+    day = bank_day(PROFILES["small-centre"], 0.9, 3)
+    return replace(day, cases=tuple(case for case in day.cases if case.arrives < until))
+
+
+class Killed(RealDealing):
+    """Ours, whose balancer is dead between two instants; the one that follows knows what the boards tell and no more."""
+
+    def __init__(self, begin: float, end: float) -> None:
+        super().__init__()
+        self._begin, self._end = begin, end
+
+    def _plan(self) -> Starts:
+        floor = self._floor
+        if self._begin <= floor.agenda.now < self._end:
+            floor.wake(self._end, self._plan)
+            return ()
+        if floor.agenda.now == self._end:
+            view: PlanView = self._boards[PLAN_BOARD.name]
+            self._arrivals = Arrivals(floor.now)
+            for part in view.plan.work if view.plan is not None else ():
+                self._arrivals.resume(Kind.told(part), part.recent_per_hour, floor.now)
+        return super()._plan()
+
+
+def begun(played: Played) -> Counter[int]:
+    """Items begun by quarter of an hour."""
+    return Counter(int(item.began // QUARTER) for item in played.items if item.began is not None)
+
+
+@pytest.mark.parametrize("minutes", [1, 9, 60])
+def test_work_flows_on_while_the_balancer_is_dead(minutes: int) -> None:
+    """For a moment, for as long as its last plan is good, for longer: no dip in what is begun in a quarter of an hour."""
+    day = a_day()
+    with_it = begun(Floor(day, RealDealing()).play())
+    without = begun(Floor(day, Killed(KILLED, KILLED + 60 * minutes)).play())
+    hour = range(int(KILLED // QUARTER), int(KILLED // QUARTER) + 4)
+    assert all(with_it[quarter] > 200 and without[quarter] >= 0.9 * with_it[quarter] for quarter in hour)
+    assert sum(without[quarter] for quarter in hour) >= 0.98 * sum(with_it[quarter] for quarter in hour)
