@@ -18,8 +18,8 @@ MOVED_MAX: Final = 1_000  # items that leave in one decision; more wait for the 
 MOVED_MIN: Final = 100  # as many leave however busy the floor is: an evacuation comes to its end
 MOVED_FIRST: Final = 500
 MOVED_STEP: Final = 100  # by so much a chunk grows while the floor keeps up
-PACE: Final = timedelta(seconds=0.05)  # from chunk to chunk
-LATE: Final = timedelta(seconds=0.2)  # a chunk whose turn comes later than this finds the floor busy
+PACE: Final = 0.05  # from chunk to chunk, in the intervals in which desks tell their load: a second on a real floor
+LATE: Final = 0.2  # a chunk whose turn comes so many intervals late finds the floor busy
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Obedience:
                 self._leave(item, by, found, moved)
                 left -= 1
             if left <= 0:
-                return found + self._heeded(moved, self.now + PACE, chunk)
+                return found + self._heeded(moved, self.now + PACE * self._interval(), chunk)
         return found + self._heeded(moved, None)
 
     def _chunk(self) -> int:
@@ -66,7 +66,7 @@ class Obedience:
         heed = self.desk.heed
         if heed.next_at is None or heed.chunk is None:
             return MOVED_FIRST
-        if self.now - heed.next_at > LATE:
+        if self.now - heed.next_at > LATE * self._interval():
             return max(MOVED_MIN, heed.chunk // 2)
         return min(MOVED_MAX, heed.chunk + MOVED_STEP)
 
@@ -104,6 +104,9 @@ class Obedience:
             reason="rerouted",
             reroute_id=order.reroute_id,
         )
+
+    def _interval(self) -> timedelta:
+        return timedelta(seconds=self.orders.reference.limits.load_seconds)
 
     def _heeded(self, moved: dict[str, int], next_at: datetime | None, chunk: int | None = None) -> list[Message]:
         if not moved and next_at == self.desk.heed.next_at:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
@@ -20,6 +20,12 @@ HOUR_TOLERANCE: Final = timedelta(minutes=5)  # an hour tallied so much late sti
 HOURS_OF_DAY: Final = 24
 
 Found = Literal["same_hour_of_week", "same_hour_of_day", "any_hour", "none"]
+HOURS: Final[Mapping[Found, str]] = {
+    "same_hour_of_week": "ordinary weeks at this hour",
+    "same_hour_of_day": "other days at this hour",
+    "any_hour": "other ordinary hours",
+    "none": "no hour at all",
+}
 
 
 def floor_tallies(floor: FloorNow) -> tuple[TeamTally, ...]:
@@ -124,8 +130,8 @@ def _verdict(order: RerouteOrder, found: DrillOutcome, drop_max: float) -> tuple
         return "unmeasured", f"Expected at least {EVIDENCE_MIN} items {what}, found fewer: nothing is proved."
     share, usual = on_time(found.completed, found.late), on_time(found.baseline_completed, found.baseline_late)
     if share < usual - drop_max:
-        return "failed", f"Expected about {usual:.1%} on time as in ordinary hours, found {share:.1%}."
-    return "passed", f"{share:.1%} on time, {usual:.1%} in ordinary hours; all work came back."
+        return "failed", f"Expected about {usual:.1%} on time as in {HOURS[found.baseline]}, found {share:.1%}."
+    return "passed", f"{share:.1%} on time, {usual:.1%} in {HOURS[found.baseline]}; all work came back."
 
 
 def on_time(completed: int, late: int) -> float:

@@ -151,6 +151,9 @@ def test_an_evacuated_desk_lets_its_queue_go_most_urgent_first() -> None:
     assert floor.state.items == {}
 
 
+SECOND = timedelta(seconds=1)  # the interval in which a desk tells its load
+
+
 def left(facts: Iterable[Message]) -> int:
     """How many items left."""
     return sum(isinstance(fact, WorkReleased) for fact in facts)
@@ -161,10 +164,10 @@ def test_a_long_queue_leaves_in_chunks_that_grow_while_the_floor_keeps_up() -> N
     floor = north_desk(*(order(f"item-{n}") for n in range(2 * MOVED_FIRST + MOVED_STEP + 5)))
     put(floor, reroute("evacuate"))
     assert left(floor.fire("boards")) == MOVED_FIRST
-    assert floor.processor.alarms(floor.state)["reroutes"].at == floor.now + PACE
-    floor.now += PACE
+    assert floor.processor.alarms(floor.state)["reroutes"].at == floor.now + SECOND * PACE
+    floor.now += SECOND * PACE
     assert left(floor.fire("reroutes")) == MOVED_FIRST + MOVED_STEP
-    floor.now += PACE
+    floor.now += SECOND * PACE
     last = floor.fire("reroutes")
     assert left(last) == 5
     assert only(last, ReroutesHeeded).next_at is None
@@ -178,7 +181,7 @@ def test_chunks_shrink_when_their_turn_comes_late_and_never_to_nothing() -> None
     floor.fire("boards")
     chunks = []
     for late in (True, True, True, False, False):
-        floor.now += PACE + (2 * LATE if late else LATE / 2)
+        floor.now += SECOND * (PACE + (2 * LATE if late else LATE / 2))
         chunks.append(left(floor.fire("reroutes")))
     assert chunks == [250, 125, MOVED_MIN, MOVED_MIN + MOVED_STEP, MOVED_MIN + 2 * MOVED_STEP]
 
@@ -188,10 +191,10 @@ def test_between_two_chunks_a_desk_lets_nothing_more_go() -> None:
     floor = north_desk(*(order(f"item-{n:05}") for n in range(2 * MOVED_FIRST)))
     put(floor, reroute("evacuate"))
     floor.fire("boards")
-    floor.now += PACE / 2
+    floor.now += SECOND * PACE / 2
     assert left(floor.fire("boards")) == 0
     assert left(floor.fire("reroutes")) == 0
-    floor.now += PACE / 2
+    floor.now += SECOND * PACE / 2
     assert left(floor.fire("reroutes")) == MOVED_FIRST
 
 
