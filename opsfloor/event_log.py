@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 FAULTS_MAX: Final = 10
+UNREADABLE: Final = (csv.Error, UnicodeDecodeError, gzip.BadGzipFile, EOFError, zlib.error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,32 +58,38 @@ def read_log(file: Path, columns: Columns) -> list[Activity]:
     """Every activity of the log in order of its start. Reads CSV, also gzipped.
 
     Errors:  `BrokenLogError` with line numbers: a missing column, an empty cell, an unreadable instant, an end before
-             its start, no line at all.
+             its start, no line at all, bytes that are no CSV in UTF-8 or end in the middle.
     """
     opener = gzip.open if file.suffix == ".gz" else open
-    faults: list[str] = []
-    found: list[Activity] = []
     with opener(file, "rt", newline="", encoding="utf-8") as text:
         reader = csv.DictReader(text)
-        wanted = [
-            name for name in (columns.case, columns.activity, columns.resource, columns.start, columns.end) if name
-        ]
-        wanted += [name for name in (columns.role, columns.enabled) if name]
-        missing = [name for name in wanted if name not in (reader.fieldnames or [])]
-        if missing:
-            raise BrokenLogError([f"line 1: expected columns {missing}, found {reader.fieldnames}"])
-        for row in reader:
-            try:
-                found.append(_activity(reader.line_num, row, columns))
-            except ValueError as error:
-                faults.append(f"line {reader.line_num}: {error}")
-                if len(faults) == FAULTS_MAX:
-                    break
+        try:
+            found, faults = _activities(reader, columns)
+        except UNREADABLE as error:
+            raise BrokenLogError([f"line {reader.line_num + 1}: expected CSV in UTF-8, found {error}"]) from error
     if not found and not faults:
         faults.append("line 2: expected at least one activity, found none")
     if faults:
         raise BrokenLogError(faults)
     return sorted(found, key=lambda activity: (activity.start_at, activity.line))
+
+
+def _activities(reader: csv.DictReader[str], columns: Columns) -> tuple[list[Activity], list[str]]:
+    found: list[Activity] = []
+    faults: list[str] = []
+    wanted = [columns.case, columns.activity, columns.resource, columns.start, columns.end]
+    wanted += [name for name in (columns.role, columns.enabled) if name]
+    missing = [name for name in wanted if name not in (reader.fieldnames or [])]
+    if missing:
+        raise BrokenLogError([f"line 1: expected columns {missing}, found {reader.fieldnames}"])
+    for row in reader:
+        try:
+            found.append(_activity(reader.line_num, row, columns))
+        except ValueError as error:
+            faults.append(f"line {reader.line_num}: {error}")
+            if len(faults) == FAULTS_MAX:
+                break
+    return found, faults
 
 
 def _activity(line: int, row: Mapping[str, str], columns: Columns) -> Activity:

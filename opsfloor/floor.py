@@ -69,7 +69,8 @@ def settings(**overrides: Any) -> Settings:
     except ValidationError as error:
         missing = ", ".join(f"OPSFLOOR_{str(e['loc'][0]).upper()}" for e in error.errors())
         raise Remedied(
-            f"Expected {missing} to be set", "`opsfloor stack up` starts a local broker and database and sets them"
+            f"Expected {missing} to be set",
+            "`opsfloor stack up` starts a local broker and database, which commands in this folder then find; or export both",
         ) from error
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Annotated, Final
 
 import typer
@@ -54,12 +56,17 @@ def up(
 
 def _start(kafka_port: int | None, given: list[str]) -> Addresses:
     """Start what the environment does not give. Errors: `Remedied`."""
+    signal.signal(signal.SIGTERM, _interrupted)  # as Ctrl-C: what was started is ended again
     with _told(), _jars_shown() as tell:
         return Stack(home(), kafka_port).up(
             tell,
             broker="OPSFLOOR_KAFKA" not in given,
             database="OPSFLOOR_DATABASE_URL" not in given,
         )
+
+
+def _interrupted(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
 
 
 def _watch() -> dict[str, str]:

@@ -25,8 +25,8 @@ def port_taken(port: int, what: str) -> StackProblem:
 
 def not_a_port(given: str) -> StackProblem:
     return StackProblem(
-        f"Expected OPSFLOOR_KAFKA_PORT to be a port number, found {given!r}",
-        "set a number, or unset it for a free port",
+        f"Expected the broker's port to be a number from 1 to 65535, found {given!r}",
+        "give `--kafka-port` or OPSFLOOR_KAFKA_PORT one, or neither for a free port",
     )
 
 

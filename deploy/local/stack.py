@@ -19,6 +19,8 @@ from deploy.local import children, jars, problems
 from deploy.local.kafka import Broker
 from deploy.local.postgres import Database, reachable
 
+PORT_MAX: Final = 65_535
+
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
@@ -67,22 +69,41 @@ class Stack:
     ) -> Addresses:
         """Fetch what is missing, start what does not run, wait until it answers; only the one that is wanted.
 
-        Holds:   called twice, or by two processes at once, it starts each server once.
+        Holds:   called twice, or by two processes at once, it starts each server once; interrupted, or without success, it
+                 ends what it has started.
         """
+        self._wanted_port()  # refuses an impossible one before anything is started
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with self._alone():
                 if self._owned:
                     atexit.register(self.down)
                 state = self._read() or self._new_state()
-                if database:
-                    self._start_database_unless_up(state)
-                if broker:
-                    jars.ensure(jars_folder(), tell)
-                    self._start_broker_unless_up(state)
+                with self._whole_or_not(state):
+                    if database:
+                        self._start_database_unless_up(state)
+                    if broker:
+                        jars.ensure(jars_folder(), tell)
+                        self._start_broker_unless_up(state)
         except OSError as error:
             raise problems.from_os(error, self.folder) from error
         return self.addresses()
+
+    @contextmanager
+    def _whole_or_not(self, state: State) -> Iterator[None]:
+        before, whole = (self._kafka_runs(state), self._postgres_runs(state)), False
+        try:
+            yield
+            whole = True
+        finally:
+            if not whole and not before[0]:
+                children.end(state.kafka_pid, self._broker(state).mark, signal.SIGTERM)
+                state.kafka_pid = None
+            if not whole and not before[1]:
+                children.end(state.postgres_pid, self._database(state).mark, signal.SIGINT)
+                state.postgres_pid = None
+            if not whole and (self.folder / "stack.json").exists():
+                self._write(state)
 
     def _start_database_unless_up(self, state: State) -> None:
         if self._postgres_runs(state):
@@ -210,10 +231,10 @@ class Stack:
         return State(self._wanted_port() or kafka, controller, postgres)
 
     def _wanted_port(self) -> int | None:
-        given = os.environ.get("OPSFLOOR_KAFKA_PORT", "")
-        if self._kafka_port is None and given and not given.isdecimal():
+        given = os.environ.get("OPSFLOOR_KAFKA_PORT", "") if self._kafka_port is None else str(self._kafka_port)
+        if given and not (given.isdecimal() and 0 < int(given) <= PORT_MAX):
             raise problems.not_a_port(given)
-        return self._kafka_port or (int(given) if given else None)
+        return int(given) if given else None
 
     def _known(self) -> State:
         state = self._read()

@@ -193,15 +193,15 @@ def test_the_end_of_a_thread_ends_nothing(stack_folder: Path) -> None:
 
 
 def test_a_taken_port(stack_folder: Path) -> None:
-    """A port that another program holds is named with its remedy, and that program is left alone."""
+    """A port that another program holds is named with its remedy, that program is left alone, and no half stack stays."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         stack = Stack(stack_folder, kafka_port=port, owned=True)
         with pytest.raises(StackProblem, match=f"Expected port {port} to be free for Kafka") as problem:
             stack.up()
         assert "choose another port" in problem.value.remedy
+        assert gone_within(stack_folder, 5)
     stack.down()
-    assert gone_within(stack_folder, 5)
 
 
 def test_data_of_another_version(stack: Stack, stack_folder: Path) -> None:

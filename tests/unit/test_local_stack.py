@@ -212,10 +212,15 @@ def test_a_bent_note(tmp_path: Path) -> None:
 
 
 def test_a_port_that_is_no_number(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """`OPSFLOOR_KAFKA_PORT` with words in it is named before anything is started."""
-    monkeypatch.setenv("OPSFLOOR_KAFKA_PORT", "http")
-    with pytest.raises(StackProblem, match="OPSFLOOR_KAFKA_PORT"):
-        Stack(tmp_path).up()
+    """A port with words in it, or beyond all ports, is named before anything is started or written down."""
+    for given in ("http", "0", "99999"):
+        monkeypatch.setenv("OPSFLOOR_KAFKA_PORT", given)
+        with pytest.raises(StackProblem, match=f"from 1 to 65535, found '{given}'") as problem:
+            Stack(tmp_path).up()
+        assert "OPSFLOOR_KAFKA_PORT" in problem.value.remedy
+    with pytest.raises(StackProblem, match="found '70000'"):
+        Stack(tmp_path, 70_000).up()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_no_permission(tmp_path: Path) -> None:

@@ -90,3 +90,20 @@ def test_the_implied_reference_data_keeps_the_banks_rules_but_for_arbitration(tm
     assert faults == []
     assert [entry.id for entry in entries if isinstance(entry, Branch)] == ["log-branch"]
     assert slug("Loan Officer-000001") == "log-loan-officer-000001"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("wide.csv", (HEAD + "1," + "x" * 200_000).encode(), r"line \d+: .*field larger than field limit"),
+        ("latin.csv", (HEAD + "1,Überweisung").encode("latin-1"), r"line \d+: .*can't decode byte"),
+        ("plain.csv.gz", HEAD.encode(), "line 1: .*[Nn]ot a gzipped file"),
+        ("cut.csv.gz", gzip.compress((HEAD + GOOD).encode())[:-12], r"line \d+: "),
+    ],
+)
+def test_bytes_that_are_no_log(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
+    """What cannot be read at all is told with the line that it broke at, like any other fault."""
+    file = tmp_path / name
+    file.write_bytes(content)
+    with pytest.raises(BrokenLogError, match=reason):
+        read_log(file, COLUMNS)

@@ -97,6 +97,21 @@ def test_a_bomb_is_refused_by_its_head() -> None:
     assert found.code in ("image_too_many_pixels", "image_unreadable")
 
 
+@pytest.mark.parametrize(("form", "media_type"), [("JPEG", "image/jpeg"), ("PNG", "image/png")])
+def test_a_scan_that_broke_off_is_unreadable(form: str, media_type: str) -> None:
+    """A true hash of half a picture: the branch is told at once, not the person who was to key it."""
+    canvas = Image.effect_noise((400, 300), 90)
+    stream = io.BytesIO()
+    canvas.save(stream, form)
+    whole = stream.getvalue()
+    assert isinstance(inspect(told(whole, media_type), whole, LIMITS), ImageFacts)
+    for share in (0.2, 0.5, 0.9):
+        content = whole[: int(len(whole) * share)]
+        found = inspect(told(content, media_type), content, LIMITS)
+        assert isinstance(found, ImageFault), share
+        assert found.code == "image_unreadable"
+
+
 def test_only_the_allowed_formats_are_parsed() -> None:
     """A TIFF is refused whatever the branch calls it: its parser never sees the bytes."""
     content = picture("TIFF")
