@@ -113,8 +113,7 @@ def test_the_bound_knows_that_one_person_at_a_time_does_one_stage_after_the_othe
 
 
 def test_the_bound_gives_a_stage_no_time_that_the_others_need() -> None:
-    """Two cases due after 1,200 s whose second stages take a thousand: both would have to begin with it by then, at the
-    hands of one person who is there for the first 1,200 s."""
+    """Two cases due after 1,200 s whose second stages take a thousand each: one person has time for one of them."""
     stages = ((Task("role-1", "entry", 100.0),), (Task("role-2", "entry", 1000.0),))
     day = replace(_one_person(), cases=tuple(Case(str(n), "a", 0.0, 1200.0, stages) for n in range(2)))
     assert on_time_bound(day) < 0.6
