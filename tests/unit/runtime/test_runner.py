@@ -270,6 +270,20 @@ async def test_a_shard_given_away_lets_nothing_overtake_what_is_on_its_way() -> 
     assert bench.written() == ["a", "b"]
 
 
+async def test_what_was_read_ahead_of_a_lost_batch_is_left_and_comes_again() -> None:
+    """A batch that was not committed is read again, and with it what had been read ahead of it: nothing is passed over."""
+    bench = Bench(Limits(batch_records_max=1, ahead_records_min=1, timer_tick_seconds=0))
+    runner = await bench.runner()
+    bench.send("a")
+    bench.send("b")
+    bench.database.faults.refuse_commits = 1
+    await runner.cycle()
+    await runner.look_ahead()
+    for _ in range(4):
+        await turn(runner)
+    assert bench.written() == ["a", "b"]
+
+
 async def test_an_overtaken_owner_writes_nothing() -> None:
     """The epoch fences a zombie, whatever it still holds in memory."""
     bench = Bench()
