@@ -15,11 +15,12 @@ class StandingView:
     """The last published standing of everybody whom supervision has judged.
 
     Holds:   somebody without a published standing has the `initial` one, which the caller reads from the reference
-             data; only `fold_standing` moves the view.
+             data; only `fold_standing` moves the view, and counts `version` up.
     """
 
     operators: dict[str, OperatorStanding] = field(default_factory=dict)
     providers: dict[str, ProviderStanding] = field(default_factory=dict)
+    version: int = field(default=0, compare=False)
 
     def operator(self, operator_id: str, initial: Standing) -> Standing:
         """What the operator may do now."""
@@ -34,6 +35,7 @@ class StandingView:
 
 def fold_standing(view: StandingView, key: str, message: Message | None) -> None:
     """Take one record of the standing topic into the view; a tombstone gives the initial standing back."""
+    view.version += 1
     match message:
         case OperatorStanding():
             view.operators[message.operator_id] = message

@@ -5,9 +5,9 @@ Everything unknown is a no: a person, team or provider that the boards do not na
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from shared.contracts.reference import Operator, Provider
 from shared.contracts.routing import UnplaceableReason
@@ -55,19 +55,58 @@ def hindrance(order: WorkOrder, operator_id: str, team_id: str, book: Rulebook) 
 
     Holds:   the rules are asked in the order of `PRECEDENCE`; the first that says no is the answer.
     """
+    operator = allowed(order, team_id, book).get(operator_id)
+    if operator is not None:
+        return "all_excluded" if excluded(order, operator) else None
     operator, provider = book.member(team_id, operator_id), book.provider_of(team_id)
     if operator is None or provider is None or unqualified(order, operator):
         return "nobody_qualified"
     return _kept_from_provider(order, provider) or _kept_from_person(order, operator, provider, book.standing)
 
 
-def able(order: WorkOrder, people: Iterable[str], team_id: str, book: Rulebook) -> int:
+def able(order: WorkOrder, people: Sequence[str], team_id: str, book: Rulebook) -> int:
     """How many of these members of the team may do the work."""
-    provider, known = book.provider_of(team_id), qualified(order, team_id, book.reference)
-    if provider is None or not known or _kept_from_provider(order, provider):
-        return 0
-    those = (known[one] for one in people if one in known)
-    return sum(_kept_from_person(order, operator, provider, book.standing) is None for operator in those)
+    those = allowed(order, team_id, book)
+    return sum(one in those and not excluded(order, those[one]) for one in people)
+
+
+def allowed(order: WorkOrder, team_id: str, book: Rulebook) -> Mapping[str, Operator]:
+    """The team's people whom nothing but the case itself keeps from the work, by id.
+
+    Holds:   found once for each sort of work, until the reference data or a standing changes.
+    """
+    key, standing = (team_id, sort_of(order)), book.standing
+    known: _Found | None = book.reference.derived.get(key)
+    if known is None or known.standing is not standing or known.version != standing.version:
+        known = book.reference.derived[key] = _Found(standing, standing.version, _allowed(order, team_id, book))
+    return known.people
+
+
+def _allowed(order: WorkOrder, team_id: str, book: Rulebook) -> Mapping[str, Operator]:
+    provider = book.provider_of(team_id)
+    if provider is None or _kept_from_provider(order, provider) is not None:
+        return {}
+    people = qualified(order, team_id, book.reference).items()
+    return {one: operator for one, operator in people if not suspended(operator, provider, book.standing)}
+
+
+class _Found(NamedTuple):
+    """Who was found by a standing in one version of it."""
+
+    standing: StandingView
+    version: int
+    people: Mapping[str, Operator]
+
+
+def unsuspended(team_id: str, book: Rulebook) -> Mapping[str, Operator]:
+    """Who of the team may work at all, by id; found once, until the reference data or a standing changes."""
+    key, standing = (__name__, team_id), book.standing
+    known: _Found | None = book.reference.derived.get(key)
+    if known is None or known.standing is not standing or known.version != standing.version:
+        provider, members = book.provider_of(team_id), members_of(team_id, book.reference)
+        fit = {one.id: one for one in members if provider and not suspended(one, provider, standing)}
+        known = book.reference.derived[key] = _Found(standing, standing.version, fit)
+    return known.people
 
 
 def qualified(order: WorkOrder, team_id: str, reference: ReferenceView) -> Mapping[str, Operator]:
@@ -75,10 +114,15 @@ def qualified(order: WorkOrder, team_id: str, reference: ReferenceView) -> Mappi
     key = (__name__, team_id, order.work_type, order.grade_min)
     known: Mapping[str, Operator] | None = reference.derived.get(key)
     if known is None:
-        members = [reference.operators[one] for one in reference.operators_by_team.get(team_id, ())]
+        members = members_of(team_id, reference)
         known = {operator.id: operator for operator in members if not unqualified(order, operator)}
         reference.derived[key] = known
     return known
+
+
+def members_of(team_id: str, reference: ReferenceView) -> Iterable[Operator]:
+    """The team's people, in the order in which they came."""
+    return (reference.operators[one] for one in reference.operators_by_team.get(team_id, ()))
 
 
 def _kept_from_provider(order: WorkOrder, provider: Provider) -> UnplaceableReason | None:
@@ -146,8 +190,10 @@ def team_hindrance(order: WorkOrder, team_id: str, book: Rulebook) -> Unplaceabl
     kept = _kept_from_provider(order, provider)
     if kept is not None:
         return kept
-    reasons = [_kept_from_person(order, operator, provider, book.standing) for operator in people.values()]
-    return None if None in reasons else most_telling(reason for reason in reasons if reason is not None)
+    if any(not excluded(order, operator) for operator in allowed(order, team_id, book).values()):
+        return None
+    reasons = (_kept_from_person(order, operator, provider, book.standing) for operator in people.values())
+    return most_telling(reason for reason in reasons if reason is not None)
 
 
 def most_telling(reasons: Iterable[UnplaceableReason]) -> UnplaceableReason:

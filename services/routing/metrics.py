@@ -177,9 +177,7 @@ def load_levels(view: Mapping[str, routing.LoadSnapshot], now: Callable[[], date
 
 def backlog_seconds(snapshot: routing.LoadSnapshot) -> float:
     """What waits at a desk, at the pace of those present; at the standard pace where none was told."""
-    return sum(
-        load.standard_seconds if load.learned_seconds is None else load.learned_seconds for load in snapshot.queued
-    )
+    return sum(snapshot.seconds_by_work_type.values())
 
 
 def _waiting(

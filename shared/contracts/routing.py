@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
@@ -360,6 +362,14 @@ class LoadSnapshot(DeskFact):
     expected_from: Instant | None = None  # the quarter of an hour in which the snapshot was taken
     expected: tuple[ExpectedCapacity, ...] = ()  # empty when nobody of the team has a shift
     expected_people_by_hour: tuple[float, ...] = ()  # everybody counted once, in the hours of `expected`
+
+    @cached_property
+    def seconds_by_work_type(self) -> Mapping[str, float]:
+        """How long what waits will take the team's people; without learned times, by the standard ones."""
+        return {
+            part.work_type: part.standard_seconds if part.learned_seconds is None else part.learned_seconds
+            for part in self.queued
+        }
 
 
 class TeamShare(Part):

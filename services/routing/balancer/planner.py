@@ -145,10 +145,7 @@ def people_of(load: LoadSnapshot) -> float:
 
 def waiting_of(load: LoadSnapshot) -> Mapping[str, float]:
     """The work that waits, by work type. Units: hours, as the team's people take."""
-    return {
-        part.work_type: (part.standard_seconds if part.learned_seconds is None else part.learned_seconds) / 3600.0
-        for part in load.queued
-    }
+    return {work_type: seconds / 3600.0 for work_type, seconds in load.seconds_by_work_type.items()}
 
 
 def skills_of(load: LoadSnapshot, waiting: Mapping[str, float]) -> Mapping[str, Skill]:

@@ -89,9 +89,9 @@ class Line:
 
     def slope(self, turn: Turn, item: DeskItem | None = None) -> float:
         """How fast the item's expected cost rises. Units: points per second."""
-        kind, now_us = self.kind, self.weighing.now_us
-        terms = kind.usual
-        if kind.closings and (item or self.weighing.items[turn[2]]).order.due_at in kind.closings:
+        kind, weighing = self.kind, self.weighing
+        now_us, terms = weighing.now_us, kind.usual
+        if kind.closings and (item or weighing.items[turn[2]]).order.due_at in kind.closings:
             terms = kind.at_closing
         age = now_us - turn[1]
         return terms.slope(age / SECOND if age > 0 else 0.0, (turn[0] - now_us) / SECOND)
@@ -162,9 +162,10 @@ class Weighing:
                 bonus = self.bonus if work_type == last else 1.0
                 for urgent, turns in ((False, queue.ordinary), (True, queue.urgent)):
                     if turns:
-                        kind = self._kind(work_type, urgent, turns[0][2])
+                        first: Turn = turns[0]
+                        kind = self._kind(work_type, urgent, first[2])
                         rate = ONE / (kind.standard * pace)
-                        descent.join(Line(self, turns, queue.ages, kind, rate, rate * bonus))
+                        descent.join(Line(self, turns, queue.ages, kind, rate, rate * bonus), first)
         heapify(descent.heap)
         return descent
 
@@ -189,7 +190,9 @@ class Weighing:
             return Kind(standard, terms, terms, frozenset(), hour)
         at = closings(template, self.reference.limits.time_zone, self.now)
         standard = self.reference.standard_seconds(work_type) or standard
-        kind = self.reference.derived[key] = Kind(standard, *terms_by(template, urgent), at, hour)
+        usual, at_closing = terms_by(template, urgent)
+        kind = Kind(standard, usual, at_closing if at else usual, at, hour)
+        self.reference.derived[key] = kind
         return kind
 
 
@@ -203,13 +206,12 @@ class Descent:
         self._ways = 1_000_000  # beyond the count of lines
         self._come: Final[set[str]] = set()
 
-    def join(self, line: Line) -> None:
+    def join(self, line: Line, first: Turn) -> None:
         """Let a line take part: its head; past the steepest point, where what can be saved stands further back, also a
         bound of what stands around that. The heap becomes one when all have joined."""
-        heap, kind = self.heap, line.kind
-        first: Turn = line.turns[0]
+        heap, steepest = self.heap, line.kind.usual.steepest_us
         heap.append((-line.slope(first) * line.worth, first, len(heap), line, None))
-        if kind.usual.steepest_us is not None and first[0] < line.weighing.now_us + kind.usual.steepest_us:
+        if steepest is not None and first[0] < line.weighing.now_us + steepest:
             heap.append((-line.index_max(), NOWHERE, len(heap), line, None))
 
     def __iter__(self) -> Iterator[Head]:

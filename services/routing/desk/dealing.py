@@ -79,14 +79,16 @@ class Dealing:
         """What keeps the item from the operator even if they ask for it."""
         if self.leaving(item) is not None:
             return "rerouted"
-        if segregation_breach(self.desk, item.order, operator_id) or self._second_role(item.order, operator_id):
+        if self._other_role(item.order, operator_id):
             return "second_role"
         return self.hindrance(item.order, operator_id)
 
+    def _other_role(self, order: WorkOrder, operator_id: str) -> bool:
+        return segregation_breach(self.desk, order, operator_id) or self._second_role(order, operator_id)
+
     def leaving(self, item: DeskItem) -> RerouteOrder | None:
         """The reroute by which the item must not be worked on here any more."""
-        orders = self.orders
-        return orders.moving(item.order, self.desk.team_id) if orders else None
+        return self.orders.moving(item.order, self.desk.team_id) if self.orders.view.acting else None
 
     @property
     def orders(self) -> StandingOrders:
@@ -212,22 +214,31 @@ class Dealing:
                  been present for `grace`: `nobody_present`, or `all_excluded` when those present declined it or had
                  another role on the case.
         """
-        if self.leaving(item) is not None:
-            return None  # it leaves by the order, in its turn
+        if self.leaving(item) is not None or self._served(item):
+            return None  # it leaves by the order, in its turn, or it will be given to somebody
         team_reason = eligibility.team_hindrance(item.order, self.desk.team_id, self.book)
         if team_reason is not None:
             return team_reason
         since = self.situation.now - grace
         if item.since > since:
             return None
-        if any(self.may_be_given(item, operator.operator_id) for operator in self._there_since(since)):
+        if any(self.may_be_given(item, operator.operator_id) for operator in self._gone_since(since)):
             return None
         barred = any(self.hindrance(item.order, operator_id) is None for operator_id in self.desk.present)
         return "all_excluded" if barred else "nobody_present"
 
-    def _there_since(self, since: datetime) -> Iterator[DeskOperator]:
-        for operator_id in self.desk.present:
-            yield self.desk.operators[operator_id]
+    def _served(self, item: DeskItem) -> bool:
+        """Somebody is present who may be given the item."""
+        operators, order = self.desk.operators, item.order
+        for operator_id, operator in eligibility.allowed(order, self.desk.team_id, self.book).items():
+            known = operators.get(operator_id)
+            if known is None or known.phase not in PRESENT or operator_id in item.declined_by:
+                continue
+            if not eligibility.excluded(order, operator) and not self._other_role(order, operator_id):
+                return True
+        return False
+
+    def _gone_since(self, since: datetime) -> Iterator[DeskOperator]:
         for operator in self.desk.operators.values():
             if operator.phase not in PRESENT and operator.since > since:
                 yield operator

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -53,16 +53,12 @@ def expected_people(desk: TeamDesk, book: Rulebook, now: datetime) -> ByHour:
     return tuple(round(sum(hours[ahead] for hours in by_person), 2) for ahead in range(HOURS))
 
 
-def _people(desk: TeamDesk, book: Rulebook) -> list[Operator]:
+def _people(desk: TeamDesk, book: Rulebook) -> Collection[Operator]:
     """Who of the team may work at all."""
-    provider = book.provider_of(desk.team_id)
-    if provider is None:
-        return []
-    known = (book.member(desk.team_id, name) for name in book.reference.operators_by_team.get(desk.team_id, ()))
-    return [one for one in known if one is not None and not eligibility.suspended(one, provider, book.standing)]
+    return eligibility.unsuspended(desk.team_id, book).values()
 
 
-def _by_work_type(team: Sequence[Operator], coming: dict[str, ByHour]) -> dict[str, list[str]]:
+def _by_work_type(team: Iterable[Operator], coming: dict[str, ByHour]) -> dict[str, list[str]]:
     able: dict[str, list[str]] = {}
     for person in sorted(team, key=lambda one: one.id):
         if any(coming[person.id]):

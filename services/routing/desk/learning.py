@@ -48,6 +48,7 @@ class Paces:
     def __init__(self) -> None:
         self.by_person: Final[dict[tuple[str, str], Pace]] = {}  # (operator id, work type)
         self._team: Final[dict[str, tuple[int, int]]] = {}  # work type → evidence, total
+        self._team_pace: Final[dict[str, int]] = {}  # work type → what that comes to
         self._means: Final[dict[str, tuple[tuple[str, ...], float]]] = {}  # work type → people, what was found of them
 
     def put(self, pace: Pace) -> None:
@@ -57,19 +58,19 @@ class Paces:
         evidence, total = self._team.get(pace.work_type, (0, 0))
         if old is not None:
             evidence, total = evidence - old.evidence, total - old.total
-        self._team[pace.work_type] = evidence + pace.evidence, total + pace.total
+        shown = self._team[pace.work_type] = evidence + pace.evidence, total + pace.total
+        self._team_pace[pace.work_type] = shrunk(*shown, TEAM_PRIOR, ONE)
         self.by_person[key] = pace
         self._means.pop(pace.work_type, None)
 
     def of_team(self, work_type: str) -> int:
         """The team's pace: what it has shown, drawn to the standard time while that is little. Units: millionths."""
-        return shrunk(self._team.get(work_type, (0, 0)), TEAM_PRIOR, ONE)
+        return self._team_pace.get(work_type, ONE)
 
     def of(self, operator_id: str, work_type: str) -> int:
         """The operator's pace: what they have shown, drawn to the team's while that is little. Units: millionths."""
-        team = self.of_team(work_type)
-        own = self.by_person.get((operator_id, work_type))
-        return team if own is None else shrunk((own.evidence, own.total), OPERATOR_PRIOR, team)
+        team, own = self._team_pace.get(work_type, ONE), self.by_person.get((operator_id, work_type))
+        return team if own is None else shrunk(own.evidence, own.total, OPERATOR_PRIOR, team)
 
     def mean(self, operator_ids: Iterable[str], work_type: str) -> float:
         """The mean pace of these people; of nobody, the team's. Units: 1 is the standard time."""
@@ -96,7 +97,6 @@ class Paces:
         return Pace(operator_id, work_type, at, evidence, total)
 
 
-def shrunk(shown: tuple[int, int], prior: int, expected: int) -> int:
+def shrunk(evidence: int, total: int, prior: int, expected: int) -> int:
     """A mean of what was shown and of `prior` further results of the expected pace."""
-    evidence, total = shown
     return (prior * expected + total) * ONE // (prior * ONE + evidence)

@@ -17,6 +17,7 @@ from sortedcontainers import SortedList
 
 from services.routing.delay import latest_start
 from services.routing.desk.learning import Pace, Paces
+from shared.contracts.routing import LoadByWorkType
 from shared.contracts.work import WorkOrder
 from shared.runtime.errors import InvariantError
 
@@ -183,6 +184,7 @@ class Queue:
     urgent: SortedList = field(default_factory=SortedList)
     ages: SortedList = field(default_factory=SortedList)
     standard_ms: int = 0
+    _told: tuple[float, LoadByWorkType] | None = field(default=None, compare=False)  # until something comes or goes
 
     def __len__(self) -> int:
         return len(self.ages)
@@ -197,12 +199,28 @@ class Queue:
         self.line_of(item).add(turn)
         self.ages.add(turn[1:])
         self.standard_ms += round(item.order.standard_seconds * 1000)
+        self._told = None
 
     def remove(self, item: DeskItem) -> None:
         turn = item.turn
         self.line_of(item).remove(turn)
         self.ages.remove(turn[1:])
         self.standard_ms -= round(item.order.standard_seconds * 1000)
+        self._told = None
+
+    def load(self, work_type: str, pace: float) -> LoadByWorkType:
+        """What waits, and how long it takes people of this pace; at least one item waits."""
+        if self._told is None or self._told[0] != pace:
+            standard_seconds = self.standard_ms / 1000
+            load = LoadByWorkType(
+                work_type=work_type,
+                queued=len(self),
+                standard_seconds=standard_seconds,
+                oldest_requested_at=instant(self.ages[0][0]),
+                learned_seconds=round(standard_seconds * pace, 1),
+            )
+            self._told = pace, load
+        return self._told[1]
 
     def line_of(self, item: DeskItem) -> SortedList:
         return self.urgent if item.order.urgent else self.ordinary
@@ -287,15 +305,18 @@ class TeamDesk:
 
     def put_operator(self, operator: DeskOperator) -> None:
         """Take the operator in their new condition."""
-        self._unsort(self.operators.get(operator.operator_id))
-        self.operators[operator.operator_id] = operator
+        name, old = operator.operator_id, self.operators.get(operator.operator_id)
+        self.operators[name] = operator
+        self.dirty[f"operator/{name}"] = operator
+        if old is not None and _stands_alike(old, operator):
+            return
+        self._unsort(old)
         if operator.phase in PRESENT:
-            self.present.add(operator.operator_id)
+            self.present.add(name)
         if operator.phase is OperatorPhase.READY:
-            self.ready.add((microseconds(operator.since), operator.operator_id))
+            self.ready.add((microseconds(operator.since), name))
         if operator.lease_until is not None:
-            self.leases.add((microseconds(operator.lease_until), operator.operator_id))
-        self.dirty[f"operator/{operator.operator_id}"] = operator
+            self.leases.add((microseconds(operator.lease_until), name))
 
     def _unsort(self, operator: DeskOperator | None) -> None:
         if operator is None:
@@ -410,6 +431,11 @@ class TeamDesk:
         """Everything that makes two desks equal."""
         people = self.operators, self.answers, self.paces.by_person
         return self.team_id, self.items, *people, self.touched, self.gone, self.pulse, self.heed, self.tally
+
+
+def _stands_alike(old: DeskOperator, new: DeskOperator) -> bool:
+    """The operator's place in every order of the desk is the same."""
+    return old.phase is new.phase and old.since == new.since and old.lease_until == new.lease_until
 
 
 def microseconds(instant: datetime) -> int:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache
-from itertools import islice
-from typing import Any, Final
+from itertools import chain, islice
+from typing import Any, Final, NamedTuple
+from zlib import crc32
 
 from services.routing import eligibility
 from services.routing.desk.choice import SCAN_MAX
@@ -20,7 +20,6 @@ from shared.contracts.routing import (
     AssignmentRevoked,
     CapacityByWorkType,
     DeskTally,
-    LoadByWorkType,
     LoadSnapshot,
     OperatorAway,
     UnplaceableReason,
@@ -30,6 +29,7 @@ from shared.runtime.processor import Alarm, Facts, Situation, TimerFired
 
 TOLD_AT_LEAST: Final = 10  # every so many intervals, though nothing changed, while somebody is there or something waits
 LOOKED_AT_MAX: Final = 32  # items per work type that a look finds well placed before it stops
+LOOKS_ROUND: Final = 8  # looks in which every work type that waits has been looked through
 RELEASED_MAX: Final = 500  # items given back in one decision; the next look goes on
 WATCHED: Final = frozenset({"reference", "standing", "reroutes"})
 
@@ -69,7 +69,7 @@ def boards_changed(desk: TeamDesk, fired: TimerFired, situation: Situation) -> F
     for operator_id in desk.signed_on():
         _check_presence(dealing, operator_id)
     heed(dealing)
-    _release(dealing, SCAN_MAX)
+    _release(dealing, sorted(desk.queues), SCAN_MAX)
     dealing.deal_to_all_ready()
     return dealing.facts
 
@@ -120,7 +120,7 @@ def look(desk: TeamDesk, fired: TimerFired, situation: Situation) -> Facts:
     dealing.facts.append(load_of(desk, dealing.book, situation.now))
     heed(dealing)
     dealing.deal_to_all_ready()
-    _release(dealing, LOOKED_AT_MAX)
+    _release(dealing, _in_turn(desk), LOOKED_AT_MAX)
     return dealing.facts
 
 
@@ -137,16 +137,22 @@ def go_on(desk: TeamDesk, fired: TimerFired, situation: Situation) -> Facts:
     return dealing.facts
 
 
-def _release(dealing: Dealing, keepers_max: int) -> None:
+def _release(dealing: Dealing, work_types: Iterable[str], keepers_max: int) -> None:
     """Give items back to placement, from the head of each queue until `keepers_max` of it are found well placed."""
-    released = 0
-    for work_type in sorted(dealing.desk.queues):
-        for item, reason in islice(_unserved(dealing, dealing.desk.queues[work_type], keepers_max), RELEASED_MAX):
-            dealing.given.add(item.work_item_id)
-            dealing.facts.append(_given_up(dealing, item, reason))
-            released += 1
-            if released >= RELEASED_MAX:
-                return
+    queues = dealing.desk.queues
+    found = chain.from_iterable(_unserved(dealing, queues[work_type], keepers_max) for work_type in work_types)
+    for item, reason in islice(found, RELEASED_MAX):
+        dealing.given.add(item.work_item_id)
+        dealing.facts.append(_given_up(dealing, item, reason))
+
+
+def _in_turn(desk: TeamDesk) -> Sequence[str]:
+    """The work types that this look goes through: all when nothing has changed since the last, which is long ago; else
+    each comes within `LOOKS_ROUND`."""
+    if desk.pulse.changed_at is None:
+        return sorted(desk.queues)
+    turn = desk.pulse.version % LOOKS_ROUND
+    return sorted(name for name in desk.queues if crc32(name.encode()) % LOOKS_ROUND == turn)
 
 
 def _unserved(dealing: Dealing, queue: Queue, keepers_max: int) -> Iterator[tuple[DeskItem, UnplaceableReason]]:
@@ -186,16 +192,8 @@ def load_of(desk: TeamDesk, book: Rulebook, now: datetime) -> LoadSnapshot:
         version=desk.pulse.version + 1,
         interval_seconds=book.reference.limits.load_seconds,
         queued=tuple(
-            LoadByWorkType(
-                work_type=work_type,
-                queued=len(queue),
-                standard_seconds=queue.standard_ms / 1000,
-                oldest_requested_at=instant(queue.ages[0][0]),
-                learned_seconds=_to_tenths(
-                    queue.standard_ms / 1000 * desk.paces.mean(able.get(work_type, ()), work_type)
-                ),
-            )
-            for work_type, queue in sorted(desk.queues.items())
+            desk.queues[work_type].load(work_type, desk.paces.mean(able.get(work_type, ()), work_type))
+            for work_type in sorted(desk.queues)
         ),
         in_hand=desk.in_hand(),
         present=tuple(desk.present),
@@ -213,33 +211,45 @@ def _told_tally(desk: TeamDesk) -> DeskTally:
 
 
 def able_by_work_type(desk: TeamDesk, book: Rulebook) -> Mapping[str, Sequence[str]]:
-    """Who is present, busy or not, holds the work type and is allowed to work."""
-    provider = book.provider_of(desk.team_id)
-    if provider is None:
-        return {}
-    there = [(one, book.member(desk.team_id, one)) for one in desk.present]
-    people = [one for one, known in there if known and not eligibility.suspended(known, provider, book.standing)]
+    """Who is present, busy or not, holds the work type and is allowed to work; by work type, in their order."""
+    fit = eligibility.unsuspended(desk.team_id, book)
+    people = [one for one in desk.present if one in fit]
     key = "able", desk.team_id
-    found: tuple[list[str], dict[str, list[str]]] | None = book.reference.derived.get(key)
-    if found is None or found[0] != people:
-        able: dict[str, list[str]] = {}
-        for operator_id in people:
-            for work_type in book.reference.operators[operator_id].work_types:
-                able.setdefault(work_type, []).append(operator_id)
-        found = book.reference.derived[key] = people, able
-    return found[1]
+    found: tuple[list[str], Mapping[str, Sequence[str]]] | None = book.reference.derived.get(key)
+    if found is not None and found[0] == people:
+        return found[1]
+    able: dict[str, list[str]] = {}
+    for operator_id in people:
+        for work_type in fit[operator_id].work_types:
+            able.setdefault(work_type, []).append(operator_id)
+    by_work_type: Mapping[str, Sequence[str]] = {name: tuple(able[name]) for name in sorted(able)}
+    book.reference.derived[key] = people, by_work_type
+    return by_work_type
 
 
 def _capacity(desk: TeamDesk, book: Rulebook, able: Mapping[str, Sequence[str]]) -> Iterator[CapacityByWorkType]:
-    for work_type, people in sorted(able.items()):
+    """Who is there for each work type, and how fast; as it was told last where neither has changed."""
+    told: dict[str, _Told] = book.reference.derived.setdefault((__name__, desk.team_id), {})
+    for work_type, people in able.items():
+        pace, known = desk.paces.mean(people, work_type), told.get(work_type)
+        if known is not None and known.pace == pace and known.people is people:
+            yield known.capacity
+            continue
         standard = _standard_seconds(desk, book, work_type)
         if standard is not None:
-            yield _told_capacity(work_type, len(people), _to_tenths(standard * desk.paces.mean(people, work_type)))
+            seconds = _to_tenths(standard * pace)
+            capacity = CapacityByWorkType(work_type=work_type, present=len(people), learned_seconds=seconds)
+            if standard == book.reference.standard_seconds(work_type):  # else it changes with the queue
+                told[work_type] = _Told(people, pace, capacity)
+            yield capacity
 
 
-@lru_cache(maxsize=4096)  # most stay as they were told last
-def _told_capacity(work_type: str, present: int, learned_seconds: float) -> CapacityByWorkType:
-    return CapacityByWorkType(work_type=work_type, present=present, learned_seconds=learned_seconds)
+class _Told(NamedTuple):
+    """A capacity as it was told, and of whom."""
+
+    people: Sequence[str]
+    pace: float
+    capacity: CapacityByWorkType
 
 
 def _standard_seconds(desk: TeamDesk, book: Rulebook, work_type: str) -> float | None:

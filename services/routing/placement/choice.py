@@ -15,7 +15,7 @@ from services.routing.delay import slack_of
 from services.routing.eligibility import PRECEDENCE, Rulebook, Sort, sort_of
 from services.routing.kinds import Kind
 from services.routing.orders import StandingOrders
-from shared.contracts.routing import Candidate, LoadByWorkType, UnplaceableReason
+from shared.contracts.routing import Candidate, UnplaceableReason
 from shared.contracts.work import WorkOrder
 
 CONSIDERED_MAX: Final = 12  # candidates that travel in a fact: the drawn, then the nearest to being chosen
@@ -205,7 +205,7 @@ def assess(order: WorkOrder, team_id: str, sight: Sight) -> Candidate:
     load, sent = sight.loads.get(team_id), sight.seen.sent.get(team_id, {})
     present = () if load is None else load.present
     able = eligibility.able(order, present, team_id, sight.book)
-    waiting = {} if load is None else {part.work_type: _seconds(part) for part in load.queued}
+    waiting = {} if load is None else load.seconds_by_work_type
     backlog, under_way = sum(waiting.values()), sum(sent.values())
     told = {"backlog_seconds": round(backlog, 1), "sent_since_seconds": round(under_way, 1)}
     version = None if load is None else load.version
@@ -218,10 +218,6 @@ def assess(order: WorkOrder, team_id: str, sight: Sight) -> Candidate:
     return Candidate(
         team_id=team_id, eligible_present=able, expected_wait_seconds=round(wait, 1), load_version=version, **told
     )
-
-
-def _seconds(part: LoadByWorkType) -> float:
-    return part.standard_seconds if part.learned_seconds is None else part.learned_seconds
 
 
 def _expected_wait(candidate: Candidate) -> tuple[float, float, str]:

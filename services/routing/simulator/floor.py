@@ -112,11 +112,14 @@ class Floor:
         self._shift_end: Final[dict[str, float]] = {}
         self._busy: Final[dict[str, float]] = dict.fromkeys(day.people, 0.0)
         self._open: Final[dict[str, Item]] = {}
+        self._now = 0.0, day.begins_at
 
     @property
     def now(self) -> datetime:
         """The instant on the floor's clock."""
-        return self.at(self.agenda.now)
+        if self._now[0] != self.agenda.now:
+            self._now = self.agenda.now, self.at(self.agenda.now)
+        return self._now[1]
 
     def at(self, seconds: float) -> datetime:
         """The instant so many seconds after the day began."""

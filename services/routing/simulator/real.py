@@ -195,36 +195,42 @@ class RealDealing:
     # -------------------------------------------------------------------- desk
 
     def _command(self, form: Any, operator_id: str, accepts: bool = True, **given: Any) -> list[Start]:
+        command = self._issued(form, operator_id, given)
+        return self._tell_desk(command.team_id, command, waits=None if accepts else operator_id)
+
+    def _issued(self, form: Any, operator_id: str, given: Mapping[str, Any]) -> Any:
         self._commands += 1
-        team_id = self._team_of[operator_id]
-        command = form(
+        return form(
             command_id=str(self._commands),
-            team_id=team_id,
+            team_id=self._team_of[operator_id],
             operator_id=operator_id,
             issued_at=self._floor.now,
             **given,
         )
-        return self._tell_desk(team_id, command, waits=None if accepts else operator_id)
 
     def _tell_desk(self, team_id: str, event: Event, waits: str | None = None) -> list[Start]:
         """Let the desk decide, fold its facts, and let everybody but `waits` accept what they are offered."""
         own = self._desks.get(team_id) or self._desks.setdefault(team_id, new_desk(team_id))
+        starts = self._decided(own, event, waits)
+        self._set_alarm(own)
+        return starts
+
+    def _decided(self, own: TeamDesk, event: Event, waits: str | None) -> list[Start]:
         facts = _taken(desk_rules.decide(own, event, self._situation()))
         for fact in facts:
             desk_moves.apply(own, fact)
         own.dirty.clear()
         starts: list[Start] = []
         for fact in facts:
-            starts += self._react(fact, waits)
-        self._set_alarm(own)
+            starts += self._react(own, fact, waits)
         return starts
 
-    def _react(self, fact: Message, waits: str | None) -> list[Start]:
+    def _react(self, own: TeamDesk, fact: Message, waits: str | None) -> list[Start]:
         match fact:
             case WorkAssigned() if fact.operator_id != waits:
                 self._attempts[fact.work_item_id] = fact.attempt
                 item: dict[str, Any] = {"work_item_id": fact.work_item_id, "attempt": fact.attempt}
-                taken = self._command(AcceptAssignment, fact.operator_id, **item)
+                taken = self._decided(own, self._issued(AcceptAssignment, fact.operator_id, item), None)
                 return [Start(fact.work_item_id, fact.operator_id), *taken]
             case WorkReleased():
                 return [*self._place(fact.work_item_id, fact)]
@@ -244,7 +250,7 @@ class RealDealing:
         starts: list[Start] = []
         for name, alarm in sorted(alarms.items()):
             if alarm.at is not None and alarm.at <= self._floor.now:
-                starts += self._tell_desk(own.team_id, TimerFired(own.team_id, name, alarm.at))
+                starts += self._decided(own, TimerFired(own.team_id, name, alarm.at), None)
         self._set_alarm(own)
         return starts
 

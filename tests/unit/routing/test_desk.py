@@ -406,6 +406,24 @@ def test_items_that_nobody_is_there_for_go_back_after_a_while() -> None:
     assert {(f.work_item_id, f.reason) for f in gone} == {("a", "nobody_present"), ("b", "nobody_present")}
 
 
+def test_a_busy_desk_looks_through_every_work_type_in_turn() -> None:
+    """With something new at every look, what nobody is there for leaves within so many looks more than the grace."""
+    others = [f"other-{n}/entry" for n in range(12)]
+    d = Desk([operator("ann"), operator("bob", work_types=tuple(others))])
+    d.on("ann")
+    d.place(order("at hand"))
+    for n, name in enumerate(others):
+        d.place(order(f"lone-{n}", business_type=name.partition("/")[0]))
+    gone: set[str] = set()
+    grace = d.views["reference"].limits.nobody_present_seconds
+    for second in range(round(grace) + watch.LOOKS_ROUND + 1):
+        d.place(order(f"new-{second}"))
+        found = {f.work_item_id for f in d.wait(1) if isinstance(f, WorkReleased)}
+        assert second >= grace or not found
+        gone |= found
+    assert gone == {f"lone-{n}" for n in range(12)}
+
+
 def test_an_item_that_all_present_declined_goes_back_naming_them() -> None:
     """Placement learns who declined, and that people were there."""
     d = Desk()
