@@ -21,7 +21,9 @@ from shared.runtime.headers import body_of, origin_of
 from shared.runtime.kafka_log import KafkaLog
 from shared.runtime.log import Outgoing, Record
 
-app: Final = typer.Typer(no_args_is_help=True)
+app: Final = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Records that a reader could not take: list, show, redrive."
+)
 LANE_HEADERS: Final = frozenset({"sequence", "ce_source", "ce_id"})
 Json = Annotated[bool, typer.Option("--json", help="one JSON document instead of a table")]
 

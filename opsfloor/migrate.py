@@ -14,7 +14,11 @@ from shared.runtime.errors import TransientError
 from shared.runtime.postgres_store import AWAY
 from shared.runtime.schema import When, migrate, migrations, newer
 
-app: Final = typer.Typer(no_args_is_help=True)
+app: Final = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="The schemas' steps before and after a roll-out: status, pre, post.",
+)
 
 
 @app.command("pre")

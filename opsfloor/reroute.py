@@ -12,7 +12,9 @@ from opsfloor import floor
 from opsfloor.answers import Remedied, as_json, out, table
 from opsfloor.reroute_words import clock, next_steps, tell_drills, tell_list, tell_preview, tell_report, tell_unproved
 
-app: Final = typer.Typer(no_args_is_help=True)
+app: Final = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Move people's work in an emergency: propose, approve, end, look."
+)
 EFFECTS: Final = ("drain", "evacuate", "recall", "shift", "local")
 
 

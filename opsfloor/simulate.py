@@ -17,7 +17,9 @@ from opsfloor.whatif import whatif
 from services.routing.simulator.figures import FIGURES
 from services.routing.simulator.oracles import ORACLES
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="The floor in virtual time, with the real placement and desk."
+)
 app.command()(whatif)
 
 Chart = Annotated[Path | None, typer.Option(help="draw a chart into this file, .svg or .png", dir_okay=False)]

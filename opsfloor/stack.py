@@ -19,7 +19,9 @@ from deploy.local.watch import Watch, forget_stale_targets
 from opsfloor import floor
 from opsfloor.answers import Remedied, as_json, err, out, table
 
-app: Final = typer.Typer(no_args_is_help=True)
+app: Final = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="The local broker and database: up, down, status."
+)
 GIVEN: Final = ("OPSFLOOR_KAFKA", "OPSFLOOR_DATABASE_URL")
 Json = Annotated[bool, typer.Option("--json", help="one JSON document instead of a table")]
 

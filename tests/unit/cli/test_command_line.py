@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import typer
 from opsfloor.cli import app, main
 from shared.reference import load
 from shared.reference.keys import with_local_keys
+from tests.support.command_line import under
 
 NOWHERE = {"OPSFLOOR_KAFKA": "127.0.0.1:1", "OPSFLOOR_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
 
@@ -20,8 +22,8 @@ NOWHERE = {"OPSFLOOR_KAFKA": "127.0.0.1:1", "OPSFLOOR_DATABASE_URL": "postgresql
 def commands(command: Any, name: str = "opsfloor") -> Iterator[tuple[str, Any]]:
     """Every command with its whole name, groups included. Typer brings a click of its own that it does not name."""
     yield name, command
-    for own, under in getattr(command, "commands", {}).items():
-        yield from commands(under, f"{name} {own}")
+    for own, each in (under(command) or {}).items():
+        yield from commands(each, f"{name} {own}")
 
 
 ALL = dict(commands(typer.main.get_command(app)))
@@ -30,6 +32,18 @@ ALL = dict(commands(typer.main.get_command(app)))
 def test_the_whole_command_line_is_looked_at() -> None:
     """Groups and what is in them."""
     assert {"opsfloor run", "opsfloor dlq redrive", "opsfloor reroute approve"} <= set(ALL)
+
+
+def test_a_command_is_loaded_when_it_is_asked_for() -> None:
+    """A service's process does not load the charts and the simulator of other commands, which would take seconds."""
+    script = """
+import sys, typer
+from opsfloor.cli import app
+typer.main.get_command(app).get_command(None, "run")
+print(sorted({"matplotlib", "opsfloor.run", "opsfloor.simulate"} & set(sys.modules)))
+"""
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "['opsfloor.run']"
 
 
 @pytest.mark.parametrize("name", ALL)

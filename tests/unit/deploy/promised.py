@@ -15,6 +15,7 @@ from opsfloor import floor
 from opsfloor.cli import app
 from shared.http.app import OPEN_PATHS
 from shared.runtime.settings import Settings
+from tests.support.command_line import under
 
 ROOT: Final = Path(__file__).parents[3]
 DEPLOY: Final = ROOT / "deploy"
@@ -48,10 +49,10 @@ def refused(words: Sequence[str]) -> str:
     """Why the command line would not take these words; nothing when it would."""
     command: Any = typer.main.get_command(app)
     rest = list(words)
-    while hasattr(command, "commands"):
-        if not rest or rest[0] not in command.commands:
+    while (known := under(command)) is not None:
+        if not rest or rest[0] not in known:
             return f"no command {' '.join(words)}"
-        command = command.commands[rest.pop(0)]
+        command = known[rest.pop(0)]
     try:
         context = command.make_context("opsfloor", rest, resilient_parsing=False)
     except USAGE as error:

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 import typer
-from typer.core import TyperArgument, TyperGroup
+from typer.core import TyperArgument
 
 from deploy.prometheus.alerts import ALERTS, BURNS
 from deploy.prometheus.instruments import ROOT, instruments
 from deploy.prometheus.rules import main, recordings
 from opsfloor.cli import app
+from tests.support.command_line import under
 
 RUNBOOK = ROOT / "docs" / "runbook"
 NAMES = sorted({alert.name for alert in ALERTS})
@@ -88,12 +89,12 @@ def test_every_command_of_a_page_exists(page: str, command: str) -> None:
 
 def _check(found: Any, words: Sequence[str], command: str) -> None:
     rest = list(words)
-    while isinstance(found, TyperGroup):
+    while (known := under(found)) is not None:
         if rest == ["--help"]:
             return
         assert rest, f"Expected a subcommand in `{command}`"
-        assert rest[0] in found.commands, f"Expected `{command}` to exist, there is no {rest[0]}"
-        found = found.commands[rest.pop(0)]
+        assert rest[0] in known, f"Expected `{command}` to exist, there is no {rest[0]}"
+        found = known[rest.pop(0)]
     options = {name for parameter in found.params for name in parameter.opts} | {"--help"}
     used = {word.split("=")[0] for word in rest if word.startswith("--")}
     passed_on = found.context_settings.get("ignore_unknown_options", False)  # to a tool of somebody else's
