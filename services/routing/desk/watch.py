@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
+from hashlib import blake2b
 from itertools import chain, islice
 from typing import Any, Final, NamedTuple
-from zlib import crc32
 
 from services.routing import eligibility
 from services.routing.desk.choice import SCAN_MAX
@@ -152,7 +153,12 @@ def _in_turn(desk: TeamDesk) -> Sequence[str]:
     if desk.pulse.changed_at is None:
         return sorted(desk.queues)
     turn = desk.pulse.version % LOOKS_ROUND
-    return sorted(name for name in desk.queues if crc32(name.encode()) % LOOKS_ROUND == turn)
+    return sorted(work_type for work_type in desk.queues if _turn_of(work_type) == turn)
+
+
+@lru_cache(maxsize=4096)
+def _turn_of(work_type: str) -> int:
+    return blake2b(work_type.encode(), digest_size=1).digest()[0] % LOOKS_ROUND
 
 
 def _unserved(dealing: Dealing, queue: Queue, keepers_max: int) -> Iterator[tuple[DeskItem, UnplaceableReason]]:
