@@ -17,6 +17,7 @@ from shared.contracts.routing import (
     HeadConsidered,
     WorkAssigned,
     WorkClosed,
+    WorkHeldBack,
     WorkPlaced,
     WorkRecalled,
     WorkReleased,
@@ -65,6 +66,8 @@ def _told(fact: Message) -> Told | None:
             return _placed(fact)
         case WorkAssigned():
             return _assigned(fact)
+        case WorkHeldBack():
+            return _held_back(fact)
         case WorkUnplaceable():
             removed = tuple(_removed(fact.considered))
             return Told(fact.at, f"Nobody anywhere may do it now ({fact.reason}): {fact.detail}", removed)
@@ -189,3 +192,26 @@ def _consistent(head: HeadConsidered) -> bool:
     bare = head.slope_per_minute * head.rate_per_hour / 60.0 * 1.0
     allowed = ROUNDED * max(1.0, head.slope_per_minute, head.rate_per_hour)
     return head.index >= bare - allowed if head.stays else abs(head.index - bare) <= allowed
+
+
+def _held_back(fact: WorkHeldBack) -> Told:
+    return Told(
+        fact.at,
+        f"{fact.team_id} kept {fact.operator_id} free instead of giving it to them: the {fact.awaited_step} of urgent case "
+        f"{fact.awaited_case_id} should come in {fact.awaited_seconds:.0f} s",
+        (
+            f"somebody else would be free for that only {fact.spared_seconds:.0f} s later, at "
+            f"{fact.awaited_slope_per_minute:.3f} points per minute of delay",
+            f"this waits meanwhile, at {fact.slope_per_minute:.3f} points per minute × {fact.crowd:.1f} waiting for each "
+            "person there",
+        ),
+        hold_again(fact),
+    )
+
+
+def hold_again(fact: WorkHeldBack) -> Again:
+    """Weigh what is spared against what is delayed again."""
+    spared = fact.spared_seconds * fact.awaited_slope_per_minute
+    delayed = fact.awaited_seconds * fact.slope_per_minute * fact.crowd
+    same = spared > 0 and spared > delayed * (1.0 - ROUNDED)
+    return Again(same, f"{spared / 60:.3f} points spared against {delayed / 60:.3f}")

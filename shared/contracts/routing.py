@@ -526,6 +526,28 @@ class WorkAssigned(ItemFact):
     picked: Picked | None = None  # none: the desk chose
 
 
+class WorkHeldBack(ItemFact):
+    """The desk kept somebody free for an urgent step that is about to come, and so did not give them this item.
+
+    Holds:   told once for each operator and urgent item in hand that the step follows, of the item that was best for the
+             operator then; worth it, since `spared_seconds` × `awaited_slope_per_minute` > `awaited_seconds` ×
+             `slope_per_minute` × `crowd`.
+    Units:   seconds; points per minute of delay. `crowd` is how many items wait for each person who is there.
+    """
+
+    kind: Literal["routing.work-held-back.v1"] = "routing.work-held-back.v1"
+    team_id: Identity
+    operator_id: Identity
+    awaited_case_id: Identity
+    awaited_step: Step
+    awaited_after: Identity  # the item in hand that the step follows
+    awaited_seconds: float  # until the step comes, as it looks
+    spared_seconds: float  # so much later would somebody else be free for it
+    awaited_slope_per_minute: float
+    slope_per_minute: float
+    crowd: float
+
+
 class AssignmentDeclined(ItemFact):
     """The operator gave the item back; it waits again at the desk for somebody else."""
 

@@ -37,6 +37,7 @@ from shared.contracts.routing import (
     ReroutesHeeded,
     WorkAssigned,
     WorkCompleted,
+    WorkHeldBack,
     WorkQueued,
     WorkReleased,
     WorkWithdrawn,
@@ -74,6 +75,7 @@ def assigned(desk: TeamDesk, fact: WorkAssigned) -> None:
             attempt=fact.attempt,
             lease_until=fact.lease_until,
             last_work_type=item.order.work_type,
+            kept_for=None,
         )
     )
     if fact.picked is not None:
@@ -87,6 +89,11 @@ def assigned(desk: TeamDesk, fact: WorkAssigned) -> None:
             fact.at,
         )
     _changed(desk, fact.at)
+
+
+def held_back(desk: TeamDesk, fact: WorkHeldBack) -> None:
+    """The item waits on; that the operator is kept free for the step need not be told again."""
+    desk.put_operator(replace(desk.operator(fact.operator_id), kept_for=fact.awaited_after))
 
 
 def taken(desk: TeamDesk, fact: AssignmentTaken) -> None:
@@ -222,6 +229,7 @@ def told(desk: TeamDesk, fact: LoadSnapshot) -> None:
 MOVES: Final[Mapping[type[Message], Callable[[TeamDesk, Any], None]]] = {
     WorkQueued: queued,
     WorkAssigned: assigned,
+    WorkHeldBack: held_back,
     AssignmentTaken: taken,
     AssignmentDeclined: declined,
     AssignmentExpired: expired,

@@ -47,6 +47,7 @@ class Dealing:
     given: set[str] = field(default_factory=set)
     busy: set[str] = field(default_factory=set)
     just_done: tuple[str, WorkOrder] | None = None
+    _kept_for: dict[str, str] = field(default_factory=dict)
     _weighing: Weighing | None = None
     _orders: StandingOrders | None = None
 
@@ -119,7 +120,7 @@ class Dealing:
             barrier = self.barrier(head.item, operator_id)
             if barrier is None:
                 best, others, passed_over = self._best_of(head, descent.runners_up(RUNNERS_UP_TOLD), operator_id)
-                if keeps_free(self, operator_id, best) is not None:
+                if self._kept_free(operator_id, best):
                     return
                 considered = (best.told(), *(other.told() for other in others), *passed_over, *barred)
                 self._give(best.item, operator_id, _why(best, others), considered)
@@ -155,10 +156,20 @@ class Dealing:
         for _, operator_id in self.desk.ready:
             if operator_id not in self.busy and self.may_be_given(item, operator_id):
                 head = self.weighing.head(item, operator_id)
-                if keeps_free(self, operator_id, head) is not None:
+                if self._kept_free(operator_id, head):
                     continue
                 self._give(item, operator_id, "longest ready of those who may do it", (head.told(),))
                 return
+
+    def _kept_free(self, operator_id: str, head: Head) -> bool:
+        """The operator is rather kept free than given the item; told when it is news."""
+        kept = keeps_free(self, operator_id, head)
+        if kept is None:
+            return False
+        if self._kept_for.get(operator_id, self.desk.operator(operator_id).kept_for) != kept.after:
+            self._kept_for[operator_id] = kept.after
+            self.facts.append(kept.told(head.item, operator_id, self.desk.team_id, self.situation.now))
+        return True
 
     def give_picked(self, item: DeskItem, operator_id: str, picked: Picked) -> None:
         """Give the operator the item that somebody picked for them."""

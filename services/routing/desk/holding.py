@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +17,7 @@ from services.routing.desk.choice import Head
 from services.routing.desk.learning import ONE
 from services.routing.desk.state import DeskItem, OperatorPhase
 from shared.contracts.message import Step
+from shared.contracts.routing import WorkHeldBack
 from shared.contracts.work import WorkOrder
 
 if TYPE_CHECKING:
@@ -35,8 +37,42 @@ class Awaited:
     seconds: float
 
 
-def keeps_free(dealing: Dealing, operator_id: str, head: Head) -> Awaited | None:
-    """The urgent step for which the operator is rather kept free than given the head of their lines.
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Why somebody is kept free. Units: seconds, points per second."""
+
+    awaited: Awaited
+    spared: float
+    awaited_slope: float
+    slope: float
+    crowd: float
+
+    @property
+    def after(self) -> str:
+        """The item in hand that the awaited step follows."""
+        return self.awaited.order.work_item_id
+
+    def told(self, item: DeskItem, operator_id: str, team_id: str, now: datetime) -> WorkHeldBack:
+        """As a fact about the item that the operator was not given."""
+        return WorkHeldBack(
+            work_item_id=item.work_item_id,
+            case_id=item.order.case_id,
+            at=now,
+            team_id=team_id,
+            operator_id=operator_id,
+            awaited_case_id=self.awaited.order.case_id,
+            awaited_step=self.awaited.order.step,
+            awaited_after=self.after,
+            awaited_seconds=round(self.awaited.seconds, 3),
+            spared_seconds=round(self.spared, 3),
+            awaited_slope_per_minute=round(self.awaited_slope * 60, 6),
+            slope_per_minute=round(self.slope * 60, 6),
+            crowd=round(self.crowd, 3),
+        )
+
+
+def keeps_free(dealing: Dealing, operator_id: str, head: Head) -> Kept | None:
+    """The urgent step for which the operator is rather kept free than given the head of their lines, and why.
 
     Holds:   only for what is ordinary, only while the operator has been free for less than `hold_seconds_max`, and only
              where the lateness that it spares the urgent case costs more than the standing idle: what waits is delayed
@@ -50,8 +86,9 @@ def keeps_free(dealing: Dealing, operator_id: str, head: Head) -> Awaited | None
     for awaited in _awaited(dealing, operator_id):
         if awaited.seconds < left:
             spared = min(_free_in(dealing, awaited, operator_id), 1.0 / head.rate) - awaited.seconds
-            if spared > 0 and spared * _slope(dealing, awaited) > awaited.seconds * head.slope * crowd:
-                return awaited
+            kept = Kept(awaited, spared, _slope(dealing, awaited), head.slope, crowd)
+            if spared > 0 and spared * kept.awaited_slope > awaited.seconds * head.slope * crowd:
+                return kept
     return None
 
 

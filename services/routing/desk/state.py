@@ -117,6 +117,7 @@ class DeskOperator:
     last_command: Answer | None = None
     last_work_type: str | None = None  # of the last item that was given to them
     pause_reason: str | None = None  # set while wrapping up and paused
+    kept_for: str | None = None  # while kept free: the urgent item in hand whose next step is awaited
 
 
 @dataclass(frozen=True, slots=True)

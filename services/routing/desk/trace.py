@@ -13,6 +13,7 @@ from shared.contracts.routing import (
     AssignmentTaken,
     WorkAssigned,
     WorkCompleted,
+    WorkHeldBack,
     WorkQueued,
     WorkReleased,
     WorkWithdrawn,
@@ -21,6 +22,7 @@ from shared.contracts.routing import (
 ABOUT_AN_ITEM: Final[frozenset[type[Message]]] = frozenset(
     {
         WorkAssigned,
+        WorkHeldBack,
         AssignmentTaken,
         AssignmentDeclined,
         AssignmentExpired,

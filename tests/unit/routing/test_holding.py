@@ -8,9 +8,10 @@ from typing import Any, Final
 
 import pytest
 
+from services.routing.why import hold_again, tell
 from shared.contracts.message import Message, Step
 from shared.contracts.reference import BusinessType, FloorLimits, Operator, SliceArea, StandardTimes, TemplateField
-from shared.contracts.routing import AcceptAssignment, WorkAssigned
+from shared.contracts.routing import AcceptAssignment, WorkAssigned, WorkHeldBack
 from shared.contracts.work import ReviewVerdict, WorkOrder
 from shared.reference.board import REFERENCE_BOARD
 from tests.unit.routing.floor import only, operator, order
@@ -82,6 +83,27 @@ def test_who_alone_may_do_an_urgent_step_that_comes_in_a_moment_is_kept_free_for
     d.now += timedelta(seconds=10)
     d.completes("ann", "freeze-review", outcome=ReviewVerdict(passed=True))
     assert assigned(d.place(freeze("authorisation"))) == [("bob", "freeze-authorisation")]
+
+
+def test_that_somebody_is_kept_free_is_told_once_and_can_be_weighed_again() -> None:
+    """Of the item that Bob would have had: what is awaited, and both sides of the scale; the next looks tell nothing new."""
+    d = a_desk()
+    d.place(opening())
+    told = only(d.on("bob"), WorkHeldBack)
+    assert (told.work_item_id, told.operator_id, told.awaited_case_id) == ("opening", "bob", "case")
+    assert (told.awaited_step, told.awaited_after) == ("authorisation", "freeze-review")
+    assert told.awaited_seconds == pytest.approx(10)
+    assert told.spared_seconds == pytest.approx(290)  # five minutes of the opening, less the ten seconds
+    assert hold_again(told).same
+    assert not hold_again(told.model_copy(update={"slope_per_minute": 1000 * told.awaited_slope_per_minute})).same
+    assert not any(isinstance(fact, WorkHeldBack) for fact in (*d.place(opening("another")), *d.wait(5)))
+    (line,) = tell([told])
+    assert "kept bob free" in line.what
+    assert "urgent case case should come in 10 s" in line.what
+    assert d.state.operator("bob").kept_for == d.reloaded().operator("bob").kept_for == "freeze-review"
+    d.completes("ann", "freeze-review", outcome=ReviewVerdict(passed=True))
+    d.place(freeze("authorisation"))
+    assert d.state.operator("bob").kept_for is None
 
 
 def test_what_is_placed_meanwhile_does_not_go_to_who_is_kept_free() -> None:
