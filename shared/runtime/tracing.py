@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from functools import lru_cache
 from hashlib import blake2b
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 _FORM: Final = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 REQUEST: Final[ContextVar[str]] = ContextVar("opsfloor_request_traceparent", default="")
-"""The traceparent of the HTTP request under way; empty without one, or when nobody listens for spans."""
+"""The traceparent of the HTTP request or the piece of work under way; empty without one, or when nobody listens for spans."""
 
 
 def from_outside(header: bytes) -> str:
@@ -76,6 +77,36 @@ def remember(exemplars: Mapping[str, Exemplar]) -> None:
 def exemplar_of(case_id: str) -> Exemplar | None:
     """What a figure about this case may point to, for a processor's `measure`; `None` when nobody keeps its trace."""
     return _exemplars.get(case_id)
+
+
+Said = str | int | float | Sequence[str]
+
+
+class Piece(Protocol):
+    """A piece of work that belongs to no shard's batch, and begins a trace of its own."""
+
+    def says(self, outcome: str, about: Mapping[str, Said]) -> Exemplar | None:
+        """What came of it; said again, the last word counts. Returns what its figures may point to.
+
+        Holds:   a piece that never says anything is not told.
+        """
+
+
+Pieces = Callable[[str], AbstractContextManager[Piece]]
+"""Begins a piece of work of that name; what is published until it ends belongs to its trace."""
+
+
+class _Unheard:
+    def says(self, outcome: str, about: Mapping[str, Said]) -> Exemplar | None:
+        return None
+
+
+_UNHEARD: Final = _Unheard()
+
+
+def unheard(name: str) -> AbstractContextManager[Piece]:
+    """A piece of work when nobody listens for spans."""
+    return nullcontext(_UNHEARD)
 
 
 def no_trace(state: Any, fact: Any) -> str:
