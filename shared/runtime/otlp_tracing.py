@@ -24,8 +24,9 @@ from opentelemetry.util.types import AttributeValue
 from shared.contracts.message import Message
 from shared.runtime.engine import Tally
 from shared.runtime.headers import correlation_of, source_of, trace_for
+from shared.runtime.pieces import Piece, Said
 from shared.runtime.processor import Event, Processor, Rejection, Situation, TimerFired
-from shared.runtime.tracing import REQUEST, Exemplar, Piece, Said, from_outside, remember, written_by
+from shared.runtime.tracing import REQUEST, Exemplar, from_outside, remember, written_by
 
 QUEUE_SPANS: Final = 20_000  # waiting to be sent; what comes on top is dropped: a floor never waits for its traces
 COUNTS: Final = ("records", "events", "timers", "facts", "duplicates", "parked", "rejected")

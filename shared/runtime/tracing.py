@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping
 from contextvars import ContextVar
 from functools import lru_cache
 from hashlib import blake2b
@@ -77,36 +76,6 @@ def remember(exemplars: Mapping[str, Exemplar]) -> None:
 def exemplar_of(case_id: str) -> Exemplar | None:
     """What a figure about this case may point to, for a processor's `measure`; `None` when nobody keeps its trace."""
     return _exemplars.get(case_id)
-
-
-Said = str | int | float | Sequence[str]
-
-
-class Piece(Protocol):
-    """A piece of work that belongs to no shard's batch, and begins a trace of its own."""
-
-    def says(self, outcome: str, about: Mapping[str, Said]) -> Exemplar | None:
-        """What came of it; said again, the last word counts. Returns what its figures may point to.
-
-        Holds:   a piece that never says anything is not told.
-        """
-
-
-Pieces = Callable[[str], AbstractContextManager[Piece]]
-"""Begins a piece of work of that name; what is published until it ends belongs to its trace."""
-
-
-class _Unheard:
-    def says(self, outcome: str, about: Mapping[str, Said]) -> Exemplar | None:
-        return None
-
-
-_UNHEARD: Final = _Unheard()
-
-
-def unheard(name: str) -> AbstractContextManager[Piece]:
-    """A piece of work when nobody listens for spans."""
-    return nullcontext(_UNHEARD)
 
 
 def no_trace(state: Any, fact: Any) -> str:

@@ -38,8 +38,8 @@ from shared.runtime.host import CommandPublisher, spans_of, traced_by
 from shared.runtime.kafka_log import KafkaLog
 from shared.runtime.levels import Levels
 from shared.runtime.log import Record
+from shared.runtime.pieces import unheard
 from shared.runtime.settings import Settings
-from shared.runtime.tracing import unheard
 
 BOARDS: Final = (REFERENCE_BOARD, STANDING_BOARD, LOAD_BOARD, REROUTE_BOARD, PLAN_BOARD, ARRIVALS_BOARD)
 ASKED_ON: Final[tuple[Topic, ...]] = (audit.WORK, vendor.INSPECTION)

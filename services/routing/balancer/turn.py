@@ -15,8 +15,9 @@ from shared.contracts.routing import PlanMade
 from shared.runtime.clock import Clock
 from shared.runtime.errors import TransientError
 from shared.runtime.host import Publish
+from shared.runtime.pieces import Piece, Pieces, Said, unheard
 from shared.runtime.processor import derived_id
-from shared.runtime.tracing import Exemplar, Piece, Pieces, Said, unheard
+from shared.runtime.tracing import Exemplar
 
 PLAN_SECONDS: Final = 1.0  # of real time between two plans
 NAME: Final = "plan routing/balancer"

@@ -24,7 +24,8 @@ from shared.runtime.host import CommandPublisher, Publish
 from shared.runtime.kafka_log import KafkaLog
 from shared.runtime.memory_log import MemoryLog
 from shared.runtime.otlp_tracing import Spans
-from shared.runtime.tracing import REQUEST, Pieces, unheard
+from shared.runtime.pieces import Pieces, unheard
+from shared.runtime.tracing import REQUEST
 from tests.support.span_receiver import ReceivedSpan, SpanReceiver, receiving
 from tests.unit.routing.floor import NOW
 from tests.unit.routing.test_planner import asked, desk, views
