@@ -47,6 +47,9 @@ def written_by(source: bytes, event_id: str, trace: str) -> str:
 
 Exemplar = dict[str, str]
 
+REQUEST_EXEMPLAR: Final[ContextVar[Exemplar | None]] = ContextVar("opsfloor_request_exemplar", default=None)
+"""What a figure about the HTTP request under way may point to; none without one, or when its trace is not kept."""
+
 
 class Tracing(Protocol):
     """Listens to a processor's batches and decisions, and changes nothing about them."""

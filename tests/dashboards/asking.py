@@ -76,6 +76,17 @@ def ask(prometheus: httpx.Client, expr: str) -> list[float]:
     return [float(value) for _, value in samples]
 
 
+def traces(prometheus: httpx.Client, query: Query, begun: float, ended: float) -> set[str]:
+    """The traces that the query's figures point to, as Grafana asks for them beside a line. Units: Unix seconds."""
+    span = {"start": f"{begun:.3f}", "end": f"{ended:.3f}"}
+    found: set[str] = set()
+    for expr in expressions(query):
+        answer = prometheus.post("/api/v1/query_exemplars", data={"query": expr, **span})
+        assert answer.status_code == httpx.codes.OK, f"Expected {expr} to be understood, found {answer.text}"
+        found |= {each["labels"]["trace_id"] for series in answer.json()["data"] for each in series["exemplars"]}
+    return found
+
+
 def ask_all(prometheus: httpx.Client, found: list[Answers]) -> None:
     """Ask every panel once."""
     for answers in found:
