@@ -231,6 +231,27 @@ TEAMS: Final = Board(
             empty_because="no balancer has made a plan yet",
         ),
         Question(
+            "Where does it hurt: what would one more person save?",
+            one("max by (team, work_type) (opsfloor_plan_relief_seconds)", "{{team}}: {{work_type}}"),
+            "s",
+            "bars",
+            about="Lateness of the coming hour, over all items, by the plan; «any» is any work of that team.",
+            empty_because="no team is so full that one more person would save lateness",
+        ),
+        Question(
+            "What will be late wherever it goes, and what may nobody do?",
+            (
+                Query(
+                    "sum by (business_type) (increase(opsfloor_predicted_misses_total[15m]))",
+                    "{{business_type}}: late",
+                ),
+                Query("sum by (reason) (increase(opsfloor_items_unplaceable_total[15m]))", "nobody: {{reason}}"),
+            ),
+            "short",
+            about="Items of the last 15 minutes; said when an item is placed, not when it is late.",
+            empty_because=_CALM,
+        ),
+        Question(
             "How long has the oldest item waited?",
             one("max by (team) (opsfloor_desk_oldest_seconds)", "{{team}}"),
             "s",
@@ -245,47 +266,30 @@ TEAMS: Final = Board(
             empty_because="nothing waits and nobody is signed on",
         ),
         Question(
-            "How many people are there?",
-            one("max by (team) (opsfloor_desk_present_operators)", "{{team}}"),
+            "How many people are there, and how much have they in hand?",
+            (
+                Query("max by (team) (opsfloor_desk_present_operators)", "{{team}}: people"),
+                Query("max by (team) (opsfloor_desk_in_hand_items)", "{{team}}: items"),
+            ),
             "short",
         ),
-        Question("How much is in hand?", one("max by (team) (opsfloor_desk_in_hand_items)", "{{team}}"), "short"),
         Question(
             "Who completes how much?",
             one(per_minute("opsfloor_items_completed_total", "team"), "{{team}}"),
             "cpm",
         ),
         Question(
-            "How long from requested to somebody's hand?",
-            one(quantile(0.9, "opsfloor_assignment_latency_seconds", "step"), "{{step}}, 90 %"),
-            "s",
-        ),
-        Question(
-            "How long does an item take?",
-            one(quantile(0.5, "opsfloor_item_handle_seconds", "step"), "{{step}}, half"),
+            "How long until somebody has it, and how long does it take?",
+            (
+                Query(quantile(0.9, "opsfloor_assignment_latency_seconds", "step"), "{{step}} waits, 90 %"),
+                Query(quantile(0.5, "opsfloor_item_handle_seconds", "step"), "{{step}} takes, half"),
+            ),
             "s",
         ),
         Question(
             "What becomes of what is offered?",
             one(per_minute("opsfloor_assignments_total", "outcome"), "{{outcome}}"),
             "cpm",
-        ),
-        Question(
-            "What may nobody do, and why?",
-            one("sum by (reason) (increase(opsfloor_items_unplaceable_total[15m]))", "{{reason}}"),
-            "short",
-        ),
-        Question(
-            "How old is what placement goes by?",
-            (
-                Query('time() - max(opsfloor_board_changed_timestamp_seconds{board="load"})', "load board"),
-                Query("max(opsfloor_plan_age_seconds)", "plan"),
-            ),
-            "s",
-            "number",
-            warns_at=30,
-            bad_at=120,
-            lowest=-5,
         ),
     ),
 )
@@ -602,14 +606,14 @@ SERVICE: Final = Board(
             highest=64,
         ),
         Question(
-            "How old are its boards?",
-            one(
-                f"time() - max by (board) (opsfloor_board_changed_timestamp_seconds{{{_OF}}})",
-                "{{board}}",
+            "How old is what it decides by?",
+            (
+                Query(f"time() - max by (board) (opsfloor_board_changed_timestamp_seconds{{{_OF}}})", "{{board}}"),
+                Query(f"max(opsfloor_plan_age_seconds{{{_OF}}})", "plan, by the floor's clock"),
             ),
             "s",
             lowest=-5,
-            about="The load board is to be seconds old; the others change when somebody changes them.",
+            about="Of routing's boards, load and plan are to be seconds old; the others change when somebody changes them.",
         ),
         Question(
             "How long does an operator's click take?",
