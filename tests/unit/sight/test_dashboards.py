@@ -9,11 +9,14 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import yaml
+from opentelemetry.trace import SpanContext
 
 from deploy.grafana.boards import BOARDS
-from deploy.grafana.dashboards import FOLDER, document, main
+from deploy.grafana.dashboards import FOLDER, SOURCE, document, main
 from deploy.grafana.questions import BAD, GOOD, WARNING, Board, Question
 from deploy.prometheus.alerts import ALERTS
+from shared.runtime.otlp_tracing import exemplar
 from tests.unit.sight.test_alerts import known_names
 
 PANELS_MAX = 12
@@ -65,6 +68,26 @@ def test_a_panel_asks_only_for_what_exists(board: Board, question: Question) -> 
         assert named <= known_names() | OWN | {"ALERTS", "up"}
         variables = set(re.findall(r"\$(\w+)", query.expr))
         assert variables <= ({board.variable[0]} if board.variable else set())
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.uid)
+def test_every_line_of_a_histogram_asks_for_exemplars(board: Board) -> None:
+    """A point beside the line leads to the trace of a case that was so slow; other panels ask for none."""
+    for panel, question in zip(json.loads(document(board))["panels"], board.panels, strict=True):
+        asks = [target.get("exemplar", False) for target in panel["targets"]]
+        assert asks == [question.shape == "line" and query.points_to_traces for query in question.queries]
+
+
+def test_exemplars_lead_to_a_store_of_traces_that_is_provisioned() -> None:
+    """By the label that exemplars carry, to a data source whose kind and address compose gives Grafana."""
+    text = (FOLDER.parent / "provisioning" / "datasources" / "opsfloor.yaml").read_text()
+    metrics, traces = yaml.safe_load(text)["datasources"]
+    (leads,) = metrics["jsonData"]["exemplarTraceIdDestinations"]
+    assert metrics["uid"] == SOURCE.uid
+    assert leads["datasourceUid"] == traces["uid"]
+    assert {leads["name"]} == set(exemplar(SpanContext(1, 1, is_remote=False)))
+    grafana = yaml.safe_load((FOLDER.parents[1] / "compose" / "compose.yaml").read_text())["services"]["grafana"]
+    assert set(re.findall(r"\$\{(\w+)\}", text)) <= set(grafana["environment"])
 
 
 def test_alerts_look_at_dashboards_that_exist() -> None:
