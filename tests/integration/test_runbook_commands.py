@@ -36,7 +36,7 @@ COMMANDS: Final = sorted(
     }
 )
 SERVICES: Final = ("intake", "audit", "routing", "vendor", "balancer")
-STAYS: Final = ("run ", "console")  # until it is told to stop
+STAYS: Final = ("run ", "console", "staffing")  # until told to stop; the last one works out a day for many minutes
 STOPPED: Final = ("restore",)  # the page says: with every service stopped
 WAIT_SECONDS: Final = 60.0
 STAY_SECONDS: Final = 5.0
