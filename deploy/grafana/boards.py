@@ -53,6 +53,7 @@ FLOOR: Final = Board(
             bad_at=3_600,
             about="The bank in an hour: where this is longer than the promise, cases that come now will be late.",
             empty_because="nobody is signed on, or nothing was completed in the last ten minutes",
+            highest=30 * 86_400,
         ),
         Question(
             "How long until the rail closes?",
@@ -81,6 +82,7 @@ FLOOR: Final = Board(
             warns_at=600,
             bad_at=3_600,
             empty_because="no balancer has made a plan yet",
+            highest=36_000_000,
         ),
         Question(
             "Is somebody being called?",
@@ -92,6 +94,7 @@ FLOOR: Final = Board(
             "number",
             warns_at=1,
             bad_at=5,
+            highest=200,
         ),
         Question("How full are the teams?", one(SATURATION, "{{team}}"), "percentunit", "bars", 0.8, 1.0),
         Question(
@@ -237,6 +240,7 @@ TEAMS: Final = Board(
             "bars",
             about="Lateness of the coming hour, over all items, by the plan; «any» is any work of that team.",
             empty_because="no team is so full that one more person would save lateness",
+            highest=3_600_000,
         ),
         Question(
             "What will be late wherever it goes, and what may nobody do?",
@@ -306,6 +310,7 @@ EMERGENCY: Final = Board(
             "number",
             warns_at=1,
             bad_at=3,
+            highest=100,
         ),
         Question(
             "How long until the first one ends?",
@@ -325,6 +330,7 @@ EMERGENCY: Final = Board(
             "number",
             warns_at=1,
             bad_at=2,
+            highest=100,
         ),
         Question(
             "Where do reroutes come to?",
@@ -342,6 +348,7 @@ EMERGENCY: Final = Board(
             warns_at=300,
             bad_at=600,
             empty_because=_NO_ORDER,
+            highest=3_600,
         ),
         Question(
             "How much work has moved?",
@@ -374,6 +381,7 @@ EMERGENCY: Final = Board(
             "number",
             warns_at=1,
             bad_at=3,
+            highest=100,
         ),
         Question(
             "What came of the drills of the last four weeks?",
@@ -461,6 +469,7 @@ BUS: Final = Board(
             "s",
             warns_at=10,
             bad_at=60,
+            highest=3_600,
         ),
         Question(
             "How many records wait?", one("sum by (processor) (opsfloor_shard_lag_records)", "{{processor}}"), "short"
@@ -495,11 +504,13 @@ BUS: Final = Board(
                 Query(quantile(0.99, "opsfloor_shard_commit_seconds", "processor"), "{{processor}} transaction"),
             ),
             "s",
+            highest=10,
         ),
         Question(
             "How long until the bus has it?",
             one(quantile(0.99, "opsfloor_shard_publish_seconds", "processor"), "{{processor}}, 99 %"),
             "s",
+            highest=10,
         ),
         Question(
             "What is committed and not out?",
@@ -553,17 +564,20 @@ SERVICE: Final = Board(
             "number",
             warns_at=1,
             bad_at=0,
+            highest=500,
         ),
         Question(
             "Which release runs?",
             one(f"count by (version) (opsfloor_service_info{{{_OF}}})", "{{version}}"),
             "short",
             "number",
+            highest=500,
         ),
         Question(
             "How many shards does each process own?",
             one(f"opsfloor_shard_owned{{{_OF}}}", "{{processor}} at {{instance}}"),
             "short",
+            highest=1_000,
         ),
         Question(
             "Does it keep up?",
@@ -571,6 +585,7 @@ SERVICE: Final = Board(
             "s",
             warns_at=10,
             bad_at=60,
+            highest=3_600,
         ),
         Question(
             "What is asked of it?",
@@ -582,6 +597,7 @@ SERVICE: Final = Board(
             one(quantile(0.9, "opsfloor_http_request_seconds", "route", _OF), "{{route}}, 90 %"),
             "s",
             about="A long poll counts its wait.",
+            highest=60,
         ),
         Question(
             "How many database connections are busy?",
@@ -590,6 +606,7 @@ SERVICE: Final = Board(
                 Query(f"sum(opsfloor_database_connections_max{{{_OF}}})", "at most"),
             ),
             "short",
+            highest=1_000,
         ),
         Question(
             "How much memory does it take?",
@@ -614,6 +631,7 @@ SERVICE: Final = Board(
             "s",
             lowest=-5,
             about="Of routing's boards, load and plan are to be seconds old; the others change when somebody changes them.",
+            highest=400 * 86_400,
         ),
         Question(
             "How long does an operator's click take?",
@@ -625,6 +643,7 @@ SERVICE: Final = Board(
             warns_at=1,
             bad_at=2.5,
             empty_because="no operator has clicked in the last five minutes",
+            highest=10,
         ),
     ),
     ("service", "label_values(opsfloor_service_info, job)"),

@@ -43,7 +43,7 @@ class Answers:
     @property
     def plausible(self) -> bool:
         """Every value lay in the range that the panel calls plausible."""
-        return self.question.lowest <= self.lowest and self.highest <= self.question.highest
+        return self.question.lowest <= self.lowest and self.highest <= self.question.plausible_to
 
 
 def expressions(query: Query) -> list[str]:

@@ -5,6 +5,7 @@ So does the floor's own page, in a real Chromium.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -22,7 +23,7 @@ from deploy.grafana.questions import Query
 from deploy.local.watch import PROGRAMS, Watch
 from opsfloor.console.app import path_of
 from tests.dashboards.asking import EMPTY_BY_DESIGN, Answers, ask, ask_all, panels, traces
-from tests.dashboards.looking import CHROMIUM, SIZES, Seen, browser, console, look, seen_now
+from tests.dashboards.looking import CHROMIUM, SCREENS, SIZES, Seen, browser, console, look, seen_now
 from tests.support.span_receiver import ReceivedSpan, receiving
 
 SUBMISSIONS = 200
@@ -77,10 +78,18 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
             playing.wait(30)
             watch.down()
     assert playing.returncode == 0, (home / "demo.log").read_text()[-3_000:]
+    _keep(found)
     spans: dict[str, list[ReceivedSpan]] = {}
     for span in receiver.spans:
         spans.setdefault(span.trace_id, []).append(span)
     return Day(found, pointed, spans, seen, afterwards)
+
+
+def _keep(found: list[Answers]) -> None:
+    """What each panel showed, beside the pictures."""
+    SCREENS.mkdir(parents=True, exist_ok=True)
+    shown = {f"{each.board}: {each.question.title}": [each.lowest, each.highest] for each in found if each.filled}
+    (SCREENS / "panels.json").write_text(json.dumps(shown, indent=1))
 
 
 def _ask_until_it_is_over(playing: subprocess.Popen[bytes], floor: Path, watch: Watch, found: list[Answers]) -> str:
