@@ -272,8 +272,8 @@ TEAMS: Final = Board(
         Question(
             "How many people are there, and how much have they in hand?",
             (
-                Query("max by (team) (opsfloor_desk_present_operators)", "{{team}}: people"),
-                Query("max by (team) (opsfloor_desk_in_hand_items)", "{{team}}: items"),
+                Query("max by (team) (opsfloor_desk_present_operators)", "{{team}}"),
+                Query("sum(max by (team) (opsfloor_desk_in_hand_items))", "items in hand, all teams"),
             ),
             "short",
         ),
@@ -283,11 +283,13 @@ TEAMS: Final = Board(
             "cpm",
         ),
         Question(
-            "How long until somebody has it, and how long does it take?",
-            (
-                Query(quantile(0.9, "opsfloor_assignment_latency_seconds", "step"), "{{step}} waits, 90 %"),
-                Query(quantile(0.5, "opsfloor_item_handle_seconds", "step"), "{{step}} takes, half"),
-            ),
+            "How long from requested to somebody's hand?",
+            one(quantile(0.9, "opsfloor_assignment_latency_seconds", "step"), "{{step}}, 90 %"),
+            "s",
+        ),
+        Question(
+            "How long does an item take?",
+            one(quantile(0.5, "opsfloor_item_handle_seconds", "step"), "{{step}}, half"),
             "s",
         ),
         Question(
