@@ -20,12 +20,21 @@ PROPOSER: Final = "duty-lin"
 APPROVER: Final = "duty-chen"
 TOKEN_SECONDS: Final = 7200
 TRIES_MAX: Final = 40  # at a quarter of a second: a book whose process was just killed answers again by then
+MOVED: Final = 409
+MOVED_CODE: Final = "preview_changed"
 AGREED: Final = "two-centres-authorise"
 """The rule that a whole centre's leaving breaks: named by both, and on record."""
 
 
+LOOKS_MAX: Final = 5  # at a preview that no longer holds by the time somebody agrees to it
+
+
 class NotMovedError(RuntimeError):
     """The control room did not get its order into force. The message says what the floor answered."""
+
+
+class PreviewMovedError(NotMovedError):
+    """The floor moved between the look and the word: there is a new preview to be looked at."""
 
 
 @dataclass
@@ -73,7 +82,20 @@ class ControlRoom:
         return str(answer["reroute_id"])
 
     async def agree(self, identity: str) -> None:
-        """The other looks at what it would do, and agrees to exactly that. Errors: `NotMovedError`."""
+        """The other looks at what it would do, and agrees to exactly that; when it has changed, looks again.
+
+        Errors:  `NotMovedError`.
+        """
+        for look in range(LOOKS_MAX):
+            try:
+                await self._agree_once(identity)
+            except PreviewMovedError:
+                if look == LOOKS_MAX - 1:
+                    raise
+            else:
+                return
+
+    async def _agree_once(self, identity: str) -> None:
         report = await self._ask("GET", f"/reroutes/{identity}", APPROVER, "viewer", None)
         agreed = {
             "preview_sha256": report["order"]["preview"]["sha256"],
@@ -105,6 +127,8 @@ class ControlRoom:
                         if answer.status == 200:
                             return await answer.json()
                         found = f"{answer.status} {(await answer.text())[:300]}"
+                        if answer.status == MOVED and f'"{MOVED_CODE}"' in found:
+                            raise PreviewMovedError(f"Expected {subject} to be able to {method} {path}, found {found}")
                         if answer.status not in (202, 404, 503):  # 404: the book's table is a moment behind its answer
                             break
                 except (aiohttp.ClientError, TimeoutError) as error:

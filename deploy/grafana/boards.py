@@ -53,6 +53,7 @@ FLOOR: Final = Board(
             bad_at=3_600,
             about="The bank in an hour: where this is longer than the promise, cases that come now will be late.",
             empty_because="nobody is signed on, or nothing was completed in the last ten minutes",
+            highest=30 * 86_400,
         ),
         Question(
             "How long until the rail closes?",
@@ -81,6 +82,7 @@ FLOOR: Final = Board(
             warns_at=600,
             bad_at=3_600,
             empty_because="no balancer has made a plan yet",
+            highest=36_000_000,
         ),
         Question(
             "Is somebody being called?",
@@ -92,6 +94,7 @@ FLOOR: Final = Board(
             "number",
             warns_at=1,
             bad_at=5,
+            highest=200,
         ),
         Question("How full are the teams?", one(SATURATION, "{{team}}"), "percentunit", "bars", 0.8, 1.0),
         Question(
@@ -231,6 +234,28 @@ TEAMS: Final = Board(
             empty_because="no balancer has made a plan yet",
         ),
         Question(
+            "Where does it hurt: what would one more person save?",
+            one("max by (team, work_type) (opsfloor_plan_relief_seconds)", "{{team}}: {{work_type}}"),
+            "s",
+            "bars",
+            about="Lateness of the coming hour, over all items, by the plan; «any» is any work of that team.",
+            empty_because="no team is so full that one more person would save lateness",
+            highest=3_600_000,
+        ),
+        Question(
+            "What will be late wherever it goes, and what may nobody do?",
+            (
+                Query(
+                    "sum by (business_type) (increase(opsfloor_predicted_misses_total[15m]))",
+                    "{{business_type}}: late",
+                ),
+                Query("sum by (reason) (increase(opsfloor_items_unplaceable_total[15m]))", "nobody: {{reason}}"),
+            ),
+            "short",
+            about="Items of the last 15 minutes; said when an item is placed, not when it is late.",
+            empty_because=_CALM,
+        ),
+        Question(
             "How long has the oldest item waited?",
             one("max by (team) (opsfloor_desk_oldest_seconds)", "{{team}}"),
             "s",
@@ -245,11 +270,13 @@ TEAMS: Final = Board(
             empty_because="nothing waits and nobody is signed on",
         ),
         Question(
-            "How many people are there?",
-            one("max by (team) (opsfloor_desk_present_operators)", "{{team}}"),
+            "How many people are there, and how much have they in hand?",
+            (
+                Query("max by (team) (opsfloor_desk_present_operators)", "{{team}}"),
+                Query("sum(max by (team) (opsfloor_desk_in_hand_items))", "items in hand, all teams"),
+            ),
             "short",
         ),
-        Question("How much is in hand?", one("max by (team) (opsfloor_desk_in_hand_items)", "{{team}}"), "short"),
         Question(
             "Who completes how much?",
             one(per_minute("opsfloor_items_completed_total", "team"), "{{team}}"),
@@ -270,23 +297,6 @@ TEAMS: Final = Board(
             one(per_minute("opsfloor_assignments_total", "outcome"), "{{outcome}}"),
             "cpm",
         ),
-        Question(
-            "What may nobody do, and why?",
-            one("sum by (reason) (increase(opsfloor_items_unplaceable_total[15m]))", "{{reason}}"),
-            "short",
-        ),
-        Question(
-            "How old is what placement goes by?",
-            (
-                Query('time() - max(opsfloor_board_changed_timestamp_seconds{board="load"})', "load board"),
-                Query("max(opsfloor_plan_age_seconds)", "plan"),
-            ),
-            "s",
-            "number",
-            warns_at=30,
-            bad_at=120,
-            lowest=-5,
-        ),
     ),
 )
 
@@ -302,6 +312,7 @@ EMERGENCY: Final = Board(
             "number",
             warns_at=1,
             bad_at=3,
+            highest=100,
         ),
         Question(
             "How long until the first one ends?",
@@ -321,6 +332,7 @@ EMERGENCY: Final = Board(
             "number",
             warns_at=1,
             bad_at=2,
+            highest=100,
         ),
         Question(
             "Where do reroutes come to?",
@@ -338,6 +350,7 @@ EMERGENCY: Final = Board(
             warns_at=300,
             bad_at=600,
             empty_because=_NO_ORDER,
+            highest=3_600,
         ),
         Question(
             "How much work has moved?",
@@ -370,6 +383,7 @@ EMERGENCY: Final = Board(
             "number",
             warns_at=1,
             bad_at=3,
+            highest=100,
         ),
         Question(
             "What came of the drills of the last four weeks?",
@@ -457,6 +471,7 @@ BUS: Final = Board(
             "s",
             warns_at=10,
             bad_at=60,
+            highest=3_600,
         ),
         Question(
             "How many records wait?", one("sum by (processor) (opsfloor_shard_lag_records)", "{{processor}}"), "short"
@@ -491,11 +506,13 @@ BUS: Final = Board(
                 Query(quantile(0.99, "opsfloor_shard_commit_seconds", "processor"), "{{processor}} transaction"),
             ),
             "s",
+            highest=10,
         ),
         Question(
             "How long until the bus has it?",
             one(quantile(0.99, "opsfloor_shard_publish_seconds", "processor"), "{{processor}}, 99 %"),
             "s",
+            highest=10,
         ),
         Question(
             "What is committed and not out?",
@@ -549,17 +566,20 @@ SERVICE: Final = Board(
             "number",
             warns_at=1,
             bad_at=0,
+            highest=500,
         ),
         Question(
             "Which release runs?",
             one(f"count by (version) (opsfloor_service_info{{{_OF}}})", "{{version}}"),
             "short",
             "number",
+            highest=500,
         ),
         Question(
             "How many shards does each process own?",
             one(f"opsfloor_shard_owned{{{_OF}}}", "{{processor}} at {{instance}}"),
             "short",
+            highest=1_000,
         ),
         Question(
             "Does it keep up?",
@@ -567,6 +587,7 @@ SERVICE: Final = Board(
             "s",
             warns_at=10,
             bad_at=60,
+            highest=3_600,
         ),
         Question(
             "What is asked of it?",
@@ -578,6 +599,7 @@ SERVICE: Final = Board(
             one(quantile(0.9, "opsfloor_http_request_seconds", "route", _OF), "{{route}}, 90 %"),
             "s",
             about="A long poll counts its wait.",
+            highest=60,
         ),
         Question(
             "How many database connections are busy?",
@@ -586,6 +608,7 @@ SERVICE: Final = Board(
                 Query(f"sum(opsfloor_database_connections_max{{{_OF}}})", "at most"),
             ),
             "short",
+            highest=1_000,
         ),
         Question(
             "How much memory does it take?",
@@ -602,14 +625,15 @@ SERVICE: Final = Board(
             highest=64,
         ),
         Question(
-            "How old are its boards?",
-            one(
-                f"time() - max by (board) (opsfloor_board_changed_timestamp_seconds{{{_OF}}})",
-                "{{board}}",
+            "How old is what it decides by?",
+            (
+                Query(f"time() - max by (board) (opsfloor_board_changed_timestamp_seconds{{{_OF}}})", "{{board}}"),
+                Query(f"max(opsfloor_plan_age_seconds{{{_OF}}})", "plan, by the floor's clock"),
             ),
             "s",
             lowest=-5,
-            about="The load board is to be seconds old; the others change when somebody changes them.",
+            about="Of routing's boards, load and plan are to be seconds old; the others change when somebody changes them.",
+            highest=400 * 86_400,
         ),
         Question(
             "How long does an operator's click take?",
@@ -621,6 +645,7 @@ SERVICE: Final = Board(
             warns_at=1,
             bad_at=2.5,
             empty_because="no operator has clicked in the last five minutes",
+            highest=10,
         ),
     ),
     ("service", "label_values(opsfloor_service_info, job)"),

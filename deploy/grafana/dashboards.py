@@ -74,7 +74,11 @@ def _panel(question: Question) -> AnyPanel:
         panel.thresholds(_thresholds(question.warns_at, question.bad_at))
     for letter, query in zip("ABCDE", question.queries, strict=False):
         target = prometheus.Dataquery().ref_id(letter).expr(query.expr).legend_format(query.legend)
-        panel.with_target(target if question.shape == "line" else target.instant())
+        if question.shape != "line":
+            target.instant()
+        elif query.points_to_traces:
+            target.exemplar(True)
+        panel.with_target(target)
     return panel
 
 

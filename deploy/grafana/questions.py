@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
 Shape = Literal["line", "number", "bars"]
 
-INFINITE: Final = float("inf")
+HIGHEST: Final[Mapping[str, float]] = {
+    "s": 86_400.0,
+    "m": 10_000.0,
+    "cpm": 1_000_000.0,
+    "cps": 100_000.0,
+    "reqps": 10_000.0,
+    "bytes": 64e9,
+    "percentunit": 20.0,
+    "short": 1_000_000.0,
+}
+"""What no panel of a unit shows on any floor, unless it says otherwise: a day's wait, twenty times full, a million waiting."""
 # Okabe and Ito's colours: told apart by people who see red and green alike, and on a grey print.
 GOOD, WARNING, BAD = "#0072B2", "#E69F00", "#D55E00"
+UNTRACED: Final = ("opsfloor_reroute_approval_seconds",)  # between two people's clicks, in a trace each
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +31,19 @@ class Query:
     expr: str
     legend: str = ""
 
+    @property
+    def points_to_traces(self) -> bool:
+        """A histogram's points carry the trace of what fell there, where tracing is on."""
+        return "_bucket" in self.expr and not any(name in self.expr for name in UNTRACED)
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """One panel.
 
     Holds:   `warns_at` and `bad_at` are the promised limits: with `warns_at` below `bad_at` more is worse, the other way
-             round less is worse; `lowest` and `highest` are what is plausible at all; `empty_because` says why no data
-             are right on a calm day.
+             round less is worse; `lowest` and `highest` are what is plausible at all, else what `HIGHEST` says of the unit;
+             `empty_because` says why no data are right on a calm day.
     Units:   Grafana's: `s`, `percentunit`, `cpm` (per minute), `cps` and `reqps` (per second), `m` (minutes), `bytes`,
              `short` (a count).
     """
@@ -38,10 +55,15 @@ class Question:
     warns_at: float | None = None
     bad_at: float | None = None
     lowest: float = 0.0
-    highest: float = INFINITE
+    highest: float | None = None
     width: int = 8
     about: str = ""
     empty_because: str = ""
+
+    @property
+    def plausible_to(self) -> float:
+        """The highest value that can be right."""
+        return HIGHEST[self.unit] if self.highest is None else self.highest
 
 
 @dataclass(frozen=True, slots=True)

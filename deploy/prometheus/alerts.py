@@ -208,7 +208,7 @@ ALERTS: Final[tuple[Alert, ...]] = (
         "and on () sum(max by (team, step) (opsfloor_desk_queue_items)) > 0",
         "page",
         "No desk has told its load for {{ $value | humanizeDuration }} although work waits",
-        "opsfloor-teams",
+        "opsfloor-service",
         "1m",
     ),
     Alert(
@@ -216,7 +216,7 @@ ALERTS: Final[tuple[Alert, ...]] = (
         'time() - max(opsfloor_board_changed_timestamp_seconds{board="plan"}) > 60',
         "ticket",
         "The plan is {{ $value | humanizeDuration }} old; work still flows by the last one",
-        "opsfloor-teams",
+        "opsfloor-service",
         "2m",
     ),
     Alert(

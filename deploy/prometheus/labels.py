@@ -60,6 +60,7 @@ LABELS: Final[Mapping[str, Label]] = {
 TOGETHER: Final[Mapping[frozenset[str], int]] = {
     frozenset({"processor", "topic"}): 24,
     frozenset({"reason", "bound"}): 40,
+    frozenset({"team", "work_type"}): 5,  # where it hurts most, and nowhere else
     frozenset({"processor", "kind"}): 120,
     frozenset({"kind", "outcome"}): 60,
 }

@@ -97,7 +97,8 @@ def _offer(board: Board, name: str, choices: list[str], chosen: str) -> None:
 def _runbook(name: str) -> None:
     ui.add_css(STYLE)
     ui.page_title(f"Runbook: {name}")
-    ui.link("← the floor", "/")
+    with ui.element("nav").props('aria-label="Back"'):
+        ui.link("← the floor", "/")
     page = RUNBOOK / f"{name}.md"
     if page.parent != RUNBOOK or not page.is_file():
         ui.label(f"There is no page {name} in docs/runbook.")

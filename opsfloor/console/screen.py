@@ -212,7 +212,7 @@ class Screen:
         self._stale.set_visibility(False)
         self._firing: Final = ui.element("div").classes("w-full")
         self.tools: Final = ui.element("div")
-        with ui.element("main").classes("board"):
+        with ui.element("div").classes("board"):  # inside of the page's own `main`
             self._panels: Final = [Panel(question) for question in board.panels]
         self._shown_at = 0.0
         self._calls: tuple[Firing, ...] = ()

@@ -8,7 +8,7 @@ from opentelemetry.trace import SpanKind, StatusCode, Tracer
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.runtime.otlp_tracing import context_in, exemplar, traceparent_of, under
-from shared.runtime.tracing import REQUEST, from_outside
+from shared.runtime.tracing import REQUEST, REQUEST_EXEMPLAR, from_outside
 
 UNTOLD: Final = frozenset({"/health", "/ready", "/metrics"})  # asked for by machines every few seconds
 
@@ -35,13 +35,14 @@ class TracedRequests:
                 span.set_status(StatusCode.ERROR if message["status"] >= 500 else StatusCode.UNSET)
             await send(message)
 
-        if span.is_recording():
-            scope.setdefault("state", {})["exemplar"] = exemplar(span.get_span_context())
-        begun = REQUEST.set(traceparent_of(span.get_span_context()))
+        kept = exemplar(span.get_span_context()) if span.is_recording() else None
+        scope.setdefault("state", {})["exemplar"] = kept
+        begun, pointed = REQUEST.set(traceparent_of(span.get_span_context())), REQUEST_EXEMPLAR.set(kept)
         try:
             await self._app(scope, receive, noting)
         finally:
             REQUEST.reset(begun)
+            REQUEST_EXEMPLAR.reset(pointed)
             # The route's template, never the path: names stay few, and no id of a person becomes one.
             route = getattr(scope.get("route"), "path", "")
             span.update_name(f"{scope['method']} {route}".strip())

@@ -124,7 +124,7 @@ async def _leave_as_it_is(connection: object) -> None:
     """Nothing that the floor runs leaves anything set on a connection, so the round trip of a reset is saved."""
 
 
-async def _spans(settings: Settings, service: str, stack: contextlib.AsyncExitStack) -> Spans | None:
+async def spans_of(settings: Settings, service: str, stack: contextlib.AsyncExitStack) -> Spans | None:
     """Where this process's spans go; none, and nothing of OpenTelemetry is loaded, when the environment names no place."""
     if not settings.traces:
         return None
@@ -136,7 +136,8 @@ async def _spans(settings: Settings, service: str, stack: contextlib.AsyncExitSt
     return spans
 
 
-def _traced(spans: Spans | None) -> Callable[[ASGIApp], ASGIApp] | None:
+def traced_by(spans: Spans | None) -> Callable[[ASGIApp], ASGIApp] | None:
+    """The layer of a process's HTTP face that tells a span for each request; none when nobody listens."""
     if spans is None:
         return None
     from shared.http.traced import TracedRequests
@@ -192,7 +193,7 @@ class Host:
             stack.push_async_callback(keeper.stop)
             self._health.boards_ready = True
             limits = Limits(batch_records_max=settings.batch_records_max)
-            spans = await _spans(settings, service.name, stack)
+            spans = await spans_of(settings, service.name, stack)
             runners = [
                 Runner(
                     p,
@@ -219,7 +220,7 @@ class Host:
 
     async def _work(self, service: Service, runners: list[Runner], keeper: BoardKeeper, spans: Spans | None) -> int:
         verifier = Verifier.from_folder(self._settings.home / "keys")
-        app = build_app(service.name, verifier, service.routers, self._health, traced=_traced(spans))
+        app = build_app(service.name, verifier, service.routers, self._health, traced=traced_by(spans))
         self._health.runners = runners
         for runner in runners:
             await runner.start()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Final
@@ -23,8 +24,9 @@ from opentelemetry.util.types import AttributeValue
 from shared.contracts.message import Message
 from shared.runtime.engine import Tally
 from shared.runtime.headers import correlation_of, source_of, trace_for
+from shared.runtime.pieces import Piece, Said
 from shared.runtime.processor import Event, Processor, Rejection, Situation, TimerFired
-from shared.runtime.tracing import Exemplar, from_outside, remember, written_by
+from shared.runtime.tracing import REQUEST, Exemplar, from_outside, remember, written_by
 
 QUEUE_SPANS: Final = 20_000  # waiting to be sent; what comes on top is dropped: a floor never waits for its traces
 COUNTS: Final = ("records", "events", "timers", "facts", "duplicates", "parked", "rejected")
@@ -84,11 +86,39 @@ class Spans:
         """For one processor."""
         return OtlpTracing(self)
 
+    @contextmanager
+    def piece(self, name: str) -> Iterator[Piece]:
+        """A span in a trace of its own around a piece of work; what is published meanwhile is written below it."""
+        span = self.tracer.start_span(name, context=Context())
+        said = SpanOfPiece(span)
+        begun = REQUEST.set(traceparent_of(span.get_span_context()))
+        try:
+            yield said
+        finally:
+            REQUEST.reset(begun)
+            if said.told:
+                span.end()
+
     def close(self) -> None:
         """Send what is left, for at most `CLOSE_SECONDS`: a process that stops does not wait for a receiver that is away."""
         closing = threading.Thread(target=self._provider.shutdown, daemon=True)
         closing.start()
         closing.join(CLOSE_SECONDS)
+
+
+class SpanOfPiece:
+    """What a piece of work says of itself, on its span."""
+
+    def __init__(self, span: Span) -> None:
+        self._span: Final = span
+        self.told = False
+
+    def says(self, outcome: str, about: Mapping[str, Said]) -> Exemplar | None:
+        self.told = True
+        self._span.set_attributes(
+            {"opsfloor.outcome": outcome, **{f"opsfloor.{what}": said for what, said in about.items()}}
+        )
+        return exemplar(self._span.get_span_context()) if self._span.is_recording() else None
 
 
 class OtlpTracing:

@@ -17,7 +17,7 @@ from shared.runtime.clock import Clock
 from shared.runtime.engine import Engine, FuseBlownError, Limits, Read, Taken, Tally
 from shared.runtime.errors import InvariantError, TransientError
 from shared.runtime.hops import oldest_by_topic
-from shared.runtime.log import GroupReader, Log, Outgoing, Place, Publisher, Record, group_of
+from shared.runtime.log import GroupReader, Headers, Log, Outgoing, Place, Publisher, Record, group_of
 from shared.runtime.processor import Processor
 from shared.runtime.shard import GapFoundError, Shard
 from shared.runtime.store import Batch, Claim, LaneOut, OutboxRow, Store
@@ -328,7 +328,9 @@ class Runner:
             reached[row.lane] = row.sequence
         before = time.perf_counter()
         failures = await self._publisher.publish(places)
-        metrics.PUBLISH_SECONDS.labels(self._name).observe(time.perf_counter() - before)
+        seconds = time.perf_counter() - before
+        exemplar = None if self._tracing is None else self._tracing.exemplar(_traceparent(rows[-1].record.headers))
+        metrics.PUBLISH_SECONDS.labels(self._name).observe(seconds, exemplar)
         for place, reason in failures.items():
             metrics.PUBLISH_ERRORS.labels(self._name).inc()
             _log.warning("publish failed", processor=self._name, topic=place[0], partition=place[1], reason=reason)
@@ -523,12 +525,12 @@ class Runner:
             return
         metrics.COMMIT_SECONDS.labels(name).observe(commit_seconds, exemplar)
         metrics.BATCH_SECONDS.labels(name).observe(batch_seconds, exemplar)
-        metrics.BATCH_EVENTS.labels(name).observe(tally.events + tally.timers)
+        metrics.BATCH_EVENTS.labels(name).observe(tally.events + tally.timers, exemplar)
         lag = 0.0 if tally.oldest_ms is None else max(0.0, (self._clock.wall_ms() - tally.oldest_ms) / 1000)
         metrics.LAG_SECONDS.labels(name).set(lag)
         metrics.UNPUBLISHED.labels(name).set(len(self._pending))
         if tally.timers:
-            metrics.TIMERS_LATE.labels(name).observe(max(0.0, tally.late_seconds))
+            metrics.TIMERS_LATE.labels(name).observe(max(0.0, tally.late_seconds), exemplar)
         metrics.ENTITIES.labels(name).set(sum(len(s.entities) for s in self._engine.shards.values()))
         _log.info(
             "batch",
@@ -544,3 +546,7 @@ class Runner:
             batch_ms=round(batch_seconds * 1000, 2),
             lag_s=round(lag, 3),
         )
+
+
+def _traceparent(headers: Headers) -> str:
+    return next((value.decode() for name, value in headers if name == "traceparent"), "")

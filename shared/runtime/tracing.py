@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _FORM: Final = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 REQUEST: Final[ContextVar[str]] = ContextVar("opsfloor_request_traceparent", default="")
-"""The traceparent of the HTTP request under way; empty without one, or when nobody listens for spans."""
+"""The traceparent of the HTTP request or the piece of work under way; empty without one, or when nobody listens for spans."""
 
 
 def from_outside(header: bytes) -> str:
@@ -46,6 +46,9 @@ def written_by(source: bytes, event_id: str, trace: str) -> str:
 
 
 Exemplar = dict[str, str]
+
+REQUEST_EXEMPLAR: Final[ContextVar[Exemplar | None]] = ContextVar("opsfloor_request_exemplar", default=None)
+"""What a figure about the HTTP request under way may point to; none without one, or when its trace is not kept."""
 
 
 class Tracing(Protocol):

@@ -43,7 +43,7 @@ class Answers:
     @property
     def plausible(self) -> bool:
         """Every value lay in the range that the panel calls plausible."""
-        return self.question.lowest <= self.lowest and self.highest <= self.question.highest
+        return self.question.lowest <= self.lowest and self.highest <= self.question.plausible_to
 
 
 def expressions(query: Query) -> list[str]:
@@ -74,6 +74,17 @@ def ask(prometheus: httpx.Client, expr: str) -> list[float]:
     result = answer.json()["data"]
     samples = [result["result"]] if result["resultType"] == "scalar" else [each["value"] for each in result["result"]]
     return [float(value) for _, value in samples]
+
+
+def traces(prometheus: httpx.Client, query: Query, begun: float, ended: float) -> set[str]:
+    """The traces that the query's figures point to, as Grafana asks for them beside a line. Units: Unix seconds."""
+    span = {"start": f"{begun:.3f}", "end": f"{ended:.3f}"}
+    found: set[str] = set()
+    for expr in expressions(query):
+        answer = prometheus.post("/api/v1/query_exemplars", data={"query": expr, **span})
+        assert answer.status_code == httpx.codes.OK, f"Expected {expr} to be understood, found {answer.text}"
+        found |= {each["labels"]["trace_id"] for series in answer.json()["data"] for each in series["exemplars"]}
+    return found
 
 
 def ask_all(prometheus: httpx.Client, found: list[Answers]) -> None:

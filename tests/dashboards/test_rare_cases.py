@@ -16,6 +16,9 @@ from prometheus_client import REGISTRY, start_http_server
 from deploy.local.children import free_port
 from deploy.local.watch import PROGRAMS, Watch
 from services.audit.controls import metrics as controls
+from services.routing import metrics as routing
+from services.routing.balancer.metrics import plan_levels
+from services.routing.boards import PlanView
 from services.routing.emergency import metrics as emergency
 from services.vendor.supervision import metrics as supervision
 from shared.contracts.message import Message
@@ -33,7 +36,8 @@ pytestmark = pytest.mark.skipif(
 
 
 def rare() -> list[Message]:
-    """A reroute proposed, approved and at work; a result of the wrong person; an error that was found."""
+    """A reroute proposed, approved and at work; an item that will be late, one that nobody may do; a result of the wrong
+    person; an error that was found."""
     active = fact("routing.reroute-order.v1")
     proposed = active.model_copy(update={"phase": "proposed", "approved_at": None, "version": 1})
     approved = active.model_copy(update={"approved_at": active.proposed_at + timedelta(seconds=40)})
@@ -42,6 +46,8 @@ def rare() -> list[Message]:
         approved,
         fact("routing.reroute-answered.v1"),
         fact("routing.work-released.v1", reroute_id=active.reroute_id),
+        fact("routing.work-placed.v1", late_seconds=90.0),
+        fact("routing.work-unplaceable.v1"),
         fact("audit.result-refused.v1"),
         fact("vendor.keying-judged.v1", subject="provider", what="keyed", found_by="none"),
         fact("vendor.keying-judged.v1", subject="provider", what="error", found_by="review"),
@@ -50,7 +56,7 @@ def rare() -> list[Message]:
 
 @pytest.fixture
 def process() -> Iterator[int]:
-    """A process that shows this one's metrics, with a reroute and two judged on its boards. Gives the port."""
+    """A process that shows this one's metrics, with a reroute, two judged and a plan that hurts on its boards. Gives the port."""
     active = fact("routing.reroute-order.v1")
     view = RerouteView(acting={active.reroute_id: active})
     standing = StandingView()
@@ -59,6 +65,7 @@ def process() -> Iterator[int]:
     shown = (
         emergency.reroute_levels(view, lambda: active.ends_at - timedelta(minutes=30)),
         supervision.standing_levels(standing),
+        plan_levels(PlanView(fact("routing.plan-made.v1")), lambda: active.ends_at),
     )
     levels = [Levels(each) for each in shown]
     for level in levels:
@@ -91,7 +98,7 @@ def test_a_rare_case_fills_its_panels(tmp_path: Path, process: int) -> None:
 def _until_filled(prometheus: httpx.Client, waiting: list[Answers]) -> None:
     end = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < end and not all(answers.complete for answers in waiting):
-        for measure in (emergency.measure, controls.measure, supervision.measure):
+        for measure in (routing.measure, controls.measure, supervision.measure):
             measure(rare(), fact("routing.reroute-order.v1").proposed_at)
         time.sleep(1)
         ask_all(prometheus, waiting)

@@ -5,6 +5,7 @@ So does the floor's own page, in a real Chromium.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -18,10 +19,12 @@ import httpx
 import pytest
 
 from deploy.grafana.boards import BOARDS, FLOOR
+from deploy.grafana.questions import Query
 from deploy.local.watch import PROGRAMS, Watch
 from opsfloor.console.app import path_of
-from tests.dashboards.asking import EMPTY_BY_DESIGN, Answers, ask, ask_all, panels
-from tests.dashboards.looking import CHROMIUM, SIZES, Seen, browser, console, look, seen_now
+from tests.dashboards.asking import EMPTY_BY_DESIGN, Answers, ask, ask_all, panels, traces
+from tests.dashboards.looking import CHROMIUM, SCREENS, SIZES, Seen, browser, console, look, seen_now
+from tests.support.span_receiver import ReceivedSpan, receiving
 
 SUBMISSIONS = 200
 DAY_SECONDS = 60
@@ -45,11 +48,14 @@ needs_chromium = pytest.mark.skipif(
 class Day:
     """What was seen of a day.
 
-    Shape:   `asked` are all panels with what they answered; `seen` the pages by board and size, none without Chromium;
-             `afterwards` is the first page once Prometheus had ended.
+    Shape:   `asked` are all panels with what they answered; `pointed` the traces that a panel's query points to, by the
+             panel's title and the query; `spans` what the floor told of itself; `seen` the pages by board and size, none
+             without Chromium; `afterwards` is the first page once Prometheus had ended.
     """
 
     asked: list[Answers]
+    pointed: Mapping[tuple[str, Query], set[str]]
+    spans: Mapping[str, list[ReceivedSpan]]
     seen: Mapping[tuple[str, str], Seen]
     afterwards: Seen | None
 
@@ -60,24 +66,53 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
     home = tmp_path_factory.mktemp("floor")
     floor = home / "demo" / "1"  # where the demo's first day lives
     watch = Watch(floor, owned=True, scrape_seconds=1)
-    found = panels()
-    playing = _play(home)
-    try:
-        end = time.monotonic() + DEMO_SECONDS_MAX
-        while playing.poll() is None and not list((floor / "run").glob("*.json")):
-            time.sleep(0.2)
-        address = watch.up()["prometheus"]
-        with httpx.Client(base_url=address, timeout=30) as prometheus:
-            while playing.poll() is None and time.monotonic() < end:
-                ask_all(prometheus, found)
-                time.sleep(1)
-        seen, afterwards = _look(address, watch, home / "console.log") if CHROMIUM else ({}, None)
-    finally:
-        playing.terminate()
-        playing.wait(30)
-        watch.down()
+    found, began = panels(), time.time()
+    with receiving() as receiver:
+        playing = _play(home, receiver.endpoint)
+        try:
+            address = _ask_until_it_is_over(playing, floor, watch, found)
+            pointed = _pointed(address, found, began)
+            seen, afterwards = _look(address, watch, home / "console.log") if CHROMIUM else ({}, None)
+        finally:
+            playing.terminate()
+            playing.wait(30)
+            watch.down()
     assert playing.returncode == 0, (home / "demo.log").read_text()[-3_000:]
-    return Day(found, seen, afterwards)
+    _keep(found)
+    spans: dict[str, list[ReceivedSpan]] = {}
+    for span in receiver.spans:
+        spans.setdefault(span.trace_id, []).append(span)
+    return Day(found, pointed, spans, seen, afterwards)
+
+
+def _keep(found: list[Answers]) -> None:
+    """What each panel showed, beside the pictures."""
+    SCREENS.mkdir(parents=True, exist_ok=True)
+    shown = {f"{each.board}: {each.question.title}": [each.lowest, each.highest] for each in found if each.filled}
+    (SCREENS / "panels.json").write_text(json.dumps(shown, indent=1))
+
+
+def _ask_until_it_is_over(playing: subprocess.Popen[bytes], floor: Path, watch: Watch, found: list[Answers]) -> str:
+    """Prometheus is started as soon as a service is there. Returns where it answers."""
+    end = time.monotonic() + DEMO_SECONDS_MAX
+    while playing.poll() is None and not list((floor / "run").glob("*.json")):
+        time.sleep(0.2)
+    address = watch.up()["prometheus"]
+    with httpx.Client(base_url=address, timeout=30) as prometheus:
+        while playing.poll() is None and time.monotonic() < end:
+            ask_all(prometheus, found)
+            time.sleep(1)
+    return address
+
+
+def _pointed(address: str, found: list[Answers], began: float) -> dict[tuple[str, Query], set[str]]:
+    with httpx.Client(base_url=address, timeout=30) as prometheus:
+        return {
+            (answers.question.title, query): traces(prometheus, query, began, time.time())
+            for answers in found
+            for query in answers.question.queries
+            if query.points_to_traces and answers.question.shape == "line"
+        }
 
 
 def _look(prometheus: str, watch: Watch, log: Path) -> tuple[dict[tuple[str, str], Seen], Seen]:
@@ -96,12 +131,11 @@ def _look(prometheus: str, watch: Watch, log: Path) -> tuple[dict[tuple[str, str
         return seen, seen_now(page)
 
 
-def _play(home: Path) -> subprocess.Popen[bytes]:
+def _play(home: Path, receiver: str) -> subprocess.Popen[bytes]:
     words = ["-m", "deploy.demo", f"--submissions={SUBMISSIONS}", f"--seconds={DAY_SECONDS}"]
     with (home / "demo.log").open("wb") as log:
-        return subprocess.Popen(
-            [sys.executable, *words], env={**os.environ, "OPSFLOOR_HOME": str(home)}, stdout=log, stderr=log
-        )
+        env = {**os.environ, "OPSFLOOR_HOME": str(home), "OTEL_EXPORTER_OTLP_ENDPOINT": receiver}
+        return subprocess.Popen([sys.executable, *words], env=env, stdout=log, stderr=log)
 
 
 def test_every_panel_shows_data_or_says_why_not(day: Day) -> None:
@@ -125,6 +159,29 @@ def test_every_value_is_plausible(day: Day) -> None:
         if answers.filled and not answers.plausible
     }
     assert not wrong
+
+
+def test_every_line_of_a_histogram_points_to_traces_that_are_there(day: Day) -> None:
+    """What Grafana asks beside such a line: Prometheus has kept exemplars, and their traces were told."""
+    assert len(day.pointed) >= 10
+    without = [where for where, found in day.pointed.items() if not found & set(day.spans)]
+    assert not without
+
+
+def test_a_slow_case_is_followed_from_the_line_through_every_service(day: Day) -> None:
+    """A point of «How long does a case take?» leads to spans of intake, audit and routing, the posting among them."""
+    found = set.union(*(found for (title, _), found in day.pointed.items() if title == "How long does a case take?"))
+    whole = [spans for trace_id, spans in day.spans.items() if trace_id in found]
+    services = {"opsfloor-intake", "opsfloor-audit", "opsfloor-routing"}
+    assert any(services <= {span.service for span in spans} for spans in whole)
+    assert any("core.posting-confirmed.v1" in span.name for spans in whole for span in spans)
+
+
+def test_every_plan_was_told(day: Day) -> None:
+    """The balancer tells its plans, before it was killed and after."""
+    plans = [span for spans in day.spans.values() for span in spans if span.name == "plan routing/balancer"]
+    assert len({span.began_ns // 1_000_000_000 for span in plans}) > DAY_SECONDS / 4
+    assert {span.attributes["opsfloor.outcome"] for span in plans} <= {"decided", "bus"}
 
 
 @needs_chromium

@@ -12,37 +12,38 @@ import gc
 import signal
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import faust
 import structlog
 from prometheus_client import REGISTRY
+from starlette.types import ASGIApp
 
 from services.routing.balancer import metrics
 from services.routing.balancer.balance import Balance
+from services.routing.balancer.turn import PLAN_SECONDS, Turn
 from services.routing.boards import ARRIVALS_BOARD, LOAD_BOARD, PLAN_BOARD, STANDING_BOARD
 from shared.contracts import audit, vendor
-from shared.contracts.message import Message, Topic
+from shared.contracts.message import Topic
 from shared.http.app import build_app, serve
 from shared.http.tokens import Verifier
 from shared.reference.board import REFERENCE_BOARD
 from shared.reroutes import REROUTE_BOARD
 from shared.runtime.boards import BoardKeeper, Boards
 from shared.runtime.clock import Clock
-from shared.runtime.errors import TransientError
-from shared.runtime.host import CommandPublisher, Publish
+from shared.runtime.host import CommandPublisher, spans_of, traced_by
 from shared.runtime.kafka_log import KafkaLog
 from shared.runtime.levels import Levels
 from shared.runtime.log import Record
-from shared.runtime.processor import derived_id
+from shared.runtime.pieces import unheard
 from shared.runtime.settings import Settings
 
 BOARDS: Final = (REFERENCE_BOARD, STANDING_BOARD, LOAD_BOARD, REROUTE_BOARD, PLAN_BOARD, ARRIVALS_BOARD)
 ASKED_ON: Final[tuple[Topic, ...]] = (audit.WORK, vendor.INSPECTION)
 SOURCE: Final = "/opsfloor/routing/balancer"
-PLAN_SECONDS: Final = 1.0  # of real time between two plans
 ANEW_SECONDS: Final = 1.0  # until a Faust application that gave up is followed by the next
 JOIN_SECONDS: Final = 15.0  # that joining its group may take a Faust application
 JOINED_LOOK_SECONDS: Final = 0.2
@@ -174,15 +175,18 @@ class BalancerHost:
             gc.freeze()  # what the boards hold stays: looking through it again and again took as long as a plan
             self._turning.boards_ready = True
             publish = CommandPublisher(self._log, publisher, SOURCE, self._clock).publish
-            return await self._work(keeper, publish)
+            verifier = Verifier.from_folder(self._settings.home / "keys")
+            spans = await spans_of(self._settings, "balancer", stack)
+            pieces = unheard if spans is None else spans.piece
+            turn = Turn(self._balance, self._clock, self._instance, pieces)
+            face = build_app("balancer", verifier, (), self._turning, traced=traced_by(spans))
+            return await self._work(keeper, face, partial(turn.plan, publish))
 
-    async def _work(self, keeper: BoardKeeper, publish: Publish) -> int:
-        verifier = Verifier.from_folder(self._settings.home / "keys")
-        face = build_app("balancer", verifier, (), self._turning)
+    async def _work(self, keeper: BoardKeeper, face: ASGIApp, plan: Callable[[], Awaitable[None]]) -> int:
         working = [
             asyncio.create_task(self._feed(keeper)),
             asyncio.create_task(self._listen()),
-            asyncio.create_task(self._turn(publish)),
+            asyncio.create_task(self._turn(plan)),
             asyncio.create_task(serve(face, self._settings.http_host, self._settings.http_port, self._serving)),
         ]
         stopping = asyncio.create_task(self._stop.wait())
@@ -215,39 +219,10 @@ class BalancerHost:
         metrics.REFUSED.inc(self._balance.refused - refused)
         metrics.HEARD.inc(self._balance.heard - heard)
 
-    async def _turn(self, publish: Publish) -> None:
+    async def _turn(self, plan: Callable[[], Awaitable[None]]) -> None:
         loop = asyncio.get_running_loop()
         while True:
             begun = loop.time()
-            await self._plan(publish)
+            await plan()
             self._turning.turned_at = time.monotonic()
             await asyncio.sleep(max(0.0, begun + PLAN_SECONDS - loop.time()))
-
-    async def _plan(self, publish: Publish) -> None:
-        now = self._clock.now()
-        interval = PLAN_SECONDS / self._clock.real_seconds(1.0)
-        try:
-            with metrics.SOLVED.time():
-                made = self._balance.plan(now, interval)
-        except ArithmeticError as error:  # the last plan stays in force, and its age tells
-            metrics.FAILED.labels("solver").inc()
-            _log.error("no plan", reason=str(error))
-            return
-        told: list[Message] = [*self._balance.learned(now), *([made] if made is not None else [])]
-        for message in told:
-            try:
-                await publish(message, derived_id(self._instance, message.kind_name(), now.isoformat(), message.key))
-            except TransientError as error:
-                metrics.FAILED.labels("bus").inc()
-                _log.warning("plan not told", reason=str(error))
-                return
-        if made is not None:
-            metrics.MADE.inc()
-            _log.info(
-                "plan",
-                saturation=made.saturation,
-                lateness_minutes=made.lateness_minutes,
-                kinds=len(made.work),
-                teams=len(made.teams),
-                hurts=made.reliefs[0].words if made.reliefs else None,
-            )

@@ -37,6 +37,12 @@ LATENESS: Final = Level(
     "opsfloor_plan_lateness_seconds",
     f"Lateness that the plan expects of the coming hour's work, over all items{_EVERYWHERE}",
 )
+RELIEF: Final = Level(
+    "opsfloor_plan_relief_seconds",
+    f"Lateness in the coming hour that one more person would save, where it hurts most{_EVERYWHERE}",
+    ("team", "work_type"),
+)
+ANY_WORK: Final = "any"
 RELAXED: Final = Level(
     "opsfloor_plan_bound_relaxed_ratio", f"By how much of all work a bound gives way{_EVERYWHERE}", ("reason", "bound")
 )
@@ -58,6 +64,8 @@ def _of(plan: PlanMade) -> Iterator[Reading]:
     for team in plan.teams:
         yield SATURATION, (team.team_id,), team.saturation
     yield LATENESS, (), 60.0 * plan.lateness_minutes
+    for relief in plan.reliefs:
+        yield RELIEF, (relief.team_id, relief.work_type or ANY_WORK), 60.0 * relief.saves_minutes
     for bound in plan.relaxed:
         if bound.reason != "nobody_eligible":
             yield RELAXED, (bound.reason, bound.name), bound.by

@@ -11,6 +11,7 @@ from services.routing.workbench.metrics import COMMAND_SECONDS, COMMANDS
 from services.routing.workbench.reads import DeskReads
 from shared.contracts.message import Message
 from shared.contracts.routing import Command
+from shared.http.timed import timed
 from shared.runtime.processor import derived_id
 
 ANSWER_SECONDS: Final = 5.0
@@ -37,7 +38,7 @@ class CommandCounter:
 
     async def hand_in(self, command: Command) -> Verdict | None:
         """The desk's verdict, or `None` when it has not come yet. Errors: `TransientError`; send again."""
-        with COMMAND_SECONDS.time():
+        with timed(COMMAND_SECONDS):
             verdict = await self.known(command.team_id, command.operator_id, command.command_id)
             if verdict is None:
                 verdict = await self._asked(command)

@@ -13,6 +13,7 @@ from PIL import Image
 from services.routing.workbench.decide import Slice
 from services.routing.workbench.metrics import SLICE_SECONDS
 from shared.contracts.message import Region
+from shared.http.timed import timed
 from shared.images import crop
 from shared.runtime.errors import ContractError
 from shared.runtime.processor import Rejection
@@ -48,7 +49,7 @@ class SliceCutter:
 
     async def cut(self, region: Region) -> Slice | Rejection:
         """Exactly the region, and how much of the image it is."""
-        with SLICE_SECONDS.time():
+        with timed(SLICE_SECONDS):
             content = await self.whole(region.image_sha256)
             if isinstance(content, Rejection):
                 return content

@@ -114,6 +114,13 @@ def test_ports_are_open_to_this_machine_only() -> None:
         assert all(mapping.startswith("127.0.0.1:") for mapping in container.get("ports", []))
 
 
+def test_prometheus_keeps_exemplars_here_as_on_a_newcomers_machine() -> None:
+    """Without the flag it drops them in silence, and no figure leads to its trace."""
+    flag = "--enable-feature=exemplar-storage"
+    assert flag in CONTAINERS["prometheus"]["command"]
+    assert flag in (DEPLOY / "local" / "watch.py").read_text()
+
+
 def test_prometheus_finds_every_service_under_its_job() -> None:
     """The rules go by the job: it is the service's name, as in the local configuration."""
     scrape = documents(FOLDER / "prometheus.yaml")[0]["scrape_configs"][0]

@@ -77,6 +77,36 @@ def test_a_situation_of_the_runbook_goes_as_written(section: str, desk: FrontDes
         assert result.exit_code == 0, f"{line}\n{result.output}\n{result.exception!r}"
 
 
+PROPOSED = "reroute propose drain --provider clearkey --minutes 30 --reason announced --as duty-lin --yes"
+APPROVED = "reroute approve ID --reason announced --as duty-chen --yes"
+GLASS = "reroute propose drain --team north-entry --minutes 30 --reason flood --break-glass --as duty-lin --yes"
+BEFORE = {
+    **dict.fromkeys(("show", "history"), (PROPOSED,)),
+    **dict.fromkeys(("extend", "end", "cancel"), (PROPOSED, APPROVED)),
+    "review": (GLASS,),
+}
+"""What has happened when somebody types a page's command."""
+ON_PAGES = sorted(
+    {
+        command
+        for page in (ROOT / "docs" / "runbook").glob("*.md")
+        for command in re.findall(r"`opsfloor (reroute [^`]+)`", page.read_text("utf-8"))
+    }
+)
+
+
+@pytest.mark.parametrize("command", ON_PAGES)
+def test_a_reroute_command_of_an_alerts_page_goes_as_written(
+    command: str, desk: FrontDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Typed by somebody on duty, with the order that the alert is about."""
+    monkeypatch.setenv("OPSFLOOR_ACTOR", "duty-chen")
+    for line in (*BEFORE.get(command.split()[1], ()), command):
+        last = next(reversed(desk.room.book.orders), "ID")
+        result = CliRunner().invoke(app, [last if word == "ID" else word for word in shlex.split(line)])
+        assert result.exit_code == 0, f"{line}\n{result.output}\n{result.exception!r}"
+
+
 def test_the_answers_are_the_same_as_documents(desk: FrontDesk) -> None:
     """`--json` on every way of looking."""
     run = CliRunner().invoke

@@ -9,11 +9,15 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import yaml
+from opentelemetry.trace import SpanContext
 
 from deploy.grafana.boards import BOARDS
-from deploy.grafana.dashboards import FOLDER, document, main
+from deploy.grafana.dashboards import FOLDER, SOURCE, document, main
 from deploy.grafana.questions import BAD, GOOD, WARNING, Board, Question
 from deploy.prometheus.alerts import ALERTS
+from deploy.prometheus.rules import recordings
+from shared.runtime.otlp_tracing import exemplar
 from tests.unit.sight.test_alerts import known_names
 
 PANELS_MAX = 12
@@ -52,9 +56,60 @@ def test_a_panel_is_a_question_with_a_unit(board: Board, question: Question) -> 
     """A title that asks, a unit that Grafana knows, a plausible range, both limits or none."""
     assert question.title.endswith("?")
     assert question.unit in UNITS
-    assert question.lowest < question.highest
+    assert question.lowest < question.plausible_to < float("inf")
     assert (question.warns_at is None) == (question.bad_at is None)
     assert question.width in (8, 16, 24)
+
+
+def unit_told(expr: str) -> str | None:
+    """The unit that a query's figures have by their names and by what is done to them; none where one is divided by another."""
+    found = re.findall(r"[a-z_:]*[a-z]+_[a-z_:0-9]+[a-z0-9]", re.sub(r"by \([^)]*\)|\{[^}]*\}", "", expr))
+    name = next((each for each in found if not each.startswith(("histogram_quantile", "label_"))), "")
+    if expr.endswith("/ 60") and "_seconds" in name:
+        return "m"
+    if " / " in expr:
+        return None
+    if name.endswith("_total"):
+        return "cpm" if expr.startswith("60 * ") else "cps" if "rate(" in expr else "short"
+    if re.search(r":(ratio|share)", name):
+        return "percentunit"
+    if name in recordings():
+        return unit_told(recordings()[name])
+    plain = name.removesuffix("_bucket")
+    units = {"_seconds": "s", "_bytes": "bytes", "_ratio": "percentunit"}
+    return next((unit for ending, unit in units.items() if plain.endswith(ending)), "short")
+
+
+def test_a_panels_unit_is_that_of_its_figures() -> None:
+    """Seconds are shown as seconds, shares as shares, what is counted per minute as that: a wrong unit is a wrong answer."""
+    same = {"reqps": "cps"}
+    wrong = {
+        (board.uid, question.title, question.unit): told
+        for board, question in questions()
+        for query in question.queries
+        if (told := unit_told(query.expr)) not in (None, same.get(question.unit, question.unit))
+    }
+    assert wrong == {("opsfloor-service", "How much of a processor?", "percentunit"): "cps"}, (
+        "seconds per second: a share"
+    )
+
+
+@pytest.mark.parametrize(
+    ("expr", "unit"),
+    [
+        ("60 * sum (rate(opsfloor_cases_total[5m]))", "cpm"),
+        ("sum by (processor) (rate(opsfloor_shard_events_total[5m]))", "cps"),
+        ("histogram_quantile(0.9, sum by (le) (rate(opsfloor_shard_batch_seconds_bucket[5m])))", "s"),
+        ("sum by (team) (opsfloor_desk_backlog_standard_seconds) / 60", "m"),
+        ("max by (team) (opsfloor_desk_saturation_ratio)", "percentunit"),
+        ("provider:opsfloor_items_completed:share1h", "percentunit"),
+        ("sum(increase(opsfloor_drills_total[28d]))", "short"),
+        ("process_resident_memory_bytes", "bytes"),
+    ],
+)
+def test_a_wrong_unit_would_be_seen(expr: str, unit: str) -> None:
+    """What the look at units makes of a query."""
+    assert unit_told(expr) == unit
 
 
 @pytest.mark.parametrize(("board", "question"), tuple(questions()), ids=lambda each: getattr(each, "title", ""))
@@ -65,6 +120,26 @@ def test_a_panel_asks_only_for_what_exists(board: Board, question: Question) -> 
         assert named <= known_names() | OWN | {"ALERTS", "up"}
         variables = set(re.findall(r"\$(\w+)", query.expr))
         assert variables <= ({board.variable[0]} if board.variable else set())
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.uid)
+def test_every_line_of_a_histogram_asks_for_exemplars(board: Board) -> None:
+    """A point beside the line leads to the trace of a case that was so slow; other panels ask for none."""
+    for panel, question in zip(json.loads(document(board))["panels"], board.panels, strict=True):
+        asks = [target.get("exemplar", False) for target in panel["targets"]]
+        assert asks == [question.shape == "line" and query.points_to_traces for query in question.queries]
+
+
+def test_exemplars_lead_to_a_store_of_traces_that_is_provisioned() -> None:
+    """By the label that exemplars carry, to a data source whose kind and address compose gives Grafana."""
+    text = (FOLDER.parent / "provisioning" / "datasources" / "opsfloor.yaml").read_text()
+    metrics, traces = yaml.safe_load(text)["datasources"]
+    (leads,) = metrics["jsonData"]["exemplarTraceIdDestinations"]
+    assert metrics["uid"] == SOURCE.uid
+    assert leads["datasourceUid"] == traces["uid"]
+    assert {leads["name"]} == set(exemplar(SpanContext(1, 1, is_remote=False)))
+    grafana = yaml.safe_load((FOLDER.parents[1] / "compose" / "compose.yaml").read_text())["services"]["grafana"]
+    assert set(re.findall(r"\$\{(\w+)\}", text)) <= set(grafana["environment"])
 
 
 def test_alerts_look_at_dashboards_that_exist() -> None:

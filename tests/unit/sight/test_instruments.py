@@ -15,8 +15,10 @@ from deploy.prometheus.alerts import ALERTS
 from deploy.prometheus.instruments import instruments
 from services.audit.controls import metrics as controls
 from services.routing import metrics as routing
+from services.routing.balancer.metrics import plan_levels
+from services.routing.boards import PlanView
 from shared.contracts.audit import CasePosted
-from shared.contracts.routing import CapacityByWorkType, LoadByWorkType, LoadSnapshot
+from shared.contracts.routing import CapacityByWorkType, LoadByWorkType, LoadSnapshot, PlanMade
 from shared.runtime.boards import Boards
 from shared.runtime.hops import Hop, hop_of, oldest_by_topic
 from shared.runtime.house import house_levels
@@ -79,6 +81,17 @@ def test_saturation_is_the_backlog_per_person_at_their_pace() -> None:
     """120 learned seconds for two people, over a quarter of an hour; no figure where nobody is."""
     assert levels(load())[("opsfloor_desk_saturation_ratio", ("t",))] == pytest.approx(120 / 2 / 900)
     assert ("opsfloor_desk_saturation_ratio", ("t",)) not in levels(load(present=()))
+
+
+def test_where_it_hurts_is_read_off_the_plan() -> None:
+    """What one more person would save, in seconds, by team and work; any of its work where the plan names none."""
+    plan: PlanMade = fact("routing.plan-made.v1")
+    (named,) = plan.reliefs
+    unnamed = named.model_copy(update={"work_type": None, "saves_minutes": 2.0})
+    view = PlanView(plan.model_copy(update={"reliefs": (named, unnamed)}))
+    read = {(level.name, labels): value for level, labels, value in plan_levels(view, lambda: AT)()}
+    assert read["opsfloor_plan_relief_seconds", (named.team_id, str(named.work_type))] == 60 * named.saves_minutes
+    assert read["opsfloor_plan_relief_seconds", (named.team_id, "any")] == 120
 
 
 def test_a_refused_result_is_counted_by_provider_and_code() -> None:
