@@ -28,6 +28,7 @@ class Limits:
 
     batch_records_max: int = 1_000
     ahead_records_min: int = 100  # after so many the next ones are read while these are decided and written
+    slice_records: int = 100  # decoded, or decided, between two looks at what else this process has to do
     timers_max: int = 500
     timer_tick_seconds: float = (
         0.1  # real time between looks at the alarms: a floor that runs fast must not spin on them

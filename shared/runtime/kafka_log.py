@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError, ProducerClosed
 
 from shared.runtime.errors import ContractError, InvariantError, TransientError
 from shared.runtime.kafka_tail import KafkaTail, record_of
-from shared.runtime.log import Claimed, Dropped, Outgoing, Place, Record
+from shared.runtime.log import Claimed, Dropped, Outgoing, Place, Record, room_for
 
 BATCH_BYTES_MAX: Final = 512 * 1024
 REQUEST_MS: Final = 15_000
@@ -212,7 +212,9 @@ class KafkaReader:
             return []
         consumer.resume(*consumer.paused())
         try:
-            found = await consumer.getmany(timeout_ms=int(wait_seconds * 1000), max_records=records_max)
+            found = await self._handed_out(consumer, records_max)
+            if not found and wait_seconds > 0:
+                found = await consumer.getmany(timeout_ms=int(wait_seconds * 1000), max_records=records_max)
         except KafkaError as error:
             _log.warning("fetch failed", reason=str(error))
             await asyncio.sleep(max(wait_seconds, 0.1))
@@ -226,10 +228,27 @@ class KafkaReader:
         if self._consumer is None or self._failure is not None:
             return []
         try:
-            return self._of_open(await self._consumer.getmany(timeout_ms=0, max_records=records_max))
+            return self._of_open(await self._handed_out(self._consumer, records_max))
         except KafkaError as error:
             _log.warning("fetch failed", reason=str(error))
             return []
+
+    async def _handed_out(self, consumer: AIOKafkaConsumer, records_max: int) -> dict[TopicPartition, Sequence[Any]]:
+        """What the client has at hand, topic by topic.
+
+        Holds:   it waits only while the group changes; what was handed out before such a change is left, as whoever owns
+                 the number then reads on from what the store says.
+        """
+        opened, found, left = self._open, dict[TopicPartition, Sequence[Any]](), records_max
+        for topic in self._topics:
+            spots = [spot for spot in consumer.assignment() if spot.topic == topic]
+            if spots and left > 0:
+                room = room_for(topic, self._topics, left)
+                found |= await consumer.getmany(*spots, timeout_ms=0, max_records=room)
+            if self._open is not opened or self._consumer is not consumer:
+                return {}
+            left = records_max - sum(map(len, found.values()))
+        return found
 
     def _of_open(self, found: Mapping[TopicPartition, Sequence[Any]]) -> list[Record]:
         return [record_of(row) for place, rows in found.items() if place.partition in self._open for row in rows]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from shared.runtime.errors import ContractError
-from shared.runtime.log import Claimed, Dropped, Outgoing, Place, Record
+from shared.runtime.log import Claimed, Dropped, Outgoing, Place, Record, room_for
 
 Pause = Callable[[str], Awaitable[None]]
 
@@ -125,13 +125,19 @@ class MemoryReader:
 
     def _next(self, records_max: int) -> list[Record]:
         taken: list[Record] = []
-        places = sorted(self._positions)
-        self._turn += 1  # no place is always served first, else a long one would starve the others
-        for index in range(len(places)):
+        self._turn += 1
+        for topic in self._topics:
+            taken += self._next_of(topic, room_for(topic, self._topics, records_max - len(taken)))
+        return taken
+
+    def _next_of(self, topic: str, room: int) -> list[Record]:
+        taken: list[Record] = []
+        places = sorted(place for place in self._positions if place[0] == topic)
+        for index in range(len(places)):  # no place is always served first, else a long one would starve the others
             place = places[(self._turn + index) % len(places)]
             rows = self._log.records[place]
             start = self._positions[place]
-            found = rows[start : start + records_max - len(taken)]
+            found = rows[start : start + room - len(taken)]
             self._positions[place] = start + len(found)
             taken += found
         return taken

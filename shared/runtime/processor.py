@@ -122,7 +122,8 @@ def no_alarms(state: Any) -> Mapping[str, Alarm]:
 class Processor:
     """One processor: what it reads, how it decides, where its state lies.
 
-    Holds:   `key(event)` is the entity that the event belongs to, or `None` for an event that is not its business;
+    Holds:   `inputs` stand by urgency: of what has come, events of an earlier topic are decided first;
+             `key(event)` is the entity that the event belongs to, or `None` for an event that is not its business;
              every event of one entity arrives on one shard, because all its topics are keyed so;
              `decide(state, event, situation)` is pure and returns facts, or a `Rejection` which `refuse` makes facts;
              `apply(state, fact)` is the only mover and may move a large state in place;

@@ -19,7 +19,7 @@ def desk() -> Processor:
     return Processor(
         service="routing",
         name="desk",
-        inputs=(routing.PLACED, routing.COMMAND),
+        inputs=(routing.COMMAND, routing.PLACED),
         outputs=(routing.DESK, routing.ASSIGNMENT, routing.RESULT, routing.LOAD),
         key=key,
         table=DeskTable(),

@@ -13,7 +13,7 @@ from services.routing.workbench.answers import HEARD, Answers
 from services.routing.workbench.metrics import TAIL_RESTARTS
 from shared.contracts.routing import ASSIGNMENT, DESK, RESULT
 from shared.runtime.errors import ContractError, TransientError
-from shared.runtime.headers import body_of, origin_of
+from shared.runtime.headers import body_of, kind_of, origin_of
 from shared.runtime.log import Record, Tail
 
 TOPICS: Final = (DESK.name, ASSIGNMENT.name, RESULT.name)
@@ -22,6 +22,7 @@ WAIT_SECONDS: Final = 0.2
 RETRY_SECONDS: Final = 1.0
 REMEMBERED: Final = timedelta(minutes=10)  # older answers than this at the start are passed over undecoded
 
+_HEARD: Final = frozenset(kind.encode() for kind in HEARD)
 _log: Final = structlog.get_logger("opsfloor.workbench")
 
 
@@ -84,9 +85,10 @@ class Tailer:
             await tail.stop()
 
     def _hear(self, record: Record) -> None:
+        kind = kind_of(record)
+        if kind and kind not in _HEARD:  # most of what desks tell: nobody here waits for it
+            return
         try:
-            origin = origin_of(record)
-            if origin.kind in HEARD:
-                self._answers.hear(body_of(record, origin.kind))
+            self._answers.hear(body_of(record, origin_of(record).kind))
         except ContractError:
             self.refused += 1
