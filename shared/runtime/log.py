@@ -50,7 +50,8 @@ def room_for(topic: str, topics: Sequence[str], left: int) -> int:
 class GroupReader(Protocol):
     """A member of a consumer group over topics with equal partition counts; it owns whole partition numbers.
 
-    Holds:   what has come is handed out in the order of the topics, the most urgent first: see `room_for`.
+    Holds:   what has come is handed out in the order of the topics, the most urgent first (see `room_for`), and of each
+             place of a topic an equal part before more of any: a bulk on one place keeps nothing waiting on another.
     """
 
     async def start(self) -> None:

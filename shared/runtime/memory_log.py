@@ -133,11 +133,11 @@ class MemoryReader:
     def _next_of(self, topic: str, room: int) -> list[Record]:
         taken: list[Record] = []
         places = sorted(place for place in self._positions if place[0] == topic)
-        for index in range(len(places)):  # no place is always served first, else a long one would starve the others
-            place = places[(self._turn + index) % len(places)]
+        turned = [places[(self._turn + index) % len(places)] for index in range(len(places))]
+        for place, part in [(p, -(-room // len(turned))) for p in turned] + [(p, room) for p in turned]:
             rows = self._log.records[place]
             start = self._positions[place]
-            found = rows[start : start + room - len(taken)]
+            found = rows[start : start + min(part, room - len(taken))]
             self._positions[place] = start + len(found)
             taken += found
         return taken

@@ -35,7 +35,7 @@ GATHER_SECONDS_MIN: Final = 0.004  # … let records gather: fewer transactions 
 GATHER_SECONDS_MAX: Final = 0.01
 GATHER_FACTOR: Final = 2.0  # and twice as long as the batch took, so that a busy machine makes larger batches
 URGENT_RECORDS: Final = 50  # so many join what was read ahead, however much that is
-TURN_SECONDS: Final = 0.2  # what a large batch may take: what is urgent waits for the one under way
+TURN_SECONDS: Final = 0.1  # what a large batch may take: what is urgent waits for the one under way
 RECLAIM_SECONDS: Final = 2.0  # a shard lost to another owner is claimed again if the group still says it is ours
 
 
