@@ -113,7 +113,7 @@ class Engine:
             origin = origin_of(record)
             if takes and origin.kind not in takes and origin.kind in CONTRACTS:
                 return Read(record, shard, origin, None, "")
-            return Read(record, shard, origin, body_of(record, origin.kind), "")
+            return Read(record, shard, origin, body_of(record, origin.kind, self.processor.forms.get(origin.kind)), "")
         except ContractError as error:
             return Read(record, shard, origin, None, str(error))
 

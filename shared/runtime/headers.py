@@ -67,9 +67,12 @@ def origin_of(record: Record) -> Origin:
         raise ContractError(f"Expected readable headers, found {error}") from error
 
 
-def body_of(record: Record, kind: str) -> Message:
-    """Decode a record's body by its kind. Errors: `ContractError` for an unknown kind or a body that breaks it."""
-    contract = CONTRACTS.get(kind)
+def body_of(record: Record, kind: str, form: type[Message] | None = None) -> Message:
+    """Decode a record's body by its kind, into the reader's own form of the contract where it has one.
+
+    Errors:  `ContractError` for an unknown kind or a body that breaks it.
+    """
+    contract = form or CONTRACTS.get(kind)
     if contract is None:
         raise ContractError(f"Expected a kind of this floor's contracts, found {kind!r}")
     if record.value is None:

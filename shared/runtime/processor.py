@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
@@ -130,6 +130,8 @@ class Processor:
              `alarms(state)` names what the entity wants to be woken by, a pure function of the state.
              `trace(state, fact)` is the traceparent of the case that a fact is about, as the state before it knows it;
              empty: the fact's trace is its cause's. A result hangs on a person's command, whose trace is another.
+             `forms` are contracts, by kind, that it reads in a form of its own: a subclass that leaves out what it does
+             not ask for; `gather_seconds` is how long records may gather at least, where nobody waits for the answer.
              `keep_in_memory`: the states must not be evicted and are loaded at claim (desks).
     """
 
@@ -152,6 +154,8 @@ class Processor:
     takes: frozenset[str] = (
         frozenset()
     )  # the kinds it reads; others of its topics are passed over undecoded; empty: all
+    forms: Mapping[str, type[Message]] = field(default_factory=dict)
+    gather_seconds: float = 0.0
 
     @property
     def full_name(self) -> str:

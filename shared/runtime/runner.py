@@ -34,7 +34,6 @@ GATHER_RECORDS: Final = 100  # after a smaller batch …
 GATHER_SECONDS_MIN: Final = 0.004  # … let records gather: fewer transactions and requests for a little latency,
 GATHER_SECONDS_MAX: Final = 0.01
 GATHER_FACTOR: Final = 2.0  # and twice as long as the batch took, so that a busy machine makes larger batches
-URGENT_RECORDS: Final = 50  # so many join what was read ahead, however much that is
 TURN_SECONDS: Final = 0.1  # what a large batch may take: what is urgent waits for the one under way
 RECLAIM_SECONDS: Final = 2.0  # a shard lost to another owner is claimed again if the group still says it is ours
 
@@ -158,7 +157,7 @@ class Runner:
                     await flushing
                 flushing = asyncio.create_task(self.flush()) if self._pending else None
                 if 0 < len(reads) < GATHER_RECORDS and not self._ahead:
-                    await asyncio.sleep(gather_seconds(self._turn_seconds))
+                    await asyncio.sleep(max(gather_seconds(self._turn_seconds), self.processor.gather_seconds))
         finally:
             if flushing is not None:
                 await flushing
@@ -202,32 +201,32 @@ class Runner:
         ahead, self._ahead = self._ahead, []
         room = self._room()
         if len(ahead) >= self._limits.ahead_records_min:
-            records = await self._reader.at_hand(max(URGENT_RECORDS, room - len(ahead)))
+            records = await self._reader.at_hand(max(room // 2, room - len(ahead)))
         else:
             wait_seconds = 0.0 if ahead else self._wait_seconds()
             records = await self._reader.fetch(max(1, room - len(ahead)), wait_seconds)
         reads = sorted(ahead + await self._decoded(records), key=lambda read: self._rank[read.record.topic])
-        end = self._end_of_batch(reads, room)
-        self._ahead = reads[end:]
-        return reads[:end]
+        return self._cut(reads, room)
+
+    def _cut(self, reads: Sequence[Read], room: int) -> list[Read]:
+        """What of the reads, the most urgent first, the batch takes; the rest waits for the next one.
+
+        Holds:   what is urgent goes alone before a bulk of what is less so, but only every other time, and then a
+                 quarter of the batch is kept for the bulk: neither waits for ever.
+        """
+        first = self._rank[reads[0].record.topic] if reads else 0
+        urgent = sum(self._rank[read.record.topic] == first for read in reads)
+        rest = len(reads) - urgent
+        self._went_alone = not self._went_alone and rest >= self._limits.ahead_records_min
+        kept = 0 if self._went_alone else min(rest, max(room // 4, room - urgent))
+        taken = min(urgent, room - kept)
+        self._ahead = [*reads[taken:urgent], *reads[urgent + kept :]]
+        return [*reads[:taken], *reads[urgent : urgent + kept]]
 
     def _room(self) -> int:
         """How many records a batch may have: so many that it takes no longer than `TURN_SECONDS`, as far as is known."""
         fits = int(TURN_SECONDS / self._record_seconds) if self._record_seconds else self._limits.batch_records_max
         return min(self._limits.batch_records_max, max(self._limits.ahead_records_min, fits))
-
-    def _end_of_batch(self, reads: Sequence[Read], room: int) -> int:
-        """Where in the reads, the most urgent first, the batch ends.
-
-        Holds:   what is urgent goes alone before a bulk of what is less so, every other time: neither waits for ever.
-        """
-        if not reads:
-            return 0
-        first = self._rank[reads[0].record.topic]
-        urgent = sum(self._rank[read.record.topic] == first for read in reads)
-        alone = not self._went_alone and len(reads) - urgent >= self._limits.ahead_records_min
-        self._went_alone = alone
-        return min(urgent, room) if alone else room
 
     async def _decoded(self, records: Sequence[Record]) -> list[Read]:
         """Decode records, of the owners that their shards have now; whatever else is to be done goes first."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from services.routing.boards import STANDING_BOARD
 from services.routing.desk.apply import apply
 from services.routing.desk.decide import decide, key, refuse
+from services.routing.desk.placings import FORMS
 from services.routing.desk.store import DeskTable
 from services.routing.desk.trace import trace
 from services.routing.desk.watch import alarms
@@ -30,4 +31,5 @@ def desk() -> Processor:
         trace=trace,
         boards=(REFERENCE_BOARD, STANDING_BOARD, REROUTE_BOARD),
         keep_in_memory=True,
+        forms=FORMS,
     )
