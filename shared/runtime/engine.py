@@ -6,7 +6,7 @@ import base64
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from shared.contracts.message import Message
@@ -168,11 +168,18 @@ class Engine:
         cause = Cause(origin.event_id, origin.correlation, origin.traceparent)
         return Taken(shard, key, event, cause)
 
-    def timers(self, now: datetime, boards: Mapping[str, int], batch: Batch, tally: Tally) -> list[Taken]:
-        """The alarms that are due, as events."""
+    def timers(
+        self,
+        now: datetime,
+        boards: Mapping[str, int],
+        batch: Batch,
+        tally: Tally,
+        patience: timedelta = timedelta(),
+    ) -> list[Taken]:
+        """The alarms that are due, patient ones so much later, as events."""
         taken: list[Taken] = []
         for shard in self.shards.values():
-            for fired in shard.alarms.due(now, boards, self.limits.timers_max):
+            for fired in shard.alarms.due(now, boards, self.limits.timers_max, patience):
                 batch.epochs[shard.number] = shard.epoch
                 event_id = f"timer/{self.processor.name}/{fired.key}/{fired.name}/{fired.due_at.isoformat()}"
                 taken.append(Taken(shard, fired.key, fired, Cause(event_id, "", "")))

@@ -38,10 +38,14 @@ Event = Message | TimerFired
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """What an entity wants to be woken by: an instant, a change of one of the named boards, or both."""
+    """What an entity wants to be woken by: an instant, a change of one of the named boards, or both.
+
+    Holds:   a `patient` one lets the process do first, for a while, what it is behind with: it makes more of that.
+    """
 
     at: datetime | None = None
     boards: frozenset[str] = frozenset()
+    patient: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final
 
 import structlog
@@ -34,6 +35,7 @@ GATHER_RECORDS: Final = 100  # after a smaller batch …
 GATHER_SECONDS_MIN: Final = 0.004  # … let records gather: fewer transactions and requests for a little latency,
 GATHER_SECONDS_MAX: Final = 0.01
 GATHER_FACTOR: Final = 2.0  # and twice as long as the batch took, so that a busy machine makes larger batches
+PATIENCE_SECONDS: Final = 1.0  # real ones, of alarms that let the process do first what it is behind with
 TURN_SECONDS: Final = 0.1  # what a large batch may take: what is urgent waits for the one under way
 RECLAIM_SECONDS: Final = 2.0  # a shard lost to another owner is claimed again if the group still says it is ours
 
@@ -101,6 +103,8 @@ class Runner:
         self._tracing: Final = tracing  # none: nobody listens
         self.progress: Final = Progress()
         self.engine: Engine | None = None
+        self.behind = False  # more waits than one batch takes
+        self.beside: Sequence[Runner] = (self,)  # the runners of this process
         self._log_port: Final = log
         self._store: Final = store
         self._boards: Final = boards
@@ -221,6 +225,7 @@ class Runner:
         kept = 0 if self._went_alone else min(rest, max(room // 4, room - urgent))
         taken = min(urgent, room - kept)
         self._ahead = [*reads[taken:urgent], *reads[urgent + kept :]]
+        self.behind = len(reads) >= room
         return [*reads[:taken], *reads[urgent : urgent + kept]]
 
     def _room(self) -> int:
@@ -286,7 +291,7 @@ class Runner:
         taken = engine.take(reads, batch, tally, now)
         if self._monotonic() >= self._tick_at or engine.woken_by(self._boards.versions):
             self._tick_at = self._monotonic() + self._limits.timer_tick_seconds
-            taken += engine.timers(now, self._boards.versions, batch, tally)
+            taken += engine.timers(now, self._boards.versions, batch, tally, self._patience())
         if not taken:
             return
         await self._load(taken)
@@ -298,6 +303,12 @@ class Runner:
             before = time.perf_counter()
             engine.decide(part, now, self._views, batch, tally)
             metrics.DECISION_SECONDS.labels(self._name).observe((time.perf_counter() - before) / len(part))
+
+    def _patience(self) -> timedelta:
+        """How much later patient alarms are due: not at all, unless a processor of this process is behind."""
+        if not any(runner.behind for runner in self.beside):
+            return timedelta()
+        return timedelta(seconds=PATIENCE_SECONDS / self._clock.real_seconds(1.0))
 
     async def _load(self, taken: Sequence[Taken]) -> None:
         keys = self._engine.missing(taken)
