@@ -26,6 +26,7 @@ from shared.runtime.memory_log import MemoryLog, MemoryReader
 from shared.runtime.memory_store import MemoryDatabase
 from shared.runtime.processor import Alarm, DocumentTable, Facts, Processor, Rejection, Situation, TimerFired
 from shared.runtime.runner import BLIND_SECONDS, Runner
+from shared.runtime.shard import AlarmClock
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 IN, OUT = core.POSTING, intake.RECEIPT
@@ -421,3 +422,26 @@ async def test_a_batch_has_as_many_records_as_can_be_done_in_time(monkeypatch: p
     assert len(await crowd.batch(runner)) == 100
     crowd.come(BULK.name, 100)
     assert 4 <= len(await crowd.batch(runner)) < 100
+
+
+def test_a_patient_alarm_is_due_later_while_the_process_is_behind() -> None:
+    """It gives way for so long and no longer; others are due at their instant, and none is lost."""
+    alarms = AlarmClock({("c-1", "more"): Alarm(NOW, patient=True), ("c-1", "wake"): Alarm(NOW)})
+    second = timedelta(seconds=1)
+    assert [fired.name for fired in alarms.due(NOW, {}, 10, second)] == ["wake"]
+    assert alarms.due(NOW + second / 2, {}, 10, second) == []
+    assert [fired.name for fired in alarms.due(NOW + second / 2, {}, 10)] == ["more"]
+    alarms.rearm(TimerFired("c-1", "more", NOW))
+    assert [fired.name for fired in alarms.due(NOW + second, {}, 10, second)] == ["more"]
+
+
+async def test_who_has_more_waiting_than_a_batch_is_behind() -> None:
+    """That is told to the other processors of the process by the batch, and is over with the last of it."""
+    crowd = Crowd(room=8)
+    runner = await crowd.runner()
+    crowd.come(BULK.name, 17)
+    told = []
+    for _ in range(4):
+        await turn(runner)
+        told.append((runner.behind, runner._patience() > timedelta()))
+    assert told == [(True, True), (True, True), (False, False), (False, False)]
