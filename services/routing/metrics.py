@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
 from prometheus_client import Counter, Histogram
 
@@ -79,31 +79,21 @@ def measure(facts: Sequence[Message], now: datetime) -> None:
     """Count what was decided."""
     emergency.measure(facts, now)
     for fact in facts:
-        match fact:
-            case routing.WorkPlaced():
-                PLACED.labels(fact.team_id).inc()
-                if fact.late_seconds > 0:
-                    PREDICTED_MISSES.labels(fact.order.business_type).inc()
-            case routing.WorkUnplaceable():
-                UNPLACEABLE.labels(fact.reason).inc()
-            case routing.WorkReleased():
-                RELEASED.labels(fact.reason).inc()
-            case routing.WorkAssigned():
-                waited = max(0.0, (fact.at - fact.requested_at).total_seconds())
-                ASSIGNED.labels(fact.step).observe(waited, exemplar_of(fact.case_id))
-                ATTEMPTS.labels("assigned").inc()
-            case routing.AssignmentDeclined():
-                ATTEMPTS.labels("declined").inc()
-            case routing.AssignmentRevoked():
-                ATTEMPTS.labels("revoked").inc()
-            case routing.AssignmentExpired():
-                ATTEMPTS.labels("expired").inc()
-            case routing.WorkCompleted():
-                _completed(fact)
-            case routing.CommandRefused():
-                REFUSED.labels(fact.code).inc()
-            case _:
-                continue
+        count = _COUNTED.get(type(fact))
+        if count is not None:
+            count(fact)
+
+
+def _placed(fact: routing.WorkPlaced) -> None:
+    PLACED.labels(fact.team_id).inc()
+    if fact.late_seconds > 0:
+        PREDICTED_MISSES.labels(fact.order.business_type).inc()
+
+
+def _assigned(fact: routing.WorkAssigned) -> None:
+    waited = max(0.0, (fact.at - fact.requested_at).total_seconds())
+    ASSIGNED.labels(fact.step).observe(waited, exemplar_of(fact.case_id))
+    ATTEMPTS.labels("assigned").inc()
 
 
 def _completed(fact: routing.WorkCompleted) -> None:
@@ -111,6 +101,19 @@ def _completed(fact: routing.WorkCompleted) -> None:
     COMPLETED.labels(fact.team_id, fact.step).inc()
     BY_PROVIDER.labels(fact.provider_id, fact.step).inc()
     HANDLED.labels(fact.step).observe(fact.handle_seconds, exemplar_of(fact.case_id))
+
+
+_COUNTED: Final[Mapping[type[Message], Callable[[Any], None]]] = {
+    routing.WorkPlaced: _placed,
+    routing.WorkUnplaceable: lambda fact: UNPLACEABLE.labels(fact.reason).inc(),
+    routing.WorkReleased: lambda fact: RELEASED.labels(fact.reason).inc(),
+    routing.WorkAssigned: _assigned,
+    routing.AssignmentDeclined: lambda fact: ATTEMPTS.labels("declined").inc(),
+    routing.AssignmentRevoked: lambda fact: ATTEMPTS.labels("revoked").inc(),
+    routing.AssignmentExpired: lambda fact: ATTEMPTS.labels("expired").inc(),
+    routing.WorkCompleted: _completed,
+    routing.CommandRefused: lambda fact: REFUSED.labels(fact.code).inc(),
+}
 
 
 @dataclass(slots=True)

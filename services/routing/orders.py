@@ -11,7 +11,7 @@ from shared.contracts.reroute import RerouteOrder
 from shared.contracts.routing import Candidate
 from shared.contracts.work import WorkOrder
 from shared.reference.board import ReferenceView
-from shared.reroutes import MOVES_QUEUE, RerouteView, at_point, covers_team, covers_work_type
+from shared.reroutes import MOVES_QUEUE, RerouteView, at_point, covers_team, covers_work_type, share_now
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,14 @@ class StandingOrders:
             and covers_team(order.terms.scope, team)
             and covers_work_type(order.terms.scope, work_type)
             for order in self.view.acting.values()
+        )
+
+    def alike(self, work_type: str) -> bool:
+        """Whether what is in force asks nothing of work of this type but its type and data class."""
+        return all(
+            not order.terms.scope.regions and share_now(order, self.now) in (0.0, 1.0)
+            for order in self.view.acting.values()
+            if covers_work_type(order.terms.scope, work_type)
         )
 
     def recalling(self, work: WorkOrder, team_id: str) -> RerouteOrder | None:

@@ -6,7 +6,7 @@ import base64
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from shared.contracts.message import Message
@@ -28,6 +28,7 @@ class Limits:
 
     batch_records_max: int = 1_000
     ahead_records_min: int = 100  # after so many the next ones are read while these are decided and written
+    slice_records: int = 100  # decoded, or decided, between two looks at what else this process has to do
     timers_max: int = 500
     timer_tick_seconds: float = (
         0.1  # real time between looks at the alarms: a floor that runs fast must not spin on them
@@ -112,7 +113,7 @@ class Engine:
             origin = origin_of(record)
             if takes and origin.kind not in takes and origin.kind in CONTRACTS:
                 return Read(record, shard, origin, None, "")
-            return Read(record, shard, origin, body_of(record, origin.kind), "")
+            return Read(record, shard, origin, body_of(record, origin.kind, self.processor.forms.get(origin.kind)), "")
         except ContractError as error:
             return Read(record, shard, origin, None, str(error))
 
@@ -167,11 +168,18 @@ class Engine:
         cause = Cause(origin.event_id, origin.correlation, origin.traceparent)
         return Taken(shard, key, event, cause)
 
-    def timers(self, now: datetime, boards: Mapping[str, int], batch: Batch, tally: Tally) -> list[Taken]:
-        """The alarms that are due, as events."""
+    def timers(
+        self,
+        now: datetime,
+        boards: Mapping[str, int],
+        batch: Batch,
+        tally: Tally,
+        patience: timedelta = timedelta(),
+    ) -> list[Taken]:
+        """The alarms that are due, patient ones so much later, as events."""
         taken: list[Taken] = []
         for shard in self.shards.values():
-            for fired in shard.alarms.due(now, boards, self.limits.timers_max):
+            for fired in shard.alarms.due(now, boards, self.limits.timers_max, patience):
                 batch.epochs[shard.number] = shard.epoch
                 event_id = f"timer/{self.processor.name}/{fired.key}/{fired.name}/{fired.due_at.isoformat()}"
                 taken.append(Taken(shard, fired.key, fired, Cause(event_id, "", "")))

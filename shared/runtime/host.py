@@ -223,6 +223,7 @@ class Host:
         app = build_app(service.name, verifier, service.routers, self._health, traced=traced_by(spans))
         self._health.runners = runners
         for runner in runners:
+            runner.beside = runners
             await runner.start()
         host, port = self._settings.http_host, self._settings.http_port
         tasks = [

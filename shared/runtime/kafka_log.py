@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError, ProducerClosed
 
 from shared.runtime.errors import ContractError, InvariantError, TransientError
 from shared.runtime.kafka_tail import KafkaTail, record_of
-from shared.runtime.log import Claimed, Dropped, Outgoing, Place, Record
+from shared.runtime.log import Claimed, Dropped, Outgoing, Place, Record, room_for
 
 BATCH_BYTES_MAX: Final = 512 * 1024
 REQUEST_MS: Final = 15_000
@@ -212,7 +212,9 @@ class KafkaReader:
             return []
         consumer.resume(*consumer.paused())
         try:
-            found = await consumer.getmany(timeout_ms=int(wait_seconds * 1000), max_records=records_max)
+            found = await self._handed_out(consumer, records_max) or await self._waited_for(
+                consumer, records_max, wait_seconds
+            )
         except KafkaError as error:
             _log.warning("fetch failed", reason=str(error))
             await asyncio.sleep(max(wait_seconds, 0.1))
@@ -226,10 +228,44 @@ class KafkaReader:
         if self._consumer is None or self._failure is not None:
             return []
         try:
-            return self._of_open(await self._consumer.getmany(timeout_ms=0, max_records=records_max))
+            return self._of_open(await self._handed_out(self._consumer, records_max))
         except KafkaError as error:
             _log.warning("fetch failed", reason=str(error))
             return []
+
+    async def _waited_for(
+        self, consumer: AIOKafkaConsumer, records_max: int, wait_seconds: float
+    ) -> Mapping[TopicPartition, list[Any]]:
+        """What comes first, whatever it is, and then in turn what has come with it."""
+        found: dict[TopicPartition, list[Any]] = {}
+        if wait_seconds > 0:
+            found = await consumer.getmany(timeout_ms=int(wait_seconds * 1000), max_records=1)
+        opened = self._open
+        if found:
+            for spot, rows in (await self._handed_out(consumer, records_max - 1)).items():
+                found.setdefault(spot, []).extend(rows)
+        return found if self._open is opened else {}
+
+    async def _handed_out(self, consumer: AIOKafkaConsumer, records_max: int) -> Mapping[TopicPartition, list[Any]]:
+        """What the client has at hand: topic by topic, of each place its part, then whatever it has.
+
+        Holds:   it waits only while the group changes; what was handed out before such a change is left, as whoever owns
+                 the number then reads on from what the store says.
+        """
+        opened, found, left = self._open, dict[TopicPartition, list[Any]](), records_max
+        for topic in self._topics:
+            spots = [spot for spot in consumer.assignment() if spot.topic == topic]
+            room = room_for(topic, self._topics, left)
+            for some, part in [([spot], -(-room // len(spots))) for spot in spots] + [(spots, room)]:
+                if not some or room <= 0:
+                    break
+                taken = await consumer.getmany(*some, timeout_ms=0, max_records=min(part, room))
+                if self._open is not opened or self._consumer is not consumer:
+                    return {}
+                for spot, rows in taken.items():
+                    found.setdefault(spot, []).extend(rows)
+                    room, left = room - len(rows), left - len(rows)
+        return found
 
     def _of_open(self, found: Mapping[TopicPartition, Sequence[Any]]) -> list[Record]:
         return [record_of(row) for place, rows in found.items() if place.partition in self._open for row in rows]

@@ -38,8 +38,21 @@ Dropped = Callable[[frozenset[int]], Awaitable[None]]
 """Partition numbers about to go: finish what is under way."""
 
 
+def room_for(topic: str, topics: Sequence[str], left: int) -> int:
+    """How many of the `left` records of a hand-out may be of this topic: all, when no less urgent one follows.
+
+    Holds:   the topics stand by urgency, and each takes its part in turn; a quarter is kept for those that follow, so
+             that the most urgent, however much of it comes, never keeps the rest from coming on.
+    """
+    return left if topic == topics[-1] else min(left, max(1, left * 3 // 4))
+
+
 class GroupReader(Protocol):
-    """A member of a consumer group over topics with equal partition counts; it owns whole partition numbers."""
+    """A member of a consumer group over topics with equal partition counts; it owns whole partition numbers.
+
+    Holds:   what has come is handed out in the order of the topics, the most urgent first (see `room_for`), and of each
+             place of a topic an equal part before more of any: a bulk on one place keeps nothing waiting on another.
+    """
 
     async def start(self) -> None:
         """Join the group. `claimed`/`dropped`, given at construction, are called on every change of ownership."""

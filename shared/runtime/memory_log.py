@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from shared.runtime.errors import ContractError
-from shared.runtime.log import Claimed, Dropped, Outgoing, Place, Record
+from shared.runtime.log import Claimed, Dropped, Outgoing, Place, Record, room_for
 
 Pause = Callable[[str], Awaitable[None]]
 
@@ -125,13 +125,19 @@ class MemoryReader:
 
     def _next(self, records_max: int) -> list[Record]:
         taken: list[Record] = []
-        places = sorted(self._positions)
-        self._turn += 1  # no place is always served first, else a long one would starve the others
-        for index in range(len(places)):
-            place = places[(self._turn + index) % len(places)]
+        self._turn += 1
+        for topic in self._topics:
+            taken += self._next_of(topic, room_for(topic, self._topics, records_max - len(taken)))
+        return taken
+
+    def _next_of(self, topic: str, room: int) -> list[Record]:
+        taken: list[Record] = []
+        places = sorted(place for place in self._positions if place[0] == topic)
+        turned = [places[(self._turn + index) % len(places)] for index in range(len(places))]
+        for place, part in [(p, -(-room // len(turned))) for p in turned] + [(p, room) for p in turned]:
             rows = self._log.records[place]
             start = self._positions[place]
-            found = rows[start : start + records_max - len(taken)]
+            found = rows[start : start + min(part, room - len(taken))]
             self._positions[place] = start + len(found)
             taken += found
         return taken

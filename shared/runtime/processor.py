@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
@@ -38,10 +38,14 @@ Event = Message | TimerFired
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """What an entity wants to be woken by: an instant, a change of one of the named boards, or both."""
+    """What an entity wants to be woken by: an instant, a change of one of the named boards, or both.
+
+    Holds:   a `patient` one lets the process do first, for a while, what it is behind with: it makes more of that.
+    """
 
     at: datetime | None = None
     boards: frozenset[str] = frozenset()
+    patient: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +126,16 @@ def no_alarms(state: Any) -> Mapping[str, Alarm]:
 class Processor:
     """One processor: what it reads, how it decides, where its state lies.
 
-    Holds:   `key(event)` is the entity that the event belongs to, or `None` for an event that is not its business;
+    Holds:   `inputs` stand by urgency: of what has come, events of an earlier topic are decided first;
+             `key(event)` is the entity that the event belongs to, or `None` for an event that is not its business;
              every event of one entity arrives on one shard, because all its topics are keyed so;
              `decide(state, event, situation)` is pure and returns facts, or a `Rejection` which `refuse` makes facts;
              `apply(state, fact)` is the only mover and may move a large state in place;
              `alarms(state)` names what the entity wants to be woken by, a pure function of the state.
              `trace(state, fact)` is the traceparent of the case that a fact is about, as the state before it knows it;
              empty: the fact's trace is its cause's. A result hangs on a person's command, whose trace is another.
+             `forms` are contracts, by kind, that it reads in a form of its own: a subclass that leaves out what it does
+             not ask for; `gather_seconds` is how long records may gather at least, where nobody waits for the answer.
              `keep_in_memory`: the states must not be evicted and are loaded at claim (desks).
     """
 
@@ -151,6 +158,8 @@ class Processor:
     takes: frozenset[str] = (
         frozenset()
     )  # the kinds it reads; others of its topics are passed over undecoded; empty: all
+    forms: Mapping[str, type[Message]] = field(default_factory=dict)
+    gather_seconds: float = 0.0
 
     @property
     def full_name(self) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final
 
 import structlog
@@ -34,7 +35,8 @@ GATHER_RECORDS: Final = 100  # after a smaller batch …
 GATHER_SECONDS_MIN: Final = 0.004  # … let records gather: fewer transactions and requests for a little latency,
 GATHER_SECONDS_MAX: Final = 0.01
 GATHER_FACTOR: Final = 2.0  # and twice as long as the batch took, so that a busy machine makes larger batches
-AHEAD_RECORDS: Final = 100  # read in one go between two looks at the batch under way
+PATIENCE_SECONDS: Final = 1.0  # real ones, of alarms that let the process do first what it is behind with
+TURN_SECONDS: Final = 0.1  # what a large batch may take: what is urgent waits for the one under way
 RECLAIM_SECONDS: Final = 2.0  # a shard lost to another owner is claimed again if the group still says it is ours
 
 
@@ -101,6 +103,8 @@ class Runner:
         self._tracing: Final = tracing  # none: nobody listens
         self.progress: Final = Progress()
         self.engine: Engine | None = None
+        self.behind = False  # more waits than one batch takes
+        self.beside: Sequence[Runner] = (self,)  # the runners of this process
         self._log_port: Final = log
         self._store: Final = store
         self._boards: Final = boards
@@ -108,6 +112,7 @@ class Runner:
         self._clock: Final = clock
         self._limits: Final = limits or Limits()
         self._name: Final = processor.full_name
+        self._rank: Final = {topic.name: rank for rank, topic in enumerate(processor.inputs)}
         self._publisher: Final[Publisher] = log.publisher()
         self._reader: GroupReader = self._new_reader()
         self._mutex: Final = asyncio.Lock()  # a batch and a change of ownership never overlap
@@ -123,6 +128,8 @@ class Runner:
         self._stopping = False
         self._idle_turns = 0
         self._turn_seconds = 0.0  # what the last batch took, without waiting for its records
+        self._record_seconds = 0.0  # what the last large batch took for each of its records
+        self._went_alone = False  # the last batch was of urgent records only
         self._tick_at = 0.0  # when the alarms are looked at next
 
     def _new_reader(self) -> GroupReader:
@@ -153,8 +160,8 @@ class Runner:
                 if flushing is not None:
                     await flushing
                 flushing = asyncio.create_task(self.flush()) if self._pending else None
-                if 0 < len(reads) < GATHER_RECORDS:
-                    await asyncio.sleep(gather_seconds(self._turn_seconds))
+                if 0 < len(reads) < GATHER_RECORDS and not self._ahead:
+                    await asyncio.sleep(max(gather_seconds(self._turn_seconds), self.processor.gather_seconds))
         finally:
             if flushing is not None:
                 await flushing
@@ -162,7 +169,8 @@ class Runner:
     async def _batch(self) -> list[Read]:
         """One batch; while a large one is decided and written, what comes next is read."""
         reads = await self._gather()
-        looking = asyncio.create_task(self.look_ahead()) if len(reads) >= self._limits.ahead_records_min else None
+        large = len(reads) >= self._limits.ahead_records_min
+        looking = asyncio.create_task(self.look_ahead()) if large and not self._ahead else None
         try:
             await self._work(reads)
         finally:
@@ -195,11 +203,45 @@ class Runner:
         self.progress.last_cycle = time.monotonic()
         metrics.LAST_TURN.labels(self._name).set_to_current_time()
         ahead, self._ahead = self._ahead, []
+        room = self._room()
         if len(ahead) >= self._limits.ahead_records_min:
-            return ahead
-        wait_seconds = 0.0 if ahead else self._wait_seconds()
-        records = await self._reader.fetch(self._limits.batch_records_max - len(ahead), wait_seconds)
-        return ahead + self._engine.read(records)
+            records = await self._reader.at_hand(max(room // 2, room - len(ahead)))
+        else:
+            wait_seconds = 0.0 if ahead else self._wait_seconds()
+            records = await self._reader.fetch(max(1, room - len(ahead)), wait_seconds)
+        reads = sorted(ahead + await self._decoded(records), key=lambda read: self._rank[read.record.topic])
+        return self._cut(reads, room)
+
+    def _cut(self, reads: Sequence[Read], room: int) -> list[Read]:
+        """What of the reads, the most urgent first, the batch takes; the rest waits for the next one.
+
+        Holds:   what is urgent goes alone before a bulk of what is less so, but only every other time, and then a
+                 quarter of the batch is kept for the bulk: neither waits for ever.
+        """
+        first = self._rank[reads[0].record.topic] if reads else 0
+        urgent = sum(self._rank[read.record.topic] == first for read in reads)
+        rest = len(reads) - urgent
+        self._went_alone = not self._went_alone and rest >= self._limits.ahead_records_min
+        kept = 0 if self._went_alone else min(rest, max(room // 4, room - urgent))
+        taken = min(urgent, room - kept)
+        self._ahead = [*reads[taken:urgent], *reads[urgent + kept :]]
+        self.behind = len(reads) >= room
+        return [*reads[:taken], *reads[urgent : urgent + kept]]
+
+    def _room(self) -> int:
+        """How many records a batch may have: so many that it takes no longer than `TURN_SECONDS`, as far as is known."""
+        fits = int(TURN_SECONDS / self._record_seconds) if self._record_seconds else self._limits.batch_records_max
+        return min(self._limits.batch_records_max, max(self._limits.ahead_records_min, fits))
+
+    async def _decoded(self, records: Sequence[Record]) -> list[Read]:
+        """Decode records, of the owners that their shards have now; whatever else is to be done goes first."""
+        owners = dict(self._engine.shards)  # no await since the hand-out
+        reads: list[Read] = []
+        for start in range(0, len(records), self._limits.slice_records):
+            if start:
+                await self._log_port.pause(0)
+            reads += self._engine.read(records[start : start + self._limits.slice_records], owners)
+        return reads
 
     async def look_ahead(self) -> None:
         """Read what comes next while a batch is decided and written: the database's work hides the reading.
@@ -207,13 +249,7 @@ class Runner:
         Holds:   ended before the next batch is fetched. What is handed out here of a shard that must be claimed again is
                  left by `Engine.take`, as the claim's seek brings it again.
         """
-        records = await self._reader.at_hand(self._limits.batch_records_max)
-        owners = dict(self._engine.shards)  # no await since the hand-out
-        reads: list[Read] = []
-        for start in range(0, len(records), AHEAD_RECORDS):
-            await self._log_port.pause(0)  # the batch under way goes first
-            reads += self._engine.read(records[start : start + AHEAD_RECORDS], owners)
-        self._ahead = reads
+        self._ahead = await self._decoded(await self._reader.at_hand(self._room()))
 
     async def _work(self, reads: Sequence[Read]) -> None:
         began = self._monotonic()
@@ -224,6 +260,8 @@ class Runner:
             finally:
                 self.progress.at_work = False
         self._turn_seconds = self._monotonic() - began
+        if len(reads) >= self._limits.ahead_records_min:
+            self._record_seconds = self._turn_seconds / len(reads)
 
     async def _turn(self, reads: Sequence[Read]) -> None:
         started = time.perf_counter()
@@ -253,14 +291,24 @@ class Runner:
         taken = engine.take(reads, batch, tally, now)
         if self._monotonic() >= self._tick_at or engine.woken_by(self._boards.versions):
             self._tick_at = self._monotonic() + self._limits.timer_tick_seconds
-            taken += engine.timers(now, self._boards.versions, batch, tally)
+            taken += engine.timers(now, self._boards.versions, batch, tally, self._patience())
         if not taken:
             return
         await self._load(taken)
-        await self._observe(taken)
-        before = time.perf_counter()
-        engine.decide(taken, now, self._views, batch, tally)
-        metrics.DECISION_SECONDS.labels(self._name).observe((time.perf_counter() - before) / len(taken))
+        for start in range(0, len(taken), self._limits.slice_records):
+            if start:  # a large batch must not keep the process from everything else that it does
+                await self._log_port.pause(0)
+            part = taken[start : start + self._limits.slice_records]
+            await self._observe(part)
+            before = time.perf_counter()
+            engine.decide(part, now, self._views, batch, tally)
+            metrics.DECISION_SECONDS.labels(self._name).observe((time.perf_counter() - before) / len(part))
+
+    def _patience(self) -> timedelta:
+        """How much later patient alarms are due: not at all, unless a processor of this process is behind."""
+        if not any(runner.behind for runner in self.beside):
+            return timedelta()
+        return timedelta(seconds=PATIENCE_SECONDS / self._clock.real_seconds(1.0))
 
     async def _load(self, taken: Sequence[Taken]) -> None:
         keys = self._engine.missing(taken)

@@ -6,7 +6,7 @@ import heapq
 from collections import OrderedDict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from shared.runtime.errors import InvariantError
@@ -121,14 +121,25 @@ class AlarmClock:
                 self._set(key, name, alarm)
         return changed
 
-    def due(self, now: datetime, boards: Mapping[str, int], most: int) -> list[TimerFired]:
-        """Up to `most` alarms that are due or whose board has changed. Order: instant, key, name; then boards."""
+    def due(
+        self, now: datetime, boards: Mapping[str, int], most: int, patience: timedelta = timedelta()
+    ) -> list[TimerFired]:
+        """Up to `most` alarms that are due or whose board has changed. Order: instant, key, name; then boards.
+
+        Holds:   patient ones are due so much later.
+        """
         fired: list[TimerFired] = []
+        waiting: list[tuple[datetime, str, str]] = []
         while self._heap and self._heap[0][0] <= now and len(fired) < most:
             at, key, name = heapq.heappop(self._heap)
             alarm = self._by_key.get(key, {}).get(name)
             if alarm is not None and alarm.at == at:
-                fired.append(TimerFired(key, name, at))
+                if alarm.patient and now < at + patience:
+                    waiting.append((at, key, name))
+                else:
+                    fired.append(TimerFired(key, name, at))
+        for entry in waiting:
+            heapq.heappush(self._heap, entry)
         self._wake(boards)
         while self._woken and len(fired) < most:
             key, name = self._woken.popleft()

@@ -186,7 +186,11 @@ class Stage:
                 if place[0] in boards.topics():
                     boards.feed(record)
         limits = Limits(
-            batch_records_max=self._records_max(), ahead_records_min=1, fuse_parked_min=10_000, timer_tick_seconds=0
+            batch_records_max=self._records_max(),
+            ahead_records_min=1,
+            slice_records=2,
+            fuse_parked_min=10_000,
+            timer_tick_seconds=0,
         )
         runners = [
             Runner(

@@ -205,6 +205,31 @@ class LogSuite:
             assert read == {"0", "1", "2", "3", "4"}
             assert texts(two.taken, place) == sorted(texts(two.taken, place))
 
+    async def test_what_is_urgent_does_not_wait_behind_a_bulk(self, bus: Bus, publisher: Publisher) -> None:
+        """Of what has come, the first topic comes first, and a bulk on one place leaves room for the others."""
+        await write(publisher, [(bus.b, 0)], [f"bulk-{n}" for n in range(200)])
+        await write(publisher, [(bus.b, 1)], ["beside"])
+        await write(publisher, [(bus.a, 0)], ["urgent-0", "urgent-1"])
+        member = Member({})
+        await member.join(bus)
+        assert member.reader is not None
+        first: list[Record] = []
+        for _ in range(TURNS_MAX):
+            first = first or await member.reader.fetch(20, WAIT_SECONDS)
+        await member.leave()
+        assert texts(first, (bus.a, 0)) == ["urgent-0", "urgent-1"]
+        assert texts(first, (bus.b, 1)) == ["beside"]
+        assert texts(first, (bus.b, 0)) == [f"bulk-{n}" for n in range(17)]
+
+    async def test_the_most_urgent_leaves_room_for_the_rest(self, bus: Bus, publisher: Publisher) -> None:
+        """However much comes on the first topic, the second comes on too."""
+        await write(publisher, [(bus.a, 0), (bus.b, 0)], [str(n) for n in range(80)])
+        member = Member({})
+        await member.join(bus)
+        await work([member], lambda: len(texts(member.taken, (bus.b, 0))) >= 5)
+        await member.leave()
+        assert len(texts(member.taken, (bus.a, 0))) < 80
+
     async def test_nothing_comes_of_nothing(self, bus: Bus) -> None:
         """A fetch from empty places is an empty list."""
         member = Member({})

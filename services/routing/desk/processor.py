@@ -5,6 +5,7 @@ from __future__ import annotations
 from services.routing.boards import STANDING_BOARD
 from services.routing.desk.apply import apply
 from services.routing.desk.decide import decide, key, refuse
+from services.routing.desk.placings import FORMS
 from services.routing.desk.store import DeskTable
 from services.routing.desk.trace import trace
 from services.routing.desk.watch import alarms
@@ -19,7 +20,7 @@ def desk() -> Processor:
     return Processor(
         service="routing",
         name="desk",
-        inputs=(routing.PLACED, routing.COMMAND),
+        inputs=(routing.COMMAND, routing.PLACED),
         outputs=(routing.DESK, routing.ASSIGNMENT, routing.RESULT, routing.LOAD),
         key=key,
         table=DeskTable(),
@@ -30,4 +31,5 @@ def desk() -> Processor:
         trace=trace,
         boards=(REFERENCE_BOARD, STANDING_BOARD, REROUTE_BOARD),
         keep_in_memory=True,
+        forms=FORMS,
     )

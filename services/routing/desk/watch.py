@@ -288,7 +288,7 @@ def alarms(desk: TeamDesk) -> Mapping[str, Alarm]:
     if tell_at is not None:
         wanted["load"] = Alarm(tell_at)
     if desk.heed.next_at is not None:
-        wanted["reroutes"] = Alarm(desk.heed.next_at)
+        wanted["reroutes"] = Alarm(desk.heed.next_at, patient=True)
     if desk.items or desk.present:
         wanted["boards"] = Alarm(None, WATCHED)
     return wanted

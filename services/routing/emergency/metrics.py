@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter as Count
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
 from prometheus_client import Counter, Histogram
 
@@ -46,21 +46,14 @@ _phases: Final[dict[str, str]] = {}  # of those that are not over
 def measure(facts: Sequence[Message], now: datetime) -> None:
     """Count what was decided."""
     for fact in facts:
-        match fact:
-            case reroute.RerouteOrder():
-                _came(fact)
-            case reroute.RerouteAnswered():
-                ANSWERS.labels(fact.code).inc()
-            case reroute.RerouteFellBack():
-                FELL_BACK.inc()
-            case reroute.RerouteDrifted():
-                DRIFTED.inc()
-            case reroute.DrillJudged():
-                DRILLS.labels(fact.outcome.outcome).inc()
-            case routing.WorkReleased() if fact.reroute_id is not None:
-                ITEMS.labels(fact.team_id).inc()
-            case _:
-                continue
+        count = _COUNTED.get(type(fact))
+        if count is not None:
+            count(fact)
+
+
+def _released(fact: routing.WorkReleased) -> None:
+    if fact.reroute_id is not None:
+        ITEMS.labels(fact.team_id).inc()
 
 
 def _came(order: reroute.RerouteOrder) -> None:
@@ -71,6 +64,16 @@ def _came(order: reroute.RerouteOrder) -> None:
             APPROVAL.observe((order.approved_at - order.proposed_at).total_seconds())
     if order.over_at is None:
         _phases[order.reroute_id] = order.phase
+
+
+_COUNTED: Final[Mapping[type[Message], Callable[[Any], None]]] = {
+    reroute.RerouteOrder: _came,
+    reroute.RerouteAnswered: lambda fact: ANSWERS.labels(fact.code).inc(),
+    reroute.RerouteFellBack: lambda fact: FELL_BACK.inc(),
+    reroute.RerouteDrifted: lambda fact: DRIFTED.inc(),
+    reroute.DrillJudged: lambda fact: DRILLS.labels(fact.outcome.outcome).inc(),
+    routing.WorkReleased: _released,
+}
 
 
 def reroute_levels(view: RerouteView, now: Callable[[], datetime]) -> Read:

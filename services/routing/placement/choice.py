@@ -38,16 +38,37 @@ DETAIL: Final[Mapping[UnplaceableReason, str]] = {
 
 
 @dataclass(slots=True)
+class Field:
+    """The teams that one order, or every order like it, may be drawn to.
+
+    Holds:   every team with its terms, its share of the plan or what removes it; `told` are those that travel in the
+             fact, by the drawn.
+    """
+
+    candidates: Sequence[Candidate]
+    told: dict[frozenset[str], tuple[Candidate, ...]] = field(default_factory=dict)
+
+    def told_of(self, drawn: frozenset[str]) -> tuple[Candidate, ...]:
+        """The candidates that a fact tells when these were drawn."""
+        known = self.told.get(drawn)
+        if known is None:
+            known = self.told[drawn] = _told(_marked(self.candidates, drawn))
+        return known
+
+
+@dataclass(slots=True)
 class BatchSight:
     """What one batch of decisions sees besides the boards, and what it has worked out from both.
 
     Holds:   boards do not move within a batch, so that what was found for one order holds for every order like it:
-             `candidates` by sort of work and standard time, of orders with whose case nobody on the floor has anything
-             to do. It is as if every order had been looked at alone.
+             `candidates` by sort of work and standard time, `fields` by the team that gave the item back too, of orders
+             with whose case nobody on the floor has anything to do. It is as if every order had been looked at alone.
     """
 
     sent: Sent = field(default_factory=dict)
     candidates: dict[tuple[Sort, float], Sequence[Candidate]] = field(default_factory=dict)
+    fields: dict[tuple[Sort, float, str | None], Field] = field(default_factory=dict)
+    alike: dict[str, bool] = field(default_factory=dict)  # by work type: the reroutes in force tell no orders apart
     staff_branches: frozenset[str | None] | None = None
 
     def excludes_somebody(self, order: WorkOrder, book: Rulebook) -> bool:
@@ -73,6 +94,24 @@ class Sight:
         """The floor as the boards show it; with nothing `seen` nothing is known to be under way."""
         orders = StandingOrders.of(boards, now)
         return cls(Rulebook.of(boards), boards["load"], orders, now, boards["plan"], seen or BatchSight())
+
+    def field_of(self, order: WorkOrder, avoid: str | None) -> Field:
+        """The teams that the order may be drawn to, with the plan's shares."""
+        alike = self._alike(order.work_type) and not self.seen.excludes_somebody(order, self.book)
+        key = sort_of(order), order.standard_seconds, avoid
+        known = self.seen.fields.get(key) if alike else None
+        if known is None:
+            candidates = self.orders.without_held(self.candidates(order), order)
+            known = Field(_with_shares(candidates, avoid, self.plan.shares_for(Kind.of(order), self.now)))
+            if alike:
+                self.seen.fields[key] = known
+        return known
+
+    def _alike(self, work_type: str) -> bool:
+        known = self.seen.alike.get(work_type)
+        if known is None:
+            known = self.seen.alike[work_type] = self.orders.alike(work_type)
+        return known
 
     def candidates(self, order: WorkOrder) -> Sequence[Candidate]:
         """Every team with its terms, or what removes it, by team id; reroutes are not asked."""
@@ -123,16 +162,14 @@ def choose(order: WorkOrder, placing: int, avoid: str | None, sight: Sight) -> C
     Errors:  never raises; nobody anywhere gives a choice without a team, with the most telling reason.
     """
     seed = seed_of(order.work_item_id, placing)
-    candidates = sight.orders.without_held(sight.candidates(order), order)
-    if all(candidate.removed_by is not None for candidate in candidates):
-        reason = eligibility.most_telling(c.removed_by for c in candidates if c.removed_by is not None)
-        return Choice(None, reason, _bounded(candidates), seed)
-    shares = sight.plan.shares_for(Kind.of(order), sight.now)
-    candidates = _with_shares(candidates, avoid, shares)
-    planned = any(candidate.share is not None for candidate in candidates)
-    picked = pick(candidates, seed, avoid, slack_of(order, sight.now))
+    seen = sight.field_of(order, avoid)
+    if all(candidate.removed_by is not None for candidate in seen.candidates):
+        reason = eligibility.most_telling(c.removed_by for c in seen.candidates if c.removed_by is not None)
+        return Choice(None, reason, _bounded(seen.candidates), seed)
+    planned = any(candidate.share is not None for candidate in seen.candidates)
+    best, drawn, late_seconds = draw(seen.candidates, seed, avoid, slack_of(order, sight.now))
     made_at = sight.plan.plan.made_at if planned and sight.plan.plan is not None else None
-    return Choice(picked.team_id, None, _told(picked.candidates), seed, picked.late_seconds, made_at)
+    return Choice(best, None, seen.told_of(drawn), seed, late_seconds, made_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +182,17 @@ class Picked:
 
 
 def pick(candidates: Sequence[Candidate], seed: int, avoid: str | None, slack_seconds: float) -> Picked:
+    """As `draw`, with the drawn marked among the candidates."""
+    best, drawn, late_seconds = draw(candidates, seed, avoid, slack_seconds)
+    return Picked(best, _marked(candidates, drawn), late_seconds)
+
+
+def draw(
+    candidates: Sequence[Candidate], seed: int, avoid: str | None, slack_seconds: float
+) -> tuple[str, frozenset[str], float]:
     """The better of the two drawn, by expected wait; when neither can have the item in time, the best of all.
 
+    Shape:   its id, the ids of the drawn, and by how many seconds the item will be late even there.
     Holds:   follows from its arguments alone, and gives the same when candidates are left out that were neither drawn
              nor the best: so a decision can be run again from what a fact tells. `avoid`, the team that gave the item
              back last, is drawn only when there is no other. Ties: the larger share, then by team id.
@@ -160,9 +206,11 @@ def pick(candidates: Sequence[Candidate], seed: int, avoid: str | None, slack_se
     if best.expected_wait_seconds is None or best.expected_wait_seconds > slack_seconds:
         best = min(others, key=_expected_wait)
     wait = best.expected_wait_seconds or 0.0
-    drawn_ids = {c.team_id for c in drawn}
-    marked = [c.model_copy(update={"drawn": True}) if c.team_id in drawn_ids else c for c in candidates]
-    return Picked(best.team_id, marked, round(max(0.0, wait - slack_seconds), 1))
+    return best.team_id, frozenset(c.team_id for c in drawn), round(max(0.0, wait - slack_seconds), 1)
+
+
+def _marked(candidates: Sequence[Candidate], drawn: frozenset[str]) -> Sequence[Candidate]:
+    return [c.model_copy(update={"drawn": True}) if c.team_id in drawn else c for c in candidates]
 
 
 def draw_two(candidates: Sequence[Candidate], seed: int) -> list[Candidate]:

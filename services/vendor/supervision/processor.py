@@ -14,6 +14,7 @@ from shared.runtime.processor import DocumentTable, Processor
 from shared.standing import STANDING_BOARD
 
 TABLE: Final = "supervision_subject"
+GATHER_SECONDS: Final = 0.05  # nobody waits for a score: larger batches leave the machine to those who are waited for
 
 # A tagged union is no class to the type checker; pydantic takes it as one.
 _STATE_FORM: Final = cast("type[State]", Annotated[Case | Score, Field(discriminator="tag")])
@@ -34,4 +35,5 @@ def supervision() -> Processor:
         refuse=refuse,
         boards=(REFERENCE_BOARD, STANDING_BOARD),
         takes=TAKES,
+        gather_seconds=GATHER_SECONDS,
     )

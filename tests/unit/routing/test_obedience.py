@@ -10,6 +10,7 @@ import pytest
 
 from services.routing.desk.obey import LATE, MOVED_FIRST, MOVED_MAX, MOVED_MIN, MOVED_STEP, PACE
 from services.routing.desk.processor import desk
+from services.routing.placement.choice import BatchSight, Sight, choose
 from services.routing.placement.processor import placement
 from shared.contracts.audit import WorkRequested
 from shared.contracts.message import Message
@@ -27,6 +28,7 @@ from shared.contracts.routing import (
     WorkUnplaceable,
 )
 from shared.contracts.work import KeyedValue, WorkOrder
+from shared.reference.board import REFERENCE_BOARD
 from shared.reroutes import REROUTE_BOARD, at_point, held_percent, sent_back
 from tests.unit.routing.floor import NOW, Floor, boards, kinds, load, only, operator, order
 
@@ -183,7 +185,7 @@ def test_chunks_shrink_when_their_turn_comes_late_and_never_to_nothing() -> None
     for late in (True, True, True, False, False):
         floor.now += SECOND * (PACE + (2 * LATE if late else LATE / 2))
         chunks.append(left(floor.fire("reroutes")))
-    assert chunks == [250, 125, MOVED_MIN, MOVED_MIN + MOVED_STEP, MOVED_MIN + 2 * MOVED_STEP]
+    assert chunks == [250, MOVED_MIN, MOVED_MIN, MOVED_MIN + MOVED_STEP, MOVED_MIN + 2 * MOVED_STEP]
 
 
 def test_between_two_chunks_a_desk_lets_nothing_more_go() -> None:
@@ -312,3 +314,30 @@ def test_a_local_order_sends_new_submissions_of_its_kind_back_to_the_branch() ->
     assert sent_back(view, "s1", "payroll", east, NOW) is None
     assert sent_back(view, "s1", "transfer", west, NOW) is None
     assert sent_back(view, "s1", "transfer", east, NOW + timedelta(minutes=13)) is None
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        reroute("evacuate"),
+        reroute("shift", percent=50),
+        reroute("drain", regions=("coast",)),
+        reroute("drain", data_classes=("secret",)),
+        reroute("drain", work_types=("transfer/review",)),
+    ],
+    ids=lambda one: f"{one.terms.effect}-{one.terms.percent}",
+)
+def test_a_batch_obeys_as_each_order_alone_would(one: RerouteOrder) -> None:
+    """What a batch remembers of a choice is never handed to an order that a reroute tells apart."""
+    floor = placing_floor(one)
+    for name, region in (("branch-2", "coast"), ("branch-3", "inland")):
+        branch = Branch(id=name, label=name, public_key="local", region=region)
+        REFERENCE_BOARD.fold(floor.views["reference"], branch.key, branch)
+    shared = Sight.of(floor.views, NOW, BatchSight())
+    for number in range(40):
+        work = order(
+            f"item-{number}", branch_id=f"branch-{2 + number % 2}", data_class=("internal", "secret")[number // 20]
+        )
+        avoid = "north" if number % 3 else None
+        alone = Sight.of(floor.views, NOW, BatchSight())
+        assert choose(work, 1, avoid, shared) == choose(work, 1, avoid, alone)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,7 @@ from shared.runtime.memory_log import MemoryLog, MemoryReader
 from shared.runtime.memory_store import MemoryDatabase
 from shared.runtime.processor import Alarm, DocumentTable, Facts, Processor, Rejection, Situation, TimerFired
 from shared.runtime.runner import BLIND_SECONDS, Runner
+from shared.runtime.shard import AlarmClock
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 IN, OUT = core.POSTING, intake.RECEIPT
@@ -345,3 +347,101 @@ async def test_a_client_that_cannot_see_the_bus_is_restarted() -> None:
     await runner.cycle()
     await runner.flush()
     assert bench.written() == ["before", "after"]
+
+
+URGENT = core.POSTING
+BULK = intake.CASE
+
+
+class Crowd(Bench):
+    """A runner with two inputs: what somebody waits for, and what there may be much of."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__(Limits(batch_records_max=room, ahead_records_min=4, slice_records=3, timer_tick_seconds=0))
+        self.log = MemoryLog(1, [URGENT.name, BULK.name, OUT.name, DEAD])
+        self.sent = 0
+
+    async def runner(self) -> Runner:
+        processor = replace(PROCESSOR, inputs=(URGENT, BULK))
+        store = self.database.store("counting")
+        runner = Runner(processor, self.log, store, Boards(()), self.clock, self.limits, lambda: 0.0)
+        await runner.start()
+        return runner
+
+    def come(self, topic: str, count: int) -> None:
+        for _ in range(count):
+            self.sent += 1
+            name = f"{'bulk' if topic == BULK.name else 'urgent'}-{self.sent}"
+            message = PostingConfirmed(posting_id="p", case_id=name, core_reference=name, booked_at=NOW)
+            headers = outside_headers(message, "/outside", name, NOW)
+            self.log.append((topic, 0), Outgoing(name.encode(), message.model_dump_json().encode(), headers, 0))
+
+    async def batch(self, runner: Runner) -> list[str]:
+        """What the next batch decides, by the nouns."""
+        known = len(self.written())
+        await turn(runner)
+        return [name.partition("-")[0] for name in self.written()[known:]]
+
+
+async def test_what_is_urgent_goes_before_a_bulk_that_came_earlier() -> None:
+    """It waits for the batch under way, not for what was read ahead, and goes alone."""
+    crowd = Crowd(room=8)
+    runner = await crowd.runner()
+    crowd.come(BULK.name, 40)
+    assert await crowd.batch(runner) == ["bulk"] * 8
+    await runner.look_ahead()
+    crowd.come(URGENT.name, 2)
+    assert await crowd.batch(runner) == ["urgent"] * 2
+    assert await crowd.batch(runner) == ["bulk"] * 8
+
+
+async def test_a_bulk_comes_on_however_much_is_urgent() -> None:
+    """With something urgent before every batch, every other one still takes of the bulk, and nothing is left over."""
+    crowd = Crowd(room=8)
+    runner = await crowd.runner()
+    crowd.come(BULK.name, 40)
+    taken: list[list[str]] = []
+    for _ in range(12):
+        crowd.come(URGENT.name, 12)
+        taken.append(await crowd.batch(runner))
+        await runner.look_ahead() if not runner._ahead else None
+    assert all("bulk" in one + other for one, other in zip(taken[::2], taken[1::2], strict=True))
+    for _ in range(40):
+        await turn(runner)
+    assert len(crowd.written()) == crowd.sent
+    order = [int(name.partition("-")[2]) for name in crowd.written() if name.startswith("urgent")]
+    assert order == sorted(order)
+
+
+async def test_a_batch_has_as_many_records_as_can_be_done_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a large batch that took long the next is smaller, so that what is urgent need not wait long."""
+    crowd, clock = Crowd(room=1_000), itertools.count(0.0, 0.25)
+    runner = await crowd.runner()
+    monkeypatch.setattr(runner, "_monotonic", clock.__next__)
+    crowd.come(BULK.name, 100)
+    assert len(await crowd.batch(runner)) == 100
+    crowd.come(BULK.name, 100)
+    assert 4 <= len(await crowd.batch(runner)) < 100
+
+
+def test_a_patient_alarm_is_due_later_while_the_process_is_behind() -> None:
+    """It gives way for so long and no longer; others are due at their instant, and none is lost."""
+    alarms = AlarmClock({("c-1", "more"): Alarm(NOW, patient=True), ("c-1", "wake"): Alarm(NOW)})
+    second = timedelta(seconds=1)
+    assert [fired.name for fired in alarms.due(NOW, {}, 10, second)] == ["wake"]
+    assert alarms.due(NOW + second / 2, {}, 10, second) == []
+    assert [fired.name for fired in alarms.due(NOW + second / 2, {}, 10)] == ["more"]
+    alarms.rearm(TimerFired("c-1", "more", NOW))
+    assert [fired.name for fired in alarms.due(NOW + second, {}, 10, second)] == ["more"]
+
+
+async def test_who_has_more_waiting_than_a_batch_is_behind() -> None:
+    """That is told to the other processors of the process by the batch, and is over with the last of it."""
+    crowd = Crowd(room=8)
+    runner = await crowd.runner()
+    crowd.come(BULK.name, 17)
+    told = []
+    for _ in range(4):
+        await turn(runner)
+        told.append((runner.behind, runner._patience() > timedelta()))
+    assert told == [(True, True), (True, True), (False, False), (False, False)]
