@@ -274,7 +274,8 @@ def _expected_wait(candidate: Candidate) -> tuple[float, float, str]:
 
 
 def _bounded(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
-    """The drawn, then the open by expected wait, then the removed by how near they came. Ties: by team id."""
+    """The drawn, then the open by expected wait, then the removed by how near they came. Ties: as in the choice, so that
+    the best of all is among them."""
     return tuple(sorted(candidates, key=_nearness)[:CONSIDERED_MAX])
 
 
@@ -285,7 +286,7 @@ def _told(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
     return _bounded((*open_to, *sorted(removed, key=_nearness)[:REMOVED_TOLD]))
 
 
-def _nearness(candidate: Candidate) -> tuple[bool, float, int, str]:
-    removed = candidate.removed_by
+def _nearness(candidate: Candidate) -> tuple[bool, float, float, int, str]:
+    removed, (wait, share, team_id) = candidate.removed_by, _expected_wait(candidate)
     missed_by = 0 if removed is None else len(PRECEDENCE) - PRECEDENCE[removed]
-    return not candidate.drawn, _expected_wait(candidate)[0], missed_by, candidate.team_id
+    return not candidate.drawn, wait, share, missed_by, team_id

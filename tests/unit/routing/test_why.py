@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,16 +20,23 @@ from tests.unit.routing.test_placement import PEOPLE, plan
 
 
 def placed(
-    work_item_id: str = "item-1", teams: int = 20, planned: bool = True, due_seconds: float = 1200
+    work_item_id: str = "item-1",
+    teams: int = 20,
+    planned: bool = True,
+    due_seconds: float = 1200,
+    favourite: str | None = None,
+    alike: bool = False,
 ) -> WorkPlaced:
     """A decision among many teams, by a plan or without."""
     views = boards([operator(f"p{n}", team_id=f"t{n:02}") for n in range(teams)])
     for n in range(teams):
         team = Team(id=f"t{n:02}", label="t", centre_id="c", provider_id="bank")
         REFERENCE_BOARD.fold(views["reference"], team.key, team)
-        views["load"][team.id] = load(team.id, [f"p{n}"], backlog_seconds=37.0 * (n % 7) + 600 * (n % 2))
+        backlog_seconds = 0.0 if alike else 37.0 * (n % 7) + 600 * (n % 2)
+        views["load"][team.id] = load(team.id, [f"p{n}"], backlog_seconds=backlog_seconds)
     if planned:
-        made = plan({f"t{n:02}": 1 / teams for n in range(0, teams, 2)})
+        shares = {f"t{n:02}": 1 / teams for n in range(0, teams, 2)}
+        made = plan(shares | ({favourite: 0.3} if favourite else {}))
         PLAN_BOARD.fold(views["plan"], made.key, made)
     f = Floor(placement(), work_item_id, views)
     fact: WorkPlaced = only(f.send(WorkRequested(order=order(work_item_id, due_seconds=due_seconds))), WorkPlaced)
@@ -40,6 +48,15 @@ def placed(
 def test_placement_decides_the_same_again_from_its_fact(n: int, teams: int, planned: bool, due_seconds: float) -> None:
     """However many teams there were, twelve candidates in the fact are enough: also when it could be in time nowhere."""
     assert place_again(placed(f"item-{n}", teams, planned, due_seconds)).same
+
+
+@pytest.mark.parametrize("n", range(20))
+def test_a_late_item_among_teams_that_wait_alike_is_placed_the_same_again(n: int) -> None:
+    """Twenty idle teams and nobody in time: the plan's favourite gets it, drawn or not, and the fact tells of it."""
+    fact = placed(f"late-{n}", due_seconds=-100, favourite="t18", alike=True)
+    assert fact.team_id == "t18"
+    assert "t18" in [candidate.team_id for candidate in fact.considered]
+    assert place_again(fact).same
 
 
 def test_another_team_another_lateness_or_another_seed_is_seen() -> None:
