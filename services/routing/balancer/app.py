@@ -124,7 +124,7 @@ def record_of(message: Any) -> Record:
         offset=message.offset,
         key=message.key,
         value=message.value,
-        headers=tuple((str(name), bytes(value)) for name, value in pairs),
+        headers=tuple((str(name), bytes(value or b"")) for name, value in pairs),  # Kafka allows a value to be null
         timestamp_ms=int((message.timestamp or 0.0) * 1000),
     )
 
