@@ -1,9 +1,10 @@
 """Which waiting item is worth most of an operator's time: the largest generalised cµ index, best first. Pure.
 
 The index is the slope of the delay cost at the item's age and slack, times the operator's learned rate, with a bonus for
-staying on the same type. Along a line sorted by latest start it first rises and then falls with slack: what can still be
-saved goes before what is late already. So the best item of a line stands at its head or at the steepest point, and
-nothing between needs a look.
+staying on the same type. Along a line sorted by latest start the part that slack decides first rises and then falls: what
+can still be saved goes before what is late already. So the best item of a line stands at its head or at the steepest
+point, or, where what was requested first need not be started first, among the oldest: these are looked at from the oldest
+on, until none that is younger could be better.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from shared.contracts.routing import HeadConsidered
 from shared.reference.board import ReferenceView
 
 SCAN_MAX: Final = 256  # items looked at per way into a line; further back they wait until the head moves
+OLDEST_MAX: Final = 32  # items of a line looked at by age
 SECOND: Final = 1_000_000  # microseconds
 HOUR: Final = 3600 * SECOND
 
@@ -107,6 +109,16 @@ class Line:
         terms, oldest = self.kind.at_closing, (self.weighing.now_us - cast(int, self.ages[0][0])) / SECOND
         return (terms.slope_max + terms.waiting * oldest) * self.worth
 
+    def aged_max(self, position: int, first: Turn) -> float:
+        """A bound of the index of this item by age and of all that are younger."""
+        kind, weighing = self.kind, self.weighing
+        slack, steepest = (first[0] - weighing.now_us) / SECOND, kind.usual.steepest_us
+        most = max(kind.usual.slope(0.0, slack), kind.at_closing.slope(0.0, slack))
+        if steepest is not None and first[0] < weighing.now_us + steepest:
+            most = max(most, kind.at_closing.slope_max)
+        age = max(weighing.now_us - cast(int, self.ages[position][0]), 0) / SECOND
+        return (kind.usual.waiting * age + most) * self.worth
+
     def steepest_position(self) -> int:
         """Where in the line the slope is greatest."""
         steepest = self.kind.usual.steepest_us or 0
@@ -132,9 +144,29 @@ class Way:
         return cast(Turn, turns[position])
 
 
+@dataclass(slots=True)
+class Oldest:
+    """The way through a line by age, so many items at most."""
+
+    line: Line
+    first: Turn  # the line's head
+    position: int = 0
+
+    def next(self) -> Turn | None:
+        """The next on the way, if there is one."""
+        self.position += 1
+        return self.line.weighing.items[self.line.ages[self.position - 1][1]].turn
+
+    def bound(self) -> float | None:
+        """What the items to come are worth at most; `None` when no more are looked at."""
+        if self.position >= min(OLDEST_MAX, len(self.line.ages)):
+            return None
+        return self.line.aged_max(self.position, self.first)
+
+
 NOWHERE: Final[Turn] = (-1, -1, "")  # before every turn: a bound is looked into before an item of the same index
 
-Entry = tuple[float, Turn, int, Line, Way | None]
+Entry = tuple[float, Turn, int, Line, Way | Oldest | None]
 """Falling index or a bound of it, turn, order of finding; the way on, or none yet: at the head, or around the middle."""
 
 
@@ -160,12 +192,12 @@ class Weighing:
             if queue is not None:
                 pace = pace_of(operator_id, work_type)
                 bonus = self.bonus if work_type == last else 1.0
-                for urgent, turns in ((False, queue.ordinary), (True, queue.urgent)):
-                    if turns:
-                        first: Turn = turns[0]
+                for urgent, lane in ((False, queue.ordinary), (True, queue.urgent)):
+                    if lane.turns:
+                        first: Turn = lane.turns[0]
                         kind = self._kind(work_type, urgent, first[2])
                         rate = ONE / (kind.standard * pace)
-                        descent.join(Line(self, turns, queue.ages, kind, rate, rate * bonus), first)
+                        descent.join(Line(self, lane.turns, lane.ages, kind, rate, rate * bonus), first)
         heapify(descent.heap)
         return descent
 
@@ -208,24 +240,31 @@ class Descent:
 
     def join(self, line: Line, first: Turn) -> None:
         """Let a line take part: its head; past the steepest point, where what can be saved stands further back, also a
-        bound of what stands around that. The heap becomes one when all have joined."""
+        bound of what stands around that; and a bound of the oldest, unless that is the head. The heap becomes one when all
+        have joined."""
         heap, steepest = self.heap, line.kind.usual.steepest_us
         heap.append((-line.slope(first) * line.worth, first, len(heap), line, None))
         if steepest is not None and first[0] < line.weighing.now_us + steepest:
             heap.append((-line.index_max(), NOWHERE, len(heap), line, None))
+        if line.ages[0][1] != first[2]:
+            heap.append((-line.aged_max(0, first), NOWHERE, len(heap), line, Oldest(line, first)))
 
     def __iter__(self) -> Iterator[Head]:
         while self._settle():
             _, turn, _, line, way = heappop(self.heap)
             self._come.add(turn[2])
             yield line.head(turn)
-            self._push(way or Way(line, 1, 1, SCAN_MAX - 1))
+            self._go_on(line, way)
 
     def runners_up(self, count: int) -> list[Head]:
         """The next best on the other ways, not asked whether they may be given."""
         aside: list[Entry] = []
         while len(aside) < count and self._settle():
-            aside.append(heappop(self.heap))
+            entry = heappop(self.heap)
+            if any(entry[1] == other[1] for other in aside):  # two ways may lead to one item
+                self._go_on(entry[3], entry[4])
+            else:
+                aside.append(entry)
         for entry in aside:
             heappush(self.heap, entry)
         return [entry[3].head(entry[1]) for entry in aside]
@@ -237,19 +276,33 @@ class Descent:
             if turn is not NOWHERE and turn[2] not in self._come:
                 return True
             heappop(self.heap)
-            if turn is NOWHERE:
-                middle = line.steepest_position()
-                self._push(Way(line, middle - 1, -1))
-                self._push(Way(line, middle, 1))
+            if turn is not NOWHERE:
+                self._go_on(line, way)
+            elif isinstance(way, Oldest):
+                self._push(line, way.next(), way)
+                self._push_bound(way)
             else:
-                self._push(way or Way(line, 1, 1, SCAN_MAX - 1))
+                middle = line.steepest_position()
+                for into in (Way(line, middle - 1, -1), Way(line, middle, 1)):
+                    self._push(line, into.next(), into)
         return False
 
-    def _push(self, way: Way) -> None:
-        turn = way.next()
+    def _go_on(self, line: Line, way: Way | Oldest | None) -> None:
+        """What follows on the way of an item that has been taken; by age the next has its bound in the heap already."""
+        if not isinstance(way, Oldest):
+            onward = way or Way(line, 1, 1, SCAN_MAX - 1)
+            self._push(line, onward.next(), onward)
+
+    def _push(self, line: Line, turn: Turn | None, way: Way | Oldest) -> None:
         if turn is not None:
             self._ways += 1
-            heappush(self.heap, (-way.line.slope(turn) * way.line.worth, turn, self._ways, way.line, way))
+            heappush(self.heap, (-line.slope(turn) * line.worth, turn, self._ways, line, way))
+
+    def _push_bound(self, way: Oldest) -> None:
+        bound = way.bound()
+        if bound is not None:
+            self._ways += 1
+            heappush(self.heap, (-bound, NOWHERE, self._ways, way.line, way))
 
 
 def _short(figure: float) -> float:

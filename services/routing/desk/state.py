@@ -175,37 +175,53 @@ Row = DeskItem | DeskOperator | Answer | Touch | Gone | Pulse | Pace | Heed | Ta
 
 
 @dataclass(slots=True)
+class Lane:
+    """Waiting items in two orders: by turn, and by when they were requested."""
+
+    turns: SortedList = field(default_factory=SortedList)  # of turns
+    ages: SortedList = field(default_factory=SortedList)  # of requested at, work item id
+
+    def add(self, turn: Turn) -> None:
+        self.turns.add(turn)
+        self.ages.add(turn[1:])
+
+    def remove(self, turn: Turn) -> None:
+        self.turns.remove(turn)
+        self.ages.remove(turn[1:])
+
+
+@dataclass(slots=True)
 class Queue:
-    """The waiting items of one work type: ordinary and urgent ones in lines by turn, all by age.
+    """The waiting items of one work type: the ordinary and the urgent ones.
 
     Units:   milliseconds of standard time.
     """
 
-    ordinary: SortedList = field(default_factory=SortedList)
-    urgent: SortedList = field(default_factory=SortedList)
-    ages: SortedList = field(default_factory=SortedList)
+    ordinary: Lane = field(default_factory=Lane)
+    urgent: Lane = field(default_factory=Lane)
     standard_ms: int = 0
     _told: tuple[float, LoadByWorkType] | None = field(default=None, compare=False)  # until something comes or goes
 
     def __len__(self) -> int:
-        return len(self.ages)
+        return len(self.ordinary.turns) + len(self.urgent.turns)
 
     @property
     def turns(self) -> Iterator[Turn]:
         """All by latest start."""
-        return merge(self.ordinary, self.urgent)
+        return merge(self.ordinary.turns, self.urgent.turns)
+
+    @property
+    def oldest_us(self) -> int:
+        """When the oldest was requested; at least one item waits. Units: microseconds since 1970."""
+        return min(int(lane.ages[0][0]) for lane in (self.ordinary, self.urgent) if lane.ages)
 
     def add(self, item: DeskItem) -> None:
-        turn = item.turn
-        self.line_of(item).add(turn)
-        self.ages.add(turn[1:])
+        self.lane_of(item).add(item.turn)
         self.standard_ms += round(item.order.standard_seconds * 1000)
         self._told = None
 
     def remove(self, item: DeskItem) -> None:
-        turn = item.turn
-        self.line_of(item).remove(turn)
-        self.ages.remove(turn[1:])
+        self.lane_of(item).remove(item.turn)
         self.standard_ms -= round(item.order.standard_seconds * 1000)
         self._told = None
 
@@ -217,13 +233,13 @@ class Queue:
                 work_type=work_type,
                 queued=len(self),
                 standard_seconds=standard_seconds,
-                oldest_requested_at=instant(self.ages[0][0]),
+                oldest_requested_at=instant(self.oldest_us),
                 learned_seconds=round(standard_seconds * pace, 1),
             )
             self._told = pace, load
         return self._told[1]
 
-    def line_of(self, item: DeskItem) -> SortedList:
+    def lane_of(self, item: DeskItem) -> Lane:
         return self.urgent if item.order.urgent else self.ordinary
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.routing import delay
-from services.routing.delay import DelayTerms, closings, slack_of, terms_by, terms_of
+from services.routing.delay import LATER_WAIT, DelayTerms, closings, slack_of, terms_by, terms_of
 from services.routing.desk.choice import Head, Weighing
 from services.routing.desk.learning import ONE, Pace
 from services.routing.desk.state import DeskItem, TeamDesk
@@ -201,14 +201,21 @@ def test_an_arrival_for_somebody_ready_tells_its_terms_too() -> None:
 KINDS = [("transfer", 30.0, 1200.0), ("cheque", 120.0, 3600.0)]
 
 
-@settings(max_examples=60, deadline=None)
+LATER: Final = (0.0, 30.0, 400.0)  # seconds of later steps: more for a case that has to be authorised
+AGES: Final = st.none() | st.integers(0, 9000)  # none: requested when the service level began, as first steps are
+
+
+@settings(max_examples=200, deadline=None)
 @given(
     st.lists(
-        st.tuples(st.sampled_from(KINDS), st.integers(-9000, 4000), st.booleans()), min_size=1, max_size=40, unique=True
+        st.tuples(st.sampled_from(KINDS), st.integers(-9000, 4000), st.booleans(), st.sampled_from(LATER), AGES),
+        min_size=1,
+        max_size=40,
+        unique=True,
     )
 )
 def test_the_descent_finds_the_best_of_any_queue_and_every_item_once(
-    drawn: list[tuple[tuple[str, float, float], int, bool]],
+    drawn: list[tuple[tuple[str, float, float], int, bool, float, int | None]],
 ) -> None:
     """Against weighing every item: the first found is worth at least 97 in 100 of the very best, and none is missed.
 
@@ -217,17 +224,17 @@ def test_the_descent_finds_the_best_of_any_queue_and_every_item_once(
     state, view = TeamDesk("north"), ReferenceView()
     for name, seconds, sla in KINDS:
         view.fold(f"business-type:{name}", template(name, seconds, sla))
-    for number, ((name, seconds, sla), slack, urgent) in enumerate(drawn):
-        due_at = NOW + timedelta(seconds=slack + seconds)
-        span = sla / 4 if urgent else sla
+    for number, ((name, seconds, sla), slack, urgent, later, age) in enumerate(drawn):
+        due_at = NOW + timedelta(seconds=slack + seconds + later * (1.0 + LATER_WAIT))
+        requested_at = due_at - timedelta(seconds=sla / 4 if urgent else sla)
         placed = order(
             f"item-{number}",
             business_type=name,
             urgent=urgent,
             due_at=due_at,
-            requested_at=due_at - timedelta(seconds=span),
+            requested_at=requested_at if age is None else NOW - timedelta(seconds=age),
             standard_seconds=seconds,
-            later_seconds=0,
+            later_seconds=later,
         )
         state.put_item(DeskItem(placed, 1, 0, NOW))
     weighing = Weighing(state, view, NOW)

@@ -188,6 +188,16 @@ def test_a_released_item_prefers_another_team() -> None:
     assert (second.team_id, second.placing, second.attempt) == ("south", 2, 3)
 
 
+def test_a_load_of_days_ago_counts_as_it_stands_for_the_wait_and_never_for_who_may() -> None:
+    """A desk that is silent is being taken over: its people and its queue are still there. Who was suspended since is
+    asked of the boards, which are not the load's."""
+    old = load("north", ["ann"], 300).model_copy(update={"at": NOW - timedelta(days=3)})
+    f = floor(old, load("south", ["sue"], 500))
+    assert only(f.send(WorkRequested(order=order("a"))), WorkPlaced).team_id == "north"
+    gone = floor(old, people=[operator("ann", standing="suspended")])
+    assert only(gone.send(WorkRequested(order=order("a"))), WorkUnplaceable).reason == "standing"
+
+
 def test_the_only_team_gets_its_item_back() -> None:
     """A decline is not an exclusion for ever."""
     f = floor(load("north", ["ann"]))
