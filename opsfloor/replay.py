@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import statistics
+from math import isfinite
 from pathlib import Path
 from typing import Annotated
 
@@ -40,6 +41,10 @@ def replay(
         raise Remedied(
             f"Expected a log that can be played, found {error}", "mend these lines, or name the columns"
         ) from error
+    if not (isfinite(speed) and speed > 0):
+        raise Remedied(f"Expected a speed above 0, found {speed:g}", "write it as in --speed 300")
+    if cases is not None and cases < 1:
+        raise Remedied(f"Expected at least 1 case, found {cases}", "leave --cases out for the whole log")
     chosen = dict(list(by_case(activities).items())[:cases])
     if not floor.running("routing"):
         raise Remedied("Expected a running floor, found no routing service", floor.START_IT)

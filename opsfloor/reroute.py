@@ -11,6 +11,7 @@ import typer
 from opsfloor import floor
 from opsfloor.answers import Remedied, as_json, out, table
 from opsfloor.reroute_words import clock, next_steps, tell_drills, tell_list, tell_preview, tell_report, tell_unproved
+from opsfloor.writing import expect_writable
 
 app: Final = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Move people's work in an emergency: propose, approve, end, look."
@@ -216,6 +217,7 @@ def show(
 ) -> None:
     """One reroute, as an auditor reads it, and what to do next."""
     if html is not None:
+        expect_writable(html)
         html.write_text(floor.text_of("routing", f"/reroutes/{identity}/report.html", "viewer", "command-line"))
         out.print(f"[green]✓[/] {html}")
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,10 +13,11 @@ from opsfloor import charts, comparing, oracle_table
 from opsfloor.answers import Remedied, as_json, err, out, table
 from opsfloor.comparing import AtLoad
 from opsfloor.progress import bar
-from opsfloor.sources import ProfileName, days_of
+from opsfloor.sources import PROFILE_NAMES, days_of
 from opsfloor.whatif import whatif
+from opsfloor.writing import expect_picture, expect_writable
 from services.routing.simulator.figures import FIGURES
-from services.routing.simulator.oracles import ORACLES
+from services.routing.simulator.oracles import ORACLES, Finding
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="The floor in virtual time, with the real placement and desk."
@@ -33,6 +35,7 @@ def oracles(
     write: Page = None,
 ) -> None:
     """Simulate, or compute, what queueing theory and others have published, and hold ours against it."""
+    expect_writable(write)
     asked = track(ORACLES.values(), "oracles asked", console=err, transient=True)
     findings = [one for oracle in asked for one in oracle(effort)]
     if write is None:
@@ -40,16 +43,26 @@ def oracles(
     else:
         write.write_text(oracle_table.page(findings, effort), encoding="utf-8")
         out.print(f"{len(findings)} figures written to {write}")
-    broken = [one for one in findings if not one.holds]
+    wide = [one for one in findings if one.too_wide]
+    if wide:
+        out.print(f"Too wide to show anything: {_named(wide)}. A higher --effort makes them narrower.")
+    broken = [one for one in findings if one.refuted]
     if broken:
-        names = ", ".join(f"{one.oracle} {one.figure} ({one.how})" for one in broken)
-        raise Remedied(f"Expected every figure to hold, found otherwise: {names}", "look at what changed in routing")
+        raise Remedied(
+            f"Expected every figure to hold, found otherwise: {_named(broken)}", "look at what changed in routing"
+        )
+
+
+def _named(findings: Sequence[Finding]) -> str:
+    return ", ".join(f"{one.oracle} {one.figure} ({one.how})" for one in findings)
 
 
 @app.command()
 def compare(
     log: Annotated[Path | None, typer.Option(help="event log, CSV, also gzipped", exists=True, dir_okay=False)] = None,
-    profile: ProfileName = "bank-day",
+    profile: Annotated[
+        str | None, typer.Option(help=f"a day of this profile, where there is no log: {PROFILE_NAMES}; else bank-day")
+    ] = None,
     load: Annotated[
         str, typer.Option(help="loads, with commas: work that comes in over paid time")
     ] = "0.80,0.90,0.95,1.05",
@@ -60,8 +73,11 @@ def compare(
     json: Json = False,
 ) -> None:
     """The known policies, ours without the plan and with it, and a clairvoyant bound, on the same days."""
+    expect_picture(chart)
+    expect_writable(page)
     loads, seeds = _loads(load), range(1, days + 1)
     make, title = days_of(log, profile, frozenset(outside.split(",")))
+    make(min(loads), 1)  # a day without cases is refused before any is played
     with bar("days played") as progress:
         line = progress.add_task("", total=comparing.runs(loads, seeds))
         found = comparing.compare(make, loads, seeds, lambda: progress.advance(line))

@@ -12,27 +12,56 @@ from opsfloor.comparing import MakeDay
 from opsfloor.event_log import BrokenLogError, Columns, read_log
 from opsfloor.log_days import LogWorld
 from services.routing.simulator.bank import PROFILES, Profile, bank_day
+from services.routing.simulator.day import Day
 
 LOG_COLUMNS: Final = Columns("case_id", "activity", "resource", "start_time", "end_time", "role", "enabled_time")
 
-ProfileName = Annotated[str, typer.Option(help=f"a day of this profile: {', '.join(PROFILES)}")]
+PROFILE_NAMES: Final = ", ".join(PROFILES)
+PROFILE: Final = "bank-day"  # where neither a profile nor a log is named
+
+ProfileName = Annotated[str, typer.Option(help=f"a day of this profile: {PROFILE_NAMES}")]
 
 
 def profile_of(name: str) -> Profile:
     """The profile of a name."""
     found = PROFILES.get(name)
     if found is None:
-        raise Remedied(f"Expected one of {', '.join(PROFILES)}, found {name!r}", "name one of these profiles")
+        raise Remedied(f"Expected one of {PROFILE_NAMES}, found {name!r}", "name one of these profiles")
     return found
 
 
-def days_of(log: Path | None, profile: str, outside: frozenset[str]) -> tuple[MakeDay, str]:
-    """How to make the day of a load and a seed, and what to call it."""
+def days_of(log: Path | None, profile: str | None, outside: frozenset[str]) -> tuple[MakeDay, str]:
+    """How to make the day of a load and a seed, and what to call it.
+
+    Errors:  `Remedied` for both at once, for a log that cannot be played, and, when it is made, for a day without cases.
+    """
     if log is None:
-        chosen = profile_of(profile)
-        return (lambda load, seed: bank_day(chosen, load, seed)), f"profile {profile}"
+        name = profile or PROFILE
+        chosen = profile_of(name)
+        return (lambda load, seed: busy_day(chosen, load, seed)), f"profile {name}"
+    if profile is not None:
+        raise Remedied(
+            f"Expected a log or a profile, found both {log.name} and {profile}", "leave --log or --profile out"
+        )
+    return _world(log, outside).day, f"log {log.name}"
+
+
+def busy_day(profile: Profile, load: float, seed: int) -> Day:
+    """A day of the profile on which something comes in."""
+    day = bank_day(profile, load, seed)
+    if not day.cases:
+        raise Remedied(f"Expected a day with cases, found none at load {load:g}", "raise --load; 1 fills the paid time")
+    return day
+
+
+def _world(log: Path, outside: frozenset[str]) -> LogWorld:
     try:
-        world = LogWorld.of(read_log(log, LOG_COLUMNS), outside)
+        activities = read_log(log, LOG_COLUMNS)
     except BrokenLogError as error:
         raise Remedied(f"Expected a log that can be played, found {error}", "mend these lines") from error
-    return world.day, f"log {log.name}"
+    if all(one.role in outside for one in activities):
+        raise Remedied("Expected work of the floor's own roles, found none", "name fewer roles with --outside")
+    world = LogWorld.of(activities, outside)
+    if world.arrivals[-1] <= 0:
+        raise Remedied("Expected cases that come one after the other, found all at once", "take a longer log")
+    return world

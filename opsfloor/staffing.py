@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import isfinite
 from pathlib import Path
 from statistics import fmean
 from typing import Annotated, Any, Final
@@ -15,6 +16,7 @@ from opsfloor import charts, comparing
 from opsfloor.answers import Remedied, as_json, out, table
 from opsfloor.progress import bar
 from opsfloor.sources import ProfileName, profile_of
+from opsfloor.writing import expect_picture, expect_writable
 from services.routing.simulator.bank import OPENS, Post, Profile, cases_at_full_load, day_of, posts_of
 from services.routing.simulator.figures import figures_of
 from services.routing.simulator.floor import Floor
@@ -73,8 +75,10 @@ def staffing(
     Erlang C says the first guess, an integer programme finds shifts, and the simulator, with the real placement and desk,
     judges whether the goal is met: the guess is scaled up or down until it just is.
     """
-    chosen, aim = profile_of(profile), Goal(on_time=goal, wait=wait)
-    count = cases or round(0.9 * cases_at_full_load(chosen, posts_of(chosen)))
+    expect_writable(csv_file)
+    expect_picture(chart)
+    chosen, aim = profile_of(profile), _goal(goal, wait)
+    count = _count(cases, chosen)
     learnable = list(_candidates(chosen))
     with bar("days judged") as progress:
         line = progress.add_task("", total=days * (HALVINGS + 2 + len(learnable)))
@@ -92,6 +96,22 @@ def staffing(
         as_json(_document(profile, count, aim, found, trainings))
     else:
         _tell(count, aim, found, trainings)
+
+
+def _goal(on_time: float, wait: float) -> Goal:
+    if not (isfinite(wait) and wait > 0):
+        raise Remedied(f"Expected seconds above 0 for --wait, found {wait:g}", "write it as in --wait 120")
+    return Goal(on_time=on_time, wait=wait)
+
+
+def _count(cases: int | None, profile: Profile) -> int:
+    if cases is None:
+        return round(0.9 * cases_at_full_load(profile, posts_of(profile)))
+    if cases < 1:
+        raise Remedied(
+            f"Expected at least 1 case, found {cases}", "leave --cases out for what fills 0.90 of the profile's own"
+        )
+    return cases
 
 
 def settle(profile: Profile, cases: int, goal: Goal, judge: Judge) -> Trial:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Annotated
 
 import httpx
@@ -12,7 +13,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from opsfloor import floor
 from opsfloor.answers import Remedied, as_json, table
 
-Samples = dict[str, dict[tuple[str, ...], float]]
+Labels = frozenset[tuple[str, str]]
+"""Of one sample, name and value: the order in which a page tells them says nothing."""
+
+Samples = dict[str, dict[Labels, float]]
 
 
 def status(json: Annotated[bool, typer.Option("--json", help="one JSON document instead of tables")] = False) -> None:
@@ -36,14 +40,18 @@ def status(json: Annotated[bool, typer.Option("--json", help="one JSON document 
 
 
 def _scrape(entry: floor.Running) -> Samples:
-    samples: Samples = defaultdict(dict)
     try:
         text = httpx.get(f"{entry.url}/metrics", headers=floor.bearer("service"), timeout=5).text
     except httpx.HTTPError:
-        return samples
-    for family in text_string_to_metric_families(text):
+        return {}
+    return _samples(text)
+
+
+def _samples(page: str) -> Samples:
+    samples: Samples = defaultdict(dict)
+    for family in text_string_to_metric_families(page):
         for sample in family.samples:
-            samples[sample.name][tuple(sample.labels.values())] = sample.value
+            samples[sample.name][frozenset(sample.labels.items())] = sample.value
     return samples
 
 
@@ -56,21 +64,21 @@ def _service(entry: floor.Running, samples: Samples) -> dict[str, object]:
 
 
 def _shards(entry: floor.Running, samples: Samples) -> list[dict[str, object]]:
-    def value(name: str, processor: tuple[str, ...]) -> float:
-        return samples.get(name, {}).get(processor, 0.0)
+    def value(name: str, labels: Labels) -> float:
+        return samples.get(name, {}).get(labels, 0.0)
 
     return [
         {
             "service": entry.service,
             "pid": str(entry.pid),
-            "processor": processor[0],
+            "processor": dict(labels)["processor"],
             "owned": int(owned),
-            "lag_records": int(value("opsfloor_shard_lag_records", processor)),
-            "lag_seconds": round(value("opsfloor_shard_lag_seconds", processor), 1),
-            "parked": int(value("opsfloor_shard_parked_total", processor)),
-            "gaps": int(value("opsfloor_shard_gaps_total", processor)),
+            "lag_records": int(value("opsfloor_shard_lag_records", labels)),
+            "lag_seconds": round(value("opsfloor_shard_lag_seconds", labels), 1),
+            "parked": int(value("opsfloor_shard_parked_total", labels)),
+            "gaps": int(value("opsfloor_shard_gaps_total", labels)),
         }
-        for processor, owned in sorted(samples.get("opsfloor_shard_owned", {}).items())
+        for labels, owned in _in_order(samples.get("opsfloor_shard_owned", {}), "processor")
     ]
 
 
@@ -80,19 +88,27 @@ def _queues(pages: list[Samples]) -> list[dict[str, object]]:
     ages = _highest(pages, "opsfloor_desk_oldest_seconds")
     return [
         {
-            "team": labels[0],
-            "step": labels[1],
+            "team": dict(labels)["team"],
+            "step": dict(labels)["step"],
             "waiting": int(depth),
             "oldest_seconds": round(ages.get(labels, 0.0), 1),
         }
-        for labels, depth in sorted(depths.items())
+        for labels, depth in _in_order(depths, "team", "step")
         if depth
     ]
 
 
-def _highest(pages: list[Samples], name: str) -> dict[tuple[str, ...], float]:
-    found: dict[tuple[str, ...], float] = {}
+def _highest(pages: list[Samples], name: str) -> dict[Labels, float]:
+    found: dict[Labels, float] = {}
     for samples in pages:
         for labels, value in samples.get(name, {}).items():
             found[labels] = max(value, found.get(labels, value))
     return found
+
+
+def _in_order(values: Mapping[Labels, float], *names: str) -> list[tuple[Labels, float]]:
+    def key(entry: tuple[Labels, float]) -> list[str]:
+        labels = dict(entry[0])
+        return [labels[name] for name in names]
+
+    return sorted(values.items(), key=key)

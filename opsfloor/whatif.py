@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from math import isfinite
 from typing import Annotated, Final
 
 import typer
@@ -10,9 +11,9 @@ import typer
 from opsfloor import comparing
 from opsfloor.answers import Remedied, as_json, out, table
 from opsfloor.progress import bar
-from opsfloor.sources import ProfileName, profile_of
+from opsfloor.sources import ProfileName, busy_day, profile_of
 from services.routing.simulator import changes
-from services.routing.simulator.bank import WORK, bank_day
+from services.routing.simulator.bank import WORK, Work
 from services.routing.simulator.changes import Change
 from services.routing.simulator.confidence import Interval, of_replications
 from services.routing.simulator.day import Day
@@ -20,7 +21,9 @@ from services.routing.simulator.figures import CONFIDENCE, FIGURES, figures_of, 
 from services.routing.simulator.floor import Floor
 from shared.contracts.reference import Operator
 
-STEPS: Final = ("entry", "arbitration", "review", "authorisation")
+PEOPLE_MAX: Final = 1_000  # more than any centre has room for
+SECONDS_MAX: Final = 86_400.0
+POINTS_MAX: Final = 1e6
 
 
 def whatif(
@@ -38,7 +41,7 @@ def whatif(
 ) -> None:
     """Change one thing and show the two days side by side: the same cases, with the change and without it."""
     chosen = profile_of(profile)
-    plain = [bank_day(chosen, load, seed) for seed in range(1, days + 1)]
+    plain = [busy_day(chosen, load, seed) for seed in range(1, days + 1)]
     asked = {"close": close, "add": add, "standard": standard, "cost": cost, "vendor-share": vendor_share}
     name, change = _change({key: str(value) for key, value in asked.items() if value is not None}, plain[0])
     with bar("days played") as progress:
@@ -67,32 +70,52 @@ def _change(asked: dict[str, str], day: Day) -> tuple[str, Change]:
 def _changes(kind: str, text: str, day: Day) -> Change:
     teams = sorted({one.team_id for one in day.reference if isinstance(one, Operator)})
     types = [work.name for work in WORK]
-    work_types = [f"{name}/{step}" for name in types for step in STEPS]
+    work_types = [f"{work.name}/{step}" for work in WORK for step in _steps(work)]
     match kind:
         case "close":
             return changes.team_closed(_known(text, teams))
         case "add":
-            team, count = _pair(text, teams)
-            return changes.people_added(team, int(count))
+            team, count = _pair(text, teams, PEOPLE_MAX)
+            return changes.people_added(team, _whole(count))
         case "standard":
-            work_type, seconds = _pair(text, work_types)
+            work_type, seconds = _pair(text, work_types, SECONDS_MAX)
             return changes.standard_set(work_type, seconds)
         case "cost":
-            business_type, points = _pair(text, types)
+            business_type, points = _pair(text, types, POINTS_MAX)
             return changes.cost_set(business_type, points)
         case _:
             return changes.vendor_share_set(float(text))
 
 
-def _pair(text: str, names: Sequence[str]) -> tuple[str, float]:
+def _steps(work: Work) -> Iterator[str]:
+    """The steps that the type's cases can come to; another standard for any other would change nothing."""
+    yield "entry"
+    if work.entries > 1:
+        yield "arbitration"
+    yield "review"
+    if work.authorised > 0:
+        yield "authorisation"
+
+
+def _pair(text: str, names: Sequence[str], most: float) -> tuple[str, float]:
     name, _, number = text.partition("=")
     try:
         value = float(number)
     except ValueError as error:
         raise Remedied(f"Expected NAME=NUMBER, found {text!r}", "write it as in north-entry=10") from error
+    if not isfinite(value):
+        raise Remedied(f"Expected a number that is finite, found {number}", "write it in digits, as 10 or 0.5")
     if value <= 0:
         raise Remedied(f"Expected a number above 0, found {number}", "use --close to take a team away")
+    if value > most:
+        raise Remedied(f"Expected at most {most:,.0f}, found {number}", "ask for less")
     return _known(name, names), value
+
+
+def _whole(count: float) -> int:
+    if not count.is_integer():
+        raise Remedied(f"Expected whole people, found {count:g}", "write it as in north-entry=10")
+    return int(count)
 
 
 def _known(name: str, names: Sequence[str]) -> str:

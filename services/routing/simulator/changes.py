@@ -78,8 +78,10 @@ def vendor_share_set(share: float) -> Change:
 
 
 def _each_task(day: Day, task: Callable[[Case, Task], Task]) -> Day:
-    cases = tuple(
-        replace(case, stages=tuple(tuple(task(case, one) for one in stage) for stage in case.stages))
-        for case in day.cases
-    )
-    return replace(day, cases=cases)
+    """The day with every task changed, that of a case's arbitration too, which is done only if a keying slips."""
+
+    def changed(case: Case) -> Case:
+        stages = tuple(tuple(task(case, one) for one in stage) for stage in case.stages)
+        return replace(case, stages=stages, arbitration=case.arbitration and task(case, case.arbitration))
+
+    return replace(day, cases=tuple(map(changed, day.cases)))

@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from services.routing.simulator.bank import PROFILES, bank_day
+from services.routing.simulator.bank import ARBITRATION_SECONDS, PROFILES, bank_day
 from services.routing.simulator.bound import on_time_bound
 from services.routing.simulator.changes import (
     people_added,
@@ -180,3 +180,16 @@ def test_the_clock_of_a_day_is_the_bank_s() -> None:
     """Virtual seconds become instants of the floor."""
     day = _one_person()
     assert Floor(day, RealDealing()).at(60.0) == BEGINS_AT + timedelta(minutes=1)
+
+
+def test_another_standard_for_arbitration_reaches_the_cases_that_come_to_it() -> None:
+    """It is no stage of a case but comes in when keyings differ: the day takes longer, other types keep their own."""
+    day = morning()
+    slow = standard_set("corporate-transfer/arbitration", 4000.0)(day)
+    standards = {
+        (case.business_type, case.arbitration.standard_seconds) for case in slow.cases if case.arbitration is not None
+    }
+    assert {seconds for name, seconds in standards if name == "corporate-transfer"} == {4000.0}
+    assert {seconds for name, seconds in standards if name != "corporate-transfer"} == {ARBITRATION_SECONDS}
+    taken = [sum(Floor(one, RealDealing()).play().busy_seconds.values()) for one in (day, slow)]
+    assert taken[1] > taken[0] + 4000.0

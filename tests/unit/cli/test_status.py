@@ -1,0 +1,42 @@
+"""`opsfloor status`: what the services' pages say stands under its own heading."""
+
+from __future__ import annotations
+
+from opsfloor import status
+from opsfloor.floor import Running
+
+PAGE = """# TYPE opsfloor_desk_queue_items gauge
+opsfloor_desk_queue_items{step="entry",team="clearkey-one"} 7.0
+opsfloor_desk_queue_items{team="north-entry",step="arbitration"} 2.0
+opsfloor_desk_queue_items{step="review",team="north-control"} 0.0
+# TYPE opsfloor_desk_oldest_seconds gauge
+opsfloor_desk_oldest_seconds{team="clearkey-one",step="entry"} 61.25
+"""
+
+
+def test_queues_are_told_by_team_and_step_whatever_the_order_of_labels() -> None:
+    """Prometheus's library writes labels by the alphabet, others as they like: names count, not places."""
+    assert status._queues([status._samples(PAGE)]) == [
+        {"team": "clearkey-one", "step": "entry", "waiting": 7, "oldest_seconds": 61.2},
+        {"team": "north-entry", "step": "arbitration", "waiting": 2, "oldest_seconds": 0.0},
+    ]
+
+
+def test_the_page_that_knows_most_is_believed() -> None:
+    """Each process of routing tells of all desks."""
+    older = PAGE.replace(" 7.0", " 5.0")
+    found = status._queues([status._samples(older), status._samples(PAGE), {}])
+    assert [row["waiting"] for row in found] == [7, 2]
+
+
+def test_shards_are_told_by_processor() -> None:
+    """A processor's own counters beside it, in the order of names."""
+    page = (
+        'opsfloor_shard_owned{processor="placement"} 3.0\nopsfloor_shard_owned{processor="desk"} 2.0\n'
+        'opsfloor_shard_lag_records{processor="desk"} 9.0\n'
+    )
+    rows = status._shards(Running("routing", 1, "http://127.0.0.1:1"), status._samples(page))
+    assert [(row["processor"], row["owned"], row["lag_records"]) for row in rows] == [
+        ("desk", 2, 9),
+        ("placement", 3, 0),
+    ]
