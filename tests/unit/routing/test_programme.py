@@ -115,11 +115,15 @@ def test_a_bound_missed_by_less_than_shares_may_be_off_does_not_stop_the_plan() 
     assert (plan.by_kind, plan.relaxed) == (last, ())
 
 
-def test_work_of_which_hardly_any_comes_is_planned_beside_the_rest() -> None:
-    """Heard of once, hours ago; the only one who knows it has hours to do: no aim of the others is lost by it."""
-    rare = TeamNow("rare", "bank", "n", 0.1, {"y": Skill(0.05, 600.0, 10.0)}, waiting=10.0)
-    plan = solve([Demand(Kind("x"), 5000), Demand(Kind("y"), 1e-9)], [NORTH, rare], Bounds())
-    assert plan.by_kind == {Kind("x"): {"north": pytest.approx(1.0)}, Kind("y"): {"rare": pytest.approx(1.0)}}
+@pytest.mark.parametrize("items", [1e-9, 1e-4, 1e-3, 1e-2])
+def test_work_of_which_hardly_any_comes_breaks_no_plan(items: float) -> None:
+    """All work was promised to the vendor; of what only the bank knows hardly any comes, after it was heard of hours ago."""
+    vendor = TeamNow("vendor", "clearkey", "v", 1, {"x": Skill(1, 60.0)})
+    rare = TeamNow("rare", "bank", "n", 0.05, {"y": Skill(0.05, 36000.0, 10.0)}, waiting=10.0)
+    bounds = Bounds(provider_minimum={"clearkey": 1.0})
+    plan = solve([Demand(Kind("x"), 5000), Demand(Kind("y"), items)], [vendor, rare], bounds)
+    assert plan.by_kind == {Kind("x"): {"vendor": pytest.approx(1.0)}, Kind("y"): {"rare": pytest.approx(1.0)}}
+    assert all(one.by < 1e-4 for one in plan.relaxed)
 
 
 def test_work_for_nobody_is_named_and_shared_with_nobody() -> None:
