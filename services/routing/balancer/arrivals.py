@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import exp, expm1
+from math import exp, expm1, sqrt, tanh
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -20,6 +20,7 @@ QUARTERS: Final = 96
 AHEAD: Final = 4  # quarters in the hour that is planned for
 LEARNING: Final = 0.3  # what a new day of the kind weighs against all earlier ones
 BUSIER_MAX: Final = 3.0  # today may differ so many times from its kind before it is taken for noise of a thin profile
+CHANCES: Final = 2.0  # standard deviations: a figure that strays by no more is not taken for a change
 FADES_QUARTERS: Final = 4.0  # how soon a busy hour is expected to pass into an ordinary one
 
 Profile = list[float | None]
@@ -45,6 +46,14 @@ class _Recent:
         """Holds: true in the mean from the first minute on: what was not seen before `since` is not taken for none."""
         seen = -expm1(-max((now - self.since).total_seconds(), 1.0) / MEMORY_SECONDS)
         return self.weight_at(now) / (MEMORY_SECONDS * seen) * 3600.0
+
+    def by_chance(self, per_hour: float, now: datetime) -> float:
+        """How far the estimate of such a rate strays by chance alone: one standard deviation. Units: items per hour.
+
+        Source:  shot noise: the variance of a Poisson stream's sum under fading weights, over the weights seen so far.
+        """
+        seen = max((now - self.since).total_seconds(), 1.0) / MEMORY_SECONDS
+        return sqrt(per_hour * 3600.0 / (2.0 * MEMORY_SECONDS * tanh(seen / 2.0)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +157,18 @@ class Arrivals:
             busier = 1.0 + (ratio - 1.0) * exp(-ahead / FADES_QUARTERS)
             total += (recent if usual is None else usual * busier) / AHEAD
         return total
+
+    def settled(self, kind: Kind, now: datetime, calendar: Calendar, was: float) -> float:
+        """What is expected in the coming hour by one who expected `was` before. Units: items.
+
+        Holds:   what was expected stays while the two differ by no more than chance makes them, so that the plan of a
+                 steady floor stands still; never further off than `CHANCES` standard deviations.
+        """
+        coming = self.coming(kind, now, calendar)
+        recent = self._recent.get(kind)
+        if recent is None or was <= 0.0:
+            return coming
+        return was if abs(coming - was) <= CHANCES * recent.by_chance(coming, now) else coming
 
     def _usual(self, kind: Kind, at: datetime, calendar: Calendar) -> float | None:
         kind_of_day, slot = calendar.slot(at)

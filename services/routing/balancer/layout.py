@@ -19,10 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.routing.balancer.loads import SCARCE, Loads, Numbers, Pairs, Vector
-from services.routing.balancer.terms import Bounds, Reason
+from services.routing.balancer.terms import Bounds, Reason, Relaxed
 
 INFINITE: Final = highspy.kHighsInf
 DUST: Final = 1e-5  # shares and saturations that differ by less are the same
+NAMED: Final = 2 * DUST  # a bound that is broken by more is named: more than shares that stay may be off
 FULL_WITHIN: Final = 0.03  # of the fullest: teams that are expected to be as full as may be again
 
 Columns = NDArray[np.int32]
@@ -293,9 +294,17 @@ class Layout:
         sums = np.bincount(self.pairs.demand, shares, len(self.pairs.demands))
         return bool(np.abs(sums - 1.0).max() <= DUST)
 
-    def keeps_bounds(self, shares: Vector, gives: Vector) -> bool:
+    def keeps_bounds(self, shares: Vector, gives: Vector, within: float = DUST) -> bool:
         """No bound is broken by more than it gives way by."""
-        return all(bound.broken_by(shares) <= by + DUST for bound, by in zip(self.bounds, gives.tolist(), strict=True))
+        return all(
+            bound.broken_by(shares) <= by + within for bound, by in zip(self.bounds, gives.tolist(), strict=True)
+        )
+
+    def broken(self, shares: Vector, in_order: Sequence[Reason]) -> list[Relaxed]:
+        """The bounds that these shares break, and by how much."""
+        bounds = sorted(self.bounds, key=lambda bound: (in_order.index(bound.reason), bound.name))
+        found = [Relaxed(bound.reason, bound.name, bound.broken_by(shares)) for bound in bounds]
+        return [one for one in found if one.by > NAMED]
 
 
 def _following(*counts: int) -> tuple[Columns, ...]:

@@ -58,7 +58,8 @@ def make_plan(floor: FloorNow, arrivals: Arrivals, last: PlanView, made_by: str,
     reference = floor.book.reference
     calendar = calendar_of(reference)
     kinds = arrivals.kinds()
-    coming = {kind: arrivals.coming(kind, floor.now, calendar) for kind in kinds}
+    before = {Kind.told(part): part.coming_per_hour for part in last.plan.work} if last.plan else {}
+    coming = {kind: arrivals.settled(kind, floor.now, calendar, before.get(kind, 0.0)) for kind in kinds}
     demands = [Demand(kind, items, _cost(kind, reference)) for kind, items in coming.items()]
     teams = list(teams_now(floor, kinds))
     shares = solve(demands, teams, bounds_of(reference), last.shares)

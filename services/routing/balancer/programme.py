@@ -7,6 +7,7 @@ the rows, and the least such number is found in a few steps, each from the basis
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 import highspy
@@ -22,6 +23,7 @@ RELAXED_IN_ORDER: Final[tuple[Reason, ...]] = ("centre_maximum", "provider_minim
 
 TOLERANCE: Final = 1e-6
 SLACK_SHARE: Final = 0.01  # by which a later aim may worsen an earlier one: without it noise in its inputs moves shares
+LEAST_PART: Final = 1e-5  # of all items: what is expected less of is planned as so much, never as nothing
 PLACED: Final = 1e-7  # of all items: less than this without a place is none
 STEPS_MAX: Final = 100  # to the least saturation; a few in practice
 WORTH_SHARE: Final = 1e-4  # smaller shares are dust
@@ -41,20 +43,23 @@ def solve(
     Source:  architecture, "the plan": largest saturation, then expected tardiness, then change.
     """
     wanted = [demand for demand in sorted(demands, key=lambda demand: demand.kind) if demand.items > 0]
+    total = sum(demand.items for demand in wanted)
     there = sorted(teams, key=lambda team: team.team_id)
     able = [demand for demand in wanted if any(team.may_do(demand.kind) for team in there)]
     nobody = [Relaxed("nobody_eligible", one.kind.work_type, one.items) for one in wanted if one not in able]
+    able = [replace(demand, items=max(demand.items, LEAST_PART * total)) for demand in able]
     by_team = {team.team_id: team.waiting / team.people for team in there}
     if not able:
         return Shares({}, by_team, 0.0, 0.0, tuple(nobody))
     pairs = Pairs.of(able, there)
-    model = _Model(pairs, bounds_of(bounds, pairs, sum(demand.items for demand in wanted)), pairs.shares(last or {}))
-    relaxed = model.relax()
+    model = _Model(pairs, bounds_of(bounds, pairs, total), pairs.shares(last or {}))
+    model.relax()
     saturation = model.fill()
     tardiness = model.hasten(saturation)
     hurts = tuple(model.hurts())
     shares = model.stay_near() if last else model.found
     by_team |= model.layout.teams_filled(shares)
+    relaxed = model.layout.broken(shares, RELAXED_IN_ORDER)
     return Shares(pairs.by_kind(shares, WORTH_SHARE), by_team, saturation, tardiness, (*nobody, *relaxed), hurts)
 
 
@@ -72,25 +77,28 @@ class _Model:
 
     # ------------------------------------------------------------------ the aims
 
-    def relax(self) -> list[Relaxed]:
-        """Find whether all bounds can hold; if not, what must give way, as little as possible and in order."""
+    def relax(self) -> None:
+        """Find whether all bounds can hold; if not, let them give way, as little as possible and in order.
+
+        Holds:   only shares of all the work show that it can be done within the bounds: where a team is gone, or nothing
+                 was planned yet, too few are given to break any maximum.
+        """
         layout = self.layout
-        if layout.keeps_bounds(layout.was, self._values[layout.slack]) or self._left_over(INFINITE) <= PLACED:
-            return []
+        if layout.whole(layout.was) and layout.keeps_bounds(layout.was, self._values[layout.slack], PLACED / 100):
+            return
+        if self._left_over(INFINITE) <= PLACED:
+            return
         self._set_uppers(layout.unplaced, 0.0)
         self._set_uppers(layout.slack, INFINITE)
-        return [found for reason in reversed(RELAXED_IN_ORDER) for found in self._broken(reason)]
+        for reason in reversed(RELAXED_IN_ORDER):
+            self._give_way(reason)
 
-    def _broken(self, reason: Reason) -> Iterator[Relaxed]:
-        """Break bounds of one kind as little as those kept before allow; yields what is broken."""
+    def _give_way(self, reason: Reason) -> None:
+        """Let the bounds of one kind be broken as little as those kept before allow."""
         mine = [number for number, bound in enumerate(self.layout.bounds) if bound.reason == reason]
-        if not mine:
-            return
-        columns = self.layout.slack[mine]
-        self._keep(columns, np.ones(len(mine)), _nearly(self._minimise(columns, np.ones(len(mine)))))
-        for number, by in zip(mine, self._values[columns].tolist(), strict=True):
-            if by > DUST:
-                yield Relaxed(reason, self.layout.bounds[number].name, by)
+        if mine:
+            columns, ones = self.layout.slack[mine], np.ones(len(mine))
+            self._keep(columns, ones, _nearly(self._minimise(columns, ones)))
 
     def fill(self) -> float:
         """The first aim: how full the fullest is at least.
