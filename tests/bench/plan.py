@@ -126,9 +126,9 @@ async def measure(held: int, publish: Publish) -> PlanTimes:
     wall, own, moved, size = [], [], 0.0, 0
     for number in range(PLANS):
         PLAN_BOARD.fold(views["plan"], plan.key, plan)
-        balance = Balance(views, "bench", AT)
-        balance.resume()
         now = AT + timedelta(seconds=number)
+        balance = Balance(views, "bench", now)
+        balance.resume()
         began, own_began = time.perf_counter(), time.thread_time()
         made = balance.plan(now, 1.0)
         if made is None:
