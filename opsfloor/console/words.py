@@ -10,6 +10,7 @@ from deploy.grafana.questions import Question
 Verdict = Literal["good", "watch", "bad", ""]
 
 SIGNS: Final[dict[Verdict, str]] = {"good": "●", "watch": "▲", "bad": "■", "": ""}
+NOTHING: Final = 1e-6  # what a sum of differences leaves over is no figure
 MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
 _BYTES: Final = ("B", "KiB", "MiB", "GiB", "TiB")
 
@@ -67,6 +68,8 @@ def _duration(seconds: float) -> str:
 
 
 def _short(value: float) -> str:
+    if abs(value) < NOTHING:
+        return "0"
     if value == round(value) or abs(value) >= 1_000:
         return f"{value:,.0f}".replace(",", "\N{THIN SPACE}").replace("-", "−")
     return f"{value:.3g}".replace("-", "−")

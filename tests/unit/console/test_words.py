@@ -28,6 +28,8 @@ from opsfloor.console.words import judged, told
         (12.345, "cpm", "12.3 / min"),
         (0.5, "cps", "0.5 / s"),
         (12_345.6, "short", "12\N{THIN SPACE}346"),
+        (2.84e-14, "short", "0"),
+        (-2.84e-14, "cpm", "0 / min"),
         (3_145_728, "bytes", "3 MiB"),
         (math.nan, "s", "none"),
     ],
