@@ -129,7 +129,12 @@ def topics_finding(partitions_by_topic: Mapping[str, int]) -> Finding:
     """Whether all topics are there with the same number of partitions, without which no shard can own its key."""
     missing = [each.name for each in wanted(1) if each.name not in partitions_by_topic]
     if missing:
-        return Finding("topics", False, f"missing: {', '.join(missing[:5])} ({len(missing)})", "`opsfloor reference`")
+        return Finding(
+            "topics",
+            False,
+            f"missing: {', '.join(missing[:5])} ({len(missing)})",
+            "`opsfloor reference FOLDER` makes them",
+        )
     counts = set(partitions_by_topic.values())
     if len(counts) > 1:
         odd = sorted(f"{name}: {count}" for name, count in partitions_by_topic.items() if count != max(counts))

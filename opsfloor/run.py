@@ -24,10 +24,9 @@ from shared.runtime.host import CommandPublisher, Host, ServicePlan, configure_l
 from shared.runtime.kafka_log import KafkaLog
 from shared.runtime.kafka_on_uvloop import mend_connections
 from shared.runtime.settings import Settings
-from shared.runtime.topics import ensure_topics
+from shared.runtime.topics import PARTITIONS_DEFAULT, ensure_topics
 
 RUNNABLE = (*floor.SERVICES, floor.BALANCER)
-PARTITIONS_DEFAULT = 8
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -88,9 +87,12 @@ def _write_target(target: Path, service: str, url: str) -> None:
 
 
 def publish_reference(
-    folder: Annotated[Path, typer.Argument(help="folder with the bank's YAML files")] = Path("deploy/reference"),
+    folder: Annotated[Path, typer.Argument(help="folder with the bank's YAML files; deploy/reference is an example")],
     check: Annotated[bool, typer.Option("--check", help="only validate, publish nothing")] = False,
-    partitions: Annotated[int, typer.Option(help="partitions of every topic, when they are new")] = PARTITIONS_DEFAULT,
+    partitions: Annotated[
+        int | None,
+        typer.Option(min=1, help=f"partitions of every topic; {PARTITIONS_DEFAULT} for a new floor, else what it has"),
+    ] = None,
 ) -> None:
     """Validate the bank's reference data and publish it; makes the topics when they are missing."""
     try:
@@ -102,7 +104,7 @@ def publish_reference(
     out.print(f"[green]✓[/] {len(entries)} entries of reference data {'valid' if check else 'published'}")
 
 
-async def _publish(entries: tuple[Message, ...], partitions: int) -> None:
+async def _publish(entries: tuple[Message, ...], partitions: int | None) -> None:
     settings = floor.settings()
     await ensure_topics(settings.kafka, partitions)
     async with command_publisher() as publish:

@@ -53,7 +53,8 @@ def up(
     out.print("  the command line and the services find it by themselves from this folder")
     out.print(f"  elsewhere: export OPSFLOOR_KAFKA={kafka}", soft_wrap=True)
     out.print(f"             export OPSFLOOR_DATABASE_URL={database_url}", soft_wrap=True)
-    out.print("  next: opsfloor reference, then opsfloor run intake|audit|routing|vendor; opsfloor stack down ends it")
+    out.print("  next: opsfloor reference FOLDER (deploy/reference is an example bank), then")
+    out.print("        opsfloor run intake|audit|routing|vendor|balancer; opsfloor stack down ends the stack")
 
 
 def _start(kafka_port: int | None, given: list[str]) -> Addresses:
