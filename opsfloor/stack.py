@@ -108,7 +108,7 @@ def down() -> None:
 def status(json: Json = False) -> None:
     """What runs, on which ports, with which data."""
     with _told():
-        found = Stack(home()).status()
+        found = Stack(home()).status() | Watch(home()).status()
     if json:
         as_json(found)
     else:
