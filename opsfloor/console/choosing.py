@@ -31,7 +31,7 @@ def worst_first(series: Iterable[Series], question: Question) -> list[Series]:
     """In the order of reading: what is bad, what is to be watched, each the worst first; what is well keeps its place."""
 
     def place(one: Series) -> tuple[bool, int, float]:
-        verdict = "" if one.over else judged(one.last, question)
+        verdict = "" if one.over else judged(one.last, question, one.query)
         worse = verdict in ("bad", "watch")
         return one.over, URGENCY.index(verdict), -_side(question) * one.last if worse else 0.0
 
@@ -53,7 +53,7 @@ def _stand(rest: Sequence[Series], question: Question) -> str:
     if not _side(question):
         calm = all(abs(value) < NOTHING for one in rest for _, value in one.points)
         return "0 all along" if calm else f"at most {told(max(one.last for one in rest), question.unit)} now"
-    verdicts = [judged(one.last, question) for one in rest]
+    verdicts = [judged(one.last, question, one.query) for one in rest]
     counts = [(verdicts.count(verdict), verdict) for verdict in URGENCY if verdict in verdicts]
     return f"all {verdicts[0]}" if len(counts) == 1 else ", ".join(f"{count} {verdict}" for count, verdict in counts)
 
@@ -61,7 +61,7 @@ def _stand(rest: Sequence[Series], question: Question) -> str:
 def _standing(one: Series, question: Question) -> tuple[bool, int, int, float]:
     side = _side(question)
     worst = max((value for _, value in one.points), key=lambda value: side * value)
-    now, ever = judged(one.last, question), judged(worst, question)
+    now, ever = judged(one.last, question, one.query), judged(worst, question, one.query)
     return one.over, URGENCY.index(now), URGENCY.index(ever), -side * one.last
 
 

@@ -13,7 +13,7 @@ from deploy.grafana.questions import BAD, GOOD, WARNING, Board, Question
 from opsfloor.console.asking import Answer, Figures, Firing, Series
 from opsfloor.console.choosing import left_out, named, worst_first
 from opsfloor.console.elements import words
-from opsfloor.console.words import SIGNS, Verdict, judged, told
+from opsfloor.console.words import SIGNS, Verdict, figure, judged, told
 
 CALLS_MAX: Final = 5  # of the alerts that fire; the rest is counted
 TEXT_PX: Final = 12.0  # of a chart, where the page's own size is not known
@@ -92,14 +92,14 @@ class Panel:
         shown = worst_first(named(series, self._question), self._question)
         with ui.element("table").classes(self._question.shape):
             for one in shown:
-                verdict = judged(one.last, self._question)
+                verdict = judged(one.last, self._question, one.query)
                 with ui.element("tr"):
                     words("th", one.name).props('scope="row"')
                     if self._question.shape == "bars":
                         with ui.element("td").style("width: 40%"):
                             _bar(one.last, most, verdict)
                     with ui.element("td"):
-                        words("span", told(one.last, self._question.unit))
+                        words("span", figure(one.last, self._question))
                         if verdict:
                             words("span", f"{SIGNS[verdict]} {verdict}").classes(f"verdict {CLASS[verdict]}")
         self._more(series, shown)
@@ -148,8 +148,8 @@ class Panel:
         if one.over:
             words("span", f"ended {_clock(one.points[-1][0], '%H:%M')}")
             return
-        words("span", told(one.last, self._question.unit))
-        verdict = judged(one.last, self._question)
+        words("span", figure(one.last, self._question))
+        verdict = judged(one.last, self._question, one.query)
         if verdict in ("watch", "bad"):
             words("span", f"{SIGNS[verdict]} {verdict}").classes(f"verdict {CLASS[verdict]}")
 

@@ -36,11 +36,19 @@ def told(value: float, unit: str) -> str:
             return _short(value)
 
 
-def judged(value: float, question: Question) -> Verdict:
-    """Good, to be watched, or bad by the question's limits; nothing when it has none."""
-    if question.warns_at is None or question.bad_at is None:
+def figure(value: float, question: Question) -> str:
+    """A value of a question with its unit; a time left that has passed in the question's own word."""
+    if question.passed and value < 0:
+        return f"{question.passed} {told(-value, question.unit)} ago"
+    return told(value, question.unit)
+
+
+def judged(value: float, question: Question, query: int = 0) -> Verdict:
+    """Good, to be watched, or bad by the limits of the question, or of that query of it; nothing when it has none."""
+    limits = question.queries[query].limits or (question.warns_at, question.bad_at)
+    if limits[0] is None or limits[1] is None or (question.passed and value < 0):
         return ""
-    return judge(value, question.warns_at, question.bad_at)
+    return judge(value, limits[0], limits[1])
 
 
 def judge(value: float, warns_at: float, bad_at: float) -> Verdict:

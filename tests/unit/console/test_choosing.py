@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deploy.grafana.boards import FLOOR, LEVELS
-from deploy.grafana.questions import Question, one
+from deploy.grafana.questions import Query, Question, one
 from opsfloor.console.asking import Series
 from opsfloor.console.choosing import ROOM, left_out, named, worst_first
 from opsfloor.console.screen import nothing
@@ -13,7 +13,7 @@ from opsfloor.console.screen import nothing
 ON_TIME = next(panel for panel in FLOOR.panels if panel.title.startswith("Which share of cases ends"))
 FULL = next(panel for panel in FLOOR.panels if panel.title.startswith("How full"))
 DURATION = next(panel for panel in LEVELS.panels if panel.title == "How long does a case take?")
-PLAIN = Question("How much?", one("x"), "s")
+PLAIN = Question("How much?", (Query("x"), Query("y")), "s")
 
 
 def level(name: str, value: float, before: float | None = None, query: int = 0, over: bool = False) -> Series:
