@@ -19,6 +19,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.admin import ApiVersionRequest
+from obstore.exceptions import BaseError
 
 from opsfloor import floor
 from opsfloor.answers import as_json, table
@@ -38,6 +39,26 @@ TOKEN_DAYS_MIN: Final = 7
 PATIENCE_SECONDS: Final = 10.0
 PORT_BY_SCHEME: Final = {"http": 80, "https": 443}
 NOBODYS_IMAGE: Final = "0" * 64
+FOUND_MAX: Final = 240  # characters of an error
+TO_BROKER: Final = "`opsfloor stack status` tells whether the broker is up; OPSFLOOR_KAFKA is its host:port"
+TO_DATABASE: Final = (
+    "`opsfloor stack status` tells whether the database is up; OPSFLOOR_DATABASE_URL is its postgresql://…"
+)
+TO_IMAGES: Final = (
+    "start the object store, or set OPSFLOOR_IMAGES to its address: file:///folder, s3://bucket, gs://… or az://…;"
+    " where it signs in comes from its own variables (AWS_…, GOOGLE_…, AZURE_…)"
+)
+TO_DISK: Final = "set OPSFLOOR_HOME to a folder that this user may read and write"
+TO_SPANS: Final = "start the receiver, or unset OTEL_EXPORTER_OTLP_ENDPOINT; the floor works on without it"
+TROUBLES: Final = (
+    KafkaError,
+    TransientError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    BaseError,
+    OSError,
+    ValueError,  # of an address that is none
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,28 +85,36 @@ def doctor(json: Annotated[bool, typer.Option("--json", help="one JSON document"
 
 async def examine(settings: Settings) -> list[Finding]:
     """Every look, one after the other. One that cannot be made is a finding, not a failure."""
-    looks: Sequence[tuple[str, Callable[[Settings], Awaitable[list[Finding]]]]] = (
-        ("broker", _broker),
-        ("topics", _topics),
-        ("database", _database),
-        ("object store", _images),
-        ("disk", _disk),
-        ("keys", _keys),
-        ("spans", _spans),
+    looks: Sequence[tuple[str, Callable[[Settings], Awaitable[list[Finding]]], str]] = (
+        ("broker", _broker, TO_BROKER),
+        ("topics", _topics, TO_BROKER),
+        ("database", _database, TO_DATABASE),
+        ("object store", _images, TO_IMAGES),
+        ("disk", _disk, TO_DISK),
+        ("keys", _keys, TO_DISK),
+        ("spans", _spans, TO_SPANS),
     )
-    return [finding for what, look in looks for finding in await _patiently(what, look, settings)]
+    return [finding for what, look, remedy in looks for finding in await _patiently(what, look, settings, remedy)]
 
 
 async def _patiently(
-    what: str, look: Callable[[Settings], Awaitable[list[Finding]]], settings: Settings
+    what: str, look: Callable[[Settings], Awaitable[list[Finding]]], settings: Settings, remedy: str
 ) -> list[Finding]:
-    remedy = "`opsfloor stack status` tells whether broker and database are up; else the addresses OPSFLOOR_…"
     try:
         return await asyncio.wait_for(look(settings), PATIENCE_SECONDS)
     except TimeoutError:
         return [Finding(what, False, f"no answer within {PATIENCE_SECONDS:.0f} s", remedy)]
-    except (KafkaError, TransientError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        return [Finding(what, False, f"{type(error).__name__}: {error}", remedy)]
+    except TROUBLES as error:
+        return [Finding(what, False, in_short(error), remedy)]
+
+
+def in_short(error: Exception) -> str:
+    """What an error says, in one line: a library's own inside is left out."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = lines[0].replace(NOBODYS_IMAGE, "…") if lines else ""
+    text = text if len(text) <= FOUND_MAX else f"{text[:FOUND_MAX]}…"
+    kind = "no address" if type(error) is ValueError else type(error).__name__
+    return text if isinstance(error, TransientError) or text.startswith(kind) else f"{kind}: {text}".removesuffix(": ")
 
 
 # ------------------------------------------------------------------------- bus
@@ -129,7 +158,12 @@ def topics_finding(partitions_by_topic: Mapping[str, int]) -> Finding:
     """Whether all topics are there with the same number of partitions, without which no shard can own its key."""
     missing = [each.name for each in wanted(1) if each.name not in partitions_by_topic]
     if missing:
-        return Finding("topics", False, f"missing: {', '.join(missing[:5])} ({len(missing)})", "`opsfloor reference`")
+        return Finding(
+            "topics",
+            False,
+            f"missing: {', '.join(missing[:5])} ({len(missing)})",
+            "`opsfloor reference FOLDER` makes them",
+        )
     counts = set(partitions_by_topic.values())
     if len(counts) > 1:
         odd = sorted(f"{name}: {count}" for name, count in partitions_by_topic.items() if count != max(counts))
@@ -230,14 +264,13 @@ async def _spans(settings: Settings) -> list[Finding]:
 
 async def spans_finding(endpoint: str) -> Finding:
     """Whether a receiver takes connections at the endpoint, as the exporter reads it."""
-    remedy = "start the receiver, or unset OTEL_EXPORTER_OTLP_ENDPOINT; the floor works on without it"
     try:
         url = urlsplit(endpoint)
         if url.hostname is None or url.scheme not in PORT_BY_SCHEME:
-            return Finding("spans", False, f"{endpoint!r} is no http:// or https:// address", remedy)
+            return Finding("spans", False, f"{endpoint!r} is no http:// or https:// address", TO_SPANS)
         _, writer = await asyncio.open_connection(url.hostname, url.port or PORT_BY_SCHEME[url.scheme])
     except (OSError, ValueError) as error:
-        return Finding("spans", False, f"nobody takes them at {endpoint}: {error}", remedy)
+        return Finding("spans", False, f"nobody takes them at {endpoint}: {error}", TO_SPANS)
     writer.close()
     return Finding("spans", True, f"somebody listens at {endpoint}")
 

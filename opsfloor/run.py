@@ -14,7 +14,8 @@ import typer
 import uvloop
 
 from opsfloor import floor
-from opsfloor.answers import Remedied, out
+from opsfloor.answers import Remedied, err, out
+from opsfloor.promises import between_edges
 from shared.contracts.message import Message
 from shared.http.keys import ensure_public_key
 from shared.reference import ReferenceErrors, load
@@ -24,10 +25,9 @@ from shared.runtime.host import CommandPublisher, Host, ServicePlan, configure_l
 from shared.runtime.kafka_log import KafkaLog
 from shared.runtime.kafka_on_uvloop import mend_connections
 from shared.runtime.settings import Settings
-from shared.runtime.topics import ensure_topics
+from shared.runtime.topics import PARTITIONS_DEFAULT, ensure_topics
 
 RUNNABLE = (*floor.SERVICES, floor.BALANCER)
-PARTITIONS_DEFAULT = 8
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -88,21 +88,32 @@ def _write_target(target: Path, service: str, url: str) -> None:
 
 
 def publish_reference(
-    folder: Annotated[Path, typer.Argument(help="folder with the bank's YAML files")] = Path("deploy/reference"),
+    folder: Annotated[Path, typer.Argument(help="folder with the bank's YAML files; deploy/reference is an example")],
     check: Annotated[bool, typer.Option("--check", help="only validate, publish nothing")] = False,
-    partitions: Annotated[int, typer.Option(help="partitions of every topic, when they are new")] = PARTITIONS_DEFAULT,
+    partitions: Annotated[
+        int | None,
+        typer.Option(min=1, help=f"partitions of every topic; {PARTITIONS_DEFAULT} for a new floor, else what it has"),
+    ] = None,
 ) -> None:
     """Validate the bank's reference data and publish it; makes the topics when they are missing."""
     try:
         entries = with_local_keys(load(folder), floor.home() / "keys")
     except ReferenceErrors as error:
         raise Remedied(str(error), f"mend the lines named above in {folder}") from error
+    for warning in between_edges(entries, _turnaround_edges()):
+        err.print(f"[yellow]▲[/] {warning}")
     if not check:
         asyncio.run(_publish(entries, partitions))
     out.print(f"[green]✓[/] {len(entries)} entries of reference data {'valid' if check else 'published'}")
 
 
-async def _publish(entries: tuple[Message, ...], partitions: int) -> None:
+def _turnaround_edges() -> list[float]:
+    """Units: seconds. Loaded here only: instruments that are loaded are told by the process that has them."""
+    minutes = importlib.import_module("services.audit.controls.metrics").MINUTES
+    return [each * 60 for each in minutes]
+
+
+async def _publish(entries: tuple[Message, ...], partitions: int | None) -> None:
     settings = floor.settings()
     await ensure_topics(settings.kafka, partitions)
     async with command_publisher() as publish:

@@ -53,7 +53,8 @@ def up(
     out.print("  the command line and the services find it by themselves from this folder")
     out.print(f"  elsewhere: export OPSFLOOR_KAFKA={kafka}", soft_wrap=True)
     out.print(f"             export OPSFLOOR_DATABASE_URL={database_url}", soft_wrap=True)
-    out.print("  next: opsfloor reference, then opsfloor run intake|audit|routing|vendor; opsfloor stack down ends it")
+    out.print("  next: opsfloor reference FOLDER (deploy/reference is an example bank), then")
+    out.print("        opsfloor run intake|audit|routing|vendor|balancer; opsfloor stack down ends the stack")
 
 
 def _start(kafka_port: int | None, given: list[str]) -> Addresses:
@@ -107,7 +108,7 @@ def down() -> None:
 def status(json: Json = False) -> None:
     """What runs, on which ports, with which data."""
     with _told():
-        found = Stack(home()).status()
+        found = Stack(home()).status() | Watch(home()).status()
     if json:
         as_json(found)
     else:

@@ -15,6 +15,7 @@ from grafana_foundation_sdk.models.common import LegendDisplayMode, LegendPlacem
 from grafana_foundation_sdk.models.dashboard import (
     DashboardLinkType,
     DataSourceRef,
+    DynamicConfigValue,
     Threshold,
     ThresholdsMode,
 )
@@ -79,6 +80,8 @@ def _panel(question: Question) -> AnyPanel:
         elif query.points_to_traces:
             target.exemplar(True)
         panel.with_target(target)
+        if query.limits is not None:
+            panel.override_by_query(letter, [DynamicConfigValue("thresholds", _thresholds(*query.limits).build())])
     return panel
 
 

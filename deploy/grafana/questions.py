@@ -26,10 +26,14 @@ UNTRACED: Final = ("opsfloor_reroute_approval_seconds",)  # between two people's
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One PromQL expression and how its series are named in the legend."""
+    """One PromQL expression and how its series are named in the legend.
+
+    Holds:   `limits`, what warns and what is bad, go before the question's.
+    """
 
     expr: str
     legend: str = ""
+    limits: tuple[float, float] | None = None
 
     @property
     def points_to_traces(self) -> bool:
@@ -43,7 +47,8 @@ class Question:
 
     Holds:   `warns_at` and `bad_at` are the promised limits: with `warns_at` below `bad_at` more is worse, the other way
              round less is worse; `lowest` and `highest` are what is plausible at all, else what `HIGHEST` says of the unit;
-             `empty_because` says why no data are right on a calm day.
+             `empty_because` says why no data are right on a calm day; `passed` is what a time left below 0 is called where
+             that is no fault: it is not judged then.
     Units:   Grafana's: `s`, `percentunit`, `cpm` (per minute), `cps` and `reqps` (per second), `m` (minutes), `bytes`,
              `short` (a count).
     """
@@ -59,6 +64,7 @@ class Question:
     width: int = 8
     about: str = ""
     empty_because: str = ""
+    passed: str = ""
 
     @property
     def plausible_to(self) -> float:

@@ -15,6 +15,8 @@ from shared.http.tokens import Issuer, ensure_key_pair
 
 SOURCE: Final = Path(__file__).resolve().parents[1] / "prometheus"
 PROGRAMS: Final = ("prometheus", "prometheus-alertmanager")
+NAMES: Final = ("prometheus", "alertmanager")
+NEVER: Final = "not started; `opsfloor stack up --with-metrics` does"
 REMEDY: Final = "on Debian: `apt-get install prometheus prometheus-alertmanager`; then start again"
 TOKEN_SECONDS: Final = 30 * 86_400.0  # each `up` writes a new one
 READY_SECONDS: Final = 30.0
@@ -44,15 +46,22 @@ class Watch:
 
     def prometheus(self) -> str | None:
         """Where the Prometheus that runs here answers; none when none runs."""
-        note = self.folder / "prometheus.pid"
-        if not note.exists():
-            return None
-        pid, port = map(int, note.read_text().split())
-        return f"http://{children.LOOPBACK}:{port}" if children.alive(pid, self._mark("prometheus")) else None
+        _, port, runs = self._noted("prometheus")
+        return _url(port) if runs else None
+
+    def status(self) -> dict[str, str]:
+        """What runs, and where it answers."""
+        found = {}
+        for name in NAMES:
+            pid, port, runs = self._noted(name)
+            found[name] = f"up, process {pid}" if runs else "down" if pid else NEVER
+            if runs:
+                found[f"{name}_address"] = _url(port)
+        return found
 
     def down(self) -> None:
         """End both; what they recorded stays."""
-        for name in ("prometheus", "alertmanager"):
+        for name in NAMES:
             note = self.folder / f"{name}.pid"
             if note.exists():
                 children.end(int(note.read_text().split()[0]), self._mark(name), signal.SIGTERM)
@@ -103,21 +112,27 @@ class Watch:
         ]
         return self._start("prometheus", command, port)
 
+    def _noted(self, name: str) -> tuple[int, int, bool]:
+        """Process and port that are written down, 0 when none are, and whether it runs."""
+        note = self.folder / f"{name}.pid"
+        if not note.exists():
+            return 0, 0, False
+        pid, port = map(int, note.read_text().split())
+        return pid, port, children.alive(pid, self._mark(name))
+
     def _port(self, name: str) -> int:
         """The port of the one that runs, else a free one."""
-        note = self.folder / f"{name}.pid"
-        if note.exists():
-            pid, port = map(int, note.read_text().split())
-            if children.alive(pid, self._mark(name)):
-                return port
-            note.unlink()
+        _, port, runs = self._noted(name)
+        if runs:
+            return port
+        (self.folder / f"{name}.pid").unlink(missing_ok=True)
         return children.free_port()
 
     def _mark(self, name: str) -> str:
         return f"--config.file={self.folder / f'{name}.yaml'}"
 
     def _start(self, name: str, command: list[str], port: int) -> str:
-        url = f"http://{children.LOOPBACK}:{port}"
+        url = _url(port)
         note, log = self.folder / f"{name}.pid", self.folder / f"{name}.log"
         if note.exists():
             return url
@@ -126,6 +141,10 @@ class Watch:
         if not children.wait_for(lambda: _ready(url), pid, self._mark(name), READY_SECONDS):
             raise StackProblem(f"Expected {name} to start, found: {children.last_lines(log)}", f"read {log}")
         return url
+
+
+def _url(port: int) -> str:
+    return f"http://{children.LOOPBACK}:{port}"
 
 
 def _ready(url: str) -> bool:

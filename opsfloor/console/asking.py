@@ -7,19 +7,22 @@ import math
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import httpx
 
 from deploy.grafana.questions import Board, Query, Question
+from opsfloor.floor import BALANCER, SERVICES
 
 SPAN_SECONDS: Final = 3_600.0
 STEP_SECONDS: Final = 15.0
+ENDED_SECONDS: Final = 2 * STEP_SECONDS  # a line whose last point is older has ended
 STALE_SECONDS: Final = 60.0  # four scrapes missed
 FRESH_SECONDS: Final = 4.0  # figures younger than this are not asked for again
 TIMEOUT_SECONDS: Final = 5.0
 LAST_SCRAPE: Final = "time() - max(timestamp(opsfloor_service_info))"  # of a plain series: else it would be now
+HEARD: Final = Query("count by (job) (up == 1)", "{{job}}")  # a job is a service, as for every rule
 _LABEL: Final = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _VALUES_OF: Final = re.compile(r"label_values\((\w+),\s*(\w+)\)")
 
@@ -30,10 +33,16 @@ class PrometheusAwayError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One line of an answer. Shape: points in the order of time; the last one alone where a number was asked for."""
+    """One line of an answer.
+
+    Shape:   points in the order of time; the last one alone where a number was asked for; `query` is the place of its
+             query among the question's; `over` when its last point is of before: nobody tells it any more.
+    """
 
     name: str
     points: tuple[tuple[float, float], ...]
+    query: int = 0
+    over: bool = False
 
     @property
     def last(self) -> float:
@@ -67,6 +76,7 @@ class Firing:
 class Figures:
     """A board's answers at one moment. Units: wall-clock seconds; `age_seconds` since a service was last heard.
 
+    Shape:   `silent` are the services of which no process answers Prometheus.
     Holds:   `age_seconds` is none when no service answers Prometheus any more.
     """
 
@@ -74,6 +84,7 @@ class Figures:
     answers: tuple[Answer, ...]
     firing: tuple[Firing, ...] = ()
     age_seconds: float | None = None
+    silent: tuple[str, ...] = ()
 
     @property
     def stale(self) -> bool:
@@ -123,18 +134,21 @@ class Prometheus:
 
     async def _ask(self, board: Board, chosen: str) -> Figures:
         now = time.time()
-        answers, ages, firing = await asyncio.gather(
+        answers, ages, heard, firing = await asyncio.gather(
             asyncio.gather(*(self._answer(question, board, chosen, now) for question in board.panels)),
             self._instant(Query(LAST_SCRAPE), now),
+            self._instant(HEARD, now),
             self._firing(),
         )
-        return Figures(now, tuple(answers), firing, ages[0].last if ages else None)
+        names = {one.name for one in heard}
+        silent = tuple(service for service in (*SERVICES, BALANCER) if service not in names)
+        return Figures(now, tuple(answers), firing, ages[0].last if ages else None, silent)
 
     async def _answer(self, question: Question, board: Board, chosen: str, now: float) -> Answer:
         queries = [Query(filled(query.expr, board, chosen), query.legend) for query in question.queries]
         ask = self._range if question.shape == "line" else self._instant
         found = await asyncio.gather(*(ask(query, now) for query in queries))
-        return Answer(question, tuple(series for each in found for series in each))
+        return Answer(question, tuple(replace(one, query=place) for place, each in enumerate(found) for one in each))
 
     async def _instant(self, query: Query, now: float) -> list[Series]:
         found = await self._get("/api/v1/query", {"query": query.expr, "time": f"{now:.3f}"})
@@ -146,7 +160,7 @@ class Prometheus:
         end = now - now % STEP_SECONDS  # the same moments each time, so that a line does not tremble
         span = {"start": f"{end - SPAN_SECONDS:.0f}", "end": f"{end:.0f}", "step": f"{STEP_SECONDS:.0f}"}
         found = await self._get("/api/v1/query_range", {"query": query.expr, **span})
-        return _series(query, found["result"])
+        return [replace(one, over=one.points[-1][0] < end - ENDED_SECONDS) for one in _series(query, found["result"])]
 
     async def _firing(self) -> tuple[Firing, ...]:
         found = await self._get("/api/v1/alerts", {})

@@ -11,11 +11,11 @@ from nicegui import ui
 
 from deploy.grafana.questions import BAD, GOOD, WARNING, Board, Question
 from opsfloor.console.asking import Answer, Figures, Firing, Series
+from opsfloor.console.choosing import left_out, named, worst_first
 from opsfloor.console.elements import words
-from opsfloor.console.words import SIGNS, Verdict, judged, told
+from opsfloor.console.words import SIGNS, Verdict, figure, judged, told
 
-SERIES_MAX: Final = 6  # a panel names that many, those that are not 0 first; the rest is counted
-CALLS_MAX: Final = 5  # likewise of the alerts that fire
+CALLS_MAX: Final = 5  # of the alerts that fire; the rest is counted
 TEXT_PX: Final = 12.0  # of a chart, where the page's own size is not known
 CLASS: Final[dict[Verdict, str]] = {"good": "good", "watch": "watch", "bad": "bad", "": "plain"}
 # Okabe and Ito's colours and, for who cannot tell them apart, dashes; the last value stands beside each name.
@@ -40,7 +40,7 @@ body {{ background: #f4f5f7; color: #1b1f24; font-size: 1rem; line-height: 1.4; 
 .panel .about, .panel .empty {{ font-size: 0.8rem; color: #57606a; margin: 0.2rem 0 0; }}
 .panel table {{ width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }}
 .panel th {{ text-align: left; font-weight: 400; padding: 0.1rem 0.5rem 0.1rem 0; overflow-wrap: anywhere; }}
-.panel td {{ text-align: right; white-space: nowrap; padding: 0.1rem 0; }}
+.panel td {{ text-align: right; white-space: nowrap; padding: 0.1rem 0 0.1rem 0.7rem; }}
 .panel .number td {{ font-size: 1.35rem; font-weight: 600; }}
 .panel .line {{ font-size: 0.8rem; }}
 .verdict {{ border-radius: 0.25rem; padding: 0 0.35rem; font-size: 0.8rem; font-weight: 600; margin-left: 0.5rem; }}
@@ -74,44 +74,39 @@ class Panel:
         self._rows: ui.element | None = None
         self.text_px = TEXT_PX
 
-    def show(self, answer: Answer) -> None:
-        """Show this answer in the place of the one before."""
-        if self._question.shape == "line":
+    def show(self, answer: Answer, silent: Sequence[str] = ()) -> None:
+        """Show this answer in the place of the one before; `silent` services may be why there is none."""
+        if self._question.shape == "line" and answer.series:
             self._show_lines(answer.series)
-        else:
-            self._body.clear()
-            with self._body:
-                self._numbers(answer.series) if answer.series else self._nothing()
-
-    def _nothing(self) -> None:
-        words("p", self._question.empty_because or "no data").classes("empty")
+            return
+        self._body.clear()
+        self._chart = None
+        with self._body:
+            if answer.series:
+                self._numbers(answer.series)
+            else:
+                words("p", nothing(self._question, silent)).classes("empty")
 
     def _numbers(self, series: Sequence[Series]) -> None:
         most = max(*(one.last for one in series), self._question.bad_at or 0.0)
-        named = tellable(series)
+        shown = worst_first(named(series, self._question), self._question)
         with ui.element("table").classes(self._question.shape):
-            for one in named:
-                verdict = judged(one.last, self._question)
+            for one in shown:
+                verdict = judged(one.last, self._question, one.query)
                 with ui.element("tr"):
                     words("th", one.name).props('scope="row"')
                     if self._question.shape == "bars":
                         with ui.element("td").style("width: 40%"):
                             _bar(one.last, most, verdict)
                     with ui.element("td"):
-                        words("span", told(one.last, self._question.unit))
+                        words("span", figure(one.last, self._question))
                         if verdict:
                             words("span", f"{SIGNS[verdict]} {verdict}").classes(f"verdict {CLASS[verdict]}")
-        _more(series, named)
+        self._more(series, shown)
 
     def _show_lines(self, series: Sequence[Series]) -> None:
-        if not series:
-            self._body.clear()
-            self._chart = None
-            with self._body:
-                self._nothing()
-            return
-        named = tellable(series)
-        options = chart(named, self._question, self.text_px)
+        shown = named(series, self._question)
+        options = chart(shown, self._question, self.text_px)
         if self._chart is None:
             self._body.clear()
             with self._body:
@@ -125,8 +120,12 @@ class Panel:
         if self._rows is not None:
             self._rows.clear()
             with self._rows:
-                self._legend(named)
-                _more(series, named)
+                self._legend(shown)
+                self._more(series, shown)
+
+    def _more(self, series: Sequence[Series], shown: Sequence[Series]) -> None:
+        if text := left_out(series, shown, self._question):
+            words("p", text).classes("empty")
 
     def _legend(self, series: Sequence[Series]) -> None:
         with ui.element("table").classes("line"):
@@ -134,23 +133,32 @@ class Panel:
                 words("th", "").props('aria-hidden="true"')
                 words("td", "now")
                 words("td", "highest")
-            for one, (color, dash) in zip(series, LINES, strict=False):
-                verdict = judged(one.last, self._question)
+            styles = {id(one): style for one, style in zip(series, LINES, strict=False)}
+            for one in worst_first(series, self._question):
                 with ui.element("tr"):
                     with ui.element("th").props('scope="row"'):
+                        color, dash = styles[id(one)]
                         ui.element("span").classes("swatch").style(f"border-color: {color}; border-top-style: {dash}")
                         words("span", one.name)
                     with ui.element("td"):
-                        words("span", told(one.last, self._question.unit))
-                        if verdict in ("watch", "bad"):
-                            words("span", f"{SIGNS[verdict]} {verdict}").classes(f"verdict {CLASS[verdict]}")
+                        self._now(one)
                     words("td", told(one.highest, self._question.unit))
 
+    def _now(self, one: Series) -> None:
+        if one.over:
+            words("span", f"ended {_clock(one.points[-1][0], '%H:%M')}")
+            return
+        words("span", figure(one.last, self._question))
+        verdict = judged(one.last, self._question, one.query)
+        if verdict in ("watch", "bad"):
+            words("span", f"{SIGNS[verdict]} {verdict}").classes(f"verdict {CLASS[verdict]}")
 
-def tellable(series: Sequence[Series]) -> list[Series]:
-    """The series that a panel has room for, in their order: what is 0 all along gives way to what is not."""
-    first = sorted(series, key=lambda one: not any(value for _, value in one.points))[:SERIES_MAX]
-    return [one for one in series if one in first]
+
+def nothing(question: Question, silent: Sequence[str] = ()) -> str:
+    """Why a panel shows nothing: no reason of a calm day while a service does not answer."""
+    if silent:
+        return f"no data, and no answer from {', '.join(silent)}"
+    return question.empty_because or "no data"
 
 
 def chart(series: Sequence[Series], question: Question, text_px: float = TEXT_PX) -> dict[str, Any]:
@@ -229,7 +237,7 @@ class Screen:
             return
         self._shown_at = figures.asked_at
         for panel, answer in zip(self._panels, figures.answers, strict=True):
-            panel.show(answer)
+            panel.show(answer, figures.silent)
         self._call(figures.firing)
 
     def away(self, why: str) -> None:
@@ -239,12 +247,14 @@ class Screen:
 
     def _tell_age(self, figures: Figures) -> None:
         self._told.set_text(f"{_clock(time.time())}, figures of {_clock(figures.asked_at)}")
-        if not figures.stale:
-            self._warn("")
-        elif figures.age_seconds is None:
+        if figures.age_seconds is None:
             self._warn("■ STALE: no service of the floor answers Prometheus.")
-        else:
+        elif figures.stale:
             self._warn(f"■ STALE: the services were last heard {told(figures.age_seconds, 's')} ago.")
+        elif figures.silent:
+            self._warn(f"■ No answer from {', '.join(figures.silent)}: what only they tell is missing below.")
+        else:
+            self._warn("")
 
     def _warn(self, words: str) -> None:
         self._stale.set_text(words)
@@ -273,16 +283,9 @@ def _bar(value: float, most: float, verdict: Verdict) -> None:
         ui.element("div").classes(CLASS[verdict]).style(f"width: {min(100.0, share):.1f}%")
 
 
-def _more(series: Sequence[Series], named: Sequence[Series]) -> None:
-    rest = [one for one in series if one not in named]
-    if rest:
-        calm = all(value == 0 for one in rest for _, value in one.points)
-        words("p", f"and {len(rest)} more{', 0 all along' if calm else ''}").classes("empty")
-
-
 def _lowest(series: Series) -> float:
     return min(value for _, value in series.points)
 
 
-def _clock(at: float) -> str:
-    return f"{datetime.fromtimestamp(at, UTC).astimezone():%H:%M:%S %Z}"
+def _clock(at: float, how: str = "%H:%M:%S %Z") -> str:
+    return f"{datetime.fromtimestamp(at, UTC).astimezone():{how}}"

@@ -10,6 +10,7 @@ from deploy.grafana.questions import Question
 Verdict = Literal["good", "watch", "bad", ""]
 
 SIGNS: Final[dict[Verdict, str]] = {"good": "●", "watch": "▲", "bad": "■", "": ""}
+NOTHING: Final = 1e-6  # what a sum of differences leaves over is no figure
 MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
 _BYTES: Final = ("B", "KiB", "MiB", "GiB", "TiB")
 
@@ -35,11 +36,19 @@ def told(value: float, unit: str) -> str:
             return _short(value)
 
 
-def judged(value: float, question: Question) -> Verdict:
-    """Good, to be watched, or bad by the question's limits; nothing when it has none."""
-    if question.warns_at is None or question.bad_at is None:
+def figure(value: float, question: Question) -> str:
+    """A value of a question with its unit; a time left that has passed in the question's own word."""
+    if question.passed and value < 0:
+        return f"{question.passed} {told(-value, question.unit)} ago"
+    return told(value, question.unit)
+
+
+def judged(value: float, question: Question, query: int = 0) -> Verdict:
+    """Good, to be watched, or bad by the limits of the question, or of that query of it; nothing when it has none."""
+    limits = question.queries[query].limits or (question.warns_at, question.bad_at)
+    if limits[0] is None or limits[1] is None or (question.passed and value < 0):
         return ""
-    return judge(value, question.warns_at, question.bad_at)
+    return judge(value, limits[0], limits[1])
 
 
 def judge(value: float, warns_at: float, bad_at: float) -> Verdict:
@@ -67,6 +76,8 @@ def _duration(seconds: float) -> str:
 
 
 def _short(value: float) -> str:
+    if abs(value) < NOTHING:
+        return "0"
     if value == round(value) or abs(value) >= 1_000:
         return f"{value:,.0f}".replace(",", "\N{THIN SPACE}").replace("-", "−")
     return f"{value:.3g}".replace("-", "−")

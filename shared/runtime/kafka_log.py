@@ -99,7 +99,9 @@ class KafkaLog:
         finally:
             await admin.close()
         if not found:
-            raise ContractError(f"Expected a topic {topic}, found none: `opsfloor reference` makes the floor's topics")
+            raise ContractError(
+                f"Expected a topic {topic}, found none: `opsfloor reference FOLDER` makes the floor's topics"
+            )
         return len(found)
 
 

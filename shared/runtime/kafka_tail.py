@@ -55,7 +55,7 @@ class KafkaTail:
         except UnknownTopicOrPartitionError as error:
             await self._consumer.stop()
             raise ContractError(
-                f"Expected topics {self._topics}, found one missing: `opsfloor reference` makes the floor's topics"
+                f"Expected topics {self._topics}, found one missing: `opsfloor reference FOLDER` makes the floor's topics"
             ) from error
         except (KafkaError, OSError) as error:
             await self._consumer.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,8 +16,16 @@ from shared.contracts.message import Topic
 from shared.contracts.registry import TOPICS
 from shared.runtime.errors import ContractError, TransientError
 
+PARTITIONS_DEFAULT: Final = 8
 ANY_TIME: Final = {"message.timestamp.after.max.ms": str(2**63 - 1)}
 """Records carry the floor's time; when its clock is scaled that runs ahead of the broker's, which would refuse them."""
+PARTITIONS_REMEDY: Final = (
+    "a floor keeps the number of partitions that it began with: leave `--partitions` out, or name that number; never grow"
+    " a topic (docs/operations.md, «More partitions»)"
+)
+SETTINGS_REMEDY: Final = (
+    "set those topics' settings as expected (Kafka's `kafka-configs.sh --alter --entity-type topics`)"
+)
 SETTLE_CHECKS_MAX: Final = 150
 SETTLE_CHECK_SECONDS: Final = 0.1
 DEAD_LETTER_RETENTION_MS: Final = 90 * 86_400_000
@@ -57,11 +66,24 @@ def wanted(partitions: int, topics: Mapping[str, Topic] = TOPICS) -> Iterator[Wa
         )
 
 
-def differences(want: Wanted, partitions: int, config: Mapping[str, str]) -> list[str]:
-    """How an existing topic differs from the contract, in words."""
-    found = (
-        [] if partitions == want.partitions else [f"{want.name}: partitions {partitions}, expected {want.partitions}"]
-    )
+def partitions_of(there: Mapping[str, int], names: Sequence[str]) -> int:
+    """The floor's number: what most of its topics have, the default while most of them are not made."""
+    counts = Counter(there[name] for name in names if name in there)
+    return counts.most_common(1)[0][0] if 2 * counts.total() > len(names) else PARTITIONS_DEFAULT
+
+
+def unequal(partitions_by_topic: Mapping[str, int], expected: int) -> list[str]:
+    """Which topics have another number of partitions, in words: one sentence when all have the same other one."""
+    odd = {name: count for name, count in partitions_by_topic.items() if count != expected}
+    counts = set(odd.values())
+    if len(odd) > 1 and len(counts) == 1 and len(odd) == len(partitions_by_topic):
+        return [f"all {len(odd)} topics: partitions {counts.pop()}, expected {expected}"]
+    return [f"{name}: partitions {count}, expected {expected}" for name, count in odd.items()]
+
+
+def differences(want: Wanted, config: Mapping[str, str]) -> list[str]:
+    """How an existing topic's settings differ from the contract, in words."""
+    found = []
     for name, value in want.config.items():
         have = ",".join(sorted(config.get(name, "").split(",")))
         if have != ",".join(sorted(value.split(","))):
@@ -70,20 +92,23 @@ def differences(want: Wanted, partitions: int, config: Mapping[str, str]) -> lis
 
 
 async def ensure_topics(
-    bootstrap: str, partitions: int, replication: int = 1, topics: Mapping[str, Topic] = TOPICS
+    bootstrap: str, partitions: int | None = None, replication: int = 1, topics: Mapping[str, Topic] = TOPICS
 ) -> list[str]:
     """Make the missing topics; returns their names.
 
+    Holds:   without `partitions` a floor keeps the number that it has; nothing is made while an existing topic differs.
     Errors:  `ContractError` lists every setting of an existing topic that differs; `TransientError` when Kafka is away.
     """
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=15_000)
     try:
         await admin.start()
-        there = set(await admin.list_topics())
-        todo = [want for want in wanted(partitions, topics) if want.name not in there]
+        names = [want.name for want in wanted(1, topics)]
+        there = await _counts(admin, names)
+        wants = list(wanted(partitions or partitions_of(there, names), topics))
+        await _compare(admin, [want for want in wants if want.name in there], there)
+        todo = [want for want in wants if want.name not in there]
         if todo:
             await _create(admin, todo, replication)
-        await _compare(admin, [want for want in wanted(partitions, topics) if want.name in there])
         return [want.name for want in todo]
     except TopicAlreadyExistsError:
         return await ensure_topics(bootstrap, partitions, replication, topics)  # another process made them meanwhile
@@ -91,6 +116,13 @@ async def ensure_topics(
         raise TransientError(f"Expected Kafka at {bootstrap} to answer, found {error}") from error
     finally:
         await admin.close()
+
+
+async def _counts(admin: Any, names: Sequence[str]) -> dict[str, int]:
+    """Partitions of those topics that are there."""
+    known = set(await admin.list_topics())
+    present = [name for name in names if name in known]
+    return {each["topic"]: len(each["partitions"]) for each in await admin.describe_topics(present)} if present else {}
 
 
 async def _create(admin: Any, todo: list[Wanted], replication: int) -> None:
@@ -119,17 +151,18 @@ async def settle(admin: Any, names: list[str]) -> None:
     raise TransientError(f"Expected Kafka to have leaders for {names}")
 
 
-async def _compare(admin: Any, present: list[Wanted]) -> None:
+async def _compare(admin: Any, present: list[Wanted], there: Mapping[str, int]) -> None:
     if not present:
         return
-    counts = {t["topic"]: len(t["partitions"]) for t in await admin.describe_topics([want.name for want in present])}
     answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, want.name) for want in present])
     configs = {res[3]: {entry[0]: entry[1] for entry in res[4]} for answer in answers for res in answer.resources}
-    found = [d for want in present for d in differences(want, counts.get(want.name, 0), configs.get(want.name, {}))]
-    if found:
+    partitions = unequal(there, present[0].partitions)
+    settings = [found for want in present for found in differences(want, configs.get(want.name, {}))]
+    remedies = [*([PARTITIONS_REMEDY] if partitions else []), *([SETTINGS_REMEDY] if settings else [])]
+    if remedies:
         raise ContractError(
-            f"Expected the floor's topics as the contracts say, found:{_listed(found)}\n"
-            "Remedy: change the topic (kafka-configs, kafka-topics), or use another cluster or data folder"
+            f"Expected the floor's topics as the contracts say, found:{_listed([*partitions, *settings])}\n"
+            f"Remedy: {'; '.join(remedies)}"
         )
 
 

@@ -104,7 +104,7 @@ def floor(stack_folder: Path) -> Iterator[Terminal]:
     stack.up()
     terminal = Terminal(stack_folder)
     try:
-        terminal.type("reference")
+        terminal.type("reference deploy/reference")
         terminal.running.extend(terminal.start(f"run {name}") for name in SERVICES)
         until(lambda: len(list((stack_folder / "run").glob("*.json"))) == len(SERVICES))
         yield terminal
@@ -141,6 +141,7 @@ def test_every_command_of_a_page_ends_well(floor: Terminal) -> None:
     typed = []
     for command in (each for each in COMMANDS if not each.startswith(STOPPED)):
         line = re.sub(r"\bID\b", ids.get(command.split()[0], "ID"), command)
+        line = re.sub(r"\bFOLDER\b", "deploy/reference", line)
         assert not re.search(r"\bID\b", line), f"Expected to know an id for {command}"
         if line.startswith(STAYS) and "--help" not in line:
             process = floor.start(line)

@@ -57,6 +57,18 @@ async def test_made_once(kafka: str, topics: Mapping[str, Topic], admin: AIOKafk
     assert (settings["cleanup.policy"], settings["retention.ms"]) == ("delete", str(7 * DAY_MS))
 
 
+async def test_a_floor_keeps_its_number(kafka: str, topics: Mapping[str, Topic], admin: AIOKafkaAdminClient) -> None:
+    """Asked again without a number it takes what is there, for a topic of a later release too; another one is refused."""
+    first = dict(list(topics.items())[:2])
+    await ensure_topics(kafka, 4, topics=first)
+    with pytest.raises(ContractError, match="all 4 topics: partitions 4, expected 8") as error:
+        await ensure_topics(kafka, 8, topics=topics)
+    assert "leave `--partitions` out" in str(error.value)
+    assert not set(await admin.list_topics()) & (set(topics) - set(first)), "made nothing with the refused number"
+    made = await ensure_topics(kafka, topics=topics)
+    assert {len(each["partitions"]) for each in await admin.describe_topics(made)} == {4}
+
+
 async def test_made_at_once(kafka: str, topics: Mapping[str, Topic]) -> None:
     """Processes that start together do not trip over each other's topics."""
     made = await asyncio.gather(*(ensure_topics(kafka, 2, topics=topics) for _ in range(3)))
@@ -73,6 +85,7 @@ async def test_differences_are_named(kafka: str, topics: Mapping[str, Topic], ad
         await ensure_topics(kafka, 3, topics=topics)
     told = str(error.value)
     assert f"{passing}: partitions 5, expected 3" in told
+    assert "docs/operations.md" in told
     assert f"{passing}: retention.ms '1000', expected '{7 * DAY_MS}'" in told
     assert f"{board}: cleanup.policy 'delete', expected 'compact'" in told
     assert "Remedy" in told

@@ -19,6 +19,7 @@ from deploy.local import Stack, StackProblem, children, jars, problems
 from deploy.local.kafka import Broker
 from deploy.local.postgres import SETTINGS, Database
 from deploy.local.stack import home, jars_folder
+from deploy.local.watch import NEVER, Watch
 
 FOLDER = Path("/somewhere/.opsfloor")
 
@@ -202,6 +203,29 @@ def test_a_stack_that_was_never_up(tmp_path: Path) -> None:
     with pytest.raises(StackProblem, match="opsfloor stack up"):
         stack.addresses()
     assert not (tmp_path / "none").exists()
+
+
+def test_prometheus_and_alertmanager_are_in_the_status(tmp_path: Path) -> None:
+    """One that runs with its address, one that has ended, one that never ran; `down` leaves nothing of either."""
+    watch = Watch(tmp_path)
+    assert watch.status() == {"prometheus": NEVER, "alertmanager": NEVER}
+    watch.folder.mkdir()
+    script = [sys.executable, "-c", "import time; time.sleep(60)", f"--config.file={watch.folder / 'prometheus.yaml'}"]
+    process = subprocess.Popen(script)
+    try:
+        (watch.folder / "prometheus.pid").write_text(f"{process.pid} 21003")
+        (watch.folder / "alertmanager.pid").write_text("4194305 21004")
+        assert watch.status() == {
+            "prometheus": f"up, process {process.pid}",
+            "prometheus_address": "http://127.0.0.1:21003",
+            "alertmanager": "down",
+        }
+        assert watch.prometheus() == "http://127.0.0.1:21003"
+    finally:
+        process.kill()
+        process.wait(10)
+    assert watch.status()["prometheus"] == "down"
+    assert watch.prometheus() is None
 
 
 def test_a_bent_note(tmp_path: Path) -> None:

@@ -59,7 +59,9 @@ def reception(images: ImageStore, measure: Measure | None = None) -> Processor:
 def _expect_reference(view: ReferenceView) -> None:
     """Wait rather than refuse every branch for ever, on a floor whose reference data is not published yet."""
     if not view.branches or not view.business_types:
-        raise TransientError("Expected branches and business types in the reference data: `opsfloor reference` first")
+        raise TransientError(
+            "Expected branches and business types in the reference data: `opsfloor reference FOLDER` first"
+        )
 
 
 def _key(message: Message) -> str | None:

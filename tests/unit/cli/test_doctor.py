@@ -15,6 +15,7 @@ from opsfloor.doctor import (
     Finding,
     clock_finding,
     disk_finding,
+    in_short,
     schema_finding,
     spans_finding,
     token_finding,
@@ -22,6 +23,7 @@ from opsfloor.doctor import (
     version_finding,
 )
 from shared.http.tokens import Issuer, ensure_key_pair
+from shared.runtime.errors import TransientError
 from shared.runtime.schema import Step, migrations
 from shared.runtime.topics import wanted
 from tests.support.span_receiver import receiving
@@ -84,6 +86,45 @@ def test_a_floor_without_anything_is_told_line_by_line(tmp_path: Path, monkeypat
     assert not any(found[what]["well"] for what in ("broker", "topics", "database"))
     assert all(found[what]["well"] for what in ("object store", "disk", "keys"))
     assert not home.exists(), "a look makes nothing"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "what", "remedy"),
+    [
+        ("OPSFLOOR_KAFKA", "localhost:abc", "broker", "OPSFLOOR_KAFKA"),
+        ("OPSFLOOR_DATABASE_URL", "postgresql://floor:abc/none", "database", "OPSFLOOR_DATABASE_URL"),
+        ("OPSFLOOR_DATABASE_URL", "nonsense", "database", "OPSFLOOR_DATABASE_URL"),
+        ("OPSFLOOR_IMAGES", "nonsense", "object store", "OPSFLOOR_IMAGES"),
+        ("OPSFLOOR_IMAGES", "ftp://x", "object store", "OPSFLOOR_IMAGES"),
+        ("OPSFLOOR_IMAGES", "s3://images", "object store", "OPSFLOOR_IMAGES"),
+    ],
+)
+def test_an_address_that_is_none_or_where_nobody_answers_is_a_finding(
+    name: str, value: str, what: str, remedy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one line, with the variable to set; every other look is still made."""
+    monkeypatch.setenv("OPSFLOOR_HOME", str(tmp_path))
+    monkeypatch.setenv("OPSFLOOR_KAFKA", "127.0.0.1:1")
+    monkeypatch.setenv("OPSFLOOR_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    monkeypatch.setenv("AWS_ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
+    monkeypatch.setenv(name, value)
+    found = {finding["what"]: finding for finding in json.loads(CliRunner().invoke(app, ["doctor", "--json"]).stdout)}
+    assert not found[what]["well"]
+    assert remedy in found[what]["remedy"]
+    assert "\n" not in found[what]["found"]
+    assert len(found[what]["found"]) < 300
+    assert {"broker", "topics", "database", "object store", "disk", "keys"} <= set(found)
+
+
+def test_a_librarys_inside_is_left_out() -> None:
+    """Pages of what a library thinks are nobody's help at night."""
+    error = TransientError("Expected the image store to answer, found it away\n\nDebug source:\nGeneric {\n  url: x\n}")
+    assert in_short(error) == "Expected the image store to answer, found it away"
+    assert in_short(OSError()) == "OSError"
+    assert in_short(ValueError("no port 'abc'")) == "no address: no port 'abc'"
 
 
 async def test_a_receiver_of_spans_that_is_away_is_found_before_anybody_misses_them() -> None:

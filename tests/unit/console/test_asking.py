@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 
 import httpx
@@ -29,6 +30,7 @@ FULL = [
     {"metric": {"team": "north", "step": "entry"}, "value": [10, "NaN"]},
 ]
 MUCH = [{"metric": {}, "values": [[0, "1"], [15, "NaN"], [30, "4"], [45, "3"]]}]
+SERVICES = ("intake", "audit", "routing", "vendor", "balancer")
 AGE = [{"metric": {}, "value": [10, "7"]}]
 
 
@@ -38,6 +40,7 @@ class Answering:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.age = AGE
+        self.heard = list(SERVICES)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         query = request.url.params.get("query", "")
@@ -50,8 +53,13 @@ class Answering:
             case "/api/v1/query_range":
                 found = {"resultType": "matrix", "result": MUCH}
             case _:
-                found = {"resultType": "vector", "result": self.age if query == asking.LAST_SCRAPE else FULL}
+                known = {asking.LAST_SCRAPE: self.age, asking.HEARD.expr: [_heard(service) for service in self.heard]}
+                found = {"resultType": "vector", "result": known.get(query, FULL)}
         return httpx.Response(200, text=json.dumps({"status": "success", "data": found}))
+
+
+def _heard(service: str) -> dict[str, object]:
+    return {"metric": {"job": service}, "value": [10, "1"]}
 
 
 def _alert(name: str, severity: str, state: str = "firing") -> dict[str, object]:
@@ -98,6 +106,27 @@ async def test_figures_are_stale_when_no_service_was_heard() -> None:
     answering.age = []
     assert (await at(answering).board(BOARD)).stale
     assert Figures(0, (), age_seconds=asking.STALE_SECONDS + 1).stale
+
+
+async def test_a_service_of_which_no_process_answers_is_named() -> None:
+    """The others answer, so the figures are not old: what it alone told is missing."""
+    answering = Answering()
+    assert (await at(answering).board(BOARD)).silent == ()
+    answering.heard = ["audit", "intake", "vendor"]
+    figures = await at(answering).board(BOARD)
+    assert not figures.stale
+    assert figures.silent == ("routing", "balancer")
+
+
+async def test_a_line_whose_last_point_is_of_before_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prometheus gives the hour's points of a process that died in it: its last figure is not now's."""
+    over = []
+    for now in (60.0, 100.0):
+        monkeypatch.setattr(time, "time", lambda now=now: now)
+        line = (await at(Answering()).board(BOARD)).answers[1].series[0]
+        assert line.points[-1] == (45.0, 3.0)
+        over.append(line.over)
+    assert over == [False, True]
 
 
 async def test_a_prometheus_that_is_away_or_refuses_is_named() -> None:

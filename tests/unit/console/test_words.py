@@ -7,8 +7,8 @@ import math
 import pytest
 
 from deploy.grafana.boards import BOARDS
-from deploy.grafana.questions import Question, one
-from opsfloor.console.words import judged, told
+from deploy.grafana.questions import Query, Question, one
+from opsfloor.console.words import figure, judged, told
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,8 @@ from opsfloor.console.words import judged, told
         (12.345, "cpm", "12.3 / min"),
         (0.5, "cps", "0.5 / s"),
         (12_345.6, "short", "12\N{THIN SPACE}346"),
+        (2.84e-14, "short", "0"),
+        (-2.84e-14, "cpm", "0 / min"),
         (3_145_728, "bytes", "3 MiB"),
         (math.nan, "s", "none"),
     ],
@@ -51,3 +53,21 @@ def test_more_is_worse_or_less_is_worse_as_the_limits_stand() -> None:
     share = Question("q", one("x"), "percentunit", warns_at=0.99, bad_at=0.95)
     assert [judged(value, share) for value in (1, 0.99, 0.95)] == ["good", "watch", "bad"]
     assert judged(1, Question("q", one("x"), "s")) == ""
+
+
+def test_a_cut_off_that_has_passed_is_told_and_not_judged() -> None:
+    """From its rail's closing until midnight nothing is bad of it; before, little time left is."""
+    rail = Question("q", one("x"), "s", warns_at=3_600, bad_at=900, lowest=-86_400, passed="closed")
+    assert (figure(-15_060, rail), judged(-15_060, rail)) == ("closed 4 h 11 min ago", "")
+    assert (figure(600, rail), judged(600, rail)) == ("10 min", "bad")
+    order = Question("q", one("x"), "s", warns_at=3_600, bad_at=900)
+    assert (figure(-90, order), judged(-90, order)) == ("−1 min 30 s", "bad")
+
+
+def test_a_query_has_limits_of_its_own() -> None:
+    """One page is bad, one ticket is to be watched."""
+    calls = Question(
+        "q", (Query("pages", "pages", (1, 1)), Query("tickets", "tickets")), "short", warns_at=1, bad_at=20
+    )
+    assert [judged(1, calls, query) for query in (0, 1)] == ["bad", "watch"]
+    assert judged(0, calls, 0) == "good"

@@ -14,7 +14,7 @@ from opentelemetry.trace import SpanContext
 
 from deploy.grafana.boards import BOARDS
 from deploy.grafana.dashboards import FOLDER, SOURCE, document, main
-from deploy.grafana.questions import BAD, GOOD, WARNING, Board, Question
+from deploy.grafana.questions import BAD, GOOD, WARNING, Board, Query, Question
 from deploy.prometheus.alerts import ALERTS
 from deploy.prometheus.rules import recordings
 from shared.runtime.otlp_tracing import exemplar
@@ -78,6 +78,17 @@ def unit_told(expr: str) -> str | None:
     plain = name.removesuffix("_bucket")
     units = {"_seconds": "s", "_bytes": "bytes", "_ratio": "percentunit"}
     return next((unit for ending, unit in units.items() if plain.endswith(ending)), "short")
+
+
+def test_a_query_with_limits_of_its_own_has_its_own_colours() -> None:
+    """One page is bad where one ticket is not: Grafana colours that query by its limits."""
+    calls = Question("Is it?", (Query("p", "pages", (1, 2)), Query("t", "tickets")), "short", "number", 1, 20)
+    (panel,) = json.loads(document(Board("u", "t", "q?", (calls,))))["panels"]
+    (override,) = panel["fieldConfig"]["overrides"]
+    assert override["matcher"] == {"id": "byFrameRefID", "options": "A"}
+    (colours,) = override["properties"]
+    assert [step["value"] for step in colours["value"]["steps"]] == [None, 1, 2]
+    assert [step["value"] for step in panel["fieldConfig"]["defaults"]["thresholds"]["steps"]] == [None, 1, 20]
 
 
 def test_a_panels_unit_is_that_of_its_figures() -> None:
