@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
 import orjson
+from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -14,6 +16,7 @@ from rich.text import Text
 
 out: Final = Console(highlight=False)
 err: Final = Console(stderr=True, highlight=False)
+WORD_MAX: Final = 36  # characters; what is longer is no word, and may be cut
 _UNSEEN: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # what a terminal would obey instead of showing it
 
 
@@ -50,18 +53,51 @@ def as_json(value: Any) -> None:
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], whole: Collection[str] = ()) -> None:
     """Print a table; numbers are aligned to the right.
 
-    Holds:   nothing in it is markup; what stands in a column that is `whole` is not broken in two.
+    Holds:   nothing in it is markup; what stands in a column that is `whole` is not broken in two; words are cut only
+             on a terminal on which even the longest word of each column finds no room.
     """
-    sheet = Table(title=Text(seen(title), "bold"), title_justify="left")
-    content = [[_text(cell) for cell in row] for row in rows]
+    content = [[seen(_text(cell)) for cell in row] for row in rows]
+    needs = [
+        _needs([column, *(row[index] for row in content)], column in whole) for index, column in enumerate(columns)
+    ]
+    framed = sum(least for least, _ in needs) + 3 * len(needs) + 1 <= out.width
+    sheet = Table(
+        title=Text(seen(title), "bold"),
+        title_justify="left",
+        box=box.HEAVY_HEAD if framed else box.SIMPLE_HEAD,
+        show_edge=framed,
+        pad_edge=framed,
+    )
+    widths = _widths(needs, out.width - 3 * len(needs) + (-1 if framed else 3))
     for index, column in enumerate(columns):
-        numeric = bool(content) and all(_numeric(row[index]) for row in content)
+        numeric = any(row[index] for row in content) and all(_numeric(row[index]) for row in content)
         sheet.add_column(
-            Text(seen(column)), justify="right" if numeric else "left", overflow="fold", no_wrap=column in whole
+            Text(seen(column)),
+            justify="right" if numeric else "left",
+            overflow="fold",
+            no_wrap=column in whole,
+            width=widths[index] if widths else None,
         )
     for row in content:
-        sheet.add_row(*(Text(seen(cell)) for cell in row))
+        sheet.add_row(*(Text(cell) for cell in row))
     out.print(sheet)
+
+
+def _needs(cells: Sequence[str], whole: bool) -> tuple[int, int]:
+    """The least width that cuts no word of a language, and the width that breaks no line."""
+    longest = max(cell_len(line) for cell in cells for line in cell.split("\n"))
+    word = max(cell_len(word) for cell in cells for word in (cell.split() or [""]))
+    return longest if whole else min(word, WORD_MAX), longest
+
+
+def _widths(needs: Sequence[tuple[int, int]], room: int) -> list[int] | None:
+    """Each column's width: the least, and of what is left a share by what it lacks; `None` when words must be cut."""
+    left = room - sum(least for least, _ in needs)
+    if left < 0:
+        return None
+    lacking = sum(most - least for least, most in needs)
+    share = min(1.0, left / lacking) if lacking else 0.0
+    return [least + int((most - least) * share) for least, most in needs]
 
 
 def _text(cell: object) -> str:

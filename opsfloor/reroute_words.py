@@ -140,7 +140,7 @@ def tell_list(orders: Sequence[dict[str, Any]]) -> None:
         return
     rank = {"active": 0, "returning": 1, "approved": 2, "proposed": 3}
     rows = sorted(orders, key=lambda o: (rank.get(o["phase"], 9), o["proposed_at"]))
-    table("Reroutes", ("id", "phase", "what", "by", "approved by", "until", "why"), map(_row, rows), whole=("id",))
+    table("Reroutes", ("id", "phase", "what", "by", "until", "why"), map(_row, rows), whole=("id",))
 
 
 def _row(order: dict[str, Any]) -> tuple[object, ...]:
@@ -150,8 +150,7 @@ def _row(order: dict[str, Any]) -> tuple[object, ...]:
         order["reroute_id"],
         order["phase"] + review,
         order_words(order),
-        order["proposed_by"],
-        order["approved_by"] or "",
+        "\n".join(name for name in (order["proposed_by"], order["approved_by"]) if name),
         until,
         order["terms"]["reason"],
     )
