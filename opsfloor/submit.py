@@ -164,4 +164,7 @@ def _tell(identity: str, receipt: Receipt | None, json: bool) -> None:
     else:
         done = "sent" if receipt is None else "the bank has taken in"
         where = f"; its receipt will stand in {RECEIPT.name}" if receipt is None else ""
-        out.print(f"[green]✓[/] {done} {identity}{where}\n  follow it with: opsfloor case {case_id}", soft_wrap=True)
+        out.print(
+            f"[green]✓[/] {done} {said(identity)}{said(where)}\n  follow it with: opsfloor case {said(case_id)}",
+            soft_wrap=True,
+        )
