@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
 import orjson
+from rich import box
+from rich.cells import cell_len
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 out: Final = Console(highlight=False)
 err: Final = Console(stderr=True, highlight=False)
+WORD_MAX: Final = 36  # characters; what is longer is no word, and may be cut
+_UNSEEN: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # what a terminal would obey instead of showing it
 
 
 class Remedied(Exception):
@@ -24,8 +31,18 @@ class Remedied(Exception):
 
 def complain(error: Remedied) -> None:
     """Say what is wrong and what to do, on standard error."""
-    err.print(f"[bold red]✗[/] {error.what}")
-    err.print(f"  [bold]Remedy:[/] {error.remedy}")
+    err.print(f"[bold red]✗[/] {said(error.what)}")
+    err.print(f"  [bold]Remedy:[/] {said(error.remedy)}")
+
+
+def said(words: object) -> str:
+    """What people or other systems wrote, for a sentence of ours: nothing in it is markup or moves the cursor."""
+    return escape(seen(words))
+
+
+def seen(words: object) -> str:
+    """The words with a mark in the place of each control character but tabs and new lines."""
+    return _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", str(words))
 
 
 def as_json(value: Any) -> None:
@@ -33,16 +50,54 @@ def as_json(value: Any) -> None:
     out.file.write(orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode() + "\n")
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table; numbers are aligned to the right."""
-    sheet = Table(title=title, title_justify="left", title_style="bold")
-    content = [[_text(cell) for cell in row] for row in rows]
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], whole: Collection[str] = ()) -> None:
+    """Print a table; numbers are aligned to the right.
+
+    Holds:   nothing in it is markup; what stands in a column that is `whole` is not broken in two; words are cut only
+             on a terminal on which even the longest word of each column finds no room.
+    """
+    content = [[seen(_text(cell)) for cell in row] for row in rows]
+    needs = [
+        _needs([column, *(row[index] for row in content)], column in whole) for index, column in enumerate(columns)
+    ]
+    framed = sum(least for least, _ in needs) + 3 * len(needs) + 1 <= out.width
+    sheet = Table(
+        title=Text(seen(title), "bold"),
+        title_justify="left",
+        box=box.HEAVY_HEAD if framed else box.SIMPLE_HEAD,
+        show_edge=framed,
+        pad_edge=framed,
+    )
+    widths = _widths(needs, out.width - 3 * len(needs) + (-1 if framed else 3))
     for index, column in enumerate(columns):
-        numeric = bool(content) and all(_numeric(row[index]) for row in content)
-        sheet.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        numeric = any(row[index] for row in content) and all(_numeric(row[index]) for row in content)
+        sheet.add_column(
+            Text(seen(column)),
+            justify="right" if numeric else "left",
+            overflow="fold",
+            no_wrap=column in whole,
+            width=widths[index] if widths else None,
+        )
     for row in content:
-        sheet.add_row(*row)
+        sheet.add_row(*(Text(cell) for cell in row))
     out.print(sheet)
+
+
+def _needs(cells: Sequence[str], whole: bool) -> tuple[int, int]:
+    """The least width that cuts no word of a language, and the width that breaks no line."""
+    longest = max(cell_len(line) for cell in cells for line in cell.split("\n"))
+    word = max(cell_len(word) for cell in cells for word in (cell.split() or [""]))
+    return longest if whole else min(word, WORD_MAX), longest
+
+
+def _widths(needs: Sequence[tuple[int, int]], room: int) -> list[int] | None:
+    """Each column's width: the least, and of what is left a share by what it lacks; `None` when words must be cut."""
+    left = room - sum(least for least, _ in needs)
+    if left < 0:
+        return None
+    lacking = sum(most - least for least, most in needs)
+    share = min(1.0, left / lacking) if lacking else 0.0
+    return [least + int((most - least) * share) for least, most in needs]
 
 
 def _text(cell: object) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from opsfloor import floor
-from opsfloor.answers import as_json, out, table
+from opsfloor.answers import as_json, out, said, table
 
 Json = Annotated[bool, typer.Option("--json", help="one JSON document instead of tables")]
 
@@ -21,7 +21,7 @@ def case(
         as_json(answer)
         return
     summary = {key: value for key, value in answer.items() if not isinstance(value, list | dict)}
-    out.print("  ".join(f"[dim]{key}[/] {value}" for key, value in summary.items()))
+    out.print("  ".join(f"[dim]{said(key)}[/] {said(value)}" for key, value in summary.items()))
     table("Timeline", ("at", "what happened"), ((_clock(e["at"]), e["sentence"]) for e in answer["timeline"]))
 
 

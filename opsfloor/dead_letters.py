@@ -11,7 +11,7 @@ from typing import Annotated, Final
 import typer
 
 from opsfloor import floor
-from opsfloor.answers import Remedied, as_json, err, out, table
+from opsfloor.answers import Remedied, as_json, err, out, said, table
 from opsfloor.run import command_publisher
 from shared.contracts.message import Message
 from shared.contracts.ops import REDRIVE, RecordParked, RecordRedriven
@@ -82,11 +82,12 @@ def redrive(
     records = [one(parked, parked_id) for parked_id in parked_ids]
     for record in records:
         for earlier in redriven.get(record.parked_id, []):
-            err.print(f"[yellow]![/] {record.parked_id} was sent again by {earlier.actor}: {earlier.reason}")
+            sentence = f"{record.parked_id} was sent again by {earlier.actor}: {earlier.reason}"
+            err.print(f"[yellow]![/] {said(sentence)}")
     if not yes and not typer.confirm(f"Send {len(records)} record(s) to their topics again?"):
         raise typer.Exit(1)
     asyncio.run(_send(records, actor, reason))
-    out.print(f"[green]✓[/] sent {len(records)} record(s) again, recorded as {actor}: {reason}")
+    out.print(f"[green]✓[/] sent {len(records)} record(s) again, recorded as {said(actor)}: {said(reason)}")
 
 
 def one(parked: dict[str, RecordParked], parked_id: str) -> RecordParked:
@@ -153,7 +154,7 @@ def _decode(record: Record) -> Message | None:
     try:
         return body_of(record, origin_of(record).kind)
     except ContractError as error:
-        err.print(f"[yellow]![/] {record.topic}[{record.partition}]@{record.offset}: {error}")
+        err.print(f"[yellow]![/] {said(f'{record.topic}[{record.partition}]@{record.offset}: {error}')}")
         return None
 
 

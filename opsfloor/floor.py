@@ -33,6 +33,13 @@ REMEDIES: Final = {
     "too_long": "propose it with two people, or for a shorter time",
     "wrong_phase": "`opsfloor reroute show ID` tells where it is",
     "unknown_reroute": "`opsfloor reroute list --all` shows the ids",
+    "invalid_request": "mend what you typed; `opsfloor reroute COMMAND --help` says what each option takes",
+    "scope_empty": "say where: `--centre`, `--team`, `--provider`, or which work: `--work-type`, `--business-type`",
+    "scope_unknown": "look at the names in deploy/reference, and whether the parts of the scope meet",
+    "scope_not_local": "take `--business-type` and `--region` alone with `local`",
+    "rule_unknown": "`opsfloor reroute preview` names the rules that it would break",
+    "rule_not_overridable": "narrow the scope, or take a smaller share with `shift --percent`",
+    "nothing_to_review": "`opsfloor reroute list` shows which reviews are open",
 }
 """What to do about a refusal, by its code."""
 

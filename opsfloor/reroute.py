@@ -3,29 +3,50 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Final
+from urllib.parse import quote, unquote
 
 import typer
 
 from opsfloor import floor
-from opsfloor.answers import Remedied, as_json, out, table
+from opsfloor.answers import Remedied, as_json, out, said, table
+from opsfloor.reroute_names import expect_known
 from opsfloor.reroute_words import clock, next_steps, tell_drills, tell_list, tell_preview, tell_report, tell_unproved
 from opsfloor.writing import expect_writable
 
 app: Final = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Move people's work in an emergency: propose, approve, end, look."
 )
+WHOLE: Final = 100  # percent
 EFFECTS: Final = ("drain", "evacuate", "recall", "shift", "local")
 
 
-def open_ids(incomplete: str) -> list[str]:
-    """The open reroutes, for the shell's completion; nothing when no service answers."""
-    try:
-        found = floor.ask("routing", "/reroutes?open=true", "viewer")
-    except Remedied:
-        return []
-    return [order["reroute_id"] for order in found if order["reroute_id"].startswith(incomplete)]
+def ids(*phases: str, review: bool = False) -> Callable[[str], list[str]]:
+    """The open reroutes in one of the phases (none named: all), or with an open review, for the shell's completion."""
+
+    def completed(incomplete: str) -> list[str]:
+        try:
+            found = floor.ask("routing", "/reroutes?open=true", "viewer")
+        except Remedied:
+            return []
+        meant = [one for one in found if (one["review"] == "open" if review else not phases or one["phase"] in phases)]
+        return [one["reroute_id"] for one in meant if one["reroute_id"].startswith(incomplete)]
+
+    return completed
+
+
+def in_address(identity: str) -> str:
+    """The id as it stands in an address."""
+    return quote(identity, safe="")
+
+
+def somebody(actor: str) -> str:
+    """The name, if it is one. Errors: `Remedied`."""
+    if not actor.strip() or not actor.isprintable():
+        raise Remedied(f"Expected a name after --as, found {actor!r}", "`--as NAME` says who you are")
+    return actor
 
 
 def effects(incomplete: str) -> list[str]:
@@ -34,22 +55,41 @@ def effects(incomplete: str) -> list[str]:
 
 
 Effect = Annotated[str, typer.Argument(metavar="EFFECT", help=" | ".join(EFFECTS), autocompletion=effects)]
-Identity = Annotated[str, typer.Argument(metavar="ID", help="from `opsfloor reroute list`", autocompletion=open_ids)]
-Actor = Annotated[str, typer.Option("--as", envvar="OPSFLOOR_ACTOR", help="who you are; kept on record")]
+
+
+def _identity(complete: Callable[[str], list[str]]) -> Any:
+    return typer.Argument(
+        metavar="ID", help="from `opsfloor reroute list`", callback=in_address, autocompletion=complete
+    )
+
+
+Identity = Annotated[str, _identity(ids())]
+Proposed = Annotated[str, _identity(ids("proposed"))]
+InForce = Annotated[str, _identity(ids("active"))]
+Extendable = Annotated[str, _identity(ids("active", "returning"))]
+Stoppable = Annotated[str, _identity(ids("proposed", "approved", "active", "returning"))]
+Unreviewed = Annotated[str, _identity(ids(review=True))]
+Actor = Annotated[
+    str, typer.Option("--as", envvar="OPSFLOOR_ACTOR", help="who you are; kept on record", callback=somebody)
+]
 Reason = Annotated[str, typer.Option(help="why; kept on record")]
 Override = Annotated[list[str] | None, typer.Option(help="name of a safety rule that you answer for breaking")]
 Yes = Annotated[bool, typer.Option("--yes", help="do not ask")]
 Json = Annotated[bool, typer.Option("--json", help="one JSON document")]
 Names = Annotated[list[str] | None, typer.Option(help="part of the scope: only this one; again for more of them")]
 Minutes = Annotated[int, typer.Option(help="how long it is in force, at most 4320 (72 hours)")]
-Percent = Annotated[int, typer.Option(help="of the items, for a shift")]
+Percent = Annotated[int, typer.Option(help="of the items, for a shift alone")]
 StartsAt = Annotated[str | None, typer.Option(help="later: an instant with its zone, 2026-03-02T14:00+08:00")]
 
 
 def _terms(effect: str, minutes: int, reason: str, percent: int, starts_at: str | None, **scope: Any) -> dict[str, Any]:
     if effect not in EFFECTS:
         raise Remedied(f"Expected one of {', '.join(EFFECTS)}, found {effect!r}", "name one of them")
-    named = {name: list(values) for name, values in scope.items() if values}
+    if percent != WHOLE and effect != "shift":
+        raise Remedied(
+            f"Expected --percent with a shift alone, found {percent} for {effect}", "`shift` moves a part of the work"
+        )
+    named = {name: list(dict.fromkeys(values)) for name, values in scope.items() if values}
     terms = {"effect": effect, "scope": named, "minutes": minutes, "reason": reason, "drill": False, "percent": percent}
     return terms | ({"starts_at": starts_at} if starts_at else {})
 
@@ -71,6 +111,7 @@ def preview(
     """What would it do? Changes nothing."""
     scope = _scope(centre, team, provider, work_type, business_type, region, data_class)
     terms = _terms(effect, minutes, "a look", percent, None, **scope)
+    expect_known(terms["scope"])
     _show_preview(terms, floor.tell("routing", "/reroutes/preview", terms, "viewer", "command-line"), json)
 
 
@@ -132,6 +173,13 @@ def _scope(*parts: list[str] | None) -> dict[str, Any]:
 
 
 def _propose(terms: dict[str, Any], break_glass: bool, rules: list[str], actor: str, yes: bool, json: bool) -> None:
+    if rules and not break_glass:
+        raise Remedied(
+            "Expected --override with --break-glass alone, found a proposal",
+            "whoever approves names the rules: `opsfloor reroute approve ID --override RULE`",
+        )
+    _expect_asked(json, yes or not break_glass)
+    expect_known(terms["scope"], rules)
     if not json:
         tell_preview(terms, floor.tell("routing", "/reroutes/preview", terms, "viewer", actor))
         question = "START IT NOW, alone, and answer for it?" if break_glass else "Propose it?"
@@ -142,7 +190,7 @@ def _propose(terms: dict[str, Any], break_glass: bool, rules: list[str], actor: 
 
 @app.command("approve")
 def approve(
-    identity: Identity,
+    identity: Proposed,
     reason: Reason,
     override: Override = None,
     actor: Actor = "command-line",
@@ -150,6 +198,8 @@ def approve(
     json: Json = False,
 ) -> None:
     """Look at what it will do now, then agree to exactly that. Never your own proposal."""
+    _expect_asked(json, yes)
+    expect_known({}, override or ())
     order = floor.ask("routing", f"/reroutes/{identity}", "viewer", actor)["order"]
     if not json:
         tell_preview(order["terms"], order["preview"])
@@ -161,26 +211,26 @@ def approve(
 
 
 @app.command("refuse")
-def refuse(identity: Identity, reason: Reason, actor: Actor = "command-line", json: Json = False) -> None:
+def refuse(identity: Proposed, reason: Reason, actor: Actor = "command-line", json: Json = False) -> None:
     """Say no to a proposal."""
     _do(identity, "refuse", {"reason": reason}, "approver", actor, json)
 
 
 @app.command("cancel")
-def cancel(identity: Identity, reason: Reason, actor: Actor = "command-line", json: Json = False) -> None:
+def cancel(identity: Stoppable, reason: Reason, actor: Actor = "command-line", json: Json = False) -> None:
     """Stop it where it stands, at once and without a ramp."""
     _do(identity, "cancel", {"reason": reason}, "proposer", actor, json)
 
 
 @app.command("end")
-def end(identity: Identity, reason: Reason, actor: Actor = "command-line", json: Json = False) -> None:
+def end(identity: InForce, reason: Reason, actor: Actor = "command-line", json: Json = False) -> None:
     """Let the work come back, step by step."""
     _do(identity, "end", {"reason": reason}, "proposer", actor, json)
 
 
 @app.command("extend")
 def extend(
-    identity: Identity,
+    identity: Extendable,
     minutes: Annotated[int, typer.Argument(help="so many minutes more")],
     reason: Reason,
     actor: Actor = "command-line",
@@ -191,7 +241,7 @@ def extend(
 
 
 @app.command("review")
-def review(identity: Identity, reason: Reason, actor: Actor = "command-line", json: Json = False) -> None:
+def review(identity: Unreviewed, reason: Reason, actor: Actor = "command-line", json: Json = False) -> None:
     """Answer, in words, for a glass that somebody else broke."""
     _do(identity, "review", {"reason": reason}, "approver", actor, json)
 
@@ -235,7 +285,11 @@ def history(identity: Identity, json: Json = False) -> None:
     if json:
         as_json(life)
     else:
-        table(f"Reroute {identity}", ("at", "who", "what"), ((clock(e["at"]), e["who"], e["sentence"]) for e in life))
+        table(
+            f"Reroute {unquote(identity)}",
+            ("at", "who", "what"),
+            ((clock(e["at"]), e["who"], e["sentence"]) for e in life),
+        )
 
 
 def _show_preview(terms: dict[str, Any], found: dict[str, Any], json: bool) -> None:
@@ -243,6 +297,15 @@ def _show_preview(terms: dict[str, Any], found: dict[str, Any], json: bool) -> N
         as_json(found)
     else:
         tell_preview(terms, found)
+
+
+def _expect_asked(json: bool, yes: bool) -> None:
+    """Errors: `Remedied` where work would move at once and nobody was shown or asked anything."""
+    if json and not yes:
+        raise Remedied(
+            "Expected --yes beside --json: there is no preview to read then, and nobody is asked",
+            "look with `opsfloor reroute preview` first, then say --yes; or leave --json away",
+        )
 
 
 def _confirm(question: str, yes: bool) -> None:
@@ -261,9 +324,10 @@ def _told(answer: dict[str, Any], actor: str, json: bool) -> None:
         return
     done = answer["code"] in ("done", "noted")
     mark = "[green]✓[/]" if done else "[yellow]…[/]"
-    out.print(f"{mark} [bold]{answer['reroute_id']}[/] {answer['detail']}")
+    out.print(f"{mark} [bold]{said(answer['reroute_id'])}[/] {said(answer['detail'])}")
     if not done:
-        out.print(f"  [bold]Next:[/] opsfloor reroute show {answer['reroute_id']}")
+        out.print(f"  [bold]Next:[/] opsfloor reroute show {said(answer['reroute_id'])}")
         return
-    for line in next_steps(floor.ask("routing", f"/reroutes/{answer['reroute_id']}", "viewer", actor)["order"]):
-        out.print(f"  [bold]Next:[/] {line}", highlight=False)
+    there = floor.ask("routing", f"/reroutes/{in_address(answer['reroute_id'])}", "viewer", actor)
+    for line in next_steps(there["order"]):
+        out.print(f"  [bold]Next:[/] {said(line)}")

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from rich.markup import escape
+from opsfloor.answers import out, said, table
 
-from opsfloor.answers import out, table
-
+NOUNS: Final[Mapping[str, str]] = {
+    "centres": "centre",
+    "teams": "team",
+    "providers": "provider",
+    "work_types": "work type",
+    "business_types": "business type",
+    "regions": "region",
+    "data_classes": "data class",
+    "rules": "safety rule",
+}
+"""What a scope may name, and what one of it is called."""
+SKILL: Final = ("work type", "moves", "people", "cleared in", "late", "takers")
 PHASE_STYLE: Final = {"active": "bold red", "returning": "yellow", "proposed": "cyan", "approved": "cyan"}
 
 
 def scope_words(scope: dict[str, Sequence[str]]) -> str:
     """The scope in words, as the person typed it."""
-    parts = [f"{name.rstrip('s').replace('_', ' ')} {' or '.join(names)}" for name, names in scope.items() if names]
+    parts = [f"{NOUNS[name]} {' or '.join(dict.fromkeys(names))}" for name, names in scope.items() if names]
     return ", ".join(parts)
 
 
@@ -26,47 +36,57 @@ def terms_words(terms: dict[str, Any]) -> str:
     return f"{what} {scope_words(terms['scope'])} for {terms['minutes']} min{drill}"
 
 
+def order_words(order: dict[str, Any]) -> str:
+    """What the reroute does, with the minutes that it is in force by now: it may have been kept for longer."""
+    terms = order["terms"]
+    if order["started_at"] and order["ends_at"]:
+        held = datetime.fromisoformat(order["ends_at"]) - datetime.fromisoformat(order["started_at"])
+        terms = terms | {"minutes": max(terms["minutes"], round(held / timedelta(minutes=1)))}
+    return terms_words(terms)
+
+
+def until_words(order: dict[str, Any]) -> str:
+    """Until when it holds, and when all is back."""
+    if order["phase"] != "returning":
+        return f"until {clock(order['ends_at'])}, {left(order['ends_at'])}"
+    steps = len(order["return_held"]) * timedelta(seconds=order["return_step_seconds"])
+    back = (datetime.fromisoformat(order["ends_at"]) + steps).isoformat()
+    return f"less in each step; all back at {clock(back)}, {left(back)}"
+
+
 def tell_preview(terms: dict[str, Any], preview: dict[str, Any]) -> None:
     """What will happen, before it does."""
-    out.print(f"\n[bold]This would {escape(terms_words(terms))}.[/]")
+    out.print(f"\n[bold]This would {said(terms_words(terms))}.[/]")
     hand = f", and {preview['in_hand_moving']} in hand" if preview["in_hand_moving"] else ""
     out.print(f"  {preview['items_moving']:,} waiting items move now{hand}.")
-    if preview["skills"]:
-        table(
-            "By work type",
-            (
-                "work type",
-                "moves",
-                "people now",
-                "people then",
-                "wait now",
-                "wait then",
-                "late now",
-                "late then",
-                "takers",
-            ),
-            (_skill(skill) for skill in preview["skills"]),
-        )
+    _tell_against(preview)
+    touched = [skill for skill in preview["skills"] if skill["queued"] or skill["dead_end"]]
+    if touched:
+        table("By work type, now → then", SKILL, (_skill(skill) for skill in touched), whole=SKILL[1:5])
+    rest = len(preview["skills"]) - len(touched)
+    if rest:
+        out.print(f"  Of {rest} other work types nothing waits, and somebody is left for each.")
+
+
+def _tell_against(preview: dict[str, Any]) -> None:
+    """What speaks against it, before the figures."""
     for work_type in preview["dead_ends"]:
-        out.print(f"  [bold red]DEAD END[/] nobody left for {escape(work_type)}: such items wait until it is over")
+        out.print(f"  [bold red]DEAD END[/] nobody left for {said(work_type)}: such items wait until it is over")
     for rule in preview["broken_rules"]:
         how = f"override with --override {rule['rule_id']}" if rule["overridable"] else "cannot be overridden"
-        out.print(f"  [bold yellow]RULE[/] {escape(rule['detail'])} ({how})")
+        out.print(f"  [bold yellow]RULE[/] {said(rule['detail'])} ({said(how)})")
     if preview["also_in_force"]:
-        out.print(f"  Also in force: {', '.join(preview['also_in_force'])}")
+        out.print(f"  Also in force: {said(', '.join(preview['also_in_force']))}")
 
 
 def _skill(skill: dict[str, Any]) -> tuple[object, ...]:
-    takers = ", ".join(f"{taker['team_id']} ({taker['people']})" for taker in skill["takers"]) or "NOBODY"
+    takers = "\n".join(f"{taker['team_id']} ({taker['people']})" for taker in skill["takers"]) or "NOBODY"
     return (
-        skill["work_type"],
+        skill["work_type"].replace("/", "/\n"),
         skill["moves"],
-        skill["people_without"],
-        skill["people_with"],
-        minutes(skill["wait_seconds_without"]),
-        minutes(skill["wait_seconds_with"]),
-        skill["misses_without"],
-        skill["misses_with"],
+        f"{skill['people_without']} → {skill['people_with']}",
+        f"{minutes(skill['wait_seconds_without'])} →\n{minutes(skill['wait_seconds_with'])}",
+        f"{skill['misses_without']} → {skill['misses_with']}",
         takers,
     )
 
@@ -80,21 +100,19 @@ def tell_report(report: dict[str, Any]) -> None:
     """One reroute, whole."""
     order = report["order"]
     style = PHASE_STYLE.get(order["phase"], "bold")
-    out.print(
-        f"\n[bold]{order['reroute_id']}[/] [{style}]{order['phase'].upper()}[/] {escape(terms_words(order['terms']))}"
-    )
-    out.print(f"  Why: {escape(order['terms']['reason'])}")
+    out.print(f"\n[bold]{said(order['reroute_id'])}[/] [{style}]{order['phase'].upper()}[/] {said(order_words(order))}")
+    out.print(f"  Why: {said(order['terms']['reason'])}")
     if report["held_percent"]:
-        out.print(f"  Holds {report['held_percent']} % until {clock(order['ends_at'])}, {left(order['ends_at'])}")
+        out.print(f"  Holds {report['held_percent']} %, {until_words(order)}")
     if order.get("drill_outcome"):
-        out.print(f"  Drill: {escape(outcome_words(order['drill_outcome']))}")
+        out.print(f"  Drill: {said(outcome_words(order['drill_outcome']))}")
     moved = ", ".join(f"{row['items']:,} from {row['team_id']}" for row in report["moved"])
-    out.print(f"  Items moved: {moved or 'none yet'}")
+    out.print(f"  Items moved: {said(moved) or 'none yet'}")
     for sentence in report["passed_over"]:
-        out.print(f"  [dim]Overlap: {escape(sentence)}[/]")
+        out.print(f"  [dim]Overlap: {said(sentence)}[/]")
     table("What happened", ("at", "who", "what"), ((clock(e["at"]), e["who"], e["sentence"]) for e in report["life"]))
     for line in next_steps(order):
-        out.print(f"  [bold]Next:[/] {escape(line)}")
+        out.print(f"  [bold]Next:[/] {said(line)}")
 
 
 def next_steps(order: dict[str, Any]) -> Iterable[str]:
@@ -122,7 +140,7 @@ def tell_list(orders: Sequence[dict[str, Any]]) -> None:
         return
     rank = {"active": 0, "returning": 1, "approved": 2, "proposed": 3}
     rows = sorted(orders, key=lambda o: (rank.get(o["phase"], 9), o["proposed_at"]))
-    table("Reroutes", ("id", "phase", "what", "by", "approved by", "until", "why"), (_row(order) for order in rows))
+    table("Reroutes", ("id", "phase", "what", "by", "until", "why"), map(_row, rows), whole=("id",))
 
 
 def _row(order: dict[str, Any]) -> tuple[object, ...]:
@@ -131,9 +149,8 @@ def _row(order: dict[str, Any]) -> tuple[object, ...]:
     return (
         order["reroute_id"],
         order["phase"] + review,
-        terms_words(order["terms"]),
-        order["proposed_by"],
-        order["approved_by"] or "",
+        order_words(order),
+        "\n".join(name for name in (order["proposed_by"], order["approved_by"]) if name),
         until,
         order["terms"]["reason"],
     )
@@ -159,11 +176,12 @@ def tell_drills(found: dict[str, Any]) -> None:
     )
     for entry in found["entries"]:
         if entry["unsigned_because"]:
-            out.print(f"  [bold yellow]NOT SIGNED[/] {entry['id']}: {escape(entry['unsigned_because'])}")
+            out.print(f"  [bold yellow]NOT SIGNED[/] {said(entry['id'])}: {said(entry['unsigned_because'])}")
         if entry["under_way"]:
             name = entry["under_way"]["reroute_id"]
             out.print(
-                f"  [bold]Next:[/] {name} is {entry['under_way']['phase']}; opsfloor reroute cancel {name} stops it"
+                f"  [bold]Next:[/] {said(name)} is {entry['under_way']['phase']}; "
+                f"opsfloor reroute cancel {said(name)} stops it"
             )
     table(
         f"Can the floor do without? (a passed drill counts {found['proof_days']:g} days)",
@@ -200,7 +218,7 @@ def tell_unproved(found: dict[str, Any]) -> None:
     """One line when something is unproved."""
     names = [f"{point['noun']} {point['id']}" for point in found["points"] if not point["proved"]]
     if names:
-        out.print(f"[yellow]UNPROVED[/] {', '.join(names)}: no recent passed drill; see opsfloor reroute drills")
+        out.print(f"[yellow]UNPROVED[/] {said(', '.join(names))}: no recent passed drill; see opsfloor reroute drills")
 
 
 def clock(at: str | None) -> str:

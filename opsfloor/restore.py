@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from opsfloor import floor
-from opsfloor.answers import Remedied, as_json, err, out, table
+from opsfloor.answers import Remedied, as_json, err, out, said, table
 from shared.contracts.message import Message
 from shared.runtime.boards import BoardKeeper, Boards, views_of
 from shared.runtime.clock import clock_from_environment
@@ -77,8 +77,10 @@ def restore(
         table("From the bus" if write else "From the bus (looked at, not written)", ("processor", *COLUMNS), rows)
         for lack in lacks:
             whose = f" {lack['entity']}" if lack["entity"] else ""
-            err.print(f"[red]✗[/] {lack['processor']}/{lack['shard']} {lack['topic']}{whose}: {lack['detail']}")
-            err.print(f"  [bold]Ask[/] {lack['ask']}")
+            err.print(
+                f"[red]✗[/] {lack['processor']}/{lack['shard']} {lack['topic']}{said(whose)}: {said(lack['detail'])}"
+            )
+            err.print(f"  [bold]Ask[/] {said(lack['ask'])}")
         if not lacks:
             out.print("[green]✓[/] the bus tells everything that the tables had lost")
     raise typer.Exit(1 if lacks else 0)

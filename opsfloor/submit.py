@@ -13,10 +13,9 @@ from typing import Annotated, Final
 
 import typer
 from pydantic import ValidationError
-from rich.markup import escape
 
 from opsfloor import floor
-from opsfloor.answers import Remedied, as_json, err, out
+from opsfloor.answers import Remedied, as_json, err, out, said
 from opsfloor.run import command_publisher
 from services.intake.reception.decide import content_of
 from services.intake.submit import build_submission
@@ -159,8 +158,13 @@ def _tell(identity: str, receipt: Receipt | None, json: bool) -> None:
         told = None if receipt is None else receipt.model_dump(mode="json")
         as_json({"submission_id": identity, "case_id": None if refused else case_id, "receipt": told})
     elif isinstance(receipt, SubmissionRejected):
-        err.print(f"[bold red]✗[/] {identity} was refused, {receipt.code}\n  {escape(receipt.detail)}", soft_wrap=True)
+        err.print(
+            f"[bold red]✗[/] {said(identity)} was refused, {receipt.code}\n  {said(receipt.detail)}", soft_wrap=True
+        )
     else:
         done = "sent" if receipt is None else "the bank has taken in"
         where = f"; its receipt will stand in {RECEIPT.name}" if receipt is None else ""
-        out.print(f"[green]✓[/] {done} {identity}{where}\n  follow it with: opsfloor case {case_id}", soft_wrap=True)
+        out.print(
+            f"[green]✓[/] {done} {said(identity)}{said(where)}\n  follow it with: opsfloor case {said(case_id)}",
+            soft_wrap=True,
+        )

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 import typer
 
 from opsfloor import floor
-from opsfloor.answers import Remedied, as_json, out
+from opsfloor.answers import Remedied, as_json, out, said
 from opsfloor.progress import bar
 from services.routing.why import Told, about, tell
 from shared.contracts import routing
@@ -53,12 +53,12 @@ def why(
 
 def _print(told: Told, replay: bool) -> None:
     at = "        " if told.at is None else f"{told.at:%H:%M:%S}"
-    out.print(f"[bold]{at}[/] {told.what}", soft_wrap=True)
+    out.print(f"[bold]{at}[/] {said(told.what)}", soft_wrap=True)
     for line in told.because:
-        out.print(f"           {line}", style="dim", soft_wrap=True)
+        out.print(f"           {said(line)}", style="dim", soft_wrap=True)
     if replay and told.again is not None:
         sign = "[green]✓ again:[/]" if told.again.same else "[bold red]✗ again:[/]"
-        out.print(f"         {sign} {told.again.found}", soft_wrap=True)
+        out.print(f"         {sign} {said(told.again.found)}", soft_wrap=True)
 
 
 def _judge(story: list[Told], quiet: bool) -> None:

@@ -323,3 +323,25 @@ def test_the_report_for_an_auditor_is_a_page_of_its_own(stage: Stage) -> None:
     stranger = stage.chromium.new_page()
     stranger.goto(f"{stage.url}/control/orders/r-test/report")
     expect(stranger.get_by_label("Token")).to_be_visible()
+
+
+def test_what_nobody_has_told_yet_is_not_called_empty(stage: Stage) -> None:
+    """A page that is opened while no routing answers says neither that nothing waits nor that all is well."""
+    chen = stage.person(CHEN, "approver")
+    chen.go("/control/orders/r-none")
+    expect(chen.page.get_by_text("No such order, as far as routing knows now")).to_be_visible()
+    for said in ("It touches no team", "What to do", "What was foreseen", "The report as a page"):
+        expect(chen.page.get_by_text(said)).to_be_hidden()
+    stage.floor.close()
+    for path, claim in (
+        ("", "No reroute is open"),
+        ("", "name no centre"),
+        ("", "No work waits"),
+        ("/inbox", "Nothing waits for"),
+        ("/orders", "No reroute is open"),
+        ("/drills", "hold no drill calendar"),
+    ):
+        chen.page.goto(f"{stage.url}/control{path}")
+        expect(chen.page.get_by_text("STALE: no new figures")).to_be_visible()
+        expect(chen.page.get_by_text("Not known: no figures have come yet.").first).to_be_visible()
+        expect(chen.page.get_by_text(claim)).to_be_hidden()

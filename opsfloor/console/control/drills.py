@@ -8,9 +8,10 @@ from nicegui import ui
 from pydantic import TypeAdapter
 
 from opsfloor.console.control.frame import Frame, Now
+from opsfloor.console.control.heard import HeardSheet
 from opsfloor.console.control.telling import PHASES, day_clock, drilled, local, order_page
 from opsfloor.console.elements import words
-from opsfloor.console.sheet import Cell, Line, Sheet
+from opsfloor.console.sheet import Cell, Line
 from services.routing.emergency.proofs import DrillsView, DrillView, EntryView, PointView
 from services.routing.emergency.report import drill_words
 
@@ -26,10 +27,10 @@ class Drills:
         self._frame: Final = frame
         self._summary: Final = words("p").classes("big")
         with ui.element("section").classes("card"):
-            self._points: Final = Sheet("Can the floor do without?", POINTS, "The reference data name no centre.")
+            self._points: Final = HeardSheet("Can the floor do without?", POINTS, "The reference data name no centre.")
             self._days: Final = words("p").classes("empty")
         with ui.element("section").classes("card"):
-            self._entries: Final = Sheet("Calendar", ENTRIES, "The reference data hold no drill calendar.")
+            self._entries: Final = HeardSheet("Calendar", ENTRIES, "The reference data hold no drill calendar.")
             words("p", "A drill by hand: propose a drain and tick “a drill”.").classes("empty")
 
     async def show(self, now: Now) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -195,7 +194,7 @@ class Frame:
         """There is nothing new: say so over what still stands there."""
         shown = f" What stands below is from {self._shown_at}." if self._shown_at else ""
         self._stale.say(f"■ STALE: no new figures: {why}.{shown}").set_visibility(True)
-        self._told.say(f"last tried {time.strftime('%H:%M:%S')}, this machine's time")
+        self._told.say(f"last tried {clock(utc_now(), self._zone)} ({self._zone})")
 
     def _out(self) -> None:
         """Whoever sits there now sees the page as themselves; nobody: they sign in first."""

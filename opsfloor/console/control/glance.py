@@ -7,10 +7,11 @@ from typing import Final
 from nicegui import ui
 
 from opsfloor.console.control.frame import Frame, Now
+from opsfloor.console.control.heard import HeardSheet
 from opsfloor.console.control.orders import ORDER_COLUMNS, order_lines
 from opsfloor.console.control.telling import ago, count, oldest, place_line, punctual, quiet, work_line
 from opsfloor.console.elements import words
-from opsfloor.console.sheet import Cell, Sheet
+from opsfloor.console.sheet import Cell
 from opsfloor.console.words import SIGNS
 
 PLACE: Final = ("how full", "waits", "oldest", "in hand", "people", "in time", "reroutes", "last heard")
@@ -50,15 +51,15 @@ class Glance:
             self._orders: Final = Tile("reroutes in force")
             self._inbox: Final = Tile("wait for approval")
         with ui.element("section").classes("card"):
-            self._acting: Final = Sheet(
+            self._acting: Final = HeardSheet(
                 "Reroutes", ORDER_COLUMNS, "● No reroute is open: all work goes where it always goes."
             )
         with ui.element("section").classes("card"):
-            self._centres: Final = Sheet("Centres", ("centre", *PLACE), "The reference data name no centre.")
+            self._centres: Final = HeardSheet("Centres", ("centre", *PLACE), "The reference data name no centre.")
         with ui.element("section").classes("card"):
-            self._teams: Final = Sheet("Teams", ("team", "centre", *PLACE), "The reference data name no team.")
+            self._teams: Final = HeardSheet("Teams", ("team", "centre", *PLACE), "The reference data name no team.")
         with ui.element("section").classes("card"):
-            self._work: Final = Sheet("Work", WORK, "No work waits.")
+            self._work: Final = HeardSheet("Work", WORK, "No work waits.")
             self._quiet: Final = words("p").classes("empty")
 
     async def show(self, now: Now) -> None:

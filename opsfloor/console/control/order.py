@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 from urllib.parse import quote
 
@@ -9,6 +10,7 @@ from nicegui import ui
 
 from opsfloor.console.control.acts import Acts
 from opsfloor.console.control.frame import Frame, Now
+from opsfloor.console.control.heard import HeardSheet
 from opsfloor.console.control.orders import report_of
 from opsfloor.console.control.preview_pane import PreviewPane
 from opsfloor.console.control.previews import misses
@@ -23,12 +25,12 @@ from opsfloor.console.control.telling import (
     oldest,
     order_page,
     time_left,
-    what,
+    what_now,
 )
 from opsfloor.console.elements import Words, words
-from opsfloor.console.sheet import Cell, Line, Sheet
+from opsfloor.console.sheet import Cell, Line
 from services.routing.emergency.glance import FloorGlance, PlaceGlance
-from services.routing.emergency.report import LifeLine, RerouteReport, drill_words
+from services.routing.emergency.report import LifeLine, RerouteReport, drill_words, in_force_words
 from shared.contracts.reference import Team
 from shared.contracts.reroute import RerouteOrder
 from shared.reroutes import covers_team
@@ -62,16 +64,19 @@ class OneOrder:
             with ui.element("div").classes("beside"):
                 self._scope_place: Final = ui.element("section").classes("card")
                 with self._scope_place:
-                    self._places: Final = Sheet("Its teams now", PLACES, "It touches no team: branches obey it.")
-                with ui.element("section").classes("card"):
+                    self._places: Final = HeardSheet("Its teams now", PLACES, "It touches no team: branches obey it.")
+                with ui.element("section").classes("card") as foreseen:
                     self._now: Final = words("p").classes("empty")
                     self._pane: Final = PreviewPane("What was foreseen")
                     self._pane.say("…")
-            with ui.element("section").classes("card acts"):
+            with ui.element("section").classes("card acts") as acts:
                 self._acts: Final = Acts(frame, self._path, self._pane)
-            with ui.element("section").classes("card life"):
-                self._life: Final = Sheet("What happened", LIFE, "Nothing yet.")
+            with ui.element("section").classes("card life") as life:
+                self._life: Final = HeardSheet("What happened", LIFE, "Nothing yet.")
                 ui.link("The report as a page, for an auditor", report)
+        self._bar.set_visibility(False)
+        self._of_an_order: Final = (self._scope_place, foreseen, acts, life, self._fact_place)
+        self._know(False)
 
     def _what(self) -> None:
         self._phase = words("h2")
@@ -80,10 +85,15 @@ class OneOrder:
         with ui.element("div").classes("left-bar").props("aria-hidden=true") as self._bar:
             self._done = ui.element("div")
         self._facts: dict[str, Words] = {}
-        with ui.element("dl").classes("facts"):
+        with ui.element("dl").classes("facts") as self._fact_place:
             for fact in FACTS:
                 words("dt", fact)
                 self._facts[fact] = words("dd")
+
+    def _know(self, known: bool) -> None:
+        """What is said of an order, and offered about it, stands there when there is one."""
+        for part in self._of_an_order:
+            part.set_visibility(known)
 
     # ----------------------------------------------------------------------- show
 
@@ -94,7 +104,10 @@ class OneOrder:
         except RefusedError as error:
             self._phase.say("No such order, as far as routing knows now")
             self._terms.say(str(error))
+            self._left.say("")
+            self._know(False)
             return
+        self._know(True)
         order = report.order
         self._tell(report, now)
         self._tell_facts(report, now)
@@ -118,7 +131,7 @@ class OneOrder:
         drill = "DRILL, " if order.terms.drill else ""
         held = f", {report.held_percent} % still held" if order.phase == "returning" else ""
         self._phase.say(f"{order.reroute_id}: {drill}{PHASES[order.phase]}{held}")
-        self._terms.say(what(order.terms))
+        self._terms.say(what_now(order))
         self._left.say(time_left(order, now.at) or order.over_because)
         share = _share_left(order, now)
         self._bar.set_visibility(share is not None)
@@ -130,14 +143,11 @@ class OneOrder:
         approved = (
             f"{order.approved_by}, {day_clock(order.approved_at, zone)}{signed}" if order.approved_by else "nobody"
         )
-        held = (
-            f"{day_clock(order.started_at, zone)} to {clock(order.ends_at, zone)}" if order.started_at else "not begun"
-        )
         told = {
             "why": order.terms.reason,
             "proposed by": f"{order.proposed_by}, {day_clock(order.proposed_at, zone)}",
             "approved by": "nobody: the glass was broken" if order.break_glass else approved,
-            "in force": held,
+            "in force": in_force_words(order, partial(day_clock, zone=zone, seconds=True)),
             "moved so far": moved_words(report.moved),
             "rules overridden": ", ".join(order.overridden_rules) or "none",
             "overlaps": "; ".join(report.passed_over) or "none",

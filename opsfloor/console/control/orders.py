@@ -11,10 +11,19 @@ from nicegui import ui
 from pydantic import TypeAdapter
 
 from opsfloor.console.control.frame import ORDERS, Frame, Now
+from opsfloor.console.control.heard import HeardSheet
 from opsfloor.console.control.previews import late_words
-from opsfloor.console.control.telling import by_urgency, order_line, order_page, past_line, phase_cell, time_left, what
+from opsfloor.console.control.telling import (
+    by_urgency,
+    order_line,
+    order_page,
+    past_line,
+    phase_cell,
+    time_left,
+    what_now,
+)
 from opsfloor.console.elements import words
-from opsfloor.console.sheet import Cell, Line, Sheet
+from opsfloor.console.sheet import Cell, Line
 from services.routing.emergency.report import RerouteReport, preview_words
 from shared.contracts.reroute import RerouteOrder
 
@@ -46,7 +55,7 @@ class OpenOrders:
     def __init__(self, frame: Frame) -> None:
         self._frame: Final = frame
         with ui.element("section").classes("card"):
-            self._sheet: Final = Sheet("Open orders", ORDER_COLUMNS, "● No reroute is open.")
+            self._sheet: Final = HeardSheet("Open orders", ORDER_COLUMNS, "● No reroute is open.")
             words("p", "Open an order to end it, to keep it for longer, or to stop it.").classes("empty")
 
     async def show(self, now: Now) -> None:
@@ -63,9 +72,9 @@ class Inbox:
         with ui.element("section").classes("card"):
             if not duty.approves:
                 words("p", f"▲ {may_not(frame)} You see here what others must decide.").classes("empty")
-            self._yours: Final = Sheet("For you to decide", INBOX, "● Nothing waits for you.")
+            self._yours: Final = HeardSheet("For you to decide", INBOX, "● Nothing waits for you.")
         with ui.element("section").classes("card"):
-            self._others: Final = Sheet("For others to decide", INBOX, "Nothing waits for others.")
+            self._others: Final = HeardSheet("For others to decide", INBOX, "Nothing waits for others.")
 
     async def show(self, now: Now) -> None:
         """Show what waits now."""
@@ -96,7 +105,7 @@ def _inbox_line(order: RerouteOrder, now: Now) -> Line:
         (
             Cell(order.reroute_id, link=order_page(order.reroute_id)),
             phase_cell(order),
-            Cell(what(order.terms)),
+            Cell(what_now(order)),
             Cell(time_left(order, now.at)),
             Cell(preview_words(order.preview), "bad" if bad else verdict, "look closely" if bad else ""),
             Cell(order.proposed_by),
@@ -112,7 +121,7 @@ class History:
         self._frame: Final = frame
         self._asked_at: datetime | None = None
         with ui.element("section").classes("card"):
-            self._sheet: Final = Sheet("Orders that are over", PAST, "No reroute was ever over.")
+            self._sheet: Final = HeardSheet("Orders that are over", PAST, "No reroute was ever over.")
             self._more: Final = words("p").classes("empty")
 
     async def show(self, now: Now) -> None:

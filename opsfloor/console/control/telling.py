@@ -14,7 +14,7 @@ from opsfloor.console.sheet import Cell, Line
 from opsfloor.console.words import Verdict, judge, told
 from opsfloor.reroute_words import terms_words
 from services.routing.emergency.glance import FloorGlance, PlaceGlance, WorkGlance
-from services.routing.emergency.report import MovedView
+from services.routing.emergency.report import MovedView, minutes_in_force
 from shared.contracts.reroute import Effect, RerouteOrder, RerouteTerms
 from shared.reroutes import over_at
 
@@ -210,8 +210,13 @@ def silent_desks(floor: FloorGlance) -> str:
 
 
 def what(terms: RerouteTerms) -> str:
-    """What the reroute does, in one line."""
+    """What the reroute would do, in one line."""
     return terms_words(terms.model_dump())
+
+
+def what_now(order: RerouteOrder) -> str:
+    """What the reroute does, with the minutes that it is in force by now."""
+    return what(order.terms.model_copy(update={"minutes": minutes_in_force(order)}))
 
 
 def phase_cell(order: RerouteOrder) -> Cell:
@@ -244,7 +249,7 @@ def order_line(order: RerouteOrder, now: datetime, moved: Sequence[MovedView] | 
         (
             Cell(order.reroute_id, link=order_page(order.reroute_id)),
             phase_cell(order),
-            Cell(what(order.terms)),
+            Cell(what_now(order)),
             Cell(time_left(order, now)),
             Cell("" if moved is None else moved_words(moved)),
             Cell(order.proposed_by),
@@ -269,7 +274,7 @@ def past_line(order: RerouteOrder, zone: str) -> Line:
         (
             Cell(order.reroute_id, link=order_page(order.reroute_id)),
             _outcome(order),
-            Cell(what(order.terms)),
+            Cell(what_now(order)),
             Cell(day_clock(order.started_at or order.proposed_at, zone)),
             Cell(lasted + again),
             Cell(local(ended, zone, order.over_at or order.proposed_at)),

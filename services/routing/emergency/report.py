@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from html import escape
 from typing import Final
@@ -14,6 +14,7 @@ from shared.contracts.message import Message
 from shared.contracts.reroute import DrillOutcome, Preview, RerouteOrder, RerouteScope
 
 NOT_FOUND: Final = "none"
+REVIEWED: Final = "closed the review"
 
 
 class LifeLine(BaseModel):
@@ -89,7 +90,7 @@ def line_of(fact: Message) -> LifeLine | None:
         case told.RerouteOver():
             return _line(fact, fact.by or "", f"{fact.outcome}: {fact.detail}")
         case told.ReviewClosed():
-            return _line(fact, fact.by, f"closed the review: {fact.words}")
+            return _line(fact, fact.by, f"{REVIEWED}: {fact.words}")
         case told.DrillJudged():
             return _line(fact, "", f"drill {drill_words(fact.outcome)}")
         case told.RerouteAnswered() if fact.code not in ("done", "noted"):
@@ -127,6 +128,22 @@ def drill_words(outcome: DrillOutcome) -> str:
     return words
 
 
+def in_force_words(order: RerouteOrder, clock: Callable[[datetime], str]) -> str:
+    """From when until when it was, or is to be, in force; and when the last of the work was back."""
+    if order.started_at is None or order.ends_at is None:
+        return "not begun"
+    ended = min(order.ends_at, order.over_at) if order.over_at else order.ends_at
+    words = f"{clock(order.started_at)} to {clock(ended)}"
+    return f"{words}, all back at {clock(order.over_at)}" if order.over_at and order.over_at > ended else words
+
+
+def minutes_in_force(order: RerouteOrder) -> int:
+    """For how long it is to be in force, as it was last said: it may have been kept for longer than was proposed."""
+    if order.started_at is None or order.ends_at is None:
+        return order.terms.minutes
+    return max(order.terms.minutes, round((order.ends_at - order.started_at).total_seconds() / 60))
+
+
 def _line(fact: told.RerouteFact, who: str, sentence: str) -> LifeLine:
     return LifeLine(at=fact.at, who=who, sentence=sentence)
 
@@ -161,28 +178,61 @@ _STYLE: Final = (
 )
 
 
+def _what(order: RerouteOrder, scope: str) -> str:
+    """What was agreed to: the effect, where, how much of it, for how long."""
+    terms = order.terms
+    share = f" of {terms.percent} %" if terms.effect == "shift" else ""
+    longer = minutes_in_force(order)
+    kept = f" (kept for longer: {longer} min)" if longer > terms.minutes else ""
+    drill = ", a drill" if terms.drill else ""
+    return f"{terms.effect}{share} of {scope} for {terms.minutes} min{kept}{drill}"
+
+
+def _approved(order: RerouteOrder) -> str:
+    if order.break_glass:
+        return f"by nobody: {order.proposed_by} broke the glass and started it alone"
+    if order.approved_at is None:
+        return "by nobody"
+    signed = ", by signing the calendar" if order.approved_beforehand else ""
+    return f"{order.approved_by}, {_clock(order.approved_at)}{signed}"
+
+
+def _review(report: RerouteReport) -> str:
+    """Whether somebody else answered for a broken glass, who, when and with which words."""
+    order = report.order
+    closing = next((line for line in report.life if line.sentence.startswith(f"{REVIEWED}: ")), None)
+    if order.review == "closed" and closing is not None:
+        return f"closed by {closing.who}, {_clock(closing.at)}: {closing.sentence.removeprefix(f'{REVIEWED}: ')}"
+    return "open: nobody has answered for it yet" if order.review == "open" else order.review
+
+
+def _wait(seconds: float | None) -> str:
+    return "for ever" if seconds is None else f"{seconds / 60:.0f} min"
+
+
 def page_of(report: RerouteReport) -> str:
     """The report as one HTML page that stands alone. Holds: every word of people is escaped."""
     order = report.order
     facts = {
-        "What": f"{order.terms.effect} of {report.scope}" + (", a drill" if order.terms.drill else ""),
+        "What": _what(order, report.scope),
         "Why": order.terms.reason,
         "Phase": order.phase,
         "Proposed": f"{order.proposed_by}, {_clock(order.proposed_at)}",
-        "Approved": f"{order.approved_by}, {_clock(order.approved_at)}" if order.approved_at else "by nobody",
-        "In force": f"{_clock(order.started_at)} to {_clock(order.ends_at)}"
-        if order.started_at and order.ends_at
-        else "not begun",
-        "Preview approved": f"{order.preview.sha256}: {preview_words(order.preview)}",
+        "Approved": _approved(order),
+        "In force": in_force_words(order, _clock),
+        "Preview approved" if order.approved_at else "Preview, approved by nobody": (
+            f"{order.preview.sha256}: {preview_words(order.preview)}"
+        ),
         "Rules overridden": ", ".join(order.overridden_rules) or NOT_FOUND,
-        "Review": f"{order.review} {order.review_words}".strip(),
+        "Review": _review(report),
         "Drill": drill_words(order.drill_outcome) if order.drill_outcome else NOT_FOUND,
         "Items moved": ", ".join(f"{row.team_id}: {row.items}" for row in report.moved) or NOT_FOUND,
     }
     rows = "".join(f"<tr><th scope='row'>{name}</th><td>{escape(value)}</td></tr>" for name, value in facts.items())
     skills = "".join(
         f"<tr><td>{escape(skill.work_type)}</td><td>{skill.moves}</td><td>{skill.people_without}</td>"
-        f"<td>{skill.people_with}</td><td>{skill.misses_without}</td><td>{skill.misses_with}</td></tr>"
+        f"<td>{skill.people_with}</td><td>{_wait(skill.wait_seconds_without)}</td><td>{_wait(skill.wait_seconds_with)}</td>"
+        f"<td>{skill.misses_without}</td><td>{skill.misses_with}</td></tr>"
         for skill in order.preview.skills
     )
     life = "".join(
@@ -193,6 +243,7 @@ def page_of(report: RerouteReport) -> str:
         f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>Reroute {escape(order.reroute_id)}</title>"
         f"<style>{_STYLE}</style></head><body><h1>Reroute {escape(order.reroute_id)}</h1><table>{rows}</table>"
         "<h2>What was foreseen</h2><table><tr><th>work type</th><th>items move</th><th>people before</th>"
-        f"<th>people after</th><th>misses before</th><th>misses after</th></tr>{skills}</table>"
+        "<th>people after</th><th>cleared in, before</th><th>cleared in, after</th><th>misses before</th>"
+        f"<th>misses after</th></tr>{skills}</table>"
         f"<h2>What happened</h2><table><tr><th>when</th><th>who</th><th>what</th></tr>{life}</table></body></html>"
     )

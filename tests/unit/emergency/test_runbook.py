@@ -2,64 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import shlex
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from opsfloor.cli import app
-from shared.http.keys import ensure_key_pair
-from shared.http.server import HttpServer
-from shared.reference.board import REFERENCE_BOARD
-from shared.reference.files import load
-from tests.unit.emergency.control_room import desk_load
 from tests.unit.emergency.front_desk import FrontDesk
 
 ROOT = Path(__file__).parents[3]
-BANK = load(ROOT / "deploy" / "reference")
 RUNBOOK = (ROOT / "docs" / "runbook" / "reroutes.md").read_text("utf-8")
 SECTIONS = re.split(r"^## ", RUNBOOK, flags=re.MULTILINE)[1:]
 PLAYED = [section for section in SECTIONS if "$ opsfloor" in section]
-
-
-def example_bank(desk: FrontDesk) -> None:
-    """The example bank's reference data, and everybody of it present."""
-    views = desk.room.views
-    for entry in BANK:
-        REFERENCE_BOARD.fold(views["reference"], entry.key, entry)
-    views["load"].clear()
-    for team_id, people in views["reference"].operators_by_team.items():
-        desk.room.tell_load(desk_load(team_id, sorted(people)))
-
-
-@pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FrontDesk]:
-    """A control room that answers on a port, and a command line that finds it."""
-    face = FrontDesk(key=ensure_key_pair(tmp_path / "keys").private)
-    example_bank(face)
-    loop, ready = asyncio.new_event_loop(), threading.Event()
-    server = HttpServer(face.app, "127.0.0.1", 0)
-
-    def serve() -> None:
-        port = loop.run_until_complete(server.start())
-        monkeypatch.setenv("OPSFLOOR_ROUTING_URL", f"http://127.0.0.1:{port}")
-        ready.set()
-        loop.run_until_complete(server.wait())
-
-    monkeypatch.setenv("OPSFLOOR_HOME", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    thread = threading.Thread(target=serve)
-    thread.start()
-    assert ready.wait(10)
-    yield face
-    asyncio.run_coroutine_threadsafe(server.stop(), loop).result(10)
-    thread.join(10)
-    loop.close()
 
 
 def test_there_are_ten_situations() -> None:

@@ -1,0 +1,165 @@
+"""What the command line says of reroutes: nobody's words are markup, nothing that was typed is dropped or guessed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from opsfloor import answers, floor, reroute
+from opsfloor.answers import Remedied
+from opsfloor.cli import app
+from opsfloor.reroute_words import order_words, scope_words, until_words
+from shared.contracts.reroute import ExtendReroute, ProposeReroute
+from tests.unit.emergency.control_room import CHEN, LIN, ControlRoom, terms
+from tests.unit.emergency.front_desk import FrontDesk
+
+MARKUP = "stop [inc-4711] see [red]ticket [/] \\"
+PROPOSE = ["reroute", "propose", "drain", "--team", "south-entry", "--as", "duty-lin", "--reason"]
+GLASS = [*PROPOSE, "flood", "--minutes", "30", "--break-glass"]
+
+
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal of a known width."""
+    monkeypatch.setattr(answers.out, "_width", 200)
+
+
+def said(*words: str) -> str:
+    """What the command line prints, when all goes well."""
+    result = CliRunner().invoke(app, ["reroute", *words])
+    assert result.exit_code == 0, f"{result.output}\n{result.exception!r}"
+    return result.output
+
+
+def refused(*words: str) -> Remedied:
+    """The refusal, which has a remedy that somebody at a keyboard can follow."""
+    result = CliRunner().invoke(app, ["reroute", *words])
+    assert isinstance(result.exception, Remedied), f"{result.output}\n{result.exception!r}"
+    assert result.exception.remedy != floor.LOOK
+    return result.exception
+
+
+def test_nobodys_words_are_markup(desk: FrontDesk) -> None:
+    """A reason is shown as it was typed, in every table and sentence, and breaks none of them."""
+    assert CliRunner().invoke(app, [*PROPOSE, MARKUP, "--yes"]).exit_code == 0
+    name = next(iter(desk.room.book.orders))
+    for words in (("list",), ("show", name), ("history", name)):
+        assert MARKUP.strip() in said(*words), words
+
+
+def test_a_terminal_obeys_nobodys_words(capsys: pytest.CaptureFixture[str]) -> None:
+    """An escape sequence in a reason neither clears the screen nor hides what comes after."""
+    answers.complain(Remedied("before \x1b[2J after", "[/] none"))
+    told = capsys.readouterr().err
+    assert "\x1b[2J" not in told
+    assert "after" in told
+    assert "[/] none" in told
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["preview", "drain", "--centre", "[/]"],
+        ["preview", "drain", "--data-class", "nonsense"],
+        ["preview", "drain", "--work-type", "corporate-transfer/dreaming"],
+        ["preview", "drain", "--centre", "north", "--percent", "50"],
+        ["history", "r-[/]"],
+        ["show", "../openapi.json"],
+        [*GLASS[1:], "--yes", "--override", "nonsense-rule"],
+        [*PROPOSE[1:], "flood", "--yes", "--override", "two-centres-authorise"],
+        ["approve", "r-1", "--reason", "x", "--yes", "--override", "nonsense-rule"],
+        ["propose", "drain", "--centre", "north", "--reason", "x", "--as", "", "--yes"],
+        ["propose", "drain", "--centre", "north", "--reason", "", "--as", "duty-lin", "--yes"],
+    ],
+)
+def test_what_is_mistyped_is_refused_with_its_remedy(words: list[str], desk: FrontDesk) -> None:
+    """No name is guessed, nothing that was typed is dropped in silence, and nothing is proposed."""
+    refused(*words)
+    assert not desk.room.book.orders
+
+
+def test_a_name_like_the_mistyped_one_is_offered(desk: FrontDesk) -> None:
+    """Who mistypes a rule at three in the morning reads how it is written."""
+    assert "two-centres-authorise" in refused(*GLASS[1:], "--yes", "--override", "two-centre-authorise").remedy
+
+
+@pytest.mark.parametrize("words", [[*GLASS, "--json"], ["reroute", "approve", "ID", "--reason", "x", "--json"]])
+def test_work_never_moves_unseen_and_unasked(words: list[str], desk: FrontDesk) -> None:
+    """With --json there is no preview and no question: without --yes neither a glass breaks nor an approval is given."""
+    assert CliRunner().invoke(app, [*PROPOSE, "x", "--yes"]).exit_code == 0
+    name = next(iter(desk.room.book.orders))
+    asked = refused(*[name if word == "ID" else word for word in words[1:]])
+    assert "--yes" in asked.what
+    assert [order.phase for order in desk.room.book.orders.values()] == ["proposed"]
+
+
+def test_what_speaks_against_it_comes_before_the_figures(desk: FrontDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a small terminal too, where a screen holds two dozen lines."""
+    monkeypatch.setattr(answers.out, "_width", 80)
+    told = said("preview", "drain", "--centre", "north", "--centre", "north")
+    assert "centre north for" in told
+    assert 0 < told.index("RULE") < (told + "By work type").index("By work type")
+    assert len(told.splitlines()) < 24
+
+
+def test_an_id_is_never_broken_in_two(desk: FrontDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is what people copy."""
+    assert CliRunner().invoke(app, [*PROPOSE, "flood " * 20 + "a" * 300, "--yes"]).exit_code == 0
+    monkeypatch.setattr(answers.out, "_width", 80)
+    told = said("list").split()
+    assert next(iter(desk.room.book.orders)) in " ".join(told)
+    assert {"south-entry", "duty-lin", "proposed"} <= set(told)
+
+
+def test_completion_offers_what_the_command_fits(desk: FrontDesk) -> None:
+    """Nobody is offered to approve what is over, though its review be open."""
+    assert CliRunner().invoke(app, [*GLASS, "--yes"]).exit_code == 0
+    name = next(iter(desk.room.book.orders))
+    assert CliRunner().invoke(app, ["reroute", "cancel", name, "--reason", "x", "--as", "duty-lin"]).exit_code == 0
+    assert reroute.ids("proposed")("") == []
+    assert reroute.ids(review=True)("r-") == [name]
+
+
+def test_names_are_said_in_whole_words_and_once() -> None:
+    """As people say them."""
+    assert scope_words({"data_classes": ["personal"], "centres": ["north", "north"]}) == (
+        "data class personal, centre north"
+    )
+
+
+def in_words(room: ControlRoom) -> dict[str, Any]:
+    """The order as the command line reads it."""
+    return room.order().model_dump(mode="json")
+
+
+def test_an_order_is_told_with_the_minutes_that_it_has_by_now() -> None:
+    """An hour that was made three is not called an hour."""
+    room = ControlRoom()
+    assert room.ask(ProposeReroute, LIN, terms=terms()) == "done"
+    assert room.approve(CHEN) == "done"
+    assert "for 60 min" in order_words(in_words(room))
+    assert room.ask(ExtendReroute, CHEN, minutes=120) == "done"
+    assert "for 180 min" in order_words(in_words(room))
+
+
+def test_work_on_its_way_back_is_not_called_held_until_a_time_that_is_gone() -> None:
+    """While it returns the time told is the one when all is back."""
+    room = ControlRoom()
+    assert room.ask(ProposeReroute, LIN, terms=terms()) == "done"
+    assert room.approve(CHEN) == "done"
+    order = room.order().model_copy(update={"phase": "returning"})
+    assert order.ends_at is not None
+    back = order.ends_at + timedelta(seconds=3 * order.return_step_seconds)
+    told = until_words(order.model_dump(mode="json"))
+    assert f"all back at {back:%Y-%m-%d %H:%M:%S} UTC" in told
+    assert "until" not in told
+
+
+def test_a_reroute_of_nothing_is_told_by_its_terms() -> None:
+    """Before it begins the minutes are those that were asked for."""
+    room = ControlRoom()
+    assert room.ask(ProposeReroute, LIN, terms=terms(minutes=5)) == "done"
+    assert "for 5 min" in order_words(in_words(room))
