@@ -239,6 +239,7 @@ class ExtendReroute(RerouteCommand):
 
     kind: Literal["routing.extend-reroute.v1"] = "routing.extend-reroute.v1"
     minutes: Annotated[int, Field(ge=1, le=MINUTES_MAX)]
+    override_rules: Names = ()  # that it breaks by staying, besides those overridden at its start
 
 
 class EndReroute(RerouteCommand):
@@ -334,6 +335,7 @@ class RerouteExtended(RerouteFact):
     by: Identity
     reason: str
     ends_at: Instant
+    overridden_rules: tuple[Identity, ...] = ()  # besides those overridden at its start
 
 
 class RerouteReturning(RerouteFact):
@@ -450,6 +452,10 @@ class RerouteAnswered(RerouteFact):
         "scope_not_local",
         "same_scope_in_force",
         "start_past",
+        "start_too_far",
+        "text_not_plain",
+        "percent_not_taken",
+        "glass_open",
         "too_long",
         "drill_breaks_rule",
         "nothing_to_review",

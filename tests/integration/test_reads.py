@@ -18,7 +18,7 @@ from services.routing.workbench.store import PostgresDeskReads
 from services.vendor.store import PostgresScores
 from services.vendor.supervision.processor import supervision
 from services.vendor.supervision.state import Score
-from shared.contracts.reroute import CancelReroute, ProposeReroute
+from shared.contracts.reroute import CancelReroute, ProposeReroute, RerouteProposed
 from shared.runtime.errors import TransientError
 from shared.runtime.postgres_store import PostgresStore
 from shared.runtime.processor import Processor
@@ -144,6 +144,30 @@ async def test_open_reroutes_are_read_without_those_that_are_over(pool: asyncpg.
     reads = PostgresBookReads(pool)
     assert [order.reroute_id for order in await reads.orders()] == ["r3", "r2", "r1"]
     assert await reads.open_orders() == [room.order("r2"), room.order("r1")]
+
+
+async def test_a_text_that_the_database_cannot_read_back_hides_no_other_order(pool: asyncpg.Pool) -> None:
+    """PostgreSQL's ->> fails on U+0000, for the whole statement: a reason from before such words were refused."""
+    room = ControlRoom()
+    for name, effect in (("r1", "drain"), ("r2", "evacuate"), ("r3", "recall")):
+        room.ask(ProposeReroute, LIN, name, terms=terms(effect=effect))
+        room.wait(1)
+    odd = {"terms": terms(reason="nul \u0000 here")}
+    open_one, over_one = (room.order(name).model_copy(update=odd) for name in ("r1", "r3"))
+    over_one = over_one.model_copy(update={"over_at": room.now, "phase": "cancelled"})
+    for order in (open_one, over_one):
+        room.stored[f"order/{order.reroute_id}"] = order.model_dump_json().encode()
+    facts = [fact for fact in room.facts if isinstance(fact, RerouteProposed)]
+    facts[0] = facts[0].model_copy(update=odd)
+    journal = [
+        JournalRow(0, "floor", n, room.now, fact.kind_name(), fact.model_dump_json().encode(), f"cause-{n}")
+        for n, fact in enumerate(facts, 1)
+    ]
+    await kept(pool, emergency(), {"floor": room.stored}, *journal)
+    reads = PostgresBookReads(pool)
+    assert await reads.open_orders() == [open_one, room.order("r2")]
+    for name in ("r1", "r2", "r3"):
+        assert [fact.key for fact in await reads.history(name)] == [name]
 
 
 async def test_a_database_that_is_away_is_told_as_passing(fresh_database: str) -> None:

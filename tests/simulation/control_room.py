@@ -25,6 +25,7 @@ from shared.contracts.reroute import (
     HeedCalendar,
     ProposeReroute,
     RerouteCommand,
+    RerouteExtended,
     RerouteOrder,
     RerouteProposed,
     RerouteScope,
@@ -92,13 +93,16 @@ class ControlRoom:
 
     def command(self) -> None:
         """Somebody does something about a reroute."""
-        still = self.still_open()
+        still = [*self.still_open(), *self.unanswered()]
         if not still or self._draw.random() < 0.3:
             self._propose()
             return
         order = self._draw.choice(still)
         if order.phase == "proposed" and self._draw.random() < 0.7:
             self._send(ApproveReroute, order.reroute_id, preview_sha256=order.preview.sha256, override_rules=RULES)
+            return
+        if order.over_at is not None:
+            self._send(CloseReview, order.reroute_id)
             return
         form = self._draw.choice((CancelReroute, EndReroute, ExtendReroute, CloseReview))
         self._send(form, order.reroute_id, **({"minutes": 5} if form is ExtendReroute else {}))
@@ -109,9 +113,13 @@ class ControlRoom:
         self._publish(HeedCalendar(issued_at=self._now()), f"calendar/{self._asked}")
 
     def stand_down(self) -> None:
-        """Cancel whatever is open: the time of trouble is over."""
+        """Cancel whatever is open, and answer for every broken glass: the time of trouble is over."""
         for order in self.still_open():
             self._ask(CancelReroute, order.reroute_id, "duty-lin", {})
+        for order in self.orders().values():
+            if order.review == "open":
+                reviewer = "duty-chen" if order.proposed_by == "duty-lin" else "duty-lin"
+                self._ask(CloseReview, order.reroute_id, reviewer, {})
 
     def recall(self, team_id: str) -> str:
         """Somebody who may breaks the glass and takes a team's work from it at once. Returns the reroute's id."""
@@ -167,6 +175,11 @@ class ControlRoom:
         """The reroutes that are not over, by id."""
         return [order for _, order in sorted(self.orders().items()) if order.over_at is None]
 
+    def unanswered(self) -> list[RerouteOrder]:
+        """The broken glasses that are over and that nobody has answered for, by id."""
+        orders = sorted(self.orders().items())
+        return [order for _, order in orders if order.over_at is not None and order.review == "open"]
+
     def has_started(self, reroute_id: str) -> bool:
         """The reroute came into force, and may be over again."""
         order = self.orders().get(reroute_id)
@@ -194,7 +207,19 @@ class ControlRoom:
         for message in read(self._records, ASSIGNMENT.name):
             if isinstance(message, WorkReleased) and message.reroute_id and message.reroute_id not in started:
                 yield Finding("reroute", f"{message.work_item_id} left by {message.reroute_id}, which never started")
+        yield from self._judge_extensions()
         yield from self._judge_drills()
+
+    def _judge_extensions(self) -> Iterator[Finding]:
+        """Nobody alone keeps what they proposed for longer than was agreed."""
+        orders = self.orders()
+        for fact in read(self._records, REROUTE_LIFE.name):
+            if not isinstance(fact, RerouteExtended):
+                continue
+            order = orders[fact.reroute_id]
+            agreed = order.started_at and order.started_at + timedelta(minutes=order.terms.minutes)
+            if fact.by == order.proposed_by and (agreed is None or fact.ends_at > agreed):
+                yield Finding("extension", f"{fact.by} extended {fact.reroute_id} alone to {fact.ends_at}")
 
     def _judge_drills(self) -> Iterator[Finding]:
         """Each drill is proposed once and judged once; whoever signed the calendar approves nothing else."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from services.routing.emergency.bounds import made_plain
 from shared.contracts.reroute import Effect, ProposeReroute, RerouteScope, RerouteTerms
 from shared.runtime.processor import derived_id
 
@@ -60,7 +61,9 @@ def proposal_of(alert: Alert, now: datetime) -> ProposeReroute | None:
     reason = alert.annotations.get("summary") or alert.labels.get("alertname") or "an alert fires"
     try:
         minutes = int(alert.labels.get("reroute_minutes", MINUTES))
-        terms = RerouteTerms(effect=effect, scope=RerouteScope(**scope), minutes=minutes, reason=reason[:500])
+        terms = RerouteTerms(
+            effect=effect, scope=RerouteScope(**scope), minutes=minutes, reason=made_plain(reason)[:500]
+        )
     except (ValidationError, ValueError):
         return None
     return ProposeReroute(

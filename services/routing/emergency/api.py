@@ -9,17 +9,18 @@ from datetime import datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from services.routing.emergency.alerts import Notification, proposal_of
+from services.routing.emergency.bounds import plain, terms_fault
 from services.routing.emergency.counter import RerouteCounter
-from services.routing.emergency.floor import FloorNow, touched_teams
+from services.routing.emergency.floor import FloorNow
 from services.routing.emergency.glance import DutyView, FloorGlance, ScopeNames, duty_of, glance_of, names_of
 from services.routing.emergency.preview import preview_of
 from services.routing.emergency.proofs import DrillsView, drills_view
 from services.routing.emergency.reads import BookReads
 from services.routing.emergency.report import LifeLine, RerouteReport, line_of, page_of, report_of
-from services.routing.emergency.safety import scope_fault
+from services.routing.emergency.safety import overlap, scope_fault
 from services.routing.emergency.state import OVER, phase_of
 from shared.contracts.message import Sha256
 from shared.contracts.reroute import (
@@ -52,6 +53,9 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "unknown_reroute": 404,
     "not_authorised": 403,
     "own_proposal": 403,
+    "start_too_far": 422,
+    "text_not_plain": 422,
+    "percent_not_taken": 422,
 }
 """What is no conflict (409)."""
 
@@ -66,6 +70,9 @@ Key = Annotated[
         description="the command's id: the same key again is the same command; without one each request is a new one",
     ),
 ]
+
+
+PlainWords = Annotated[Words, AfterValidator(plain)]
 
 
 class Body(BaseModel):
@@ -87,19 +94,20 @@ class ApproveBody(Body):
 
     preview_sha256: Sha256
     override_rules: Names = ()
-    reason: Words
+    reason: PlainWords
 
 
 class ReasonBody(Body):
     """Why."""
 
-    reason: Words
+    reason: PlainWords
 
 
 class ExtendBody(ReasonBody):
-    """For how long more, and why."""
+    """For how long more, and why; with the rules that it breaks by staying, besides those overridden at its start."""
 
     minutes: Annotated[int, Field(ge=1, le=MINUTES_MAX)]
+    override_rules: Names = ()
 
 
 class AnswerView(BaseModel):
@@ -138,13 +146,20 @@ class Control:
     now: Callable[[], datetime]
 
     async def preview(self, terms: RerouteTerms) -> Preview:
-        """What the terms would do now, or the problem with their scope."""
+        """What the terms would do now, or the problem with them."""
+        self.check(terms)
         fault = scope_fault(terms, self.boards["reference"])
         if fault is not None:
             raise Problem(409, *fault)
         orders = await self.reads.orders()
         past = [order for order in orders if phase_of(order) in OVER]
         return preview_of(terms, FloorNow.of(self.boards, orders, self.now()), past)
+
+    def check(self, terms: RerouteTerms) -> None:
+        """Errors: the problem of terms that nobody may ask for."""
+        fault = terms_fault(terms, self.now())
+        if fault is not None:
+            raise Problem(422, *fault)
 
     async def glance(self) -> FloorGlance:
         """The floor now, with the orders in force."""
@@ -178,18 +193,22 @@ class Control:
     async def report(self, reroute_id: str) -> RerouteReport:
         """Everything of one reroute."""
         order, now = await self.known(reroute_id), self.now()
-        orders = await self.reads.orders()
-        teams = self.boards["reference"].teams.values()
-        place = {team.id for team in touched_teams(order.terms.scope, teams)}
-        there = [
-            other
-            for other in orders
-            if held_percent(other, now) and place & {t.id for t in touched_teams(other.terms.scope, teams)}
-        ]
-        precedence = resolve(there)
-        sentences = [sentence for _, sentence in precedence.passed_over]
+        sentences = self.overlaps(order, await self.reads.open_orders(), now)
         life = await self.reads.history(reroute_id)
         return report_of(order, life, await self.reads.moved(reroute_id), held_percent(order, now), sentences)
+
+    def overlaps(self, order: RerouteOrder, others: Sequence[RerouteOrder], now: datetime) -> list[str]:
+        """Which of two applies, for each order in force that competes with this one, which is in force, too."""
+        teams = list(self.boards["reference"].teams.values())
+        rivals = [
+            other
+            for other in others
+            if other.reroute_id != order.reroute_id
+            and held_percent(other, now)
+            and held_percent(order, now)
+            and overlap(order.terms, other.terms, teams)
+        ]
+        return [sentence for rival in rivals for _, sentence in resolve((order, rival)).passed_over]
 
 
 def reroute_routers(control: Control) -> Sequence[tuple[APIRouter, tuple[str, ...]]]:
@@ -277,6 +296,7 @@ def _propose(router: APIRouter, control: Control) -> None:
     async def propose(
         body: ProposeBody, response: Response, claims: Claims = Depends(who), key: Key = None
     ) -> AnswerView:
+        control.check(body.terms)
         common = _command(claims, "propose", None, key, control.now(), body.terms.reason)
         return await control.hand_in(ProposeReroute(**common, **dict(body)), response)
 
@@ -318,7 +338,9 @@ def _approve(router: APIRouter, control: Control) -> None:
         reroute_id: RerouteId, body: ExtendBody, response: Response, claims: Claims = Depends(who), key: Key = None
     ) -> AnswerView:
         common = _command(claims, "extend", reroute_id, key, control.now(), body.reason)
-        return await control.hand_in(ExtendReroute(**common, minutes=body.minutes), response)
+        return await control.hand_in(
+            ExtendReroute(**common, minutes=body.minutes, override_rules=body.override_rules), response
+        )
 
     @router.post("/reroutes/{reroute_id}/review", summary="Answer for a broken glass, in words", responses=TAKEN)
     async def review(

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import reduce
 from typing import Any, Final, cast
 
 from services.routing.emergency import calendar, course
+from services.routing.emergency.bounds import terms_fault, words_fault
 from services.routing.emergency.capacity import capacity_fault
 from services.routing.emergency.drills import judgement
 from services.routing.emergency.floor import FloorNow
 from services.routing.emergency.preview import drift_between, preview_of
-from services.routing.emergency.safety import may_approve, may_break_glass, may_propose, scope_fault
+from services.routing.emergency.safety import (
+    broken_by_staying,
+    may_approve,
+    may_break_glass,
+    may_propose,
+    overlap,
+    scope_fault,
+)
 from services.routing.emergency.state import OPEN_MAX, OVER, OrderBook, Phase, moved, next_look, phase_of
 from shared.contracts.message import Message
 from shared.contracts.reference import RerouteDuty
@@ -99,11 +107,11 @@ def propose(book: OrderBook, order: None, command: ProposeReroute, situation: Si
 
 def _proposal_breach(book: OrderBook, command: ProposeReroute, situation: Situation) -> Rejection | None:
     terms, view = command.terms, _view(situation)
-    fault = scope_fault(terms, view)
+    fault = terms_fault(terms, situation.now) or scope_fault(terms, view)
     if fault is not None:
         return Rejection(*fault)
     if command.break_glass:
-        barred = _glass_breach(command, view)
+        barred = _glass_breach(book, command, view)
     elif command.source not in ALERTING and not may_propose(_duty(command, view), terms.scope, view):
         barred = _not_authorised(command, "propose")
     else:
@@ -117,13 +125,34 @@ def _proposal_breach(book: OrderBook, command: ProposeReroute, situation: Situat
     return _twin_breach(book, command)
 
 
-def _glass_breach(command: ProposeReroute, view: ReferenceView) -> Rejection | None:
+def _glass_breach(book: OrderBook, command: ProposeReroute, view: ReferenceView) -> Rejection | None:
     if command.source != "person" or not may_break_glass(_duty(command, view), command.terms.scope, view):
         return _not_authorised(command, "break the glass")
     if command.terms.minutes > BREAK_GLASS_MINUTES_MAX:
         return Rejection("too_long", f"Expected at most {BREAK_GLASS_MINUTES_MAX} minutes alone; propose it instead.")
     if command.terms.starts_at is not None or command.terms.drill:
         return Rejection("too_long", "Expected a broken glass to start at once and in earnest; propose it instead.")
+    return _second_glass_breach(book, command, view)
+
+
+def _second_glass_breach(book: OrderBook, command: ProposeReroute, view: ReferenceView) -> Rejection | None:
+    """One glass after another would be a reroute by one person without an end.
+
+    Holds:   nobody breaks a glass before somebody else has answered for their last one, and nobody where one holds.
+    """
+    teams = list(view.teams.values())
+    for other in book.orders.values():
+        if not other.break_glass:
+            continue
+        if other.review == "open" and other.proposed_by == command.actor:
+            return Rejection(
+                "glass_open",
+                f"Expected a review of {other.reroute_id}, your last broken glass; have it closed, or propose this.",
+            )
+        if other.phase in IN_FORCE and overlap(other.terms, command.terms, teams):
+            return Rejection(
+                "glass_open", f"Expected no broken glass here, found {other.reroute_id} in force; propose this instead."
+            )
     return None
 
 
@@ -183,6 +212,9 @@ def _approval_breach(order: RerouteOrder, command: ApproveReroute, situation: Si
         return Rejection("own_proposal", f"Expected somebody other than {order.proposed_by}, who proposed it.")
     if not may_approve(_duty(command, view), order.terms.scope, view):
         return _not_authorised(command, "approve")
+    fault = terms_fault(order.terms, situation.now)
+    if fault is not None:  # proposed before these bounds were
+        return Rejection(*fault)
     if situation.now >= order.approve_by:
         return Rejection("wrong_phase", f"Expected an approval by {order.approve_by:%H:%M:%S} UTC; propose it anew.")
     if command.preview_sha256 != order.preview.sha256:
@@ -195,7 +227,11 @@ def _never(preview: Preview, terms: RerouteTerms, floor: FloorNow) -> Rejection 
     fault = capacity_fault(preview, terms, floor) if terms.drill else None
     if fault is not None:
         return Rejection("drill_breaks_rule", fault)
-    fixed = [rule for rule in preview.broken_rules if not rule.overridable]
+    return _fixed(preview.broken_rules)
+
+
+def _fixed(broken: Sequence[BrokenRule]) -> Rejection | None:
+    fixed = [rule for rule in broken if not rule.overridable]
     return Rejection("rule_not_overridable", fixed[0].detail) if fixed else None
 
 
@@ -232,7 +268,10 @@ def cancel(book: OrderBook, order: RerouteOrder, command: CancelReroute, situati
 
 
 def extend(book: OrderBook, order: RerouteOrder, command: ExtendReroute, situation: Situation) -> Done | Rejection:
-    """Keep it in force for longer, counted from its end (or from now, when it has begun to return)."""
+    """Keep it in force for longer, counted from its end (or from now, when it has begun to return).
+
+    Holds:   for longer than was agreed takes somebody other than the proposer, and the safety rules anew.
+    """
     view = _view(situation)
     if not may_approve(_duty(command, view), order.terms.scope, view):
         return _not_authorised(command, "extend")
@@ -243,10 +282,43 @@ def extend(book: OrderBook, order: RerouteOrder, command: ExtendReroute, situati
         return Rejection(
             "too_long", f"Expected an end by {order.last_end_at:%Y-%m-%d %H:%M:%S} UTC, found {ends_at:%H:%M:%S}."
         )
+    barred = _stay_breach(book, order, command, situation) if ends_at > _agreed_end(order) else None
+    if barred is not None:
+        return barred
     fact = RerouteExtended(
-        reroute_id=order.reroute_id, at=situation.now, by=command.actor, reason=command.reason, ends_at=ends_at
+        reroute_id=order.reroute_id,
+        at=situation.now,
+        by=command.actor,
+        reason=command.reason,
+        ends_at=ends_at,
+        overridden_rules=command.override_rules,
     )
     return Done((fact,), f"In force until {ends_at:%Y-%m-%d %H:%M:%S} UTC.")
+
+
+def _agreed_end(order: RerouteOrder) -> datetime:
+    """Until when who approved it agreed that it is in force."""
+    if order.started_at is None:
+        raise InvariantError(f"Expected {order.reroute_id} in force to have started, found that it did not")
+    return order.started_at + timedelta(minutes=order.terms.minutes)
+
+
+def _stay_breach(
+    book: OrderBook, order: RerouteOrder, command: ExtendReroute, situation: Situation
+) -> Rejection | None:
+    if command.actor == order.proposed_by:
+        return Rejection(
+            "own_proposal",
+            f"Expected somebody other than {order.proposed_by}, who proposed it, to keep it for longer than agreed.",
+        )
+    floor = course.floor_of(book, situation)
+    others = replace(floor, in_force=tuple(o for o in floor.in_force if o.reroute_id != order.reroute_id))
+    if order.terms.drill:
+        fault = capacity_fault(preview_of(order.terms, others), order.terms, others)
+        return None if fault is None else Rejection("drill_breaks_rule", fault)
+    broken = broken_by_staying(order.terms, others)
+    named = (*order.overridden_rules, *command.override_rules)
+    return _fixed(broken) or _not_overridden(broken, named, _view(situation))
 
 
 def end(book: OrderBook, order: RerouteOrder, command: EndReroute, situation: Situation) -> Done | Rejection:
@@ -361,6 +433,9 @@ def _obey(book: OrderBook, command: RerouteCommand, situation: Situation) -> Fac
         if answer.fingerprint == fingerprint_of(command):
             return ()
         return Rejection("conflict", f"Expected a new command id, found {command.command_id} used for something else.")
+    fault = words_fault(command.reason)
+    if fault is not None:
+        return Rejection(*fault)
     order = book.orders.get(command.reroute_id)
     done = RULES[phase_of(order), type(command)](book, order, command, situation)
     if isinstance(done, Rejection):

@@ -48,17 +48,6 @@ class FloorNow:
         load = self.load(team.id)
         return 0 if load is None else sum(1 for person in load.present if self._may(team, person, work_type))
 
-    def able_to_do(self, team: Team, step: str) -> int:
-        """How many of the team are present and may do the step for some business type."""
-        load = self.load(team.id)
-        if load is None:
-            return 0
-        return sum(1 for person in load.present if any(self._may(team, person, w) for w in self._types(person, step)))
-
-    def _types(self, person: str, step: str) -> list[str]:
-        operator = self.book.reference.operators.get(person)
-        return [] if operator is None else [w for w in operator.work_types if w.rpartition("/")[2] == step]
-
     def _may(self, team: Team, person: str, work_type: str) -> bool:
         operator, provider = self.book.member(team.id, person), self.book.provider_of(team.id)
         if operator is None or provider is None or work_type not in operator.work_types:

@@ -29,7 +29,7 @@ class PostgresBookReads:
         return await self._orders("orders")
 
     async def open_orders(self) -> Sequence[RerouteOrder]:
-        return await self._orders("open_orders")
+        return [order for order in await self._orders("open_orders") if order.over_at is None or order.review == "open"]
 
     async def order(self, reroute_id: str) -> RerouteOrder | None:
         rows = await self._reads.rows("part", f"order/{reroute_id}")
@@ -41,7 +41,8 @@ class PostgresBookReads:
 
     async def history(self, reroute_id: str) -> Sequence[Message]:
         rows = await self._reads.rows("history", reroute_id)
-        return [CONTRACTS[row["kind"]].model_validate_json(row["body"]) for row in rows]
+        facts = [CONTRACTS[row["kind"]].model_validate_json(row["body"]) for row in rows]
+        return [fact for fact in facts if getattr(fact, "reroute_id", None) == reroute_id]
 
     async def moved(self, reroute_id: str) -> Mapping[str, int]:
         heeds = {row["key"]: HEED.validate_json(row["body"]) for row in await self._reads.rows("moved")}

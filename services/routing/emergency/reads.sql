@@ -3,7 +3,10 @@ SELECT body FROM routing.state WHERE table_name = 'emergency' AND part LIKE 'ord
 
 -- name: open_orders
 SELECT body FROM routing.state
-WHERE table_name = 'emergency' AND part LIKE 'order/%' AND (body->>'over_at' IS NULL OR body->>'review' = 'open')
+WHERE table_name = 'emergency' AND part LIKE 'order/%' AND CASE
+    WHEN strpos(body::text, '\u0000') > 0 THEN true  -- ->> fails on it, for all rows: the reader looks itself
+    ELSE body->>'over_at' IS NULL OR body->>'review' = 'open'
+END
 ORDER BY part;
 
 -- name: part
@@ -11,7 +14,10 @@ SELECT body FROM routing.state WHERE table_name = 'emergency' AND key = 'floor' 
 
 -- name: history
 SELECT kind, body FROM routing.journal
-WHERE processor = 'emergency' AND key = 'floor' AND body->>'reroute_id' = $1 AND kind <> 'routing.reroute-order.v1'
+WHERE processor = 'emergency' AND key = 'floor' AND kind <> 'routing.reroute-order.v1' AND CASE
+    WHEN strpos(body::text, '\u0000') > 0 THEN true  -- as above
+    ELSE body->>'reroute_id' = $1
+END
 ORDER BY n;
 
 -- name: moved

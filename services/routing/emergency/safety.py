@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections import defaultdict
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from itertools import product
+from typing import Final
 from zoneinfo import ZoneInfo
 
-from services.routing.emergency.floor import FloorNow, touched_teams
+from services.routing.emergency.bounds import latest_start
+from services.routing.emergency.floor import FloorNow, holds, touched_teams
 from shared.contracts.reference import RerouteDuty, RerouteRule, Team
 from shared.contracts.reroute import BrokenRule, RerouteOrder, RerouteScope, RerouteTerms
 from shared.reference.board import ReferenceView
 from shared.reference.drills import on_duty_for
+from shared.reroutes import covers_team
+
+ASSERTIONS: Final = frozenset({"able_centres", "able_people"})
+"""Forms that hold as long as a reroute is in force; the others say when one may begin."""
 
 
 def broken_rules(terms: RerouteTerms, floor: FloorNow, past: Sequence[RerouteOrder]) -> Iterator[BrokenRule]:
@@ -21,6 +29,12 @@ def broken_rules(terms: RerouteTerms, floor: FloorNow, past: Sequence[RerouteOrd
         detail = None if rule.drills_only and not terms.drill else _breach(rule, terms, floor, past)
         if detail is not None:
             yield BrokenRule(rule_id=rule_id, detail=detail, overridable=rule.overridable)
+
+
+def broken_by_staying(terms: RerouteTerms, floor: FloorNow) -> list[BrokenRule]:
+    """The rules that the reroute breaks as long as it is in force, whenever it began, by rule id. `floor` is without it."""
+    rules = floor.book.reference.reroute_rules
+    return [broken for broken in broken_rules(terms, floor, ()) if rules[broken.rule_id].form in ASSERTIONS]
 
 
 def _breach(rule: RerouteRule, terms: RerouteTerms, floor: FloorNow, past: Sequence[RerouteOrder]) -> str | None:
@@ -37,30 +51,56 @@ def _breach(rule: RerouteRule, terms: RerouteTerms, floor: FloorNow, past: Seque
 
 def _too_few(rule: RerouteRule, terms: RerouteTerms, floor: FloorNow, what: str) -> str | None:
     """Too few would be left, and the reroute has a part in it."""
-    step = rule.step or ""
-    before = {team.id: floor.able_to_do(team, step) for team in floor.teams() if not _closed(floor, team, step)}
-    gone = {team.id for team in floor.teams() if _takes_away(terms, team, step)}
-    left = {team_id: count for team_id, count in before.items() if count and team_id not in gone}
-    if sum(before.values()) == sum(left.values()):
+    step, taking = rule.step or "", [order.terms for order in floor.in_force]
+    before, left = _able_by_centre(step, taking, floor), _able_by_centre(step, [*taking, terms], floor)
+    if before == left:
         return None
-    centres = {floor.book.reference.teams[team_id].centre_id for team_id in left}
-    count = len(centres) if what == "centres" else sum(left.values())
+    count = sum(round(people) >= 1 for people in left.values()) if what == "centres" else round(sum(left.values()))
     minimum = rule.minimum if rule.drill_minimum is None or not terms.drill else rule.drill_minimum
     if count >= minimum:
         return None
     return f"Expected at least {minimum} {what} able to do {step} to be left, found {count}: {rule.label}."
 
 
-def _takes_away(terms: RerouteTerms, team: Team, step: str) -> bool:
-    scope = terms.scope
-    narrowed = scope.business_types or scope.regions or scope.data_classes
-    meant = not scope.work_types or any(name.rpartition("/")[2] == step for name in scope.work_types)
-    whole = terms.percent == 100 and not narrowed and terms.effect != "local"
-    return whole and meant and team in touched_teams(scope, [team])
+def _able_by_centre(step: str, taking: Sequence[RerouteTerms], floor: FloorNow) -> Mapping[str, float]:
+    """How many people may do something of the step when all of these take their part; who keeps a share counts as that.
+
+    Holds:   what several orders take together counts together, and so does a scope that names everything there is.
+    """
+    able: dict[str, float] = defaultdict(float)
+    for team in floor.teams():
+        load = floor.load(team.id)
+        if load is None:
+            continue
+        mine = [floor.may_do(team, person) for person in load.present]
+        types = {name for names in mine for name in names if name.rpartition("/")[2] == step}
+        left = {name: _left(name, team, taking, floor) for name in types}
+        able[team.centre_id] += sum(max((left[name] for name in names if name in left), default=0.0) for names in mine)
+    return able
 
 
-def _closed(floor: FloorNow, team: Team, step: str) -> bool:
-    return any(_takes_away(order.terms, team, step) for order in floor.in_force)
+def _left(work_type: str, team: Team, taking: Sequence[RerouteTerms], floor: FloorNow) -> float:
+    """The greatest share that the team keeps of any region's and data class's work of the type."""
+    there = [terms for terms in taking if holds(terms, team, work_type)]
+    return max(1 - _taken(there, region, data_class) for region, data_class in _sorts(team, floor))
+
+
+def _taken(taking: Iterable[RerouteTerms], region: str | None, data_class: str | None) -> float:
+    return max((terms.percent / 100 for terms in taking if _meant(terms.scope, region, data_class)), default=0.0)
+
+
+def _meant(scope: RerouteScope, region: str | None, data_class: str | None) -> bool:
+    return (not scope.regions or region in scope.regions) and (
+        not scope.data_classes or data_class in scope.data_classes
+    )
+
+
+def _sorts(team: Team, floor: FloorNow) -> Iterable[tuple[str | None, str | None]]:
+    """Every region with every data class that the team may see. Holds: work without a region is left out, for it alone
+    nobody should count as able."""
+    view, provider = floor.book.reference, floor.book.provider_of(team.id)
+    regions: set[str | None] = {branch.region for branch in view.branches.values() if branch.region}
+    return product(regions or {None}, (provider.data_classes if provider else ()) or (None,))
 
 
 def _flapping(rule: RerouteRule, terms: RerouteTerms, floor: FloorNow, past: Sequence[RerouteOrder]) -> str | None:
@@ -78,7 +118,7 @@ def _flapping(rule: RerouteRule, terms: RerouteTerms, floor: FloorNow, past: Seq
 
 
 def _blocked(rule: RerouteRule, terms: RerouteTerms, floor: FloorNow) -> str | None:
-    begins: datetime = terms.starts_at or floor.now
+    begins = min(max(terms.starts_at or floor.now, floor.now), latest_start(floor.now))
     local = begins.astimezone(ZoneInfo(floor.book.reference.limits.time_zone))
     if rule.begins <= f"{local:%H:%M}" < rule.ends:
         return f"Expected no reroute to begin between {rule.begins} and {rule.ends}: {rule.label}."
@@ -106,6 +146,37 @@ def may_break_glass(duty: RerouteDuty | None, scope: RerouteScope, view: Referen
 def covers(duty: RerouteDuty, scope: RerouteScope, view: ReferenceView) -> bool:
     """Every team of the scope lies where the person is on duty."""
     return all(on_duty_for(duty, team) for team in touched_teams(scope, view.teams.values()))
+
+
+def overlap(one: RerouteTerms, other: RerouteTerms, teams: Sequence[Team]) -> bool:
+    """Some work at some team could be touched by both; a local order competes with local ones alone."""
+    if (one.effect == "local") != (other.effect == "local"):
+        return False
+    if one.effect != "local" and not any(covers_team(one.scope, t) and covers_team(other.scope, t) for t in teams):
+        return False
+    return _types_meet(one.scope, other.scope) and all(
+        _meet(ours, theirs)
+        for ours, theirs in (
+            (one.scope.business_types, other.scope.business_types),
+            (one.scope.regions, other.scope.regions),
+            (one.scope.data_classes, other.scope.data_classes),
+        )
+    )
+
+
+def _types_meet(one: RerouteScope, other: RerouteScope) -> bool:
+    """Holds: a work type named here meets its business type named there."""
+    business_types = [{name.rpartition("/")[0] for name in scope.work_types} for scope in (one, other)]
+    return (
+        _meet(one.work_types, other.work_types)
+        and _meet(business_types[0], other.business_types)
+        and _meet(business_types[1], one.business_types)
+    )
+
+
+def _meet(ours: Collection[str], theirs: Collection[str]) -> bool:
+    """Something is in both; what names nothing is not narrowed."""
+    return not ours or not theirs or bool(set(ours) & set(theirs))
 
 
 def scope_fault(terms: RerouteTerms, view: ReferenceView) -> tuple[str, str] | None:

@@ -207,7 +207,15 @@ def drifted(order: RerouteOrder, fact: RerouteDrifted) -> RerouteOrder:
 
 
 def extended(order: RerouteOrder, fact: RerouteExtended) -> RerouteOrder:
-    return _next(order, ends_at=fact.ends_at, phase="active", return_steps_done=0, tallies=(), return_began_at=None)
+    return _next(
+        order,
+        ends_at=fact.ends_at,
+        phase="active",
+        return_steps_done=0,
+        tallies=(),
+        return_began_at=None,
+        overridden_rules=tuple(dict.fromkeys((*order.overridden_rules, *fact.overridden_rules))),
+    )
 
 
 def returning(order: RerouteOrder, fact: RerouteReturning) -> RerouteOrder:

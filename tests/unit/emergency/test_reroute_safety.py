@@ -1,0 +1,220 @@
+"""The rules that two people, or nobody, may pass: who is left, however the scope is spelt; longer than agreed; glass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from services.routing.emergency.floor import FloorNow
+from services.routing.emergency.safety import broken_rules
+from shared.contracts.reference import Branch, Operator, RerouteRule
+from shared.contracts.reroute import (
+    CancelReroute,
+    CloseReview,
+    EndReroute,
+    ExtendReroute,
+    ProposeReroute,
+    RerouteScope,
+)
+from shared.reference.board import REFERENCE_BOARD
+from tests.unit.emergency.control_room import CHEN, LIN, ControlRoom, desk_load, terms
+from tests.unit.emergency.front_desk import FrontDesk
+from tests.unit.routing.floor import NOW, operator
+
+SOMEBODY = RerouteRule(
+    id="somebody", label="nothing is posted", form="able_centres", step="review", minimum=1, overridable=False
+)
+TWO = RerouteRule(id="two", label="one more must not stop us", form="able_centres", step="review", minimum=2)
+TYPES = ("transfer/review", "payroll/review", "cheque/review")
+BOTH = {"centres": ("n", "s")}
+
+
+class Office(ControlRoom):
+    """A floor of two centres, three business types, three regions and two data classes; everybody reviews all types."""
+
+    def __init__(self, *rules: RerouteRule, people: Sequence[Operator] = ()) -> None:
+        super().__init__(*rules)
+        staff = people or [operator(name, team, TYPES) for name, team in STAFF]
+        branches = [
+            Branch(id=f"b-{region}", label=region, region=region, public_key="local") for region in ("a", "b", "c")
+        ]
+        for entry in (*staff, *branches):
+            REFERENCE_BOARD.fold(self.views["reference"], entry.key, entry)
+
+    def broken(self, *in_force: Any, **asked: Any) -> list[str]:
+        """The rules that a reroute would break, with these in force already."""
+        for number, order in enumerate(in_force):
+            assert self.ask(ProposeReroute, LIN, f"old{number}", terms=terms(**order)) == "done"
+            assert self.approve(CHEN, f"old{number}") == "done"
+        floor = FloorNow.of(self.views, self.book.orders.values(), self.now)
+        return [rule.rule_id for rule in broken_rules(terms(**asked), floor, ())]
+
+
+STAFF = (("ann", "north"), ("bob", "north"), ("cai", "south"), ("dee", "south"))
+EVERYTHING = [
+    {},
+    {"work_types": TYPES},
+    {"regions": ("a", "b", "c")},
+    {"data_classes": ("internal", "secret")},
+    {"work_types": TYPES, "regions": ("c", "b", "a"), "data_classes": ("secret", "internal", "secret")},
+    {"teams": ("north", "south")},
+    {"providers": ("bank",)},
+]
+
+
+@pytest.mark.parametrize("narrowed", EVERYTHING, ids=str)
+@pytest.mark.parametrize("effect", ["drain", "evacuate", "recall", "shift"])
+def test_a_scope_that_names_everything_is_as_one_that_names_nothing(effect: str, narrowed: dict[str, Any]) -> None:
+    """However it is spelt: nobody would be left who reviews."""
+    scope = RerouteScope(**(BOTH | narrowed))
+    assert Office(SOMEBODY).broken(effect=effect, scope=scope) == ["somebody"]
+
+
+@pytest.mark.parametrize(
+    "narrowed",
+    [
+        {"work_types": TYPES[:1]},
+        {"work_types": ("transfer/entry",)},
+        {"regions": ("a", "b")},
+        {"data_classes": ("secret",)},
+    ],
+    ids=str,
+)
+def test_a_scope_that_leaves_everybody_something_of_the_step_breaks_no_rule(narrowed: dict[str, Any]) -> None:
+    """Who reviews other types, regions or classes still reviews."""
+    scope = RerouteScope(**(BOTH | narrowed))
+    assert Office(SOMEBODY, TWO).broken(effect="recall", scope=scope) == []
+
+
+def test_who_does_only_the_type_that_is_taken_is_not_left() -> None:
+    """Each person by what they may do: in the south nobody does anything but transfers."""
+    people = [operator("ann", "north", TYPES), operator("cai", "south", TYPES[:1]), operator("dee", "south", TYPES[:1])]
+    scope = RerouteScope(centres=("n", "s"), work_types=TYPES[:1])
+    assert Office(SOMEBODY, TWO, people=people).broken(effect="drain", scope=scope) == ["two"]
+
+
+def test_orders_that_take_everything_together_are_seen_together() -> None:
+    """Two regions first, the third later: the last of them breaks the rule."""
+    first = {"effect": "drain", "scope": RerouteScope(**BOTH, regions=("a", "b"))}
+    last = RerouteScope(**BOTH, regions=("c",))
+    assert Office(SOMEBODY).broken(first, effect="drain", scope=last) == ["somebody"]
+    assert Office(SOMEBODY).broken(effect="drain", scope=last) == []
+
+
+@pytest.mark.parametrize(("percent", "found"), [(99, ["somebody"]), (50, []), (10, [])])
+def test_a_shift_counts_by_what_it_leaves(percent: int, found: list[str]) -> None:
+    """A hundredth of four people is nobody."""
+    assert Office(SOMEBODY).broken(effect="shift", percent=percent, scope=RerouteScope(**BOTH)) == found
+
+
+# ---------------------------------------------------------- longer than agreed
+
+
+def in_force(room: ControlRoom, **named: Any) -> ControlRoom:
+    """Lin proposes to evacuate the north for five minutes, Chen approves."""
+    assert room.ask(ProposeReroute, LIN, terms=terms(minutes=5)) == "done"
+    assert room.approve(CHEN, **named) == "done"
+    return room
+
+
+def test_the_proposer_alone_keeps_nothing_for_longer_than_agreed() -> None:
+    """Nor after ending it early: up to the agreed end they may, beyond it another must."""
+    room = in_force(ControlRoom())
+    assert room.ask(ExtendReroute, LIN, minutes=1) == "own_proposal"
+    room.now += timedelta(minutes=1)
+    assert room.ask(EndReroute, LIN) == "done"
+    assert room.ask(ExtendReroute, LIN, minutes=5) == "own_proposal"
+    assert room.ask(ExtendReroute, LIN, minutes=4) == "done"
+    assert room.order().ends_at == NOW + timedelta(minutes=5)
+    assert room.ask(ExtendReroute, CHEN, minutes=60) == "done"
+    assert room.order().ends_at == NOW + timedelta(minutes=65)
+
+
+def test_the_rules_are_asked_again_before_it_stays() -> None:
+    """The south has lost its people meanwhile: who keeps it names the rule, and the name is on record."""
+    room = in_force(ControlRoom(TWO), override_rules=("two",))
+    assert room.ask(ExtendReroute, CHEN, minutes=5) == "done"
+    other = RerouteRule(id="hands", label="hands", form="able_people", step="review", minimum=2)
+    for rule in (other, RerouteRule(id="flap", label="to and fro", form="anti_flap", wait_seconds=9_999)):
+        REFERENCE_BOARD.fold(room.views["reference"], rule.key, rule)
+    room.tell_load(desk_load("south", ("cai",)))
+    assert room.ask(ExtendReroute, CHEN, minutes=5) == "rules_broken"
+    assert room.ask(ExtendReroute, CHEN, minutes=5, override_rules=("hands",)) == "done"
+    assert room.order().overridden_rules == ("two", "hands")
+
+
+def test_a_rule_that_holds_for_everybody_keeps_it_from_staying() -> None:
+    """Nobody is left in the south: it ends as agreed."""
+    room = in_force(ControlRoom(SOMEBODY))
+    room.tell_load(desk_load("south", ()))
+    assert room.ask(ExtendReroute, CHEN, minutes=5) == "rule_not_overridable"
+
+
+async def test_the_face_takes_the_names_of_rules_to_extend() -> None:
+    """403 for the proposer, 200 for another."""
+    desk = FrontDesk()
+    in_force(desk.room)
+    body = {"minutes": 5, "reason": "longer", "override_rules": []}
+    assert (await desk.client(LIN, "approver").post("/reroutes/r1/extend", json=body)).status_code == 403
+    assert (await desk.client(CHEN, "approver").post("/reroutes/r1/extend", json=body)).status_code == 200
+
+
+# --------------------------------------------------------------- a second glass
+
+
+def glass(room: ControlRoom, actor: str, reroute_id: str, **scope: Any) -> str:
+    """Somebody breaks the glass for ten minutes; returns the answer's code."""
+    asked = terms(minutes=10, effect="drain", scope=RerouteScope(**scope))
+    return room.ask(ProposeReroute, actor, reroute_id, terms=asked, break_glass=True)
+
+
+def test_nobody_breaks_a_second_glass_before_the_first_is_answered_for() -> None:
+    """Not elsewhere either, and not when the first is over."""
+    room = ControlRoom()
+    assert glass(room, LIN, "r1", centres=("n",)) == "done"
+    assert glass(room, LIN, "r2", centres=("s",)) == "glass_open"
+    assert room.ask(CancelReroute, LIN) == "done"
+    assert glass(room, LIN, "r2", centres=("s",)) == "glass_open"
+    assert room.ask(CloseReview, CHEN) == "done"
+    assert glass(room, LIN, "r2", centres=("s",)) == "done"
+
+
+def test_nobody_breaks_a_glass_where_one_holds() -> None:
+    """Another person, another spelling of the scope, reviewed or not: propose it instead."""
+    room = ControlRoom()
+    assert glass(room, LIN, "r1", centres=("n",)) == "done"
+    assert glass(room, CHEN, "r2", teams=("north",)) == "glass_open"
+    assert room.ask(CloseReview, CHEN) == "done"
+    assert glass(room, LIN, "r2", teams=("north",)) == "glass_open"
+    assert glass(room, CHEN, "r2", centres=("s",)) == "done"
+    assert room.ask(ProposeReroute, LIN, "r3", terms=terms(effect="recall")) == "done"
+
+
+# ----------------------------------------------------------------- what competes
+
+
+async def test_only_orders_that_compete_are_said_to_overlap() -> None:
+    """A local order competes with no drain, two centres not with each other; a team of the centre does."""
+    desk = FrontDesk()
+    room, branch = desk.room, Branch(id="b-a", label="a", region="a", public_key="local")
+    REFERENCE_BOARD.fold(room.views["reference"], branch.key, branch)
+    for name, effect, scope in (
+        ("north", "drain", {"centres": ("n",)}),
+        ("south", "evacuate", {"centres": ("s",)}),
+        ("local", "local", {"regions": ("a",)}),
+        ("secret", "shift", {"data_classes": ("secret",), "teams": ("north",)}),
+        ("internal", "shift", {"data_classes": ("internal",), "teams": ("north",)}),
+    ):
+        assert room.ask(ProposeReroute, LIN, name, terms=terms(effect=effect, scope=RerouteScope(**scope))) == "done"
+        assert room.approve(CHEN, name) == "done"
+    client = desk.client("au", "auditor")
+    told = {name: (await client.get(f"/reroutes/{name}")).json()["passed_over"] for name in room.book.orders}
+    assert told["south"] == told["local"] == []
+    assert told["north"] == [
+        "drain of north goes before shift of internal",
+        "drain of north goes before shift of secret",
+    ]
+    assert told["secret"] == ["drain of north goes before shift of secret"]
