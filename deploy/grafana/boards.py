@@ -8,6 +8,7 @@ from deploy.grafana.questions import Board, Query, Question, one, per_minute, qu
 
 SATURATION: Final = "max by (team) (opsfloor_desk_saturation_ratio)"
 _QUEUE: Final = "max by (team, step) (opsfloor_desk_queue_items)"
+_AT_NO_DESK: Final = "sum by (reason) (max by (reason, business_type) (opsfloor_unplaceable_items))"
 _CALM: Final = "nothing of the kind has happened: a calm day has none"
 _NO_ORDER: Final = "no reroute was proposed"
 _NO_MONTH: Final = "no case has ended in the last thirty days"
@@ -38,7 +39,7 @@ FLOOR: Final = Board(
             warns_at=0.3,
             bad_at=0.6,
             about="At 60 % somebody is called: the rest of the case needs time as well.",
-            empty_because="nothing waits and nobody is signed on",
+            empty_because="nothing waits, neither at a desk nor at placement, and nobody is signed on",
         ),
         Question(
             "How long does what waits take at the present pace?",
@@ -105,7 +106,11 @@ FLOOR: Final = Board(
             ),
             "cpm",
         ),
-        Question("What waits, by step?", one(f"sum by (step) ({_QUEUE})", "{{step}}"), "short"),
+        Question(
+            "What waits, by step?",
+            (Query(f"sum by (step) ({_QUEUE})", "{{step}}"), Query(_AT_NO_DESK, "at no desk: {{reason}}")),
+            "short",
+        ),
         Question(
             "Does the core bank answer?",
             (
@@ -257,7 +262,10 @@ TEAMS: Final = Board(
         ),
         Question(
             "How long has the oldest item waited?",
-            one("max by (team) (opsfloor_desk_oldest_seconds)", "{{team}}"),
+            (
+                Query("max by (team) (opsfloor_desk_oldest_seconds)", "{{team}}"),
+                Query("max by (reason) (opsfloor_unplaceable_oldest_seconds)", "at no desk: {{reason}}"),
+            ),
             "s",
             warns_at=300,
             bad_at=900,
@@ -316,7 +324,10 @@ EMERGENCY: Final = Board(
         ),
         Question(
             "How long until the first one ends?",
-            one("min by (effect) (opsfloor_reroute_left_seconds)", "{{effect}}"),
+            (
+                Query('min by (effect) (opsfloor_reroute_left_seconds{drill="no"})', "{{effect}}"),
+                Query('min by (effect) (opsfloor_reroute_left_seconds{drill="yes"})', "drill: {{effect}}"),
+            ),
             "s",
             "number",
             warns_at=3_600,
