@@ -15,6 +15,7 @@ from shared.runtime.errors import TransientError
 from shared.runtime.levels import Reading
 
 LOOK_SECONDS: Final = 15.0  # as often as Prometheus asks
+REST_FACTOR: Final = 10.0  # a look that takes long is followed by so much longer a rest: the database is for the work
 Heading = tuple[str, str]
 """Why it waits, and its business type."""
 
@@ -50,12 +51,14 @@ class Waiting:
 
     async def follow(self) -> None:
         """Look for as long as the process lives."""
+        loop = asyncio.get_running_loop()
         while True:
+            began = loop.time()
             try:
                 await self.look()
             except TransientError as error:
                 _log.warning("cannot see what waits", reason=str(error))
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(max(LOOK_SECONDS, REST_FACTOR * (loop.time() - began)))
 
     async def look(self) -> None:
         """Look once. Errors: `TransientError` when the database is away."""
