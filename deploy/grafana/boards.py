@@ -8,7 +8,10 @@ from deploy.grafana.questions import Board, Query, Question, one, per_minute, qu
 
 SATURATION: Final = "max by (team) (opsfloor_desk_saturation_ratio)"
 _QUEUE: Final = "max by (team, step) (opsfloor_desk_queue_items)"
-_AT_NO_DESK: Final = "sum by (reason) (max by (reason, business_type) (opsfloor_unplaceable_items))"
+_NAMED: Final = '"at no desk: $1", "reason", "(.*)"'
+_UNPLACEABLE: Final = "max by (reason, business_type) (opsfloor_unplaceable_items)"
+_WAITS: Final = f'sum by (step) ({_QUEUE} or label_replace({_UNPLACEABLE}, "step", {_NAMED}))'
+_OLDEST_AT_NONE: Final = f'max by (team) (label_replace(opsfloor_unplaceable_oldest_seconds, "team", {_NAMED}))'
 _CALM: Final = "nothing of the kind has happened: a calm day has none"
 _NO_ORDER: Final = "no reroute was proposed"
 _NO_MONTH: Final = "no case has ended in the last thirty days"
@@ -106,11 +109,7 @@ FLOOR: Final = Board(
             ),
             "cpm",
         ),
-        Question(
-            "What waits, by step?",
-            (Query(f"sum by (step) ({_QUEUE})", "{{step}}"), Query(_AT_NO_DESK, "at no desk: {{reason}}")),
-            "short",
-        ),
+        Question("What waits, by step?", one(_WAITS, "{{step}}"), "short"),
         Question(
             "Does the core bank answer?",
             (
@@ -262,10 +261,7 @@ TEAMS: Final = Board(
         ),
         Question(
             "How long has the oldest item waited?",
-            (
-                Query("max by (team) (opsfloor_desk_oldest_seconds)", "{{team}}"),
-                Query("max by (reason) (opsfloor_unplaceable_oldest_seconds)", "at no desk: {{reason}}"),
-            ),
+            one(f"max by (team) (opsfloor_desk_oldest_seconds)\n  or {_OLDEST_AT_NONE}", "{{team}}"),
             "s",
             warns_at=300,
             bad_at=900,
@@ -324,10 +320,7 @@ EMERGENCY: Final = Board(
         ),
         Question(
             "How long until the first one ends?",
-            (
-                Query('min by (effect) (opsfloor_reroute_left_seconds{drill="no"})', "{{effect}}"),
-                Query('min by (effect) (opsfloor_reroute_left_seconds{drill="yes"})', "drill: {{effect}}"),
-            ),
+            one("min by (effect, drill) (opsfloor_reroute_left_seconds)", "{{effect}}, drill: {{drill}}"),
             "s",
             "number",
             warns_at=3_600,
