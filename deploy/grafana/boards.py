@@ -8,10 +8,8 @@ from deploy.grafana.questions import Board, Query, Question, one, per_minute, qu
 
 SATURATION: Final = "max by (team) (opsfloor_desk_saturation_ratio)"
 _QUEUE: Final = "max by (team, step) (opsfloor_desk_queue_items)"
-_NAMED: Final = '"at no desk: $1", "reason", "(.*)"'
 _UNPLACEABLE: Final = "max by (reason, business_type) (opsfloor_unplaceable_items)"
-_WAITS: Final = f'sum by (step) ({_QUEUE} or label_replace({_UNPLACEABLE}, "step", {_NAMED}))'
-_OLDEST_AT_NONE: Final = f'max by (team) (label_replace(opsfloor_unplaceable_oldest_seconds, "team", {_NAMED}))'
+_AT_NO_DESK: Final = "A reason such as nobody_present stands for what waits at no desk."
 _CALM: Final = "nothing of the kind has happened: a calm day has none"
 _NO_ORDER: Final = "no reroute was proposed"
 _NO_MONTH: Final = "no case has ended in the last thirty days"
@@ -109,7 +107,12 @@ FLOOR: Final = Board(
             ),
             "cpm",
         ),
-        Question("What waits, by step?", one(_WAITS, "{{step}}"), "short"),
+        Question(
+            "What waits, by step?",
+            one(f"sum by (step) ({_QUEUE})\n  or sum by (reason) ({_UNPLACEABLE})", "{{step}}{{reason}}"),
+            "short",
+            about=_AT_NO_DESK,
+        ),
         Question(
             "Does the core bank answer?",
             (
@@ -261,10 +264,15 @@ TEAMS: Final = Board(
         ),
         Question(
             "How long has the oldest item waited?",
-            one(f"max by (team) (opsfloor_desk_oldest_seconds)\n  or {_OLDEST_AT_NONE}", "{{team}}"),
+            one(
+                "max by (team) (opsfloor_desk_oldest_seconds)\n"
+                "  or max by (reason) (opsfloor_unplaceable_oldest_seconds)",
+                "{{team}}{{reason}}",
+            ),
             "s",
             warns_at=300,
             bad_at=900,
+            about=_AT_NO_DESK,
             empty_because="nothing waits and nobody is signed on",
         ),
         Question(
