@@ -8,6 +8,8 @@ from deploy.grafana.questions import Board, Query, Question, one, per_minute, qu
 
 SATURATION: Final = "max by (team) (opsfloor_desk_saturation_ratio)"
 _QUEUE: Final = "max by (team, step) (opsfloor_desk_queue_items)"
+_UNPLACEABLE: Final = "max by (reason, business_type) (opsfloor_unplaceable_items)"
+_AT_NO_DESK: Final = "A reason such as nobody_present stands for what waits at no desk."
 _CALM: Final = "nothing of the kind has happened: a calm day has none"
 _NO_ORDER: Final = "no reroute was proposed"
 _NO_MONTH: Final = "no case has ended in the last thirty days"
@@ -38,7 +40,7 @@ FLOOR: Final = Board(
             warns_at=0.3,
             bad_at=0.6,
             about="At 60 % somebody is called: the rest of the case needs time as well.",
-            empty_because="nothing waits and nobody is signed on",
+            empty_because="nothing waits, neither at a desk nor at placement, and nobody is signed on",
         ),
         Question(
             "How long does what waits take at the present pace?",
@@ -64,6 +66,7 @@ FLOOR: Final = Board(
             bad_at=900,
             lowest=-86_400,
             highest=86_400,
+            passed="closed",
         ),
         Question(
             "What will be late wherever it goes?",
@@ -87,7 +90,7 @@ FLOOR: Final = Board(
         Question(
             "Is somebody being called?",
             (
-                Query('count(ALERTS{alertstate="firing",severity="page"}) or vector(0)', "pages"),
+                Query('count(ALERTS{alertstate="firing",severity="page"}) or vector(0)', "pages", limits=(1, 1)),
                 Query('count(ALERTS{alertstate="firing",severity="ticket"}) or vector(0)', "tickets"),
             ),
             "short",
@@ -105,7 +108,12 @@ FLOOR: Final = Board(
             ),
             "cpm",
         ),
-        Question("What waits, by step?", one(f"sum by (step) ({_QUEUE})", "{{step}}"), "short"),
+        Question(
+            "What waits, by step?",
+            one(f"sum by (step) ({_QUEUE})\n  or sum by (reason) ({_UNPLACEABLE})", "{{step}}{{reason}}"),
+            "short",
+            about=_AT_NO_DESK,
+        ),
         Question(
             "Does the core bank answer?",
             (
@@ -257,10 +265,15 @@ TEAMS: Final = Board(
         ),
         Question(
             "How long has the oldest item waited?",
-            one("max by (team) (opsfloor_desk_oldest_seconds)", "{{team}}"),
+            one(
+                "max by (team) (opsfloor_desk_oldest_seconds)\n"
+                "  or max by (reason) (opsfloor_unplaceable_oldest_seconds)",
+                "{{team}}{{reason}}",
+            ),
             "s",
             warns_at=300,
             bad_at=900,
+            about=_AT_NO_DESK,
             empty_because="nothing waits and nobody is signed on",
         ),
         Question(
@@ -316,7 +329,7 @@ EMERGENCY: Final = Board(
         ),
         Question(
             "How long until the first one ends?",
-            one("min by (effect) (opsfloor_reroute_left_seconds)", "{{effect}}"),
+            one("min by (effect, drill) (opsfloor_reroute_left_seconds)", "{{effect}}, drill: {{drill}}"),
             "s",
             "number",
             warns_at=3_600,

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 Severity = Literal["page", "ticket"]
-SERVICES: Final = ("audit", "intake", "routing", "vendor")
+SERVICES: Final = ("audit", "intake", "routing", "vendor", "balancer")
+NOT_AT_NIGHT: Final = frozenset({"balancer"})
+"""Without them work goes on, by the last plan: nobody is woken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def _absent(service: str) -> Alert:
     return Alert(
         "ServiceAbsent",
         f'absent(up{{job="{service}"}} == 1)',
-        "page",
+        "ticket" if service in NOT_AT_NIGHT else "page",
         f"No process of {service} answers",
         "opsfloor-service",
         "1m",
@@ -82,10 +84,16 @@ def _absent(service: str) -> Alert:
     )
 
 
-_DRAIN: Final = (
-    "business_type:opsfloor_work_queue_items:sum\n  / on (business_type) (business_type:opsfloor_results:rate10m > 0)"
+_OLD_WAIT_SECONDS: Final = 600  # as long as the window that tells the pace: what came just now may be taken up at once
+_PACE: Final = (
+    "((business_type:opsfloor_results:rate10m > 0)\n"
+    f"  or on (business_type) 0 * (business_type:opsfloor_work_oldest_seconds:max > {_OLD_WAIT_SECONDS}))"
 )
+_DRAIN: Final = f"business_type:opsfloor_work_queue_items:sum\n  / on (business_type) {_PACE}"
 _CUT_OFF: Final = "max by (business_type) (opsfloor_cut_off_left_seconds)"
+_CORE_ANSWERED: Final = 'sum(increase(opsfloor_cases_total{outcome=~"posted|refused_by_core"}[10m])) > 0'
+_AWAY: Final = "on (processor, instance) increase(opsfloor_shard_retries_total[2m]) > 0"
+_PLANNED_AT: Final = 'opsfloor_board_changed_timestamp_seconds{board="plan"}'
 
 ALERTS: Final[tuple[Alert, ...]] = (
     *(_burning(burn) for burn in BURNS),
@@ -93,9 +101,17 @@ ALERTS: Final[tuple[Alert, ...]] = (
         "CutOffWillBeMissed",
         f"{_DRAIN}\n  > on (business_type) ({_CUT_OFF} > 0 < 3600)",
         "page",
-        "{{ $labels.business_type }} needs {{ $value | humanizeDuration }} for what waits, and the rail closes before",
+        "{{ $labels.business_type }}: at the pace of the last ten minutes the rail closes before what waits is done",
         "opsfloor-floor",
         "2m",
+    ),
+    Alert(
+        "MissesPredicted",
+        "sum by (business_type) (increase(opsfloor_predicted_misses_total[15m])) > 20",
+        "ticket",
+        "{{ $labels.business_type }}: {{ $value | humanize }} items of a quarter of an hour will be late wherever they go",
+        "opsfloor-floor",
+        "5m",
     ),
     Alert(
         "WorkWaitsTooLong",
@@ -118,9 +134,9 @@ ALERTS: Final[tuple[Alert, ...]] = (
     ),
     Alert(
         "WorkUnplaceable",
-        'sum by (reason) (increase(opsfloor_items_unplaceable_total{reason!="nobody_present"}[15m])) > 0',
+        "max by (reason) (opsfloor_unplaceable_oldest_seconds) > 600",
         "ticket",
-        "Work that nobody on the floor may do: {{ $labels.reason }}",
+        "Work has waited for {{ $value | humanizeDuration }} and is at no desk: {{ $labels.reason }}",
         "opsfloor-teams",
         "1m",
     ),
@@ -155,7 +171,7 @@ ALERTS: Final[tuple[Alert, ...]] = (
     ),
     Alert(
         "BoardRefusesRecords",
-        "max by (job) (delta(opsfloor_board_refused_records[10m])) > 0",
+        "max by (job) (opsfloor_board_refused_records) > 0",
         "ticket",
         "{{ $labels.job }} reads boards with records that it cannot understand",
         "opsfloor-bus",
@@ -179,8 +195,16 @@ ALERTS: Final[tuple[Alert, ...]] = (
         "3m",
     ),
     Alert(
+        "DependencyAway",
+        f"opsfloor_shard_owned == 0\nand {_AWAY}",
+        "page",
+        "{{ $labels.processor }} owns no shard and tries in vain: the database is away",
+        "opsfloor-bus",
+        "1m",
+    ),
+    Alert(
         "BatchWithoutEnd",
-        "time() - opsfloor_shard_last_turn_timestamp_seconds > 60",
+        f"time() - opsfloor_shard_last_turn_timestamp_seconds > 60\nunless {_AWAY}",
         "page",
         "{{ $labels.processor }} is in one batch since {{ $value | humanizeDuration }}",
         "opsfloor-bus",
@@ -213,18 +237,21 @@ ALERTS: Final[tuple[Alert, ...]] = (
     ),
     Alert(
         "PlanStale",
-        'time() - max(opsfloor_board_changed_timestamp_seconds{board="plan"}) > 60',
+        f"time() - max({_PLANNED_AT}) > 60\n"
+        'or time() - min(process_start_time_seconds{job="balancer"} and on (instance) up{job="balancer"} == 1) > 60\n'
+        f"unless on () max({_PLANNED_AT})",
         "ticket",
-        "The plan is {{ $value | humanizeDuration }} old; work still flows by the last one",
+        "No plan was made for {{ $value | humanizeDuration }}; work still flows, by the last one or by none",
         "opsfloor-service",
         "2m",
     ),
     Alert(
         "CoreBankSilent",
-        "sum(increase(opsfloor_postings_requested_total[10m])) > 0\n"
-        'unless sum(increase(opsfloor_cases_total{outcome=~"posted|refused_by_core"}[10m])) > 0',
+        "(sum(increase(opsfloor_postings_requested_total[10m])) > 0\n"
+        '  or sum(ALERTS{alertname="CoreBankSilent",alertstate="firing"}))\n'  # until it answers, asked again or not
+        f"unless {_CORE_ANSWERED}",
         "page",
-        "Postings were requested and the core bank has answered none for ten minutes",
+        "Postings were requested and the core bank has answered none since, for ten minutes or more",
         "opsfloor-floor",
         "2m",
     ),
@@ -244,8 +271,8 @@ ALERTS: Final[tuple[Alert, ...]] = (
     ),
     Alert(
         "SubmissionsRejected",
-        'sum(rate(opsfloor_intake_receipts_total{outcome!="accepted"}[15m]))\n'
-        "  / sum(rate(opsfloor_intake_receipts_total[15m])) > 0.05",
+        'sum(rate(opsfloor_intake_receipts_total{outcome!~"accepted|do_locally"}[15m]))\n'
+        '  / sum(rate(opsfloor_intake_receipts_total{outcome!="do_locally"}[15m])) > 0.05',
         "ticket",
         "{{ $value | humanizePercentage }} of what branches send is rejected",
         "opsfloor-floor",
@@ -253,14 +280,14 @@ ALERTS: Final[tuple[Alert, ...]] = (
     ),
     Alert(
         "RerouteEnding",
-        "min by (effect) (opsfloor_reroute_left_seconds) < 900 > 0",
-        "page",
+        'min by (effect) (opsfloor_reroute_left_seconds{drill="no"}) < 900',
+        "ticket",
         "A reroute ({{ $labels.effect }}) ends in {{ $value | humanizeDuration }}; its work then comes back",
         "opsfloor-emergency",
     ),
     Alert(
         "RerouteStuck",
-        "min by (effect) (opsfloor_reroute_left_seconds) < -900",
+        "max by (effect) (opsfloor_reroute_overdue_seconds) > 900",
         "page",
         "A reroute ({{ $labels.effect }}) should be over and still holds work back",
         "opsfloor-emergency",

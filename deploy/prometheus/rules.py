@@ -46,8 +46,12 @@ def recordings() -> dict[str, str]:
         "floor:opsfloor_centralisation:ratio_rate1h": (
             f"sum(rate({_HANDED_IN % 'accepted'}[1h]))\n  / (sum(rate({_HANDED_IN % 'accepted|do_locally'}[1h])) > 0)"
         ),
-        "business_type:opsfloor_work_queue_items:sum": _of_types("sum", "opsfloor_work_queue_items"),
-        "business_type:opsfloor_work_oldest_seconds:max": _of_types("max", "opsfloor_work_oldest_seconds"),
+        "business_type:opsfloor_work_queue_items:sum": _of_types(
+            "sum", "opsfloor_work_queue_items", "opsfloor_unplaceable_items"
+        ),
+        "business_type:opsfloor_work_oldest_seconds:max": _of_types(
+            "max", "opsfloor_work_oldest_seconds", "opsfloor_unplaceable_oldest_seconds"
+        ),
         "business_type:opsfloor_results:rate10m": "sum by (business_type) (rate(opsfloor_results_total[10m]))",
         "provider:opsfloor_items_completed:share1h": (
             "sum by (provider) (rate(opsfloor_provider_items_completed_total[1h]))\n"
@@ -62,9 +66,10 @@ def _late_share(window: str) -> str:
     return f"(sum by (business_type) (rate({_LATE}[{window}])) or 0 * {ended})\n  / ({ended} > 0)"
 
 
-def _of_types(how: str, name: str) -> str:
-    parts = f'label_replace(max by (work_type) ({name}), "business_type", "$1", "work_type", "(.*)/.*")'
-    return f"{how} by (business_type) ({parts})"
+def _of_types(how: str, at_desks: str, at_none: str) -> str:
+    # What waits at no desk waits all the same; the two have different labels, so that `or` keeps both.
+    parts = f'label_replace(max by (work_type) ({at_desks}), "business_type", "$1", "work_type", "(.*)/.*")'
+    return f"{how} by (business_type) ({parts}\n  or max by (reason, business_type) ({at_none}))"
 
 
 def documents() -> dict[str, str]:

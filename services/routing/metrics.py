@@ -86,8 +86,9 @@ def measure(facts: Sequence[Message], now: datetime) -> None:
 
 def _placed(fact: routing.WorkPlaced) -> None:
     PLACED.labels(fact.team_id).inc()
+    misses = PREDICTED_MISSES.labels(fact.order.business_type)  # there from the first item on, so that a miss is a rise
     if fact.late_seconds > 0:
-        PREDICTED_MISSES.labels(fact.order.business_type).inc()
+        misses.inc()
 
 
 def _assigned(fact: routing.WorkAssigned) -> None:

@@ -16,6 +16,8 @@ from services.routing.emergency.postgres_reads import PostgresBookReads
 from services.routing.emergency.processor import emergency
 from services.routing.metrics import load_levels, measure, pace_levels
 from services.routing.placement.processor import placement
+from services.routing.placement.store import PostgresWaitingReads
+from services.routing.placement.waiting import Waiting
 from services.routing.workbench.answers import Answers
 from services.routing.workbench.api import Workbench, workbench_routers
 from services.routing.workbench.commands import CommandCounter
@@ -53,8 +55,9 @@ def wire(around: Surroundings) -> Service:
     plan = plan_levels(around.boards.views[PLAN_BOARD.name], around.clock.now)
     paces = pace_levels(around.boards.views[LOAD_BOARD.name], reference)
     opener = CalendarOpener(around.publish, around.clock.now)
-    levels = (loads, paces, reroutes, proofs, plan)
-    return Service("routing", processors, routers, (tailer.run, opener.run), levels)
+    waiting = Waiting(PostgresWaitingReads(around.pool), around.clock.now)
+    levels = (loads, paces, reroutes, proofs, plan, waiting.levels)
+    return Service("routing", processors, routers, (tailer.run, opener.run, waiting.follow), levels)
 
 
 def _measured(processor: Processor) -> Processor:

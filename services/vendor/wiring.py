@@ -15,12 +15,13 @@ from shared.standing import STANDING_BOARD
 
 def wire(around: Surroundings) -> Service:
     """Build vendor on its surroundings."""
+    views = around.boards.views
     router = scorecard_router(PostgresScores(around.pool))
     return Service(
         "vendor",
         (replace(supervision(), measure=measure),),
         ((router, ("vendor_manager", "auditor", "on_call")),),
-        levels=(standing_levels(around.boards.views[STANDING_BOARD.name]),),
+        levels=(standing_levels(views[STANDING_BOARD.name], views[REFERENCE_BOARD.name]),),
     )
 
 

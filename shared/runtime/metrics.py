@@ -81,6 +81,12 @@ SERVICE: Final = Level("opsfloor_service_info", "1 for the service that this pro
 
 
 def begin(processor: str) -> None:
-    """Show a processor's counts of trouble from 0 on, so that the first trouble shows as a rise."""
-    for counter in (DUPLICATES, GAPS, PARKED, FUSES, REJECTED, PUBLISHED, PUBLISH_ERRORS, LOST, RETRIES, RESTARTS):
+    """Show a processor's counts of trouble from 0 on, so that the first trouble shows as a rise.
+
+    Holds:   what was read is there from 0 on as well: a processor that has read nothing since its start stands still.
+    """
+    for counter in (
+        *(RECORDS, DUPLICATES, GAPS, PARKED, FUSES, REJECTED),
+        *(PUBLISHED, PUBLISH_ERRORS, LOST, RETRIES, RESTARTS),
+    ):
         counter.labels(processor)

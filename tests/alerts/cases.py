@@ -49,6 +49,7 @@ EVERYBODY_UP: Series = {
     **_up("intake", "1x60"),
     **_up("routing", "1x60"),
     **_up("vendor", "1x60"),
+    **_up("balancer", "1x60"),
 }
 _QUEUE = 'opsfloor_work_queue_items{instance="r",work_type="cheque/entry"}'
 _RESULTS = 'opsfloor_results_total{instance="a",business_type="cheque",step="entry"}'
@@ -57,7 +58,11 @@ _OLDEST = 'opsfloor_work_oldest_seconds{instance="r",work_type="cheque/entry"}'
 _PROMISE = 'opsfloor_promise_seconds{instance="a",business_type="cheque"}'
 _DESK = 'opsfloor_desk_queue_items{instance="r",team="north",step="entry"}'
 _PRESENT = 'opsfloor_desk_present_operators{instance="r",team="north"}'
-_UNPLACEABLE = 'opsfloor_items_unplaceable_total{instance="r",reason="nobody_qualified"}'
+_NOWHERE = 'opsfloor_unplaceable_items{instance="r",reason="nobody_present",business_type="cheque"}'
+_NOWHERE_OLDEST = 'opsfloor_unplaceable_oldest_seconds{instance="r",reason="nobody_present",business_type="cheque"}'
+_MISSES = 'opsfloor_predicted_misses_total{instance="r",business_type="cheque"}'
+_BALANCER_BEGAN = 'process_start_time_seconds{job="balancer",instance="a"}'
+_LEFT = 'opsfloor_reroute_left_seconds{instance="r",effect="%s",drill="%s"}'
 _LOAD = 'opsfloor_board_changed_timestamp_seconds{instance="r",board="load"}'
 _PLAN = 'opsfloor_board_changed_timestamp_seconds{instance="r",board="plan"}'
 _ASKED = 'opsfloor_postings_requested_total{instance="a",business_type="cheque"}'
@@ -80,9 +85,23 @@ CASES: tuple[Case, ...] = (
         {_QUEUE: "600x20", _RESULTS: "0+20x20", _CUT_OFF: "2400-60x20"},  # half an hour of work, 25 minutes left
         {_QUEUE: "300x20"},
     ),
+    Case(  # the floor stands still: nothing was ever completed, not even counted
+        "CutOffWillBeMissed",
+        15,
+        {_QUEUE: "600x20", _OLDEST: "0+60x20", _CUT_OFF: "2400-60x20"},
+        {_OLDEST: "0+30x20"},  # the first of it came seven minutes ago and may be taken up yet
+    ),
+    Case(  # the floor stood still an hour ago, and all of it waits at no desk
+        "CutOffWillBeMissed",
+        30,
+        {_NOWHERE: "17x40", _NOWHERE_OLDEST: "0+60x40", _RESULTS: "0+20x4 80x40", _CUT_OFF: "2700-60x40"},
+        {_NOWHERE: "0x40", _NOWHERE_OLDEST: "0x40"},
+    ),
+    Case("MissesPredicted", 20, {_MISSES: "0+3x30"}, {_MISSES: "0+1x30"}),
     Case("WorkWaitsTooLong", 10, {_OLDEST: "700+60x10", _PROMISE: "1800x10"}, {_OLDEST: "400+60x10"}),
+    Case("WorkWaitsTooLong", 10, {_NOWHERE_OLDEST: "700+60x10", _PROMISE: "1800x10"}, {_NOWHERE_OLDEST: "400+60x10"}),
     Case("WorkWithNobody", 15, {_DESK: "4x20", _PRESENT: "0x20"}, {_PRESENT: "1x20"}),
-    Case("WorkUnplaceable", 10, {_UNPLACEABLE: "0x5 1x10"}, {_UNPLACEABLE: "7x20"}),
+    Case("WorkUnplaceable", 40, {_NOWHERE_OLDEST: "0+60x50"}, {_NOWHERE_OLDEST: "0+60x8 0+60x8 0+60x8 0+60x8 0+60x8"}),
     Case(
         "TeamOverloaded",
         20,
@@ -110,8 +129,8 @@ CASES: tuple[Case, ...] = (
     Case(
         "BoardRefusesRecords",
         8,
-        {'opsfloor_board_refused_records{job="routing",instance="r"}': "0x5 2x9"},
-        {'opsfloor_board_refused_records{job="routing",instance="r"}': "2x20"},
+        {'opsfloor_board_refused_records{job="routing",instance="r"}': "_x5 2x20"},  # it comes up with them
+        {'opsfloor_board_refused_records{job="routing",instance="r"}': "_x5 0x20"},
     ),
     Case(
         "ShardBehind",
@@ -125,11 +144,38 @@ CASES: tuple[Case, ...] = (
         {**_processor("opsfloor_shard_lag_records", "500x20"), **_processor("opsfloor_shard_records_total", "9x20")},
         _processor("opsfloor_shard_records_total", "9+1x20"),
     ),
+    Case(  # it has read nothing since its start
+        "ShardStandsStill",
+        15,
+        {**_processor("opsfloor_shard_lag_records", "1x20"), **_processor("opsfloor_shard_records_total", "0x20")},
+        _processor("opsfloor_shard_records_total", "0x12 1x9"),
+    ),
+    Case(  # the database is away: no shard is owned, so that no lag is known, and every claim is in vain
+        "DependencyAway",
+        8,
+        {
+            **_processor("opsfloor_shard_owned", "8x3 0x20"),
+            **_processor("opsfloor_shard_retries_total", "0x3 1+2x20"),
+        },
+        {
+            **_processor("opsfloor_shard_owned", "8x3 0 8x20"),
+            **_processor("opsfloor_shard_retries_total", "0x3 1x20"),
+        },
+    ),
     Case(
         "BatchWithoutEnd",
         10,
         _processor("opsfloor_shard_last_turn_timestamp_seconds", "0+60x3 180x20"),
         _processor("opsfloor_shard_last_turn_timestamp_seconds", "0+60x20"),
+    ),
+    Case(
+        "BatchWithoutEnd",
+        10,
+        {
+            **_processor("opsfloor_shard_last_turn_timestamp_seconds", "0+60x3 180x20"),
+            **_processor("opsfloor_shard_retries_total", "0x20"),
+        },
+        _processor("opsfloor_shard_retries_total", "0x3 1+2x20"),  # no batch: it waits for the database
     ),
     Case(
         "FactsNotPublished",
@@ -148,7 +194,15 @@ CASES: tuple[Case, ...] = (
     ),
     Case("LoadStale", 10, {_LOAD: "0x20", _DESK: "4x20"}, {_DESK: "0x20"}),
     Case("PlanStale", 10, {_PLAN: "0+60x2 120x20"}, {_PLAN: "0+60x20"}),
+    Case("PlanStale", 10, {_BALANCER_BEGAN: "0x20"}, {_BALANCER_BEGAN: "540x20"}),  # it never made a first one
+    Case("PlanStale", 10, {_BALANCER_BEGAN: "0x20"}, {_PLAN: "0+60x20"}),
     Case("CoreBankSilent", 20, {_ASKED: "0+3x30", _POSTED: "0+3x4 12x30"}, {_POSTED: "0+3x30"}),
+    Case(  # asked for the last time 50 minutes ago, and never answered
+        "CoreBankSilent",
+        60,
+        {_ASKED: "0+3x10 30x60", _POSTED: "0x70"},
+        {_POSTED: "0x30 30x40"},  # it answered half an hour ago
+    ),
     Case(
         "CoreBankContradicts",
         8,
@@ -162,17 +216,33 @@ CASES: tuple[Case, ...] = (
         {_RECEIPTS % "accepted": "0+90x40", _RECEIPTS % "bad_signature": "0+10x40"},
         {_RECEIPTS % "bad_signature": "0+4x40"},
     ),
+    Case(  # a `local` reroute tells branches to do it themselves: told, not rejected
+        "SubmissionsRejected",
+        30,
+        {
+            _RECEIPTS % "accepted": "0+40x40",
+            _RECEIPTS % "do_locally": "0+60x40",
+            _RECEIPTS % "bad_signature": "0+4x40",
+        },
+        {_RECEIPTS % "bad_signature": "0+1x40"},
+    ),
     Case(
         "RerouteEnding",
         5,
-        {'opsfloor_reroute_left_seconds{instance="r",effect="drain"}': "1100-60x20"},
-        {'opsfloor_reroute_left_seconds{instance="r",effect="drain"}': "1300-60x20"},
+        {_LEFT % ("drain", "no"): "1100-60x20"},
+        {_LEFT % ("drain", "no"): "1300-60x20"},
+    ),
+    Case(  # every weekly drill ends in less than a quarter of an hour once
+        "RerouteEnding",
+        5,
+        {_LEFT % ("drain", "no"): "1100-60x20", _LEFT % ("drain", "yes"): "600-60x20"},
+        {_LEFT % ("drain", "no"): None},
     ),
     Case(
         "RerouteStuck",
         20,
-        {'opsfloor_reroute_left_seconds{instance="r",effect="drain"}': "0-120x20"},
-        {'opsfloor_reroute_left_seconds{instance="r",effect="drain"}': "0-30x20"},
+        {'opsfloor_reroute_overdue_seconds{instance="r",effect="drain",drill="no"}': "0+120x20"},
+        {'opsfloor_reroute_overdue_seconds{instance="r",effect="drain",drill="no"}': "0+30x20"},
     ),
     Case(
         "RerouteFellBack",
@@ -208,6 +278,7 @@ CASES: tuple[Case, ...] = (
         {_JUDGED % ("error", "inspection"): "0+0.5x130"},
     ),
     Case("ServiceAbsent", 10, {**EVERYBODY_UP, **_up("vendor", "0x60")}, _up("vendor", "1x60")),
+    Case("ServiceAbsent", 10, {**EVERYBODY_UP, **_up("balancer", "0x60")}, _up("balancer", "1x60")),
     Case(
         "ProcessDown",
         10,

@@ -22,6 +22,7 @@ from services.routing.boards import PlanView
 from services.routing.emergency import metrics as emergency
 from services.vendor.supervision import metrics as supervision
 from shared.contracts.message import Message
+from shared.reference.board import ReferenceView
 from shared.reroutes import RerouteView
 from shared.runtime.levels import Levels
 from shared.standing import StandingView, fold_standing
@@ -64,7 +65,7 @@ def process() -> Iterator[int]:
         fold_standing(standing, "", judged)
     shown = (
         emergency.reroute_levels(view, lambda: active.ends_at - timedelta(minutes=30)),
-        supervision.standing_levels(standing),
+        supervision.standing_levels(standing, ReferenceView()),
         plan_levels(PlanView(fact("routing.plan-made.v1")), lambda: active.ends_at),
     )
     levels = [Levels(each) for each in shown]

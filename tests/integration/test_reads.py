@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import asyncpg
 import pytest
@@ -13,7 +16,9 @@ from services.routing.desk.processor import desk
 from services.routing.emergency.postgres_reads import PostgresBookReads
 from services.routing.emergency.processor import emergency
 from services.routing.placement.processor import placement
-from services.routing.placement.state import PlacedItem
+from services.routing.placement.state import Phase, PlacedItem, alarms
+from services.routing.placement.store import PostgresWaitingReads
+from services.routing.placement.waiting import Waits
 from services.routing.workbench.store import PostgresDeskReads
 from services.vendor.store import PostgresScores
 from services.vendor.supervision.processor import supervision
@@ -23,13 +28,15 @@ from shared.runtime.errors import TransientError
 from shared.runtime.postgres_store import PostgresStore
 from shared.runtime.processor import Processor
 from shared.runtime.schema import migrate
-from shared.runtime.store import JournalRow
+from shared.runtime.store import JournalRow, TimerRow
 from tests.support.store_suite import claimed
 from tests.unit.audit.floor_of_cases import CASE, with_amount
 from tests.unit.emergency.control_room import LIN, ControlRoom, terms
+from tests.unit.sight.facts import fact
 from tests.unit.workbench.window import Window
 
 Rows = Mapping[str, bytes | None]
+AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -73,6 +80,41 @@ async def test_the_workbench_reads_the_desks_rows(pool: asyncpg.Pool) -> None:
     placed = await reads.placed("item-1")
     assert isinstance(placed, PlacedItem)
     assert placed == desks.placed_items["item-1"]
+
+
+def waiting_item(name: str, waited_minutes: int, **changes: Any) -> PlacedItem:
+    """An item of transfers that waits because nobody is present."""
+    order = fact("routing.work-placed.v1").order
+    asked = order.model_copy(update={"work_item_id": name, "requested_at": AT - timedelta(minutes=waited_minutes)})
+    item = PlacedItem(name, Phase.WAITING, asked, reason="nobody_present", tries=1, next_try_at=AT)
+    return replace(item, **changes)
+
+
+async def test_what_waits_at_no_desk_is_counted_off_placements_rows(pool: asyncpg.Pool) -> None:
+    """By reason and business type, with the oldest; what is at a desk or closed is not counted, nor what an old timer names."""
+    items = [
+        waiting_item("w-1", 5),
+        waiting_item("w-2", 14),
+        waiting_item("w-3", 2, reason="all_excluded", next_try_at=None),
+        waiting_item("w-4", 90, phase=Phase.PLACED, team_id="north"),
+        waiting_item("w-5", 90, phase=Phase.CLOSED, order=None),
+    ]
+    table = placement().table
+    store = PostgresStore(pool, "routing", "placement", table.name)
+    batch = await claimed(store, 0)
+    batch.rows = {(0, each.work_item_id, part): body for each in items for part, body in table.write(each).items()}
+    batch.timers = {
+        (0, each.work_item_id, "try"): TimerRow((0, each.work_item_id, "try"), alarm.at, alarm.boards)
+        for each in items
+        for alarm in alarms(replace(each, phase=Phase.WAITING) if each.work_item_id == "w-4" else each).values()
+    }
+    await store.commit(batch)
+    transfers = waiting_item("w", 0).order
+    assert transfers is not None
+    assert await PostgresWaitingReads(pool).waiting() == {
+        ("nobody_present", transfers.business_type): Waits(2, AT - timedelta(minutes=14)),
+        ("all_excluded", transfers.business_type): Waits(1, AT - timedelta(minutes=2)),
+    }
 
 
 async def test_the_workbench_finds_answers_by_their_command(pool: asyncpg.Pool) -> None:

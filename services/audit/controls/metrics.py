@@ -105,11 +105,16 @@ def measure(facts: Sequence[Message], now: datetime) -> None:
 
 def _started(fact: audit.CaseStarted) -> None:
     STARTED.labels(fact.business_type).inc()
-    POSTINGS.labels(fact.business_type)  # all there from 0 on, so that the first one shows as a rise
+    _begin(fact.business_type)
+
+
+def _begin(business_type: str) -> None:
+    """Show postings and their answers from 0 on, so that the first one shows as a rise."""
+    POSTINGS.labels(business_type)
     for answer in ("yes", "no"):
-        CASES.labels(fact.business_type, "posted", answer)
-        CASES.labels(fact.business_type, "refused_by_core", answer)
-        POSTED.labels(fact.business_type, answer)
+        CASES.labels(business_type, "posted", answer)
+        CASES.labels(business_type, "refused_by_core", answer)
+        POSTED.labels(business_type, answer)
 
 
 def _ended(fact: audit.CaseEnd, outcome: str, now: datetime) -> None:
@@ -138,10 +143,15 @@ def _asked(fact: audit.PostingRequested) -> None:
 
 
 def promise_levels(view: ReferenceView, now: Callable[[], datetime]) -> Read:
-    """Read what the bank has promised off the reference board."""
+    """Read what the bank has promised off the reference board.
+
+    Holds:   each business type's answers are counted from 0 on from the first look: after a restart an answer may be
+             the first that is heard of a case.
+    """
 
     def read() -> Iterator[Reading]:
         for name, template in sorted(view.business_types.items()):
+            _begin(name)
             yield PROMISE, (name,), template.sla_seconds
             if template.on_time_objective is not None:
                 yield OBJECTIVE, (name,), template.on_time_objective

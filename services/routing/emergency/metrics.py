@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter as Count
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, get_args
@@ -19,8 +20,13 @@ from shared.runtime.levels import Level, Read, Reading
 IN_FORCE: Final = Level("opsfloor_reroutes_in_force", "Reroutes that hold work back now", ("effect",))
 LEFT: Final = Level(
     "opsfloor_reroute_left_seconds",
-    "Until the first reroute of an effect ends; negative while its work comes back",
-    ("effect",),
+    "Until the first reroute of an effect ends, of those that have not ended yet",
+    ("effect", "drill"),
+)
+OVERDUE: Final = Level(
+    "opsfloor_reroute_overdue_seconds",
+    "Since the end of the reroute of an effect that should have been over first and is still on the board",
+    ("effect", "drill"),
 )
 REVIEWS: Final = Level("opsfloor_reroute_reviews_open", "Broken glasses that nobody has answered for yet")
 UNPROVED: Final = Level(
@@ -84,16 +90,25 @@ def reroute_levels(view: RerouteView, now: Callable[[], datetime]) -> Read:
         held = Count(order.terms.effect for order in view.acting.values() if held_percent(order, instant))
         for effect in sorted(STRENGTH):
             yield IN_FORCE, (effect,), float(held[effect])
-            left = [
-                (order.ends_at - instant).total_seconds()
-                for order in view.acting.values()
-                if order.terms.effect == effect and order.ends_at is not None
-            ]
-            if left:
-                yield LEFT, (effect,), min(left)
+        yield from _ends(view, instant)
         yield REVIEWS, (), float(len(view.reviews))
 
     return read
+
+
+def _ends(view: RerouteView, instant: datetime) -> Iterator[Reading]:
+    """When orders end and how long they should be over: two figures, so that neither hides the other's first one."""
+    left_by_labels: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for order in view.acting.values():
+        if order.ends_at is not None:
+            labels = (order.terms.effect, "yes" if order.terms.drill else "no")
+            left_by_labels[labels].append((order.ends_at - instant).total_seconds())
+    for of, found in sorted(left_by_labels.items()):
+        to_come = [seconds for seconds in found if seconds > 0]
+        if to_come:
+            yield LEFT, of, min(to_come)
+        if min(found) <= 0:
+            yield OVERDUE, of, -min(found)
 
 
 def proof_levels(view: RerouteView, reference: ReferenceView, now: Callable[[], datetime]) -> Read:

@@ -11,6 +11,7 @@ from prometheus_client import Counter
 
 from shared.contracts import vendor
 from shared.contracts.message import Message
+from shared.reference.board import ReferenceView
 from shared.runtime.levels import Level, Read, Reading
 from shared.standing import StandingView
 
@@ -55,13 +56,15 @@ def measure(facts: Sequence[Message], now: datetime) -> None:
                 continue
 
 
-def standing_levels(view: StandingView) -> Read:
-    """Read who stands how, as the standing topic says."""
+def standing_levels(view: StandingView, reference: ReferenceView) -> Read:
+    """Read who stands how: as the standing topic says, and else as the reference data begins."""
 
     def read() -> Iterator[Reading]:
-        for provider_id, found in sorted(view.providers.items()):
+        initial_by_provider = {name: provider.initial_standing for name, provider in reference.providers.items()}
+        for provider_id in sorted(initial_by_provider.keys() | view.providers.keys()):
+            found = view.provider(provider_id, initial_by_provider.get(provider_id, "probation"))
             for standing in STANDINGS:
-                yield PROVIDER, (provider_id, standing), float(standing == found.standing)
+                yield PROVIDER, (provider_id, standing), float(standing == found)
         judged = Tally((found.provider_id, found.standing) for found in view.operators.values())
         for of, count in sorted(judged.items()):
             yield OPERATORS, of, float(count)

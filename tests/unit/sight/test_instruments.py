@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from prometheus_client import REGISTRY
 
 from deploy.grafana.boards import BOARDS
 from deploy.prometheus.alerts import ALERTS
@@ -17,12 +18,16 @@ from services.audit.controls import metrics as controls
 from services.routing import metrics as routing
 from services.routing.balancer.metrics import plan_levels
 from services.routing.boards import PlanView
+from services.routing.emergency.metrics import reroute_levels
 from shared.contracts.audit import CasePosted
 from shared.contracts.routing import CapacityByWorkType, LoadByWorkType, LoadSnapshot, PlanMade
+from shared.reference.board import ReferenceView
+from shared.reroutes import RerouteView
 from shared.runtime.boards import Boards
 from shared.runtime.hops import Hop, hop_of, oldest_by_topic
 from shared.runtime.house import house_levels
 from shared.runtime.log import Record
+from shared.runtime.metrics import begin
 from shared.standing import STANDING_BOARD
 from tests.bench.__main__ import FIRST_ASSIGNMENT_MS_MAX
 from tests.bench.desk import TARGET_US as DECISION_US_MAX
@@ -81,6 +86,47 @@ def test_saturation_is_the_backlog_per_person_at_their_pace() -> None:
     """120 learned seconds for two people, over a quarter of an hour; no figure where nobody is."""
     assert levels(load())[("opsfloor_desk_saturation_ratio", ("t",))] == pytest.approx(120 / 2 / 900)
     assert ("opsfloor_desk_saturation_ratio", ("t",)) not in levels(load(present=()))
+
+
+def test_an_order_that_should_be_over_hides_no_other_that_ends_soon() -> None:
+    """Two figures, and drills apart: one order gives its work back since 100 s, another ends in five minutes, a drill in one."""
+    order = fact("routing.reroute-order.v1")
+    drill = order.terms.model_copy(update={"drill": True})
+    orders = [
+        order.model_copy(update={"reroute_id": "late", "ends_at": AT - timedelta(seconds=100)}),
+        order.model_copy(update={"reroute_id": "soon", "ends_at": AT + timedelta(seconds=300)}),
+        order.model_copy(update={"reroute_id": "drill", "ends_at": AT + timedelta(seconds=60), "terms": drill}),
+    ]
+    view = RerouteView(acting={each.reroute_id: each for each in orders})
+    read = {(level.name, labels): value for level, labels, value in reroute_levels(view, lambda: AT)()}
+    effect = order.terms.effect
+    assert read["opsfloor_reroute_left_seconds", (effect, "no")] == 300
+    assert read["opsfloor_reroute_left_seconds", (effect, "yes")] == 60
+    assert read["opsfloor_reroute_overdue_seconds", (effect, "no")] == 100
+    assert ("opsfloor_reroute_overdue_seconds", (effect, "yes")) not in read
+
+
+def test_a_core_banks_first_answer_after_a_restart_is_a_rise() -> None:
+    """The answer may be the first that a process hears of a case: its counter is there before, from the promises on."""
+    template = fact("reference.business-type.v1")
+    labels = {"business_type": "asked-before", "outcome": "posted", "on_time": "yes"}
+    assert REGISTRY.get_sample_value("opsfloor_cases_total", labels) is None
+    list(controls.promise_levels(ReferenceView(business_types={"asked-before": template}), lambda: AT)())
+    assert REGISTRY.get_sample_value("opsfloor_cases_total", labels) == 0
+
+
+def test_the_first_predicted_miss_of_a_business_type_is_a_rise() -> None:
+    """Its counter begins at 0 with the first item that is placed in time."""
+    placed = fact("routing.work-placed.v1", late_seconds=0.0)
+    order = placed.order.model_copy(update={"business_type": "in-time"})
+    routing.measure([placed.model_copy(update={"order": order})], AT)
+    assert REGISTRY.get_sample_value("opsfloor_predicted_misses_total", {"business_type": "in-time"}) == 0
+
+
+def test_a_processor_that_has_read_nothing_says_so() -> None:
+    """What was read is there from 0 on: only so can Prometheus see that it does not rise."""
+    begin("test/silent")
+    assert REGISTRY.get_sample_value("opsfloor_shard_records_total", {"processor": "test/silent"}) == 0
 
 
 def test_where_it_hurts_is_read_off_the_plan() -> None:

@@ -15,6 +15,7 @@ from services.audit.controls import metrics as controls
 from services.routing import metrics as routing
 from services.vendor.supervision import metrics as supervision
 from shared.contracts.routing import LoadByWorkType, LoadSnapshot
+from shared.reference.board import ReferenceView
 from shared.runtime.levels import Levels
 from shared.standing import StandingView
 from tests.unit.sight.facts import fact
@@ -130,6 +131,18 @@ def test_supervision_reads_standing_off_its_board() -> None:
     """Who stands how is known right after a start, before anything changes."""
     provider = fact("vendor.provider-standing.v1", provider_id="clearkey", standing="suspended", keyed=40, errors=4)
     view = StandingView(providers={"clearkey": provider})
-    read = {(level.name, labels): value for level, labels, value in supervision.standing_levels(view)()}
+    read = {
+        (level.name, labels): value for level, labels, value in supervision.standing_levels(view, ReferenceView())()
+    }
     assert read[("opsfloor_provider_standing", ("clearkey", "suspended"))] == 1
     assert read[("opsfloor_provider_standing", ("clearkey", "allowed"))] == 0
+
+
+def test_a_provider_whom_nobody_has_judged_stands_as_the_reference_data_begins() -> None:
+    """Its series are there before the first judged entry, so that its first change shows as one."""
+    reference = ReferenceView(providers={"clearkey": fact("reference.provider.v1", initial_standing="allowed")})
+    read = {
+        (level.name, labels): value for level, labels, value in supervision.standing_levels(StandingView(), reference)()
+    }
+    assert read[("opsfloor_provider_standing", ("clearkey", "allowed"))] == 1
+    assert read[("opsfloor_provider_standing", ("clearkey", "suspended"))] == 0
