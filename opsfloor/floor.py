@@ -39,6 +39,10 @@ REMEDIES: Final = {
     "scope_not_local": "take `--business-type` and `--region` alone with `local`",
     "rule_unknown": "`opsfloor reroute preview` names the rules that it would break",
     "rule_not_overridable": "narrow the scope, or take a smaller share with `shift --percent`",
+    "start_too_far": "propose it when it is nearer",
+    "text_not_plain": "write the words anew, on one line",
+    "percent_not_taken": "take `shift --percent`, or leave `--percent` out",
+    "glass_open": "close the review with `opsfloor reroute review ID`, or propose it with two people",
     "nothing_to_review": "`opsfloor reroute list` shows which reviews are open",
 }
 """What to do about a refusal, by its code."""
