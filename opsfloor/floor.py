@@ -50,10 +50,10 @@ REMEDIES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A service process that wrote down where it answers."""
+    """A service process that wrote down where it answers, or an address that the environment names: without a process."""
 
     service: str
-    pid: int
+    pid: int | None
     url: str
 
 
@@ -86,14 +86,19 @@ def settings(**overrides: Any) -> Settings:
 
 
 def running(service: str | None = None) -> list[Running]:
-    """The service processes of this machine that are alive, by the notes in `home()/run`; stale notes are passed over."""
-    found = []
+    """Where services answer: at the addresses in `OPSFLOOR_<SERVICE>_URL`, with commas; of a service without that the
+    processes of this machine that are alive, by the notes in `home()/run`. Stale notes are passed over."""
+    found = [Running(name, None, url) for name in (*SERVICES, BALANCER) for url in _named(name)]
+    named = {entry.service for entry in found}
     for file in sorted((home() / "run").glob("*.json")):
         note = json.loads(file.read_text())
-        entry = Running(note["service"], note["pid"], note["url"])
-        if psutil.pid_exists(entry.pid) and (service is None or entry.service == service):
-            found.append(entry)
-    return found
+        if note["service"] not in named and psutil.pid_exists(note["pid"]):
+            found.append(Running(note["service"], note["pid"], note["url"]))
+    return [entry for entry in found if service is None or entry.service == service]
+
+
+def _named(service: str) -> list[str]:
+    return [url.rstrip("/") for url in os.environ.get(f"OPSFLOOR_{service.upper()}_URL", "").replace(",", " ").split()]
 
 
 async def steps(connection: asyncpg.Connection[Any], service: str) -> frozenset[str] | None:
@@ -135,8 +140,7 @@ def text_of(service: str, path: str, role: str, subject: str) -> str:
 
 
 def _call(service: str, method: str, path: str, headers: dict[str, str], body: Any) -> httpx.Response:
-    note = os.environ.get(f"OPSFLOOR_{service.upper()}_URL")
-    url = note or next((entry.url for entry in running(service)), None)
+    url = next((entry.url for entry in running(service)), None)
     if url is None:
         raise Remedied(f"Expected a running {service} service, found none", START_IT)
     try:

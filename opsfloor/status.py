@@ -36,7 +36,7 @@ def status(json: Annotated[bool, typer.Option("--json", help="one JSON document 
         ("service", "pid", "processor", "owned", "lag records", "lag s", "parked", "gaps"),
         [list(row.values()) for row in shards],
     )
-    table("Queues", ("team", "step", "waiting", "oldest s"), [list(row.values()) for row in queues])
+    table("Queues", ("team", "step or type", "waiting", "oldest s"), [list(row.values()) for row in queues])
 
 
 def _scrape(entry: floor.Running) -> Samples:
@@ -60,7 +60,11 @@ def _service(entry: floor.Running, samples: Samples) -> dict[str, object]:
         ready = httpx.get(f"{entry.url}/ready", timeout=5).is_success
     except httpx.HTTPError:
         ready = False
-    return {"service": entry.service, "pid": str(entry.pid), "url": entry.url, "ready": "yes" if ready else "NO"}
+    return {"service": entry.service, "pid": _pid(entry), "url": entry.url, "ready": "yes" if ready else "NO"}
+
+
+def _pid(entry: floor.Running) -> str:
+    return "" if entry.pid is None else str(entry.pid)
 
 
 def _shards(entry: floor.Running, samples: Samples) -> list[dict[str, object]]:
@@ -70,7 +74,7 @@ def _shards(entry: floor.Running, samples: Samples) -> list[dict[str, object]]:
     return [
         {
             "service": entry.service,
-            "pid": str(entry.pid),
+            "pid": _pid(entry),
             "processor": dict(labels)["processor"],
             "owned": int(owned),
             "lag_records": int(value("opsfloor_shard_lag_records", labels)),
@@ -95,6 +99,22 @@ def _queues(pages: list[Samples]) -> list[dict[str, object]]:
         }
         for labels, depth in _in_order(depths, "team", "step")
         if depth
+    ] + _at_no_desk(pages)
+
+
+def _at_no_desk(pages: list[Samples]) -> list[dict[str, object]]:
+    """What waits at placement, by why no team can have it and by business type."""
+    items = _highest(pages, "opsfloor_unplaceable_items")
+    ages = _highest(pages, "opsfloor_unplaceable_oldest_seconds")
+    return [
+        {
+            "team": f"none: {dict(labels)['reason']}",
+            "step": dict(labels)["business_type"],
+            "waiting": int(count),
+            "oldest_seconds": round(ages.get(labels, 0.0), 1),
+        }
+        for labels, count in _in_order(items, "reason", "business_type")
+        if count
     ]
 
 

@@ -17,6 +17,7 @@ from shared.contracts.registry import TOPICS
 from shared.runtime.errors import ContractError, TransientError
 
 PARTITIONS_DEFAULT: Final = 8
+REPLICAS_MAX: Final = 3
 ANY_TIME: Final = {"message.timestamp.after.max.ms": str(2**63 - 1)}
 """Records carry the floor's time; when its clock is scaled that runs ahead of the broker's, which would refuse them."""
 PARTITIONS_REMEDY: Final = (
@@ -81,6 +82,15 @@ def unequal(partitions_by_topic: Mapping[str, int], expected: int) -> list[str]:
     return [f"{name}: partitions {count}, expected {expected}" for name, count in odd.items()]
 
 
+def replicas_for(brokers: int) -> tuple[int, Mapping[str, str]]:
+    """How many replicas a new topic has with so many brokers, and the settings that go with them.
+
+    Holds:   with three a record counts as written when two have it: one broker may go, for ever, and nothing is lost.
+    """
+    replicas = min(REPLICAS_MAX, max(1, brokers))
+    return replicas, {"min.insync.replicas": "2"} if replicas == REPLICAS_MAX else {}
+
+
 def differences(want: Wanted, config: Mapping[str, str]) -> list[str]:
     """How an existing topic's settings differ from the contract, in words."""
     found = []
@@ -92,11 +102,12 @@ def differences(want: Wanted, config: Mapping[str, str]) -> list[str]:
 
 
 async def ensure_topics(
-    bootstrap: str, partitions: int | None = None, replication: int = 1, topics: Mapping[str, Topic] = TOPICS
+    bootstrap: str, partitions: int | None = None, topics: Mapping[str, Topic] = TOPICS
 ) -> list[str]:
     """Make the missing topics; returns their names.
 
-    Holds:   without `partitions` a floor keeps the number that it has; nothing is made while an existing topic differs.
+    Holds:   without `partitions` a floor keeps the number that it has; nothing is made while an existing topic differs;
+             a new one has as many replicas as there are brokers, three at most.
     Errors:  `ContractError` lists every setting of an existing topic that differs; `TransientError` when Kafka is away.
     """
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=15_000)
@@ -108,10 +119,10 @@ async def ensure_topics(
         await _compare(admin, [want for want in wants if want.name in there], there)
         todo = [want for want in wants if want.name not in there]
         if todo:
-            await _create(admin, todo, replication)
+            await _create(admin, todo)
         return [want.name for want in todo]
     except TopicAlreadyExistsError:
-        return await ensure_topics(bootstrap, partitions, replication, topics)  # another process made them meanwhile
+        return await ensure_topics(bootstrap, partitions, topics)  # another process made them meanwhile
     except (KafkaError, OSError) as error:
         raise TransientError(f"Expected Kafka at {bootstrap} to answer, found {error}") from error
     finally:
@@ -125,9 +136,10 @@ async def _counts(admin: Any, names: Sequence[str]) -> dict[str, int]:
     return {each["topic"]: len(each["partitions"]) for each in await admin.describe_topics(present)} if present else {}
 
 
-async def _create(admin: Any, todo: list[Wanted], replication: int) -> None:
+async def _create(admin: Any, todo: list[Wanted]) -> None:
+    replicas, config = replicas_for(len((await admin.describe_cluster())["brokers"]))
     answer = await admin.create_topics(
-        [NewTopic(want.name, want.partitions, replication, topic_configs=dict(want.config)) for want in todo]
+        [NewTopic(want.name, want.partitions, replicas, topic_configs={**want.config, **config}) for want in todo]
     )
     errors = [(entry[0], for_code(entry[1]), entry[2]) for entry in answer.topic_errors if entry[1]]
     refused = [f"{name}: {kind.__name__} {text}" for name, kind, text in errors if kind is not TopicAlreadyExistsError]

@@ -91,10 +91,13 @@ async def test_differences_are_named(kafka: str, topics: Mapping[str, Topic], ad
     assert "Remedy" in told
 
 
-async def test_the_brokers_refusal_is_heard(kafka: str, topics: Mapping[str, Topic]) -> None:
+async def test_the_brokers_refusal_is_heard(
+    kafka: str, topics: Mapping[str, Topic], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A topic that the broker refuses to make, here for want of brokers, is named with its reason."""
+    monkeypatch.setattr("shared.runtime.topics.replicas_for", lambda brokers: (3, {}))
     with pytest.raises(ContractError, match="InvalidReplicationFactor"):
-        await ensure_topics(kafka, 3, replication=3, topics=topics)
+        await ensure_topics(kafka, 3, topics=topics)
 
 
 async def test_nobody_there() -> None:

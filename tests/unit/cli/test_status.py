@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from opsfloor import status
-from opsfloor.floor import Running
+from opsfloor.floor import Running, running
 
 PAGE = """# TYPE opsfloor_desk_queue_items gauge
 opsfloor_desk_queue_items{step="entry",team="clearkey-one"} 7.0
@@ -27,6 +31,30 @@ def test_the_page_that_knows_most_is_believed() -> None:
     older = PAGE.replace(" 7.0", " 5.0")
     found = status._queues([status._samples(older), status._samples(PAGE), {}])
     assert [row["waiting"] for row in found] == [7, 2]
+
+
+def test_what_waits_at_no_desk_is_told_with_its_reason() -> None:
+    """Nobody is signed on, and seventeen items wait all the same."""
+    page = """# TYPE opsfloor_unplaceable_items gauge
+opsfloor_unplaceable_items{reason="nobody_present",business_type="cheque-deposit"} 17.0
+opsfloor_unplaceable_items{reason="standing",business_type="cheque-deposit"} 0.0
+# TYPE opsfloor_unplaceable_oldest_seconds gauge
+opsfloor_unplaceable_oldest_seconds{business_type="cheque-deposit",reason="nobody_present"} 845.04
+"""
+    assert status._queues([status._samples(page)]) == [
+        {"team": "none: nobody_present", "step": "cheque-deposit", "waiting": 17, "oldest_seconds": 845.0}
+    ]
+
+
+def test_services_elsewhere_are_those_that_the_environment_names(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """In a cluster there are no notes of processes: each service's addresses, with commas."""
+    monkeypatch.setenv("OPSFLOOR_HOME", str(tmp_path))
+    monkeypatch.setenv("OPSFLOOR_AUDIT_URL", "http://audit-0.audit:8080/, http://audit-1.audit:8080")
+    assert running() == running("audit")
+    assert [entry.url for entry in running("audit")] == ["http://audit-0.audit:8080", "http://audit-1.audit:8080"]
+    assert running("routing") == []
 
 
 def test_shards_are_told_by_processor() -> None:

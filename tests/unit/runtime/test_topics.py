@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.runtime.topics import PARTITIONS_DEFAULT, partitions_of, unequal
+from shared.runtime.topics import PARTITIONS_DEFAULT, partitions_of, replicas_for, unequal
 
 NAMES = ("a", "b", "c", "d")
 
@@ -24,3 +24,10 @@ def test_the_same_other_number_is_told_once() -> None:
     assert unequal(dict.fromkeys(NAMES, 4), 4) == []
     assert unequal(dict.fromkeys(NAMES, 4), 8) == ["all 4 topics: partitions 4, expected 8"]
     assert unequal({"a": 4, "b": 4, "c": 12}, 4) == ["c: partitions 12, expected 4"]
+
+
+def test_new_topics_have_as_many_replicas_as_there_are_brokers_three_at_most() -> None:
+    """With three of them one broker may go, for ever: two must have a record before it counts as written."""
+    assert [replicas_for(brokers)[0] for brokers in (1, 2, 3, 5)] == [1, 2, 3, 3]
+    assert replicas_for(3)[1] == {"min.insync.replicas": "2"}
+    assert replicas_for(1)[1] == replicas_for(2)[1] == {}
