@@ -20,6 +20,8 @@ app: Final = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Move people's work in an emergency: propose, approve, end, look."
 )
 WHOLE: Final = 100  # percent
+USUAL_MINUTES: Final = 60
+GLASS_MINUTES: Final = 30  # all that one person alone may order
 EFFECTS: Final = ("drain", "evacuate", "recall", "shift", "local")
 
 
@@ -126,7 +128,10 @@ def propose(
     business_type: Names = None,
     region: Names = None,
     data_class: Names = None,
-    minutes: Minutes = 60,
+    minutes: Annotated[
+        int | None,
+        typer.Option(help="how long it is in force, at most 4320 (72 hours); 60 unless given, with --break-glass 30"),
+    ] = None,
     percent: Percent = 100,
     starts_at: StartsAt = None,
     break_glass: Annotated[bool, typer.Option(help="start at once, alone, at most 30 min; a review opens")] = False,
@@ -137,6 +142,7 @@ def propose(
 ) -> None:
     """Show what it would do, then propose it; a second person approves."""
     scope = _scope(centre, team, provider, work_type, business_type, region, data_class)
+    minutes = minutes or (GLASS_MINUTES if break_glass else USUAL_MINUTES)
     terms = _terms(effect, minutes, reason, percent, starts_at, **scope)
     _propose(terms, break_glass, override or [], actor, yes, json)
 

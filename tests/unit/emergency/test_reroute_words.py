@@ -18,7 +18,7 @@ from tests.unit.emergency.front_desk import FrontDesk
 
 MARKUP = "stop [inc-4711] see [red]ticket [/] \\"
 PROPOSE = ["reroute", "propose", "drain", "--team", "south-entry", "--as", "duty-lin", "--reason"]
-GLASS = [*PROPOSE, "flood", "--minutes", "30", "--break-glass"]
+GLASS = [*PROPOSE, "flood", "--break-glass"]  # half an hour, unless told otherwise
 
 
 @pytest.fixture(autouse=True)
