@@ -160,10 +160,13 @@ class RealDealing:
         view: PlanView = self._boards[PLAN_BOARD.name]
         for profile in self._arrivals.turn(floor.now, calendar_of(floor.reference)):
             self._arrivals.remember(profile)
-        plan = make_plan(FloorNow.of(self._boards, floor.now), self._arrivals, view, "simulated", interval)
+        floor.wake(floor.agenda.now + interval, self._plan)
+        try:
+            plan = make_plan(FloorNow.of(self._boards, floor.now), self._arrivals, view, "simulated", interval)
+        except ArithmeticError:  # as in life: the last plan stays in force
+            return ()
         if plan.work and plan.teams:
             floor.agenda.at(floor.agenda.now + self._bus_seconds, PLAN_BOARD.fold, view, plan.key, plan)
-        floor.wake(floor.agenda.now + interval, self._plan)
         return ()
 
     # --------------------------------------------------------------- placement

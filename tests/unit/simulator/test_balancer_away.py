@@ -65,3 +65,15 @@ def test_work_flows_on_while_the_balancer_is_dead(minutes: int) -> None:
     assert all(with_it[quarter] > 200 for quarter in hour)
     assert all(less >= 0.95 * more for more, less in zip(so_far, so_far_without, strict=True))
     assert so_far_without[-1] >= 0.98 * so_far[-1]
+
+
+def test_a_solver_without_an_answer_leaves_the_last_plan_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the balancer does: the day goes on, and everybody is served."""
+
+    def refuses(*given: object) -> None:
+        raise ArithmeticError("Expected an optimal plan, found none")
+
+    monkeypatch.setattr("services.routing.simulator.real.make_plan", refuses)
+    played = Floor(a_day(until=9.0 * 3600.0), RealDealing()).play()
+    assert len(played.cases) > 10
+    assert all(course.ended is not None for course in played.cases)
