@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from opsfloor.answers import out, said, table
+from services.routing.emergency.report import minutes_in_force
+from shared.contracts.reroute import RerouteOrder
 
 NOUNS: Final[Mapping[str, str]] = {
     "centres": "centre",
@@ -38,11 +40,7 @@ def terms_words(terms: dict[str, Any]) -> str:
 
 def order_words(order: dict[str, Any]) -> str:
     """What the reroute does, with the minutes that it is in force by now: it may have been kept for longer."""
-    terms = order["terms"]
-    if order["started_at"] and order["ends_at"]:
-        held = datetime.fromisoformat(order["ends_at"]) - datetime.fromisoformat(order["started_at"])
-        terms = terms | {"minutes": max(terms["minutes"], round(held / timedelta(minutes=1)))}
-    return terms_words(terms)
+    return terms_words(order["terms"] | {"minutes": minutes_in_force(RerouteOrder.model_validate(order))})
 
 
 def until_words(order: dict[str, Any]) -> str:

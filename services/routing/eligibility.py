@@ -5,7 +5,7 @@ Everything unknown is a no: a person, team or provider that the boards do not na
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -75,11 +75,9 @@ def allowed(order: WorkOrder, team_id: str, book: Rulebook) -> Mapping[str, Oper
 
     Holds:   found once for each sort of work, until the reference data or a standing changes.
     """
-    key, standing = (team_id, sort_of(order)), book.standing
-    known: _Found | None = book.reference.derived.get(key)
-    if known is None or known.standing is not standing or known.version != standing.version:
-        known = book.reference.derived[key] = _Found(standing, standing.version, _allowed(order, team_id, book))
-    return known.people
+    key = __name__, "allowed", team_id, sort_of(order)
+    known = _known(key, book)
+    return _keep(key, book, _allowed(order, team_id, book)) if known is None else known
 
 
 def _allowed(order: WorkOrder, team_id: str, book: Rulebook) -> Mapping[str, Operator]:
@@ -100,13 +98,26 @@ class _Found(NamedTuple):
 
 def unsuspended(team_id: str, book: Rulebook) -> Mapping[str, Operator]:
     """Who of the team may work at all, by id; found once, until the reference data or a standing changes."""
-    key, standing = (__name__, team_id), book.standing
-    known: _Found | None = book.reference.derived.get(key)
-    if known is None or known.standing is not standing or known.version != standing.version:
-        provider, members = book.provider_of(team_id), members_of(team_id, book.reference)
-        fit = {one.id: one for one in members if provider and not suspended(one, provider, standing)}
-        known = book.reference.derived[key] = _Found(standing, standing.version, fit)
-    return known.people
+    key = __name__, "unsuspended", team_id
+    known = _known(key, book)
+    if known is not None:
+        return known
+    provider, members = book.provider_of(team_id), members_of(team_id, book.reference)
+    fit = {one.id: one for one in members if provider and not suspended(one, provider, book.standing)}
+    return _keep(key, book, fit)
+
+
+def _known(key: Hashable, book: Rulebook) -> Mapping[str, Operator] | None:
+    """Who was found, unless the reference data or a standing have changed since."""
+    found: _Found | None = book.reference.derived.get(key)
+    if found is None or found.standing is not book.standing or found.version != book.standing.version:
+        return None
+    return found.people
+
+
+def _keep(key: Hashable, book: Rulebook, people: Mapping[str, Operator]) -> Mapping[str, Operator]:
+    book.reference.derived[key] = _Found(book.standing, book.standing.version, people)
+    return people
 
 
 def qualified(order: WorkOrder, team_id: str, reference: ReferenceView) -> Mapping[str, Operator]:

@@ -41,8 +41,13 @@ def source_of(service: str, processor: str, shard: int) -> str:
 
 def kind_of(record: Record) -> bytes:
     """What the record says it is, for who passes over most records: no other header is read. Empty when it says none."""
-    for name, value in record.headers:
-        if name == "ce_type":
+    return header_of(record.headers, "ce_type")
+
+
+def header_of(headers: Headers, wanted: str) -> bytes:
+    """One header's value; empty when there is none."""
+    for name, value in headers:
+        if name == wanted:
             return value
     return b""
 

@@ -17,8 +17,9 @@ from shared.runtime.boards import Boards, views_of
 from shared.runtime.clock import Clock
 from shared.runtime.engine import Engine, FuseBlownError, Limits, Read, Taken, Tally
 from shared.runtime.errors import InvariantError, TransientError
+from shared.runtime.headers import header_of
 from shared.runtime.hops import oldest_by_topic
-from shared.runtime.log import GroupReader, Headers, Log, Outgoing, Place, Publisher, Record, group_of
+from shared.runtime.log import GroupReader, Log, Outgoing, Place, Publisher, Record, group_of
 from shared.runtime.processor import Processor
 from shared.runtime.shard import GapFoundError, Shard
 from shared.runtime.store import Batch, Claim, LaneOut, OutboxRow, Store
@@ -377,7 +378,9 @@ class Runner:
         before = time.perf_counter()
         failures = await self._publisher.publish(places)
         seconds = time.perf_counter() - before
-        exemplar = None if self._tracing is None else self._tracing.exemplar(_traceparent(rows[-1].record.headers))
+        exemplar = None
+        if self._tracing is not None:
+            exemplar = self._tracing.exemplar(header_of(rows[-1].record.headers, "traceparent").decode())
         metrics.PUBLISH_SECONDS.labels(self._name).observe(seconds, exemplar)
         for place, reason in failures.items():
             metrics.PUBLISH_ERRORS.labels(self._name).inc()
@@ -594,7 +597,3 @@ class Runner:
             batch_ms=round(batch_seconds * 1000, 2),
             lag_s=round(lag, 3),
         )
-
-
-def _traceparent(headers: Headers) -> str:
-    return next((value.decode() for name, value in headers if name == "traceparent"), "")

@@ -106,8 +106,7 @@ class Line:
 
     def index_max(self) -> float:
         """A bound of the index around the steepest point."""
-        terms, oldest = self.kind.at_closing, (self.weighing.now_us - cast(int, self.ages[0][0])) / SECOND
-        return (terms.slope_max + terms.waiting * oldest) * self.worth
+        return self._bound(self.kind.at_closing.slope_max, 0)
 
     def aged_max(self, position: int, first: Turn) -> float:
         """A bound of the index of this item by age and of all that are younger."""
@@ -116,8 +115,12 @@ class Line:
         most = max(kind.usual.slope(0.0, slack), kind.at_closing.slope(0.0, slack))
         if steepest is not None and first[0] < weighing.now_us + steepest:
             most = max(most, kind.at_closing.slope_max)
-        age = max(weighing.now_us - cast(int, self.ages[position][0]), 0) / SECOND
-        return (kind.usual.waiting * age + most) * self.worth
+        return self._bound(most, position)
+
+    def _bound(self, most: float, position: int) -> float:
+        """A bound of the index of what is as old as this item by age, or younger, where slack adds so much at most."""
+        age = max(self.weighing.now_us - cast(int, self.ages[position][0]), 0) / SECOND
+        return (self.kind.usual.waiting * age + most) * self.worth
 
     def steepest_position(self) -> int:
         """Where in the line the slope is greatest."""

@@ -53,7 +53,7 @@ class Kept:
         return self.awaited.order.work_item_id
 
     def told(self, item: DeskItem, operator_id: str, team_id: str, now: datetime) -> WorkHeldBack:
-        """As a fact about the item that the operator was not given."""
+        """As a fact about the item that the operator was not given. Nothing is rounded: the scale must come out the same again."""
         return WorkHeldBack(
             work_item_id=item.work_item_id,
             case_id=item.order.case_id,
@@ -63,11 +63,11 @@ class Kept:
             awaited_case_id=self.awaited.order.case_id,
             awaited_step=self.awaited.order.step,
             awaited_after=self.after,
-            awaited_seconds=round(self.awaited.seconds, 3),
-            spared_seconds=round(self.spared, 3),
-            awaited_slope_per_minute=round(self.awaited_slope * 60, 6),
-            slope_per_minute=round(self.slope * 60, 6),
-            crowd=round(self.crowd, 3),
+            awaited_seconds=self.awaited.seconds,
+            spared_seconds=self.spared,
+            awaited_slope_per_minute=self.awaited_slope * 60,
+            slope_per_minute=self.slope * 60,
+            crowd=self.crowd,
         )
 
 

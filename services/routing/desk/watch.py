@@ -243,7 +243,7 @@ def _capacity(desk: TeamDesk, book: Rulebook, able: Mapping[str, Sequence[str]])
             continue
         standard = _standard_seconds(desk, book, work_type)
         if standard is not None:
-            seconds = _to_tenths(standard * pace)
+            seconds = round(standard * pace, 1)
             capacity = CapacityByWorkType(work_type=work_type, present=len(people), learned_seconds=seconds)
             if standard == book.reference.standard_seconds(work_type):  # else it changes with the queue
                 told[work_type] = _Told(people, pace, capacity)
@@ -265,10 +265,6 @@ def _standard_seconds(desk: TeamDesk, book: Rulebook, work_type: str) -> float |
     if standard is None and queue is not None:
         return queue.standard_ms / 1000 / len(queue)
     return standard
-
-
-def _to_tenths(seconds: float) -> float:
-    return round(seconds, 1)
 
 
 ALARM_RULES: Final[Mapping[str, Callable[[TeamDesk, Any, Situation], Facts]]] = {
