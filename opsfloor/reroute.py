@@ -108,11 +108,12 @@ def preview(
     data_class: Names = None,
     minutes: Minutes = 60,
     percent: Percent = 100,
+    starts_at: StartsAt = None,
     json: Json = False,
 ) -> None:
     """What would it do? Changes nothing."""
     scope = _scope(centre, team, provider, work_type, business_type, region, data_class)
-    terms = _terms(effect, minutes, "a look", percent, None, **scope)
+    terms = _terms(effect, minutes, "a look", percent, starts_at, **scope)
     expect_known(terms["scope"])
     _show_preview(terms, floor.tell("routing", "/reroutes/preview", terms, "viewer", "command-line"), json)
 

@@ -61,6 +61,11 @@ def tell_preview(terms: dict[str, Any], preview: dict[str, Any]) -> None:
     touched = [skill for skill in preview["skills"] if skill["queued"] or skill["dead_end"]]
     if touched:
         table("By work type, now → then", SKILL, (_skill(skill) for skill in touched), whole=SKILL[1:5])
+    kept = [limit for limit in preview.get("limits", ()) if not limit["broken"]]
+    if kept:
+        out.print("  Shares of all work until it ends:")
+    for limit in kept:
+        out.print(f"    {said(limit['words'])}")
     rest = len(preview["skills"]) - len(touched)
     if rest:
         out.print(f"  Of {rest} other work types nothing waits, and somebody is left for each.")
@@ -73,6 +78,9 @@ def _tell_against(preview: dict[str, Any]) -> None:
     for rule in preview["broken_rules"]:
         how = f"override with --override {rule['rule_id']}" if rule["overridable"] else "cannot be overridden"
         out.print(f"  [bold yellow]RULE[/] {said(rule['detail'])} ({said(how)})")
+    for limit in preview.get("limits", ()):
+        if limit["broken"]:
+            out.print(f"  [bold yellow]LIMIT[/] {said(limit['words'])}")
     if preview["also_in_force"]:
         out.print(f"  Also in force: {said(', '.join(preview['also_in_force']))}")
 
