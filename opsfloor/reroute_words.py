@@ -71,6 +71,17 @@ def tell_preview(terms: dict[str, Any], preview: dict[str, Any]) -> None:
         out.print(f"  Of {rest} other work types nothing waits, and somebody is left for each.")
 
 
+def tell_look(look: dict[str, Any]) -> None:
+    """What the floor simulator saw of the next minutes, in a line."""
+    before, after = look["without"], look["with_it"]
+    most = f", the most urgent; {look['left_out']:,} more wait" if look["left_out"] else ""
+    out.print(
+        f"  Played on virtual time, the next {look['minutes']:g} min of {look['items']:,} items{most}: "
+        f"done {before['done']:,} → {after['done']:,}, late {before['late']:,} → {after['late']:,}, "
+        f"still waiting {before['waiting']:,} → {after['waiting']:,}."
+    )
+
+
 def _tell_against(preview: dict[str, Any]) -> None:
     """What speaks against it, before the figures."""
     for work_type in preview["dead_ends"]:

@@ -10,6 +10,7 @@ from services.routing.boards import LOAD_BOARD, PLAN_BOARD
 from services.routing.desk.processor import desk
 from services.routing.emergency.api import Control, reroute_routers
 from services.routing.emergency.counter import RerouteCounter
+from services.routing.emergency.looking import Looker
 from services.routing.emergency.metrics import proof_levels, reroute_levels
 from services.routing.emergency.opener import CalendarOpener
 from services.routing.emergency.postgres_reads import PostgresBookReads
@@ -50,14 +51,15 @@ def wire(around: Surroundings) -> Service:
     reroutes = reroute_levels(orders, around.clock.now)
     proofs = proof_levels(orders, reference, around.clock.now)
     book = PostgresBookReads(around.pool)
-    control = Control(book, around.boards.views, RerouteCounter(book, around.publish), around.clock.now)
+    looker = Looker()
+    control = Control(book, around.boards.views, RerouteCounter(book, around.publish), around.clock.now, looker)
     routers = (*workbench_routers(bench), *reroute_routers(control))
     plan = plan_levels(around.boards.views[PLAN_BOARD.name], around.clock.now)
     paces = pace_levels(around.boards.views[LOAD_BOARD.name], reference)
     opener = CalendarOpener(around.publish, around.clock.now)
     waiting = Waiting(PostgresWaitingReads(around.pool), around.clock.now)
     levels = (loads, paces, reroutes, proofs, plan, waiting.levels)
-    return Service("routing", processors, routers, (tailer.run, opener.run, waiting.follow), levels)
+    return Service("routing", processors, routers, (tailer.run, opener.run, waiting.follow, looker.run), levels)
 
 
 def _measured(processor: Processor) -> Processor:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from opsfloor import answers, floor, reroute
 from opsfloor.answers import Remedied
 from opsfloor.cli import app
-from opsfloor.reroute_words import order_words, scope_words, until_words
+from opsfloor.reroute_words import order_words, scope_words, tell_look, until_words
 from shared.contracts.reference import Centre, Provider, RerouteRule
 from shared.contracts.reroute import ExtendReroute, ProposeReroute
 from shared.contracts.routing import LoadByWorkType
@@ -122,6 +122,24 @@ def test_limits_are_told_broken_before_the_figures_and_kept_behind(desk: FrontDe
     told = said("preview", "evacuate", "--centre", "north")
     assert "LIMIT centre south would have 100% of all work, 0% without it, at most 50%: broken." in told
     assert told.index("LIMIT") < told.index("By work type") < told.index("provider clearkey would have 0% of all work")
+
+
+def test_what_the_simulator_saw_follows_or_why_it_saw_nothing(
+    desk: FrontDesk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The preview stands without it; nobody who breaks the glass waits for it."""
+    assert "Not played by the simulator: routing refused (look_too_slow)" in said(
+        "preview", "drain", "--centre", "north"
+    )
+    assert "Not played" not in said(*GLASS[1:], "--yes")
+    seen = {"done": 100, "late": 2, "waiting": 5}
+    worse = {"done": 80, "late": 12, "waiting": 25}
+    tell_look({"minutes": 30.0, "items": 105, "left_out": 900, "without": seen, "with_it": worse, "seconds": 1.2})
+    told = " ".join(capsys.readouterr().out.split())
+    assert told == (
+        "Played on virtual time, the next 30 min of 105 items, the most urgent; 900 more wait: "
+        "done 100 → 80, late 2 → 12, still waiting 5 → 25."
+    )
 
 
 def test_a_preview_of_a_later_start_goes_by_that_hour(desk: FrontDesk) -> None:
