@@ -10,6 +10,7 @@ from services.routing.boards import LOAD_BOARD, PLAN_BOARD
 from services.routing.desk.processor import desk
 from services.routing.emergency.api import Control, reroute_routers
 from services.routing.emergency.counter import RerouteCounter
+from services.routing.emergency.effects import Effects
 from services.routing.emergency.metrics import proof_levels, reroute_levels
 from services.routing.emergency.opener import CalendarOpener
 from services.routing.emergency.postgres_reads import PostgresBookReads
@@ -56,8 +57,10 @@ def wire(around: Surroundings) -> Service:
     paces = pace_levels(around.boards.views[LOAD_BOARD.name], reference)
     opener = CalendarOpener(around.publish, around.clock.now)
     waiting = Waiting(PostgresWaitingReads(around.pool), around.clock.now)
-    levels = (loads, paces, reroutes, proofs, plan, waiting.levels)
-    return Service("routing", processors, routers, (tailer.run, opener.run, waiting.follow), levels)
+    effects = Effects(book, orders, waiting.held_by_reroute)
+    levels = (loads, paces, reroutes, proofs, plan, waiting.levels, effects.levels)
+    duties = (tailer.run, opener.run, waiting.follow, effects.follow)
+    return Service("routing", processors, routers, duties, levels)
 
 
 def _measured(processor: Processor) -> Processor:
