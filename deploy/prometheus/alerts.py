@@ -309,6 +309,13 @@ ALERTS: Final[tuple[Alert, ...]] = (
         "1m",
     ),
     Alert(
+        "AlertProposesInVain",
+        'sum by (outcome) (increase(opsfloor_reroute_alerts_total{outcome=~"refused|unreadable"}[30m])) > 0',
+        "ticket",
+        "An alert asked for a reroute and no proposal came of it: {{ $labels.outcome }}",
+        "opsfloor-emergency",
+    ),
+    Alert(
         "DrillFailed",
         'sum(increase(opsfloor_drills_total{outcome=~"failed|refused"}[1d])) > 0',
         "ticket",

@@ -260,6 +260,15 @@ CASES: tuple[Case, ...] = (
         },
     ),
     Case(
+        "AlertProposesInVain",
+        8,
+        {'opsfloor_reroute_alerts_total{instance="r",outcome="unreadable"}': "0x5 1x9"},
+        {
+            'opsfloor_reroute_alerts_total{instance="r",outcome="unreadable"}': "1x20",
+            'opsfloor_reroute_alerts_total{instance="r",outcome="in_force"}': "0x5 1x9",
+        },
+    ),
+    Case(
         "DrillFailed",
         8,
         {'opsfloor_drills_total{instance="r",outcome="refused"}': "0x5 1x9"},

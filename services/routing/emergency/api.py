@@ -16,6 +16,7 @@ from services.routing.emergency.bounds import plain, terms_fault
 from services.routing.emergency.counter import RerouteCounter
 from services.routing.emergency.floor import FloorNow
 from services.routing.emergency.glance import DutyView, FloorGlance, ScopeNames, duty_of, glance_of, names_of
+from services.routing.emergency.metrics import count_alerts
 from services.routing.emergency.preview import preview_of
 from services.routing.emergency.proofs import DrillsView, drills_view
 from services.routing.emergency.reads import BookReads
@@ -42,7 +43,7 @@ from shared.contracts.reroute import (
 from shared.http.problems import Problem, problem_responses
 from shared.http.tokens import Claims, Role, requires
 from shared.reroutes import held_percent, resolve
-from shared.runtime.processor import derived_id
+from shared.runtime.processor import Rejection, derived_id
 
 VIEWERS: Final[tuple[Role, ...]] = ("viewer", "proposer", "approver", "on_call", "auditor")
 PROPOSERS: Final[tuple[Role, ...]] = ("proposer", "approver", "on_call")
@@ -122,11 +123,12 @@ class AnswerView(BaseModel):
 
 
 class AlertsView(BaseModel):
-    """What became of the alerts of one notification: the proposals, and how many alerts asked for none."""
+    """What became of the alerts of one notification: the proposals, why some could not be read, how many asked for none."""
 
     model_config = ConfigDict(frozen=True)
 
     proposals: tuple[AnswerView, ...]
+    unreadable: tuple[str, ...]
     passed_over: int
 
 
@@ -358,8 +360,10 @@ def _alert(router: APIRouter, control: Control) -> None:
     )
     async def alerts(body: Notification) -> AlertsView:
         asked = [proposal_of(alert, control.now()) for alert in body.alerts]
-        proposals = [await control.handed_in(command) for command in asked if command is not None]
-        return AlertsView(proposals=tuple(proposals), passed_over=len(asked) - len(proposals))
+        proposals = [await control.handed_in(command) for command in asked if isinstance(command, ProposeReroute)]
+        unreadable = [rejection.detail for rejection in asked if isinstance(rejection, Rejection)]
+        count_alerts([answer.code for answer in proposals], unreadable)
+        return AlertsView(proposals=tuple(proposals), unreadable=tuple(unreadable), passed_over=asked.count(None))
 
 
 def _command(

@@ -21,6 +21,7 @@ from services.routing.emergency.safety import (
     may_break_glass,
     may_propose,
     overlap,
+    same_hold,
     scope_fault,
 )
 from services.routing.emergency.state import OPEN_MAX, OVER, OrderBook, Phase, moved, next_look, phase_of
@@ -158,11 +159,7 @@ def _second_glass_breach(book: OrderBook, command: ProposeReroute, view: Referen
 
 def _twin_breach(book: OrderBook, command: ProposeReroute) -> Rejection | None:
     for other in book.open_orders():
-        if other.phase in IN_FORCE and (other.terms.effect, other.terms.scope, other.terms.percent) == (
-            command.terms.effect,
-            command.terms.scope,
-            command.terms.percent,
-        ):
+        if other.phase in IN_FORCE and same_hold(other.terms, command.terms):
             return Rejection(
                 "same_scope_in_force", f"Expected no equal reroute, found {other.reroute_id} in force; extend that one."
             )

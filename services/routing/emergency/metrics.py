@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, get_args
 
+import structlog
 from prometheus_client import Counter, Histogram
 
 from services.routing.emergency.proofs import to_prove
@@ -58,10 +59,17 @@ EFFECT: Final = Histogram(
     buckets=(0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 600),
 )
 ANSWERS: Final = Counter("opsfloor_reroute_commands_total", "Commands about reroutes", ["code"])
+ALERTS: Final = Counter(
+    "opsfloor_reroute_alerts_total", "Alerts that asked for a reroute, by what became of it", ["outcome"]
+)
+for _outcome in ("proposed", "in_force", "refused", "unreadable"):
+    ALERTS.labels(_outcome)
+_NO_FAULT: Final = {"done": "proposed", "noted": "proposed", "pending": "proposed", "same_scope_in_force": "in_force"}
 FELL_BACK: Final = Counter("opsfloor_reroute_fall_backs_total", "Returns that were not well and fell back")
 DRIFTED: Final = Counter("opsfloor_reroute_drifts_total", "Approvals that asked again because the floor had moved")
 ITEMS: Final = Counter("opsfloor_reroute_items_moved_total", "Items that left a desk by a reroute", ["team"])
 
+_log: Final = structlog.get_logger("opsfloor.emergency")
 _phases: Final[dict[str, str]] = {}  # of those that are not over
 
 
@@ -72,6 +80,18 @@ def measure(facts: Sequence[Message], now: datetime) -> None:
         if count is not None:
             count(fact)
     _effect_of(facts)
+
+
+def count_alerts(codes: Sequence[str], unreadable: Sequence[str]) -> None:
+    """Count what became of the alerts of one notification, and say what no proposal came of: no order shows it."""
+    for code in codes:
+        outcome = _NO_FAULT.get(code, "refused")
+        ALERTS.labels(outcome).inc()
+        if outcome == "refused":
+            _log.warning("an alert's proposal was refused", code=code)
+    for why in unreadable:
+        ALERTS.labels("unreadable").inc()
+        _log.warning("an alert asks for a reroute that cannot be read", reason=why)
 
 
 def _released(fact: routing.WorkReleased) -> None:

@@ -295,6 +295,8 @@ def test_an_equal_reroute_in_force_is_a_typed_conflict() -> None:
     """Extend that one instead."""
     room = in_force()
     assert room.ask(ProposeReroute, CHEN, "r2", terms=terms()) == "same_scope_in_force"
+    said_twice = terms(scope=RerouteScope(centres=("n", "n")))
+    assert room.ask(ProposeReroute, CHEN, "r2", terms=said_twice) == "same_scope_in_force"
     assert room.ask(ProposeReroute, CHEN, "r2", terms=terms(effect="drain")) == "done"
     assert room.order("r2").preview.also_in_force == ("r1",)
 
