@@ -22,6 +22,7 @@ from services.routing.balancer.metrics import plan_levels
 from services.routing.boards import PlanView
 from services.routing.emergency import metrics as emergency
 from services.routing.emergency.effects import Effects
+from services.routing.placement.waiting import Waits
 from services.vendor.supervision import metrics as supervision
 from shared.contracts.message import Message
 from shared.reference.board import ReferenceView
@@ -67,7 +68,8 @@ def process() -> Iterator[int]:
     standing = StandingView()
     for judged in (fact("vendor.operator-standing.v1"), fact("vendor.provider-standing.v1")):
         fold_standing(standing, "", judged)
-    effects = Effects(Moved({active.reroute_id: 40}), view, lambda: {active.reroute_id: 2})
+    waits = Waits("rerouted", "corporate-transfer/review", (active.reroute_id,), 2, active.proposed_at)
+    effects = Effects(Moved({active.reroute_id: 40}), view, lambda: (waits,))
     asyncio.run(effects.look())
     shown = (
         effects.levels,

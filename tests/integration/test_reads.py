@@ -114,9 +114,9 @@ async def test_what_waits_at_no_desk_is_counted_off_placements_rows(pool: asyncp
     assert transfers is not None
     found = await PostgresWaitingReads(pool).waiting()
     assert sorted(found, key=lambda waits: waits.reason) == [
-        Waits("all_excluded", transfers.business_type, (), 1, AT - timedelta(minutes=2)),
-        Waits("nobody_present", transfers.business_type, (), 2, AT - timedelta(minutes=14)),
-        Waits("rerouted", transfers.business_type, ("r-1", "r-2"), 1, AT - timedelta(minutes=1)),
+        Waits("all_excluded", transfers.work_type, (), 1, AT - timedelta(minutes=2)),
+        Waits("nobody_present", transfers.work_type, (), 2, AT - timedelta(minutes=14)),
+        Waits("rerouted", transfers.work_type, ("r-1", "r-2"), 1, AT - timedelta(minutes=1)),
     ]
 
 

@@ -49,10 +49,11 @@ class Notification(BaseModel):
     alerts: Annotated[tuple[Alert, ...], Field(max_length=100)]
 
 
-def proposal_of(alert: Alert, now: datetime) -> ProposeReroute | Rejection | None:
+def proposal_of(alert: Alert, now: datetime, nth: int = 0) -> ProposeReroute | Rejection | None:
     """The proposal that the alert asks for, or why it cannot be read; `None` when it fires no more or asks for none.
 
-    Holds:   the same alert since the same instant is the same proposal, however often Alertmanager repeats it; a label
+    Holds:   the same alert since the same instant is the same proposal, however often Alertmanager repeats it, and the
+             `nth` one again when those before came to nothing; a label
              that is not known is never dropped, since what it was to narrow would then be moved as a whole.
     """
     if alert.status != "firing" or ASKS not in alert.labels:
@@ -73,7 +74,7 @@ def proposal_of(alert: Alert, now: datetime) -> ProposeReroute | Rejection | Non
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         return Rejection("alert_unreadable", f"Expected the labels of a reroute, found {where}: {first['msg']}.")
-    name = derived_id("alert", alert.fingerprint, alert.startsAt.isoformat())
+    name = derived_id("alert", alert.fingerprint, alert.startsAt.isoformat(), *([str(nth)] if nth else []))
     return ProposeReroute(
         command_id=name,
         reroute_id=f"r-{name[:8]}",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Protocol
 
 from services.routing import looks
 from services.routing.emergency.metrics import MOVED, UNPLACEABLE
+from services.routing.placement.waiting import Waits
 from shared.reroutes import RerouteView
 from shared.runtime.levels import Reading
 
@@ -17,6 +19,14 @@ class MovedReads(Protocol):
     async def moved_by_reroute(self) -> Mapping[str, int]: ...
 
 
+def held_by_reroute(waiting: Iterable[Waits]) -> Mapping[str, int]:
+    """How many of the items that wait at no desk each reroute keeps from a team."""
+    counts: Counter[str] = Counter()
+    for waits in waiting:
+        counts.update(dict.fromkeys(waits.held_by, waits.items))
+    return counts
+
+
 class Effects:
     """How many items left desks by each reroute, and how many it leaves without a team.
 
@@ -24,10 +34,10 @@ class Effects:
              restart; while the database is away the last look stands.
     """
 
-    def __init__(self, reads: MovedReads, view: RerouteView, held: Callable[[], Mapping[str, int]]) -> None:
+    def __init__(self, reads: MovedReads, view: RerouteView, waiting: Callable[[], Sequence[Waits]]) -> None:
         self._reads: Final = reads
         self._view: Final = view
-        self._held: Final = held
+        self._waiting: Final = waiting
         self._moved: Mapping[str, int] = {}
 
     async def follow(self) -> None:
@@ -41,7 +51,7 @@ class Effects:
 
     def levels(self) -> Iterator[Reading]:
         """Items moved, and items at no desk, by reroute."""
-        held = self._held()
+        held = held_by_reroute(self._waiting())
         for reroute_id in sorted(self._view.acting):
             yield MOVED, (reroute_id,), float(self._moved.get(reroute_id, 0))
             yield UNPLACEABLE, (reroute_id,), float(held.get(reroute_id, 0))

@@ -114,11 +114,10 @@ def _sorts(team: Team, floor: FloorNow) -> Iterable[tuple[str | None, str | None
 
 def _flapping(rule: RerouteRule, terms: RerouteTerms, floor: FloorNow, past: Sequence[RerouteOrder]) -> str | None:
     since = floor.now - timedelta(seconds=rule.wait_seconds)
-    teams = {team.id for team in touched_teams(terms.scope, floor.teams())}
     for order in past:
         if order.started_at is None or order.over_at is None or order.over_at <= since:
             continue
-        if teams & {team.id for team in touched_teams(order.terms.scope, floor.teams())}:
+        if overlap(order.terms, terms, floor.teams()):
             return (
                 f"Expected {rule.wait_seconds:.0f} s since {order.reroute_id} was over at "
                 f"{order.over_at:%H:%M:%S} UTC: {rule.label}."

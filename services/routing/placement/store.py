@@ -25,7 +25,7 @@ class PostgresWaitingReads:
         return [
             Waits(
                 row["reason"],
-                row["business_type"],
+                row["work_type"],
                 tuple(json.loads(row["held_by"])),
                 row["items"],
                 row["oldest_requested_at"],

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
@@ -21,10 +20,14 @@ class Waits:
     """What waits for the same cause: at least one item. `held_by` are the reroutes that keep it from teams."""
 
     reason: str
-    business_type: str
+    work_type: str
     held_by: tuple[str, ...]
     items: int
     oldest_requested_at: datetime
+
+    @property
+    def heading(self) -> Heading:
+        return self.reason, self.work_type.rpartition("/")[0]
 
 
 class WaitingReads(Protocol):
@@ -54,20 +57,17 @@ class Waiting:
     async def look(self) -> None:
         """Look once. Errors: `TransientError` when the database is away."""
         self._found = await self._reads.waiting()
-        self._headings.update((waits.reason, waits.business_type) for waits in self._found)
+        self._headings.update(waits.heading for waits in self._found)
 
-    def held_by_reroute(self) -> Mapping[str, int]:
-        """How many of the items each reroute keeps from a team."""
-        counts: Counter[str] = Counter()
-        for waits in self._found:
-            counts.update(dict.fromkeys(waits.held_by, waits.items))
-        return counts
+    def found(self) -> Sequence[Waits]:
+        """What waited at the last look."""
+        return self._found
 
     def levels(self) -> Iterator[Reading]:
         """How many items wait, and the age of the oldest, by reason and business type."""
         instant = self._now()
         for heading in sorted(self._headings):
-            under = [waits for waits in self._found if (waits.reason, waits.business_type) == heading]
+            under = [waits for waits in self._found if waits.heading == heading]
             oldest = min((waits.oldest_requested_at for waits in under), default=instant)
             yield UNPLACEABLE_ITEMS, heading, float(sum(waits.items for waits in under))
             yield UNPLACEABLE_OLDEST, heading, max(0.0, (instant - oldest).total_seconds())

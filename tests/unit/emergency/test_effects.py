@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from prometheus_client import REGISTRY
 
 from services.routing.emergency.effects import Effects
 from services.routing.emergency.metrics import measure
+from services.routing.placement.waiting import Waits
 from shared.contracts.reroute import RerouteOrder
 from shared.reroutes import RerouteView
 from shared.runtime.errors import TransientError
 from tests.unit.sight.facts import fact
+
+NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
 class Moved:
@@ -41,7 +44,12 @@ def told(effects: Effects) -> dict[tuple[str, str], float]:
 
 async def test_each_reroute_on_the_board_tells_what_it_moved_and_left() -> None:
     """One that moved nothing says 0; one that is over has no series any more, however much it moved."""
-    effects = Effects(Moved({"r-1": 40, "r-over": 9}), on_board("r-1", "r-2"), lambda: {"r-2": 3, "r-over": 1})
+    waiting = (
+        Waits("rerouted", "a/entry", ("r-2", "r-over"), 1, NOW),
+        Waits("rerouted", "b/entry", ("r-2",), 2, NOW),
+        Waits("nobody_present", "b/entry", (), 4, NOW),
+    )
+    effects = Effects(Moved({"r-1": 40, "r-over": 9}), on_board("r-1", "r-2"), lambda: waiting)
     await effects.look()
     assert told(effects) == {
         ("moved_items", "r-1"): 40,
@@ -54,14 +62,14 @@ async def test_each_reroute_on_the_board_tells_what_it_moved_and_left() -> None:
 async def test_nothing_is_looked_up_while_nothing_is_in_force() -> None:
     """The database is asked only when there is something to tell."""
     moved = Moved({})
-    await Effects(moved, on_board(), dict).look()
+    await Effects(moved, on_board(), tuple).look()
     assert moved.looks == 0
 
 
 async def test_while_the_database_is_away_the_last_look_stands() -> None:
     """Desks move nothing then either."""
     moved = Moved({"r-1": 40})
-    effects = Effects(moved, on_board("r-1"), dict)
+    effects = Effects(moved, on_board("r-1"), tuple)
     await effects.look()
     moved.found = None
     with pytest.raises(TransientError):

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from prometheus_client import REGISTRY
 
+from services.routing.placement.waiting import Waits
 from shared.contracts.reference import RerouteRule
 from shared.contracts.reroute import RerouteScope
 from tests.unit.emergency.control_room import CHEN, LIN
@@ -209,6 +210,46 @@ async def test_an_alert_whose_proposal_is_refused_is_counted() -> None:
     (proposal,) = (await told_alert(FrontDesk(), alert(reroute="drain", reroute_centre="nowhere")))["proposals"]
     assert proposal["code"] == "scope_unknown"
     assert REGISTRY.get_sample_value("opsfloor_reroute_alerts_total", {"outcome": "refused"}) == before + 1
+
+
+async def test_an_alert_that_goes_on_proposes_again_what_nobody_saw() -> None:
+    """Not while it is proposed; after it expired, once; and not when a person said no."""
+    desk = FrontDesk()
+    (first,) = (await told_alert(desk, ALERT))["proposals"]
+    assert (await told_alert(desk, ALERT))["proposals"] == [first]
+    desk.room.wait(3_600)
+    assert desk.room.order(first["reroute_id"]).phase == "expired"
+    (second,) = (await told_alert(desk, ALERT))["proposals"]
+    assert desk.room.order(second["reroute_id"]).phase == "proposed"
+    assert second["reroute_id"] != first["reroute_id"]
+    body = {"reason": "not needed"}
+    await desk.client(CHEN, "approver").post(f"/reroutes/{second['reroute_id']}/refuse", json=body)
+    assert (await told_alert(desk, ALERT))["proposals"] == [second]
+
+
+async def test_an_alert_that_was_refused_by_a_rule_proposes_again() -> None:
+    """The equal order that stood against it is over."""
+    desk = FrontDesk()
+    await approved(desk, await proposed(desk))
+    (refused,) = (await told_alert(desk, ALERT))["proposals"]
+    assert refused["code"] == "same_scope_in_force"
+    body = {"reason": "over"}
+    await desk.client(LIN, "proposer").post(f"/reroutes/{next(iter(desk.room.book.orders))}/cancel", json=body)
+    (again,) = (await told_alert(desk, ALERT))["proposals"]
+    assert again["code"] == "done"
+
+
+async def test_a_report_tells_what_waits_with_nobody() -> None:
+    """For the proposer and for whoever looks: the report, its page, the floor."""
+    desk = FrontDesk()
+    reroute_id = await proposed(desk)
+    await approved(desk, reroute_id)
+    desk.waiting = (Waits("rerouted", "transfer/review", (reroute_id,), 3, desk.room.now),)
+    client = desk.client("vi", "viewer")
+    assert (await client.get(f"/reroutes/{reroute_id}")).json()["unplaceable"] == 3
+    assert "3 items" in (await client.get(f"/reroutes/{reroute_id}/report.html")).text
+    work = {part["work_type"]: part for part in (await client.get("/reroute-floor")).json()["work"]}
+    assert (work["transfer/review"]["nowhere"], work["transfer/review"]["nowhere_because"]) == (3, ["rerouted"])
 
 
 async def test_blanks_are_no_reason() -> None:

@@ -152,4 +152,4 @@ def test_a_timer_that_fires_too_early_changes_nothing() -> None:
     """Only the hour that has come does something."""
     room = ControlRoom()
     make(room, "ProposeReroute", LIN, "r1", 20)
-    assert room.send(TimerFired("floor", "orders", room.now)) == []
+    assert not room.send(TimerFired("floor", "orders", room.now))

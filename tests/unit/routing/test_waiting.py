@@ -12,6 +12,7 @@ from shared.runtime.errors import TransientError
 
 AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
 CHEQUES = ("nobody_present", "cheque")
+SIGNING = ("nobody_present", "cheque/review")
 
 
 class Rows:
@@ -34,7 +35,7 @@ def told(waiting: Waiting) -> dict[tuple[str, tuple[str, ...]], float]:
 async def test_what_waits_is_told_from_the_first_look_on() -> None:
     """A process that has just begun has heard no fact of it: 17 items and the age of the oldest all the same."""
     now = [AT]
-    waiting = Waiting(Rows([Waits(*CHEQUES, (), 17, AT - timedelta(minutes=14))]), lambda: now[0])
+    waiting = Waiting(Rows([Waits(*SIGNING, (), 17, AT - timedelta(minutes=14))]), lambda: now[0])
     assert told(waiting) == {}
     await waiting.look()
     assert told(waiting)["opsfloor_unplaceable_items", CHEQUES] == 17
@@ -45,7 +46,7 @@ async def test_what_waits_is_told_from_the_first_look_on() -> None:
 
 async def test_what_has_found_a_desk_is_nought_and_not_absent() -> None:
     """Graphs fall to 0 and alerts end."""
-    rows = Rows([Waits(*CHEQUES, (), 1, AT)])
+    rows = Rows([Waits(*SIGNING, (), 1, AT)])
     waiting = Waiting(rows, lambda: AT + timedelta(seconds=9))
     await waiting.look()
     rows.found = []
@@ -56,7 +57,7 @@ async def test_what_has_found_a_desk_is_nought_and_not_absent() -> None:
 
 async def test_while_the_database_is_away_the_last_look_stands_and_grows_old() -> None:
     """Placement moves nothing then, so that what waited waits."""
-    rows, now = Rows([Waits(*CHEQUES, (), 3, AT)]), [AT]
+    rows, now = Rows([Waits(*SIGNING, (), 3, AT)]), [AT]
     waiting = Waiting(rows, lambda: now[0])
     await waiting.look()
     rows.found = None
