@@ -12,6 +12,7 @@ from services.routing.emergency.api import Control, reroute_routers
 from services.routing.emergency.counter import RerouteCounter
 from services.routing.emergency.looking import LookAhead, Looks
 from services.routing.emergency.state import Answer
+from services.routing.placement.waiting import Waits
 from services.routing.simulator.ahead import Ahead
 from shared.contracts.message import Message
 from shared.contracts.reference import RerouteRule
@@ -52,7 +53,10 @@ class FrontDesk:
         self.room = room or ControlRoom(*rules)
         self.mute = False
         counter = RerouteCounter(self, self.publish, answer_seconds=0.01)
-        control = Control(self, self.room.views, counter, lambda: self.room.now, looker or Blind())
+        self.waiting: Sequence[Waits] = ()
+        control = Control(
+            self, self.room.views, counter, lambda: self.room.now, lambda: self.waiting, looker or Blind()
+        )
         self.app = build_app("routing", Verifier(key.public_key()), reroute_routers(control), Alive())
 
     def client(self, subject: str, role: str) -> httpx.AsyncClient:
