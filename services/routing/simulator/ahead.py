@@ -29,6 +29,7 @@ WAITING_MAX: Final = 600  # items; of more the oldest are played
 COMING_MAX: Final = 500  # of more, so much shorter a time is played
 MINUTES_MAX: Final = 30.0
 LOAD_SECONDS: Final = 5.0  # desks tell their load so often, which costs most of the running time
+TOLD_SECONDS: Final = 5  # of the day's, between two calls of `tell` where nothing gets done
 LEASE_SECONDS: Final = 4 * 3600.0  # everybody finishes what they have
 FOREVER: Final = float("inf")
 GOLDEN: Final = 0.6180339887  # multiples of it fill 0 to 1 evenly, whatever their number
@@ -84,7 +85,7 @@ def ahead_of(now: Now, minutes: float) -> Ahead:
 
 
 def play(ahead: Ahead, terms: RerouteTerms | None, tell: Callable[[int], None] = lambda done: None) -> Seen:
-    """Play the day, with the terms in force from its first moment, or without them."""
+    """Play the day, with the terms in force from its first moment, or without them; `tell` may end it by raising."""
     reroutes: RerouteView = REROUTE_BOARD.empty()
     begins = ahead.day.begins_at
     proposed = () if terms is None else (in_force(terms, begins),)
@@ -94,6 +95,8 @@ def play(ahead: Ahead, terms: RerouteTerms | None, tell: Callable[[int], None] =
     cases = tuple(case for case in ahead.day.cases if not _done_by_branches(case, reroutes, ahead))
     day = Day(begins, ahead.day.closes, ahead.day.reference, ahead.day.people, cases)
     floor = Floor(day, RealDealing(boards=boards, loads_a_plan=None), tell)
+    for second in range(0, int(ahead.minutes * 60), TOLD_SECONDS):
+        floor.agenda.at(float(second), tell, 0)  # where nothing gets done, too
     items = floor.play(until=ahead.minutes * 60).items
     ended = [item for item in items if item.ended is not None]
     late = sum((item.ended or ahead.minutes * 60) > item.case.case.due for item in items)

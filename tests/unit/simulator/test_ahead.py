@@ -161,6 +161,9 @@ def test_playing_gives_up_when_its_time_is_over() -> None:
     terms = away_from("south")
     with pytest.raises(TooSlowError):
         look(bank.day(terms), terms, 0.0)
+    nobody = Bank({"north-entry": 0}).wait("north-entry", ENTRY, 10)
+    with pytest.raises(TooSlowError):
+        look(nobody.day(terms), terms, 0.0)
     assert pickle.loads(pickle.dumps(bank.day(terms))).left_out == 0
 
 
