@@ -302,7 +302,7 @@ class Runner:
             part = taken[start : start + self._limits.slice_records]
             await self._observe(part)
             before = time.perf_counter()
-            engine.decide(part, now, self._views, batch, tally)
+            engine.decide(part, now, self._views, batch, tally, self._boards.changed_ms)
             metrics.DECISION_SECONDS.labels(self._name).observe((time.perf_counter() - before) / len(part))
 
     def _patience(self) -> timedelta:

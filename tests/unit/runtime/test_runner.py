@@ -24,7 +24,7 @@ from shared.runtime.headers import Cause, body_of, headers_for, origin_of, outsi
 from shared.runtime.log import Outgoing, Place
 from shared.runtime.memory_log import MemoryLog, MemoryReader
 from shared.runtime.memory_store import MemoryDatabase
-from shared.runtime.processor import Alarm, DocumentTable, Facts, Processor, Rejection, Situation, TimerFired
+from shared.runtime.processor import Alarm, BoardSpec, DocumentTable, Facts, Processor, Rejection, Situation, TimerFired
 from shared.runtime.runner import BLIND_SECONDS, Runner
 from shared.runtime.shard import AlarmClock
 
@@ -351,6 +351,30 @@ async def test_a_client_that_cannot_see_the_bus_is_restarted() -> None:
 
 URGENT = core.POSTING
 BULK = intake.CASE
+
+
+async def test_a_decision_is_told_how_far_its_boards_had_been_read() -> None:
+    """By the latest stamp that a board took, so that every process that has read as far says the same."""
+    bench, told = Bench(), list[Mapping[str, int]]()
+
+    def noting(state: Count, event: Message | TimerFired, situation: Situation) -> Facts | Rejection:
+        told.append(dict(situation.as_of))
+        return decide(state, event, situation)
+
+    board = BoardSpec("sent", IN, dict[str, Message | None], lambda view, key, message: view.update({key: message}))
+    boards, log = Boards((board,)), MemoryLog(1, [IN.name])
+    message = PostingConfirmed(posting_id="p", case_id="c-0", core_reference="x", booked_at=NOW)
+    for stamp in (7_000, 5_000):
+        headers = outside_headers(message, "/outside", f"o-{stamp}", NOW)
+        log.append((IN.name, 0), Outgoing(b"c-0", message.model_dump_json().encode(), headers, stamp))
+    for record in log.records[(IN.name, 0)]:
+        boards.feed(record)
+    processor = replace(PROCESSOR, decide=noting)
+    runner = Runner(processor, bench.log, bench.database.store("counting"), boards, bench.clock, bench.limits)
+    await runner.start()
+    bench.send("now")
+    await runner.cycle()
+    assert told == [{"sent": 7_000}]
 
 
 class Crowd(Bench):
