@@ -70,6 +70,18 @@ def did_not_start(what: str, log: Path, last_lines: str) -> StackProblem:
     return StackProblem(f"Expected {what} to come up, found it ended: {last_lines}", f"read {log}")
 
 
+def not_asked(folder: Path, why: str) -> StackProblem:
+    """The database came up and refused what it was asked first."""
+    if "password authentication failed" in why:
+        return StackProblem(
+            f"Expected the password in {folder / 'password'} to be the database's own, found it refused",
+            f"put back the one that its data was made with, or delete {folder} and start afresh without the data",
+        )
+    return StackProblem(
+        f"Expected PostgreSQL to answer its first question, found: {why}", f"read {folder / 'postgres.log'}"
+    )
+
+
 def from_os(error: OSError, folder: Path) -> StackProblem:
     """Say what a failed file operation means."""
     if error.errno == errno.ENOSPC:

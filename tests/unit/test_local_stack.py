@@ -34,6 +34,8 @@ PROBLEMS = {
     "other": problems.from_os(OSError(errno.EIO, "Input/output error"), FOLDER),
     "port number": problems.not_a_port("http"),
     "note": problems.unreadable(FOLDER / "stack.json", "no JSON"),
+    "password": problems.not_asked(FOLDER, 'FATAL: password authentication failed for user "opsfloor"'),
+    "first question": problems.not_asked(FOLDER, "FATAL: the database system is in recovery mode"),
     "owner": problems.not_ours(FOLDER, "user 1001"),
 }
 
