@@ -152,7 +152,7 @@ class Database:
 
     def _forget_dead_postmaster(self) -> None:
         note = self._data / "postmaster.pid"
-        if note.exists() and not children.alive(int(note.read_text().split()[0]), self.mark):
+        if note.exists() and not children.alive(_first_number(note), self.mark):
             note.unlink()
 
     def _give_to_runner(self) -> None:
@@ -163,6 +163,12 @@ class Database:
 
     def _program(self, name: str) -> str:
         return str(_programs(self.folder) / name)
+
+
+def _first_number(note: Path) -> int | None:
+    """The number that a note begins with; none in one that a full disk or a power cut left empty."""
+    words = note.read_bytes().split()
+    return int(words[0]) if words and words[0].isdigit() else None
 
 
 def _runner() -> int | None:

@@ -188,6 +188,16 @@ def test_a_link_in_place_of_the_databases_folder(tmp_path: Path) -> None:
         Database(tmp_path / "postgres", 21_002).make()
 
 
+@pytest.mark.parametrize("left", [b"", b"\n", b"\x00\x00\x00", b"4194305\n/data\n"])
+def test_a_note_that_a_power_cut_left(tmp_path: Path, left: bytes) -> None:
+    """PostgreSQL's note of its process, empty, of zeros, or of a process that is gone, does not keep it from starting."""
+    note = tmp_path / "data" / "postmaster.pid"
+    note.parent.mkdir()
+    note.write_bytes(left)
+    Database(tmp_path, 21_002)._forget_dead_postmaster()
+    assert not note.exists()
+
+
 def test_folders_follow_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """`OPSFLOOR_HOME` moves everything, `OPSFLOOR_JARS` the jars alone."""
     monkeypatch.setenv("OPSFLOOR_HOME", str(tmp_path / "home"))
