@@ -40,7 +40,7 @@ def not_ours(folder: Path, owner: str) -> StackProblem:
 def unreadable(file: Path, why: str) -> StackProblem:
     return StackProblem(
         f"Expected {file} to say what was started, found: {why}",
-        f"see with `ps` that no java or postgres of {file.parent} runs, then delete {file} and start again",
+        f"see with `ps ax` that no server with {file.parent} on its command line runs, then delete {file} and start again",
     )
 
 

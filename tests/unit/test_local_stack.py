@@ -22,6 +22,7 @@ from deploy.local.stack import home, jars_folder
 from deploy.local.watch import NEVER, Watch
 
 FOLDER = Path("/somewhere/.opsfloor")
+NOTE = '{"kafka_port": %s, "controller_port": 21001, "postgres_port": 21002, "kafka_pid": %s}'
 
 PROBLEMS = {
     "port": problems.port_taken(9092, "Kafka"),
@@ -240,11 +241,36 @@ def test_prometheus_and_alertmanager_are_in_the_status(tmp_path: Path) -> None:
     assert watch.prometheus() is None
 
 
-def test_a_bent_note(tmp_path: Path) -> None:
-    """A note that cannot be read is a problem with a remedy, not a stack trace."""
-    (tmp_path / "stack.json").write_text('{"kafka_port": ')
-    with pytest.raises(StackProblem, match="to say what was started"):
-        Stack(tmp_path).status()
+@pytest.mark.parametrize(
+    "bent",
+    [
+        '{"kafka_port": ',
+        "[1, 2, 3]",
+        NOTE % (21_000, '"abc"'),
+        NOTE % (21_000, "-1"),
+        NOTE % (21_000, "true"),
+        NOTE % (21_000, "99999999999"),
+        NOTE % (70_000, "null"),
+        NOTE % (0, "null"),
+    ],
+)
+def test_a_bent_note(tmp_path: Path, bent: str) -> None:
+    """A note that cannot be read, or tells of ports and processes that cannot be, is a problem with a remedy."""
+    (tmp_path / "stack.json").write_text(bent)
+    for asked in (Stack(tmp_path).status, Stack(tmp_path).up, Stack(tmp_path).down):
+        with pytest.raises(StackProblem, match="to say what was started"):
+            asked()
+
+
+@pytest.mark.parametrize("bent", ["", "abc 21003", "4194305", "4194305 999999"])
+def test_a_bent_note_of_prometheus(tmp_path: Path, bent: str) -> None:
+    """The same of the servers beside the stack."""
+    watch = Watch(tmp_path)
+    watch.folder.mkdir()
+    (watch.folder / "prometheus.pid").write_text(bent)
+    for asked in (watch.status, watch.prometheus, watch.down):
+        with pytest.raises(StackProblem, match=r"prometheus\.pid to say what was started"):
+            asked()
 
 
 def test_a_port_that_is_no_number(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -96,6 +96,17 @@ def test_without_a_floor_the_remedy_is_told(
     assert "Traceback" not in told
 
 
+@pytest.mark.parametrize("words", [("console",), ("stack", "status"), ("stack", "down")])
+def test_a_bent_note_of_the_stack_is_told_with_its_remedy(
+    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The note of a server beside the stack was cut off by a full disk: every command that reads it says so."""
+    (tmp_path / "prometheus").mkdir()
+    (tmp_path / "prometheus" / "prometheus.pid").write_text("12")
+    assert run(monkeypatch, tmp_path, *words) == 1
+    assert "then delete" in " ".join(capsys.readouterr().err.split())
+
+
 def test_a_broker_that_is_away_is_told_with_its_remedy(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
