@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import secrets
 import signal
 import socket
@@ -26,6 +27,9 @@ LOOPBACK: Final = "127.0.0.1"
 PORTS: Final = range(20_000, 32_000)
 """Below the ports that Linux gives to outgoing connections: while a server is away, a client that tries its port again
 and again could otherwise be given that very port, connect to itself, and keep the server from coming back."""
+
+_CALL: Final = re.compile(r"\s+(at |\.\.\. \d+ more)")
+"""A line of a stack of calls."""
 
 _starter: Final = ThreadPoolExecutor(1, "stack-starter")
 """Starts the owned servers: the kernel takes the thread that started them for their owner, so it has to last."""
@@ -147,8 +151,8 @@ def _reap(pid: int | None) -> None:
 
 
 def last_lines(log: Path, count: int = 3) -> str:
-    """The last lines of a log, for a message."""
+    """The last lines of a log, for a message; of a Java program's stack of calls only what was raised."""
     if not log.exists():
         return "no output"
-    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip() and not _CALL.match(line)]
     return " | ".join(lines[-count:])

@@ -96,11 +96,8 @@ class Database:
         )  # fmt: skip
         if done.returncode != 0:
             shutil.rmtree(self._data, ignore_errors=True)
-            raise problems.StackProblem(
-                f"Expected PostgreSQL to make its data in {self._data}, found: {done.stderr.strip()[-300:]}",
-                "free some disk space, or set OPSFLOOR_HOME to a folder that the user "
-                f"{pwd.getpwuid(_runner() or os.geteuid()).pw_name} can reach",
-            )
+            user = pwd.getpwuid(_runner() or os.geteuid()).pw_name
+            raise problems.not_made(self._data, done.stderr.strip()[-300:], user)
 
     def start(self, owned: bool) -> int:
         """Start the server and wait until it takes connections. Returns its process id. Errors: `StackProblem`."""

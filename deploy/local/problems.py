@@ -51,6 +51,23 @@ def other_version(folder: Path, found: str, expected: str) -> StackProblem:
     )
 
 
+def half_written(file: Path, folder: Path) -> StackProblem:
+    return StackProblem(
+        f"Expected {file} to name the broker's cluster, found it cut off: the disk was full, or the power went",
+        f"put the file back from a copy, or delete {folder} and start afresh without its records",
+    )
+
+
+def not_made(data: Path, why: str, user: str) -> StackProblem:
+    """PostgreSQL's initdb gave up."""
+    if "No space left" in why:
+        return from_os(OSError(errno.ENOSPC, "No space left on device"), data)
+    return StackProblem(
+        f"Expected PostgreSQL to make its data in {data}, found: {why}",
+        f"set OPSFLOOR_HOME to a folder on a local disk, below which the user {user!r}, as whom PostgreSQL runs, may write",
+    )
+
+
 def not_fetched(coordinate: str, why: str) -> StackProblem:
     return StackProblem(
         f"Expected to fetch {coordinate}, found: {why}",

@@ -37,6 +37,9 @@ PROBLEMS = {
     "note": problems.unreadable(FOLDER / "stack.json", "no JSON"),
     "password": problems.not_asked(FOLDER, 'FATAL: password authentication failed for user "opsfloor"'),
     "first question": problems.not_asked(FOLDER, "FATAL: the database system is in recovery mode"),
+    "half written": problems.half_written(FOLDER / "kafka" / "data" / "meta.properties", FOLDER / "kafka"),
+    "no room for the data": problems.not_made(FOLDER, "initdb: could not write: No space left on device", "nobody"),
+    "no data": problems.not_made(FOLDER, "initdb: Permission denied", "nobody"),
     "owner": problems.not_ours(FOLDER, "user 1001"),
 }
 
@@ -53,6 +56,8 @@ def test_a_full_disk_and_a_closed_folder_are_told_apart() -> None:
     """The same failed write means two things, and each has its own remedy."""
     assert "free some space" in PROBLEMS["disk"].remedy
     assert "OPSFLOOR_HOME" in PROBLEMS["permission"].remedy
+    assert "nobody" not in str(PROBLEMS["no room for the data"])
+    assert "the user 'nobody'" in PROBLEMS["no data"].remedy
 
 
 def test_the_lock_names_every_jar_once() -> None:
@@ -179,6 +184,29 @@ def test_another_versions_broker_data(tmp_path: Path) -> None:
     (tmp_path / "version").write_text("3.9.1\n")
     with pytest.raises(StackProblem, match=rf"Expected data of Kafka {jars.KAFKA} .*, found Kafka 3\.9\.1"):
         Broker(tmp_path, tmp_path, 21_000, 21_001).format()
+
+
+def test_a_brokers_note_that_was_cut_off(tmp_path: Path) -> None:
+    """Of a folder without records it is made anew; where there are records, they are kept and the remedy is told."""
+    data, broker = tmp_path / "data", Broker(tmp_path, tmp_path, 21_000, 21_001)
+    (data / "broker.events-0").mkdir(parents=True)
+    (data / "meta.properties").touch()
+    (tmp_path / "version").write_text(jars.KAFKA)
+    with pytest.raises(StackProblem, match="found it cut off"):
+        broker.format()
+    assert (data / "broker.events-0").exists()
+    (data / "broker.events-0").rmdir()
+    with pytest.raises(StackProblem, match="Kafka to format"):  # no jars here: the formatting itself cannot be
+        broker.format()
+    assert not (data / "meta.properties").exists()
+
+
+def test_what_a_server_said_last(tmp_path: Path) -> None:
+    """The cause that a Java program names, and not the calls that led to it."""
+    log = tmp_path / "kafka.log"
+    assert children.last_lines(log) == "no output"
+    log.write_text("ready\nERROR Exiting\njava.lang.X: no cluster.id\n\tat kafka.Kafka$.main\n\t... 2 more\n\n")
+    assert children.last_lines(log, 2) == "ERROR Exiting | java.lang.X: no cluster.id"
 
 
 def test_a_link_in_place_of_the_databases_folder(tmp_path: Path) -> None:
