@@ -281,16 +281,18 @@ class KafkaReader:
         if self._consumer is not None:
             self._seek(self._consumer, starts)
 
-    async def hint(self, offsets: Mapping[Place, int]) -> None:
+    async def hint(self, offsets: Mapping[Place, int]) -> bool:
         consumer = self._consumer
         if consumer is None:
-            return
+            return False
         mine = {spot: at for place, at in offsets.items() if (spot := TopicPartition(*place)) in consumer.assignment()}
         try:
             if mine:
                 await asyncio.wait_for(consumer.commit(mine), 5)
         except (KafkaError, TimeoutError) as error:
             _log.info("offsets not noted at the broker", reason=str(error))
+            return False
+        return True
 
     async def ends(self) -> Mapping[Place, int]:
         consumer = self._consumer
