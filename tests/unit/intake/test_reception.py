@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -105,6 +107,20 @@ def test_other_content_under_a_used_id_is_a_conflict_and_changes_nothing() -> No
     assert isinstance(refused, SubmissionRejected)
     assert refused.code == "conflict"
     assert after == state
+
+
+@pytest.mark.parametrize("left_out", [(), ("urgent",), ("urgent", "declared_amount")])
+def test_a_branch_signs_what_it_sends(left_out: tuple[str, ...]) -> None:
+    """As reception's page tells it to programs that have nothing of ours; a field it does not know yet changes nothing."""
+    known = json.loads(submission().model_dump_json(exclude={"signature"}))
+    body = {name: value for name, value in known.items() if name not in left_out} | {"business_type": "переводы"}
+    signed = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    sent = json.dumps(body | {"signature": base64.b64encode(KEY.sign(signed)).decode()})
+    event = SubmissionSent.model_validate_json(sent)
+    assert event.signing_bytes() == signed
+    (receipt,), _ = answer(Submission("s-1"), event, situation())
+    assert isinstance(receipt, SubmissionRejected)
+    assert receipt.code == "unknown_business_type", "the signature is looked at first"
 
 
 def test_a_rejection_is_said_again_too() -> None:
