@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import warnings
 from pathlib import Path
 from typing import Any, Final
 
@@ -69,8 +70,10 @@ class ImageStore:
 
 def _media_type(content: bytes) -> str:
     try:
-        with Image.open(io.BytesIO(content)) as image:
-            return Image.MIME[image.format or ""]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of very many pixels: whether they are too many is reception's to say
+            with Image.open(io.BytesIO(content)) as image:
+                return Image.MIME[image.format or ""]
     except UNREADABLE as error:
         raise ContractError("Expected the bytes of an image, PNG or JPEG, found something else") from error
 

@@ -144,6 +144,14 @@ async def test_what_is_put_is_got_by_its_hash(tmp_path: Path) -> None:
     assert len([file for file in (tmp_path / "images").rglob("*") if file.is_file()]) == 2
 
 
+async def test_a_very_large_image_is_stored_without_a_word(tmp_path: Path) -> None:
+    """Whether it has too many pixels is said in reception's receipt, not by a warning of Pillow's in between."""
+    (_, *rest) = chunks(picture())
+    head = struct.pack(">IIBBBBB", 12_000, 12_000, 8, 0, 0, 0, 0)
+    content = SIGNATURE + b"".join(chunk(n, b) for n, b in ((b"IHDR", head), *rest))
+    assert await ImageStore.in_folder(tmp_path / "images").put(content) == told(content)
+
+
 async def test_an_unknown_image_is_none(tmp_path: Path) -> None:
     """Absence is an answer."""
     assert await ImageStore.from_url(f"file://{tmp_path}/images").get("0" * 64) is None

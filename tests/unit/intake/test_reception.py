@@ -183,6 +183,25 @@ def test_an_image_that_is_not_what_it_says_is_refused(
     assert found.code == code
 
 
+def test_an_unreadable_image_is_told_in_the_same_words_each_time() -> None:
+    """The receipt is published and kept: replaying the log must give it again, and nothing of the process's memory."""
+    content = b"GIF89a" + bytes(40)
+    found = [inspect(reference_to(content), content, FloorLimits(id="floor")) for _ in range(2)]
+    assert found[0] == found[1]
+    assert isinstance(found[0], ImageFault)
+    assert " at 0x" not in found[0].detail
+
+
+def test_a_picture_behind_the_first_is_refused() -> None:
+    """Nobody would ever see it."""
+    out = io.BytesIO()
+    first, second = Image.new("L", (40, 40), 255), Image.new("L", (40, 40), 0)
+    first.save(out, "PNG", save_all=True, append_images=[second])
+    found = inspect(reference_to(out.getvalue()), out.getvalue(), FloorLimits(id="floor"))
+    assert isinstance(found, ImageFault)
+    assert found.code == "image_type"
+
+
 def test_a_sound_image_is_measured() -> None:
     """Width and height come from the image, not from the branch."""
     content = png(120, 80)
