@@ -19,9 +19,9 @@ from shared.contracts.ops import RecordParked
 from shared.runtime.boards import Boards
 from shared.runtime.clock import SetClock
 from shared.runtime.engine import FuseBlownError, Limits
-from shared.runtime.errors import InvariantError, TransientError
+from shared.runtime.errors import ContractError, InvariantError, TransientError
 from shared.runtime.headers import Cause, body_of, headers_for, origin_of, outside_headers
-from shared.runtime.log import Outgoing, Place
+from shared.runtime.log import Outgoing, Place, Record
 from shared.runtime.memory_log import MemoryLog, MemoryReader
 from shared.runtime.memory_store import MemoryDatabase
 from shared.runtime.processor import Alarm, DocumentTable, Facts, Processor, Rejection, Situation, TimerFired
@@ -182,6 +182,23 @@ async def test_an_unreadable_record_is_parked_with_its_coordinates_and_the_next_
     assert (parked.origin_topic, parked.origin_offset, parked.processor) == (IN.name, 0, "test/counting")
     assert "no.such.kind" in parked.reason
     assert bench.written() == ["a"]
+
+
+def test_why_a_record_is_parked_is_told_in_a_sentence() -> None:
+    """Each fault by its field, the first few of them; no value of a customer's, and no address of a library's pages."""
+    headers = outside_headers(
+        PostingConfirmed(posting_id="p", case_id="c", core_reference="r", booked_at=NOW), "/o", "e", NOW
+    )
+    for body, told in (
+        (b'{"case_id": "secret", "booked_at": 5}', "posting_id: Field required"),
+        (b"{", "Invalid JSON"),
+    ):
+        record = Record(IN.name, 0, 0, b"k", body, headers, 0)
+        with pytest.raises(ContractError, match=told) as refused:
+            body_of(record, origin_of(record).kind)
+        assert "secret" not in str(refused.value)
+        assert "http" not in str(refused.value)
+        assert len(str(refused.value)) < 400
 
 
 async def test_too_many_unreadable_records_blow_the_fuse() -> None:
