@@ -76,7 +76,7 @@ class Summary:
     core_asked_again: int
     floor_book: dict[str, int]
     core_book: dict[str, int]
-    same_day: SameDay
+    same_day: SameDay | None
     evacuation: str
     events: tuple[str, ...]
     findings: tuple[dict[str, str], ...]
@@ -92,7 +92,7 @@ DOUBLES: Final = ("one end", "nothing doubled", "posted once")
 
 
 def summarise(
-    auditor: Auditor, world: Witness, events: Sequence[str], same_day: SameDay, evacuation: str = ""
+    auditor: Auditor, world: Witness, events: Sequence[str], same_day: SameDay | None, evacuation: str = ""
 ) -> Summary:
     """Judge the day and count it."""
     ends, floor_book = auditor.ends(), auditor.floor_book()
@@ -216,10 +216,11 @@ def show(summary: Summary, console: Console) -> None:
         f"{summary.on_time_share:.1%} on time; {summary.items_completed:,} items completed, "
         f"arbitration {summary.arbitration_rate:.2%} of fields"
     )
-    console.print(
-        f"the same day in virtual time: {summary.same_day.ours:.1%} on time, dealt by round robin "
-        f"{summary.same_day.round_robin:.1%}"
-    )
+    if summary.same_day is not None:
+        console.print(
+            f"the same day in virtual time: {summary.same_day.ours:.1%} on time, dealt by round robin "
+            f"{summary.same_day.round_robin:.1%}"
+        )
     if summary.evacuation:
         console.print(summary.evacuation)
     console.print(

@@ -161,3 +161,10 @@ def test_without_a_screen_there_are_plain_lines() -> None:
 def test_cases_are_found_by_what_the_branch_sent() -> None:
     """The bank's case id follows from the submission id."""
     assert case_of("s1") != case_of("s2")
+
+
+def test_a_day_that_was_given_up_is_compared_with_nothing() -> None:
+    """It is told as it was; nobody waits for a virtual day that it could be held against."""
+    told = printed(replace(summary_of(), same_day=None))
+    assert "virtual time" not in told
+    assert "completed" in told
