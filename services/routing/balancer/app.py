@@ -137,12 +137,15 @@ class Turning:
 
     boards_ready: bool = False
     turned_at: float = field(default_factory=time.monotonic)
+    hindered: str = ""  # what kept the last plan from being made or told
 
     def live(self) -> bool:
         return time.monotonic() - self.turned_at < SILENT_SECONDS
 
     def ready(self) -> tuple[bool, list[str]]:
-        return self.boards_ready, [] if self.boards_ready else ["boards are still being read"]
+        reasons = [] if self.boards_ready else ["boards are still being read"]
+        reasons += [self.hindered] if self.hindered else []
+        return not reasons, reasons
 
 
 class BalancerHost:
@@ -184,7 +187,7 @@ class BalancerHost:
             face = build_app("balancer", verifier, (), self._turning, traced=traced_by(spans))
             return await self._work(keeper, face, partial(turn.plan, publish))
 
-    async def _work(self, keeper: BoardKeeper, face: ASGIApp, plan: Callable[[], Awaitable[None]]) -> int:
+    async def _work(self, keeper: BoardKeeper, face: ASGIApp, plan: Callable[[], Awaitable[str]]) -> int:
         working = [
             asyncio.create_task(self._feed(keeper)),
             asyncio.create_task(self._listen()),
@@ -223,10 +226,10 @@ class BalancerHost:
         metrics.REFUSED.inc(self._balance.refused - refused)
         metrics.HEARD.inc(self._balance.heard - heard)
 
-    async def _turn(self, plan: Callable[[], Awaitable[None]]) -> None:
+    async def _turn(self, plan: Callable[[], Awaitable[str]]) -> None:
         loop = asyncio.get_running_loop()
         while True:
             begun = loop.time()
-            await plan()
+            self._turning.hindered = await plan()
             self._turning.turned_at = time.monotonic()
             await asyncio.sleep(max(0.0, begun + PLAN_SECONDS - loop.time()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import httpx
 import pytest
 
 from opsfloor import status
@@ -67,4 +68,32 @@ def test_shards_are_told_by_processor() -> None:
     assert [(row["processor"], row["owned"], row["lag_records"]) for row in rows] == [
         ("desk", 2, 9),
         ("placement", 3, 0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        (httpx.Response(200, json={"service": "audit", "ready": True, "reasons": []}), "yes"),
+        (httpx.Response(503, json={"ready": False, "reasons": ["the database is away"]}), "NO: the database is away"),
+        (httpx.Response(502, text="<html>"), "NO: its answer is none of this floor's"),
+        (httpx.ConnectError("refused"), "NO: it does not answer"),
+    ],
+)
+def test_what_a_service_cannot_do_is_shown(
+    answer: httpx.Response | Exception, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the column where another would be ready."""
+
+    def get(url: str, timeout: float) -> httpx.Response:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(httpx, "get", get)
+    assert status._told(status._service(Running("audit", 7, "http://127.0.0.1:1"))) == [
+        "audit",
+        "7",
+        "http://127.0.0.1:1",
+        shown,
     ]
