@@ -154,8 +154,7 @@ def _told(service: str, answer: httpx.Response) -> Any:
         return answer.json()
     try:
         problem = answer.json()
-        raise Remedied(
-            f"{service} refused ({problem['code']}): {problem['detail']}", REMEDIES.get(problem["code"], LOOK)
-        )
+        code = str(problem["code"])
+        raise Remedied(f"{service} refused ({code}): {problem['detail']}", REMEDIES.get(code, LOOK), code)
     except (ValueError, KeyError, TypeError) as error:
         raise Remedied(f"{service} refused: {answer.status_code} {answer.text[:300]}", LOOK) from error

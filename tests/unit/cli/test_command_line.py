@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -144,3 +145,43 @@ def test_a_mistyped_command_is_refused_with_its_usage(
     """Exit status 2 and the usage: nothing is begun."""
     assert run(monkeypatch, tmp_path, *words) == 2
     assert "Usage:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "code"),
+    [
+        (("status",), 1, "expected_otherwise"),
+        (("case", "c-1"), 1, "expected_otherwise"),
+        (("reroute", "list"), 1, "expected_otherwise"),
+        (("dlq", "list"), 1, "dependency_away"),
+        (("case",), 2, "invalid_request"),
+        (("dlq", "list", "--nonsense"), 2, "invalid_request"),
+    ],
+)
+def test_who_asks_for_json_is_told_what_failed_in_json(
+    words: tuple[str, ...],
+    status: int,
+    code: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """One problem on standard error and nothing on standard output, whatever failed; the exit status is the same."""
+    for name, value in NOWHERE.items():
+        monkeypatch.setenv(name, value)
+    assert run(monkeypatch, tmp_path, *words, "--json") == status
+    told = capsys.readouterr()
+    problem = json.loads(told.err)
+    assert set(problem) == {"type", "code", "detail", "remedy"}
+    assert (problem["code"], problem["type"]) == (code, f"urn:opsfloor:problem:{code}")
+    assert problem["remedy"]
+    assert told.out == ""
+
+
+def test_a_command_that_ends_well_ends_well_with_json_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The document on standard output, exit status 0; help is help."""
+    assert run(monkeypatch, tmp_path, "stack", "status", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["kafka"] == "never started"
+    assert run(monkeypatch, tmp_path, "status", "--json", "--help") == 0
