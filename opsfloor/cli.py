@@ -10,6 +10,7 @@ from typer._click.exceptions import ClickException  # Typer brings a click of it
 
 from opsfloor.answers import Remedied, complain
 from opsfloor.commands import CommandsOnDemand
+from shared.http.keys import KeyPairError
 from shared.runtime.errors import ContractError, InvariantError, TransientError
 
 app = typer.Typer(
@@ -44,6 +45,17 @@ def main() -> None:
     except TransientError as error:
         remedy = "`opsfloor stack status` tells whether broker and database are up"
         complain(Remedied(str(error), remedy, "dependency_away"), json)
+        raise SystemExit(1) from error
+    except KeyPairError as error:
+        complain(Remedied(str(error), "docs/operations.md, «Keys and tokens»", "keys_unfit"), json)
+        raise SystemExit(1) from error
+    except OSError as error:
+        if error.filename is None:  # no file's: whoever meets it needs to see where it came from
+            raise
+        what = f"Expected to use {error.filename}, found: {error.strerror}"
+        complain(
+            Remedied(what, "mend it, or set OPSFLOOR_HOME to a folder that this user may write", "file_unfit"), json
+        )
         raise SystemExit(1) from error
     except (ContractError, InvariantError) as error:
         code = "broken_contract" if isinstance(error, ContractError) else "broken_invariant"

@@ -78,7 +78,13 @@ def settings(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        missing = ", ".join(f"OPSFLOOR_{str(e['loc'][0]).upper()}" for e in error.errors())
+        faults = [(f"OPSFLOOR_{str(each['loc'][0]).upper()}", each) for each in error.errors()]
+        wrong = "; ".join(f"{name}: {each['msg']}" for name, each in faults if each["type"] != "missing")
+        if wrong:
+            raise Remedied(
+                f"Expected settings that can be, found {wrong}", "mend what is named, or unset it"
+            ) from error
+        missing = ", ".join(name for name, _ in faults)
         raise Remedied(
             f"Expected {missing} to be set",
             "`opsfloor stack up` starts a local broker and database, which commands in this folder then find; or export both",

@@ -27,10 +27,19 @@ class ImageStore:
 
     @classmethod
     def from_url(cls, url: str) -> ImageStore:
-        """A store at `file:///folder`, `s3://…`, `gs://…`, `az://…`, `memory://`. A local folder is made when missing."""
-        if url.startswith("file://"):
-            return cls.in_folder(Path(url.removeprefix("file://")))
-        return cls(from_url(url))
+        """A store at `file:///folder`, `s3://…`, `gs://…`, `az://…`, `memory://`. A local folder is made when missing.
+
+        Errors:  `ValueError` for an address that names no store, or a folder that cannot be made.
+        """
+        try:
+            if url.startswith("file://"):
+                return cls.in_folder(Path(url.removeprefix("file://")))
+            return cls(from_url(url))
+        except (BaseError, OSError, ValueError) as error:
+            why = str(error).partition("\n")[0]
+            raise ValueError(
+                f"Expected OPSFLOOR_IMAGES to be an object store's address, as file:///folder or s3://bucket, found {url!r}: {why}"
+            ) from error
 
     @classmethod
     def in_folder(cls, folder: Path) -> ImageStore:

@@ -134,6 +134,9 @@ def test_a_document_that_cannot_be_handed_in_is_refused_before_anything_is_sent(
     ):
         assert run(monkeypatch, tmp_path, *words) == 1
         assert remedy in " ".join(capsys.readouterr().err.split())
+    monkeypatch.setenv("OPSFLOOR_IMAGES", "nonsense")
+    assert run(monkeypatch, tmp_path, *asked, "branch-01") == 1
+    assert "unset it" in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize(
@@ -145,6 +148,36 @@ def test_a_mistyped_command_is_refused_with_its_usage(
     """Exit status 2 and the usage: nothing is begun."""
     assert run(monkeypatch, tmp_path, *words) == 2
     assert "Usage:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("OPSFLOOR_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none", "Expected intake to start, found"),
+        ("OPSFLOOR_DATABASE_URL", "nonsense", "Expected intake to start, found"),
+        ("OPSFLOOR_DATABASE_URL", "postgresql://floor:abc/none", "Expected intake to start, found"),
+        ("OPSFLOOR_CLOCK_SCALE", "fast", "Expected OPSFLOOR_CLOCK_START"),
+        ("OPSFLOOR_CLOCK_SCALE", "0", "a scale of 0"),
+        ("OPSFLOOR_SESSION_TIMEOUT_SECONDS", "inf", "OPSFLOOR_SESSION_TIMEOUT_SECONDS: Input should be"),
+        ("OPSFLOOR_POOL_SIZE_MAX", "many", "OPSFLOOR_POOL_SIZE_MAX: Input should be"),
+        ("OPSFLOOR_HOME", __file__, f"Expected to use {__file__}"),
+    ],
+)
+def test_a_service_with_nonsense_settings_says_which(
+    name: str, value: str, told: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Expected, found and remedy, and no stack of calls, before anything is connected."""
+    environment = NOWHERE | {"OPSFLOOR_CLOCK_START": "2026-03-02T09:00:00Z", "OPSFLOOR_CLOCK_ANCHOR": "0"}
+    for other, given in (environment | {"OPSFLOOR_HOME": str(tmp_path), name: value}).items():
+        monkeypatch.setenv(other, given)
+    done = subprocess.run(
+        [sys.executable, "-m", "opsfloor", "run", "intake"], capture_output=True, text=True, timeout=100
+    )
+    assert done.returncode == 1
+    said = " ".join(done.stderr.split())
+    assert told in said
+    assert "Remedy:" in said
+    assert "Traceback" not in said
 
 
 @pytest.mark.parametrize(
