@@ -60,12 +60,16 @@ def up(
 def _start(kafka_port: int | None, given: list[str]) -> Addresses:
     """Start what the environment does not give. Errors: `Remedied`."""
     signal.signal(signal.SIGTERM, _interrupted)  # as Ctrl-C: what was started is ended again
-    with told(), _jars_shown() as tell:
-        return Stack(home(), kafka_port).up(
-            tell,
-            broker="OPSFLOOR_KAFKA" not in given,
-            database="OPSFLOOR_DATABASE_URL" not in given,
-        )
+    try:
+        with told(), _jars_shown() as tell:
+            return Stack(home(), kafka_port).up(
+                tell,
+                broker="OPSFLOOR_KAFKA" not in given,
+                database="OPSFLOOR_DATABASE_URL" not in given,
+            )
+    except KeyboardInterrupt:
+        err.print("stopped; what had been started was ended again")
+        raise
 
 
 def _interrupted(number: int, frame: FrameType | None) -> None:

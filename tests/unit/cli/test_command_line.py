@@ -211,6 +211,22 @@ def test_who_asks_for_json_is_told_what_failed_in_json(
     assert told.out == ""
 
 
+def test_a_start_that_is_stopped_says_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever typed Ctrl-C learns that nothing was left running."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    for name in NOWHERE:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("signal.signal", lambda *_: None)  # the tests' own process keeps its handlers
+    monkeypatch.setattr("deploy.local.Stack.up", interrupted)
+    assert run(monkeypatch, tmp_path, "stack", "up") == 130
+    assert "ended again" in capsys.readouterr().err
+
+
 def test_a_command_that_ends_well_ends_well_with_json_too(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
