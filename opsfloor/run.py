@@ -70,11 +70,15 @@ def run_service(
 
 def _troubles() -> tuple[type[Exception], ...]:
     """What a start fails of when something that it needs is away or named wrongly. Loaded when it has failed."""
-    return importlib.import_module("opsfloor.doctor").TROUBLES
+    from opsfloor.doctor import TROUBLES
+
+    return TROUBLES
 
 
 def _in_short(error: Exception) -> str:
-    return str(importlib.import_module("opsfloor.doctor").in_short(error))
+    from opsfloor.doctor import in_short
+
+    return in_short(error)
 
 
 async def _host(service: str, settings: Settings, serving: Callable[[str], None]) -> int:
