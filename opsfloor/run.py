@@ -94,16 +94,20 @@ async def _host(service: str, settings: Settings, serving: Callable[[str], None]
 
 def _write_note(note: Path, service: str, url: str) -> None:
     note.parent.mkdir(parents=True, exist_ok=True)
-    note.write_text(json.dumps({"service": service, "pid": os.getpid(), "url": url}))
+    _replace(note, json.dumps({"service": service, "pid": os.getpid(), "url": url}))
 
 
 def _write_target(target: Path, service: str, url: str) -> None:
     """Tell a Prometheus beside the floor where this process answers; harmless where there is none."""
     target.parent.mkdir(parents=True, exist_ok=True)
     entry = {"targets": [url.removeprefix("http://")], "labels": {"service": service}}
-    aside = target.with_suffix(".new")  # Prometheus reads a file the moment it changes
-    aside.write_text(json.dumps([entry]))
-    aside.replace(target)
+    _replace(target, json.dumps([entry]))
+
+
+def _replace(file: Path, text: str) -> None:
+    aside = file.with_suffix(".new")  # Prometheus, and whoever asks who runs, reads a file the moment it changes
+    aside.write_text(text)
+    aside.replace(file)
 
 
 def publish_reference(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import httpx
@@ -56,6 +57,16 @@ def test_services_elsewhere_are_those_that_the_environment_names(
     assert running() == running("audit")
     assert [entry.url for entry in running("audit")] == ["http://audit-0.audit:8080", "http://audit-1.audit:8080"]
     assert running("routing") == []
+
+
+def test_a_note_that_was_cut_off_is_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Whoever asks while a service is starting, or after the disk was full, is told of the others."""
+    monkeypatch.setenv("OPSFLOOR_HOME", str(tmp_path))
+    (tmp_path / "run").mkdir()
+    whole = f'{{"service": "intake", "pid": {os.getpid()}, "url": "http://127.0.0.1:1"}}'
+    for name, text in enumerate((whole, "", "[]", '{"pid": "x"}', whole.replace(str(os.getpid()), '"x"'))):
+        (tmp_path / "run" / f"{name}.json").write_text(text)
+    assert running() == [Running("intake", os.getpid(), "http://127.0.0.1:1")]
 
 
 def test_shards_are_told_by_processor() -> None:
