@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 WATCH_SECONDS: Final = 2.0
 SILENT_SECONDS: Final = 60.0  # a runner whose loop has not turned for so long is not alive
+DRAIN_SECONDS: Final = 15.0  # that a batch under way may take when the process ends; then it is left as by a crash
 
 Publish = Callable[[Message, str], Awaitable[None]]
 """Publishes a command from outside under an event id; raises `TransientError` when the bus is away."""
@@ -108,6 +109,7 @@ class Health:
         reasons = [] if self.boards_ready else ["boards are still being read"]
         reasons += [f"{r.processor.full_name} has not joined its group" for r in self.runners if not r.progress.ready]
         reasons += self.away.values()
+        reasons += [] if self.live() else [f"it has stood still for {SILENT_SECONDS:.0f} s: it should be started anew"]
         return not reasons, reasons
 
 
@@ -248,6 +250,7 @@ class Host:
         status = 0 if stopping in done else 1
         for task in done - {stopping}:
             _log.error("stopped by a failure", service=service.name, reason=repr(task.exception()))
+        self._health.away["end"] = "it is ending"
         await self._drain(runners, working)
         if status and not self._stop.is_set():
             await self._last_words()
@@ -262,8 +265,13 @@ class Host:
             await asyncio.wait_for(self._stop.wait(), self._settings.last_words_seconds)
 
     async def _drain(self, runners: list[Runner], working: list[asyncio.Task[None]]) -> None:
+        """End the batches under way; one that waits for a bus that is away, or a group that never settles, is left."""
         for runner in runners:
             runner.stop()
+        _, waiting = await asyncio.wait(working, timeout=DRAIN_SECONDS)
+        for task in waiting:
+            _log.warning("left as by a crash", service=self._plan.name, waited_seconds=DRAIN_SECONDS)
+            task.cancel()
         await asyncio.gather(*working, return_exceptions=True)
         for runner in runners:
             await runner.close()

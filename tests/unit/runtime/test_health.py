@@ -11,7 +11,7 @@ import pytest
 from shared.runtime import host as hosting
 from shared.runtime.clock import RealClock
 from shared.runtime.errors import TransientError
-from shared.runtime.host import Host, ServicePlan
+from shared.runtime.host import SILENT_SECONDS, Host, ServicePlan
 from shared.runtime.settings import Settings
 
 
@@ -36,10 +36,18 @@ class Runner:
         self.full_name = "intake/reception"
         self.ready = True
         self.blind = False
+        self.last_cycle = 0.0
+        self.closed = False
 
     async def watch(self) -> None:
         if self.blind:
             raise TransientError("Expected Kafka at 10.0.0.1 to tell end offsets")
+
+    def stop(self) -> None:
+        """It waits for its group, and does not hear."""
+
+    async def close(self) -> None:
+        self.closed = True
 
 
 async def a_few_looks() -> None:
@@ -87,3 +95,25 @@ async def test_a_process_that_cannot_see_the_bus_is_not_ready(host: Host) -> Non
     await a_few_looks()
     assert host._health.ready() == (True, [])
     watching.cancel()
+
+
+async def test_a_process_that_stands_still_is_neither_alive_nor_ready(host: Host) -> None:
+    """Whoever asks either question hears of it."""
+    runner: Any = Runner()
+    runner.last_cycle = asyncio.get_running_loop().time()
+    host._health.runners = [runner]
+    assert (host._health.live(), host._health.ready()) == (True, (True, []))
+    runner.last_cycle -= SILENT_SECONDS + 1
+    assert (host._health.live(), host._health.ready()[0]) == (False, False)
+
+
+async def test_a_process_ends_though_a_runner_waits_for_ever(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bus client in a group that never settles hands nothing out and does not return: the end does not wait for it."""
+    monkeypatch.setattr(hosting, "DRAIN_SECONDS", 0.01)
+    runner: Any = Runner()
+    waits, ends = asyncio.create_task(asyncio.Event().wait()), asyncio.create_task(asyncio.sleep(0))
+    working: Any = [waits, ends]
+    async with asyncio.timeout(5):
+        await host._drain([runner], working)
+    assert waits.cancelled()
+    assert runner.closed
