@@ -89,6 +89,7 @@ class Demo:
         self._board: Final = Board(self._auditor, plan.submissions)
         self._log: Final = KafkaLog(plan.kafka)
         self._moved: Moved | None = None
+        self._given_up = False
 
     async def play(self) -> Summary:
         """Open, work, lose a process, heal, close, judge."""
@@ -207,6 +208,7 @@ class Demo:
             keying_errors=shift.counts["erred at entry"],
             escaped=escaped(self._auditor, self._truth),
             ended_services=services.ended(),
+            given_up=self._given_up,
         )
         book.close()
         return witness, at_work
@@ -373,6 +375,7 @@ class Demo:
             if held["submitted"] - held["open"] != ended:
                 ended, moved_at = held["submitted"] - held["open"], time.monotonic()
             await asyncio.sleep(0.2)
+        self._given_up = True
         self._tell(
             clock,
             f"the day is given up: for {STALLED_SECONDS:.0f} s nothing has ended, and {held['open']:,} are open; "

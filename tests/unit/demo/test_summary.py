@@ -168,3 +168,20 @@ def test_a_day_that_was_given_up_is_compared_with_nothing() -> None:
     told = printed(replace(summary_of(), same_day=None))
     assert "virtual time" not in told
     assert "completed" in told
+
+
+def test_a_day_that_was_given_up_is_not_called_lost() -> None:
+    """What is open may yet end: it is counted as such, the day fails all the same, and no finding is left out unsaid."""
+    bus = good_day()
+    for number in range(1_248):
+        bus.outside(sent(f"open-{number}"))
+    seen = replace(SEEN, sent=1_251, given_up=True)
+    summary = summarise(bus.auditor, seen, [], None)
+    assert (summary.unfinished, summary.lost, summary.kept) == (1_248, 0, False)
+    told = printed(summary)
+    assert "1,248" in told
+    assert "and 1,238 more findings" in told
+    assert "the day was not finished" in told
+    assert "a promise was broken" not in told
+    waited = summarise(bus.auditor, replace(seen, given_up=False), [], None)
+    assert (waited.unfinished, waited.lost) == (0, 1_248)
