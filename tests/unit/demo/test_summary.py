@@ -185,3 +185,13 @@ def test_a_day_that_was_given_up_is_not_called_lost() -> None:
     assert "a promise was broken" not in told
     waited = summarise(bus.auditor, replace(seen, given_up=False), [], None)
     assert (waited.unfinished, waited.lost) == (0, 1_248)
+
+
+def test_a_floor_that_stands_still_is_seen_to() -> None:
+    """While something is open and nothing ends, the view says for how long; at rest it does not."""
+    one = board()
+    for _ in range(20):
+        one.tick()
+    assert one._pace(3) == "[yellow]nothing has ended for 19 s[/]"
+    assert "cases/s" in one._pace(0)
+    assert "cases/s" in board()._pace(3)
