@@ -137,6 +137,7 @@ class Broker:
         """Start the broker and wait until it answers. Returns its process id. Errors: `StackProblem`."""
         if children.taken(self.port):
             raise problems.port_taken(self.port, "Kafka")
+        before = children.size_of(self.log)
         pid = children.start([*_java(self.jars, self.folder), "kafka.Kafka", str(self._file)], self.log, owned=owned)
         up = False
         try:
@@ -145,7 +146,7 @@ class Broker:
             if not up:
                 children.end(pid, self.mark, signal.SIGKILL)
         if not up:
-            raise problems.did_not_start("Kafka", self.log, children.last_lines(self.log))
+            raise problems.did_not_start("Kafka", self.log, children.last_lines(self.log, since=before))
         return pid
 
     @property

@@ -106,11 +106,12 @@ class Database:
         self._forget_dead_postmaster()
         options = [f"--{name}={value}" for name, value in SETTINGS.items()]
         command = [self._program("postgres"), "-D", str(self._data), "-p", str(self.port), "-k", "", *options]
+        before = children.size_of(self.log)
         pid = children.start(command, self.log, owned=owned, user=_runner())
         up = False
         try:
             if not children.wait_for(self._answers, pid, self.mark, UP_SECONDS):
-                raise problems.did_not_start("PostgreSQL", self.log, children.last_lines(self.log))
+                raise problems.did_not_start("PostgreSQL", self.log, children.last_lines(self.log, since=before))
             self._create_database()
             up = True
         finally:  # also after Ctrl-C: its id is not written down yet

@@ -84,6 +84,8 @@ def checksum_differs(file: Path, expected: str, found: str) -> StackProblem:
 
 
 def did_not_start(what: str, log: Path, last_lines: str) -> StackProblem:
+    if "No space left" in last_lines:
+        return from_os(OSError(errno.ENOSPC, "No space left on device"), log.parent)
     return StackProblem(f"Expected {what} to come up, found it ended: {last_lines}", f"read {log}")
 
 

@@ -148,12 +148,15 @@ class Stack:
         atexit.unregister(self.down)
         if not (self.folder / "stack.json").exists():
             return
-        with self._alone():
-            state = self._known()
-            children.end(state.kafka_pid, self._broker(state).mark, signal.SIGTERM)
-            children.end(state.postgres_pid, self._database(state).mark, signal.SIGINT)
-            state.kafka_pid = state.postgres_pid = None
-            self._write(state)
+        try:
+            with self._alone():
+                state = self._known()
+                children.end(state.kafka_pid, self._broker(state).mark, signal.SIGTERM)
+                children.end(state.postgres_pid, self._database(state).mark, signal.SIGINT)
+                state.kafka_pid = state.postgres_pid = None
+                self._write(state)
+        except OSError as error:
+            raise problems.from_os(error, self.folder) from error
 
     def addresses(self) -> Addresses:
         """Where both answer; no URL when no database was made here. Errors: `StackProblem` when never up."""

@@ -205,8 +205,33 @@ def test_what_a_server_said_last(tmp_path: Path) -> None:
     """The cause that a Java program names, and not the calls that led to it."""
     log = tmp_path / "kafka.log"
     assert children.last_lines(log) == "no output"
-    log.write_text("ready\nERROR Exiting\njava.lang.X: no cluster.id\n\tat kafka.Kafka$.main\n\t... 2 more\n\n")
-    assert children.last_lines(log, 2) == "ERROR Exiting | java.lang.X: no cluster.id"
+    log.write_text("ready\njava.lang.Exception: no cluster.id\n\tat kafka.Kafka$.main\n\t... 2 more\n\nleaving\n")
+    assert children.last_lines(log) == "java.lang.Exception: no cluster.id"
+    before = children.size_of(log)
+    log.write_text(log.read_text() + "PANIC:  could not write: No space left on device\nterminating\nshut down\n")
+    assert children.last_lines(log, since=before) == "PANIC:  could not write: No space left on device"
+    log.write_text("ready\nleaving\n")
+    assert children.last_lines(log) == "ready | leaving"
+
+
+def test_a_disk_that_filled_up_while_a_server_ran_is_told_as_such() -> None:
+    """The server's last words name the cause, and the remedy is that of a full disk."""
+    told = problems.did_not_start(
+        "PostgreSQL", FOLDER / "postgres.log", "PANIC: could not write: No space left on device"
+    )
+    assert "free some space" in told.remedy
+
+
+def test_down_where_nothing_can_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A folder that has become read-only is told with its remedy by `down` as it is by `up`."""
+    (tmp_path / "stack.json").write_text(NOTE % (21_000, "null"))
+
+    def read_only(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(tmp_path / "lock"))
+
+    monkeypatch.setattr(Path, "open", read_only)
+    with pytest.raises(StackProblem, match="Expected to be allowed to write"):
+        Stack(tmp_path).down()
 
 
 def test_a_link_in_place_of_the_databases_folder(tmp_path: Path) -> None:
