@@ -61,7 +61,8 @@ def readme() -> str:
         "kinds and wider literals are compatible; readers of a wider literal are deployed before its writers.",
         "",
         "A new kind: its model in `shared/contracts/<owner>.py`, a realistic example in",
-        f"`tests/contracts/golden/<kind>.json`, its topic's readers in `shared/contracts/flow.py`, then `{WRITE}`.",
+        "`tests/contracts/golden/<kind>.json`; of a new topic its place in `shared/contracts/registry.py` and its readers in",
+        f"`shared/contracts/flow.py`; then `{WRITE}`.",
         "",
         "## Topics",
         "",
@@ -116,8 +117,26 @@ def broken_promises(folder: Path) -> list[Breach]:
     return breaches(promised(folder), {kind: promise_of(contract) for kind, contract in CONTRACTS.items()})
 
 
+def unregistered(
+    contracts: Mapping[str, type[Message]] = CONTRACTS,
+    topics: Mapping[str, Topic] = TOPICS,
+    readers: Mapping[str, Sequence[str]] = READERS,
+) -> list[str]:
+    """Topics of kinds that the registry does not have, and such as have no readers on record: no document would name them."""
+    known = {kind: topic.name for kind, contract in contracts.items() if (topic := topic_of(contract)) is not None}
+    return [
+        f"Expected {name}, the topic of {kind}, in TOPICS of shared/contracts/registry.py, found none. Remedy: add it there"
+        for kind, name in known.items()
+        if name not in topics
+    ] + [
+        f"Expected {name} in READERS of shared/contracts/flow.py, found none. Remedy: say there who reads it, () for nobody"
+        for name in topics
+        if name not in readers
+    ]
+
+
 def _unkept(folder: Path) -> list[str]:
-    return [*forgotten_promises(folder), *map(str, broken_promises(folder))]
+    return [*unregistered(), *forgotten_promises(folder), *map(str, broken_promises(folder))]
 
 
 def _on_file(folder: Path) -> dict[str, Path]:

@@ -11,7 +11,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import KafkaError, ProducerClosed
+from aiokafka.errors import ConsumerStoppedError, KafkaError, ProducerClosed
 
 from shared.runtime.errors import ContractError, InvariantError, TransientError
 from shared.runtime.kafka_tail import KafkaTail, record_of
@@ -26,6 +26,11 @@ START_CHECKS_MAX: Final = 8
 START_CHECK_SECONDS: Final = 0.5
 PLACE_CHECKS_MAX: Final = 5
 PLACE_CHECK_SECONDS: Final = 0.1
+NOT_READ: Final = (KafkaError, ConsumerStoppedError)  # the second: its client was replaced meanwhile
+NOT_WRITTEN: Final = (KafkaError, OSError, TimeoutError, KeyError)
+"""What a publication fails of. aiokafka's sender gives all its batches what it dies of itself, and one that is ended while it
+has to send a batch again dies of a `KeyError`."""
+
 _log: Final = structlog.get_logger("opsfloor.kafka")
 
 
@@ -217,8 +222,8 @@ class KafkaReader:
             found = await self._handed_out(consumer, records_max) or await self._waited_for(
                 consumer, records_max, wait_seconds
             )
-        except KafkaError as error:
-            _log.warning("fetch failed", reason=str(error))
+        except NOT_READ as error:
+            _log.warning("fetch failed", reason=repr(error))
             await asyncio.sleep(max(wait_seconds, 0.1))
             return []
         # No await between the hand-out above and the next lines: neither a seek nor a request can come between them.
@@ -231,8 +236,8 @@ class KafkaReader:
             return []
         try:
             return self._of_open(await self._handed_out(self._consumer, records_max))
-        except KafkaError as error:
-            _log.warning("fetch failed", reason=str(error))
+        except NOT_READ as error:
+            _log.warning("fetch failed", reason=repr(error))
             return []
 
     async def _waited_for(
@@ -276,16 +281,18 @@ class KafkaReader:
         if self._consumer is not None:
             self._seek(self._consumer, starts)
 
-    async def hint(self, offsets: Mapping[Place, int]) -> None:
+    async def hint(self, offsets: Mapping[Place, int]) -> bool:
         consumer = self._consumer
         if consumer is None:
-            return
+            return False
         mine = {spot: at for place, at in offsets.items() if (spot := TopicPartition(*place)) in consumer.assignment()}
         try:
             if mine:
                 await asyncio.wait_for(consumer.commit(mine), 5)
         except (KafkaError, TimeoutError) as error:
             _log.info("offsets not noted at the broker", reason=str(error))
+            return False
+        return True
 
     async def ends(self) -> Mapping[Place, int]:
         consumer = self._consumer
@@ -390,7 +397,7 @@ async def _publish_place(producer: AIOKafkaProducer, place: Place, rows: Sequenc
             builder.close()
             written = await producer.send_batch(builder, place[0], partition=place[1])
             await asyncio.wait_for(written, 2 * REQUEST_MS / 1000)
-    except (KafkaError, TimeoutError, OSError) as error:
+    except NOT_WRITTEN as error:
         return f"{type(error).__name__}: {error}"
     return None
 
@@ -409,7 +416,7 @@ async def _end(producer: AIOKafkaProducer) -> None:
     """Stop a producer; one that cannot flush in time is torn down, so that it writes nothing later."""
     try:
         await asyncio.wait_for(producer.stop(), STOP_SECONDS)
-    except (KafkaError, TimeoutError, OSError) as error:
+    except NOT_WRITTEN as error:
         _log.info("producer given up", reason=f"{type(error).__name__}: {error}")
         producer._message_accumulator.fail_all(ProducerClosed())  # aiokafka has no public way to give up what it holds
         sender = producer._sender.sender_task

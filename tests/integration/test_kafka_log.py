@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -208,6 +209,22 @@ async def test_offsets_are_hinted(bus: Bus, publisher: Publisher, kafka: str) ->
     await lag_tool.start()
     assert await lag_tool.committed(TopicPartition(bus.a, 0)) == 1
     await lag_tool.stop()
+
+
+async def test_the_group_takes_no_word_from_one_that_it_put_out(bus: Bus, publisher: Publisher) -> None:
+    """A member of an earlier generation learns by it that its numbers may be another's by now; then it joins anew."""
+    await write(publisher, everything(bus), ["0"])
+    member = Member({})
+    await member.join(bus)
+    await work([member], lambda: len(member.taken) == len(everything(bus)))
+    reader: Any = member.reader
+    assert await reader.hint({(bus.a, 0): 1})
+    reader._consumer._coordinator.generation -= 1  # it slept over a rebalance
+    assert not await reader.hint({(bus.a, 0): 1})
+    claims = len(member.told)
+    await work([member], lambda: len(member.told) > claims and len(member.owned) == PARTITIONS)
+    assert await reader.hint({(bus.a, 0): 1})
+    await member.leave()
 
 
 async def test_static_membership(bus: Bus, publisher: Publisher, kafka: str) -> None:
