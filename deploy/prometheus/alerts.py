@@ -91,7 +91,8 @@ _PACE: Final = (
 )
 _DRAIN: Final = f"business_type:opsfloor_work_queue_items:sum\n  / on (business_type) {_PACE}"
 _CUT_OFF: Final = "max by (business_type) (opsfloor_cut_off_left_seconds)"
-_CORE_ANSWERED: Final = 'sum(increase(opsfloor_cases_total{outcome=~"posted|refused_by_core"}[10m])) > 0'
+_CORE_ASKED: Final = "max(max_over_time(opsfloor_core_asked_timestamp_seconds[3d] offset 10m))"
+_CORE_ANSWERED: Final = "max(max_over_time(opsfloor_core_answered_timestamp_seconds[4d]))"
 _AWAY: Final = "on (processor, instance) increase(opsfloor_shard_retries_total[2m]) > 0"
 _PLANNED_AT: Final = 'opsfloor_board_changed_timestamp_seconds{board="plan"}'
 
@@ -247,13 +248,11 @@ ALERTS: Final[tuple[Alert, ...]] = (
     ),
     Alert(
         "CoreBankSilent",
-        "(sum(increase(opsfloor_postings_requested_total[10m])) > 0\n"
-        '  or sum(ALERTS{alertname="CoreBankSilent",alertstate="firing"}))\n'  # until it answers, asked again or not
-        f"unless {_CORE_ANSWERED}",
+        f"{_CORE_ASKED}\n  > {_CORE_ANSWERED}",  # as of ten minutes ago it was asked, later than it ever answered
         "page",
         "Postings were requested and the core bank has answered none since, for ten minutes or more",
         "opsfloor-floor",
-        "2m",
+        "1m",
     ),
     Alert(
         "CoreBankContradicts",

@@ -65,8 +65,8 @@ _BALANCER_BEGAN = 'process_start_time_seconds{job="balancer",instance="a"}'
 _LEFT = 'opsfloor_reroute_left_seconds{instance="r",effect="%s",drill="%s"}'
 _LOAD = 'opsfloor_board_changed_timestamp_seconds{instance="r",board="load"}'
 _PLAN = 'opsfloor_board_changed_timestamp_seconds{instance="r",board="plan"}'
-_ASKED = 'opsfloor_postings_requested_total{instance="a",business_type="cheque"}'
-_POSTED = 'opsfloor_cases_total{instance="a",business_type="cheque",outcome="posted",on_time="yes"}'
+_ASKED = 'opsfloor_core_asked_timestamp_seconds{instance="a"}'
+_ANSWERED = 'opsfloor_core_answered_timestamp_seconds{instance="a"}'
 _RECEIPTS = 'opsfloor_intake_receipts_total{instance="i",outcome="%s"}'
 _STANDING = 'opsfloor_provider_standing{instance="v",provider="clearkey",standing="%s"}'
 _JUDGED = 'opsfloor_keyings_judged_total{instance="v",provider="clearkey",what="%s",found_by="%s"}'
@@ -196,12 +196,24 @@ CASES: tuple[Case, ...] = (
     Case("PlanStale", 10, {_PLAN: "0+60x2 120x20"}, {_PLAN: "0+60x20"}),
     Case("PlanStale", 10, {_BALANCER_BEGAN: "0x20"}, {_BALANCER_BEGAN: "540x20"}),  # it never made a first one
     Case("PlanStale", 10, {_BALANCER_BEGAN: "0x20"}, {_PLAN: "0+60x20"}),
-    Case("CoreBankSilent", 20, {_ASKED: "0+3x30", _POSTED: "0+3x4 12x30"}, {_POSTED: "0+3x30"}),
+    Case("CoreBankSilent", 20, {_ASKED: "0+60x30", _ANSWERED: "0+60x5 300x30"}, {_ANSWERED: "0+60x30"}),
+    Case(  # the first posting after a quiet night: its answer may take longer than a look of the rules
+        "CoreBankSilent",
+        45,
+        {_ASKED: "300x30 1860x20", _ANSWERED: "320x60"},
+        {_ASKED: "300x35 2160x20"},  # nine minutes old
+    ),
     Case(  # asked for the last time 50 minutes ago, and never answered
         "CoreBankSilent",
         60,
-        {_ASKED: "0+3x10 30x60", _POSTED: "0x70"},
-        {_POSTED: "0x30 30x40"},  # it answered half an hour ago
+        {_ASKED: "0+60x10 600x60", _ANSWERED: "0x70"},
+        {_ANSWERED: "0x30 1800x40"},  # it answered half an hour ago
+    ),
+    Case(  # audit began anew after that, and knows of neither
+        "CoreBankSilent",
+        60,
+        {_ASKED: "0+60x10 0x60", _ANSWERED: "500x10 0x60"},
+        {_ANSWERED: "500x9 610x2 0x60"},
     ),
     Case(
         "CoreBankContradicts",

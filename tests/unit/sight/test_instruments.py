@@ -19,7 +19,7 @@ from services.routing import metrics as routing
 from services.routing.balancer.metrics import plan_levels
 from services.routing.boards import PlanView
 from services.routing.emergency.metrics import reroute_levels
-from shared.contracts.audit import CasePosted
+from shared.contracts.audit import CaseEnd, CasePosted
 from shared.contracts.routing import CapacityByWorkType, LoadByWorkType, LoadSnapshot, PlanMade
 from shared.reference.board import ReferenceView
 from shared.reroutes import RerouteView
@@ -158,6 +158,24 @@ def test_the_core_banks_answer_is_timed() -> None:
     controls.measure([posting, posted, posted], AT)
     after = shown("opsfloor_core_answer_seconds_sum"), shown("opsfloor_core_answer_seconds_count")
     assert (after[0] - before[0], after[1] - before[1]) == (7, 1)
+
+
+@pytest.mark.parametrize(
+    ("end", "answers"),
+    [
+        (fact("audit.case-posted.v1"), True),
+        (fact("audit.case-closed.v1", code="refused_by_core"), True),
+        (fact("audit.case-closed.v1", code="refused_by_authoriser"), False),
+    ],
+)
+def test_when_the_core_bank_was_asked_and_when_it_answered_is_told(end: CaseEnd, answers: bool) -> None:
+    """By the cases' own instants; a refusal by the core bank is an answer, one by an authoriser is none."""
+    asked_at, ended_at = AT + timedelta(hours=1), AT + timedelta(hours=2)
+    controls.measure([fact("audit.posting-requested.v1", requested_at=asked_at)], AT)
+    assert shown("opsfloor_core_asked_timestamp_seconds") == asked_at.timestamp()
+    controls.ANSWERED_AT.set(0)
+    controls.measure([end.model_copy(update={"at": ended_at})], AT)
+    assert shown("opsfloor_core_answered_timestamp_seconds") == (ended_at.timestamp() if answers else 0)
 
 
 @pytest.mark.parametrize(("first", "in_first_pass"), [({}, True), ({"amount": "1.00"}, False)])
