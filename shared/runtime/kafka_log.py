@@ -14,6 +14,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError, ProducerClosed
 
 from shared.runtime.errors import ContractError, InvariantError, TransientError
+from shared.runtime.kafka_leaving import leave
 from shared.runtime.kafka_tail import KafkaTail, record_of
 from shared.runtime.log import Claimed, Dropped, Outgoing, Place, Record, room_for
 
@@ -146,7 +147,7 @@ class KafkaReader:
         try:
             await consumer.start()
         except (KafkaError, OSError) as error:
-            await consumer.stop()
+            await leave(consumer)
             raise TransientError(f"Expected to join the group, found {error}") from error
         self._consumer = consumer
         consumer.subscribe(self._topics, listener=_Listener(self, consumer))
@@ -305,14 +306,7 @@ class KafkaReader:
             await self.let_go()
         finally:
             if consumer is not None:
-                await _leave(consumer)
-
-
-async def _leave(consumer: AIOKafkaConsumer) -> None:
-    try:
-        await asyncio.wait_for(consumer.stop(), 5 * STOP_SECONDS)
-    except (KafkaError, TimeoutError) as error:
-        _log.warning("left without a word", reason=str(error))
+                await leave(consumer, 5 * STOP_SECONDS)
 
 
 class KafkaPublisher:
