@@ -93,7 +93,9 @@ _DRAIN: Final = f"business_type:opsfloor_work_queue_items:sum\n  / on (business_
 _CUT_OFF: Final = "max by (business_type) (opsfloor_cut_off_left_seconds)"
 _CORE_ASKED: Final = "max(max_over_time(opsfloor_core_asked_timestamp_seconds[3d] offset 10m))"
 _CORE_ANSWERED: Final = "max(max_over_time(opsfloor_core_answered_timestamp_seconds[4d]))"
-_AWAY: Final = "on (processor, instance) increase(opsfloor_shard_retries_total[2m]) > 0"
+_TRIES: Final = "increase(opsfloor_shard_retries_total[2m]) > 0"
+_BLIND: Final = "increase(opsfloor_shard_restarts_total[2m]) > 0"
+_AWAY: Final = f"on (processor, instance) {_TRIES}"
 _PLANNED_AT: Final = 'opsfloor_board_changed_timestamp_seconds{board="plan"}'
 
 ALERTS: Final[tuple[Alert, ...]] = (
@@ -197,9 +199,9 @@ ALERTS: Final[tuple[Alert, ...]] = (
     ),
     Alert(
         "DependencyAway",
-        f"opsfloor_shard_owned == 0\nand {_AWAY}",
+        f"opsfloor_shard_owned == 0\nand on (processor, instance) ({_TRIES}\n  or {_BLIND})",
         "page",
-        "{{ $labels.processor }} owns no shard and tries in vain: the database is away",
+        "{{ $labels.processor }} owns no shard and tries in vain: the database or the broker is away",
         "opsfloor-bus",
         "1m",
     ),

@@ -162,6 +162,16 @@ CASES: tuple[Case, ...] = (
             **_processor("opsfloor_shard_retries_total", "0x3 1x20"),
         },
     ),
+    Case(  # the broker is away: nothing is tried at the database, the bus client is made anew again and again
+        "DependencyAway",
+        8,
+        {
+            **_processor("opsfloor_shard_owned", "8x3 0x20"),
+            **_processor("opsfloor_shard_retries_total", "0x30"),
+            **_processor("opsfloor_shard_restarts_total", "0x3 1+2x20"),
+        },
+        _processor("opsfloor_shard_restarts_total", "0x30"),  # more processes than shards: one has none, and is well
+    ),
     Case(
         "BatchWithoutEnd",
         10,
