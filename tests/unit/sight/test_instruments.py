@@ -19,6 +19,7 @@ from services.routing import metrics as routing
 from services.routing.balancer.metrics import plan_levels
 from services.routing.boards import PlanView
 from services.routing.emergency.metrics import reroute_levels
+from services.vendor.supervision import metrics as supervision
 from shared.contracts.audit import CaseEnd, CasePosted
 from shared.contracts.routing import CapacityByWorkType, LoadByWorkType, LoadSnapshot, PlanMade
 from shared.reference.board import ReferenceView
@@ -28,7 +29,7 @@ from shared.runtime.hops import Hop, hop_of, oldest_by_topic
 from shared.runtime.house import house_levels
 from shared.runtime.log import Record
 from shared.runtime.metrics import begin
-from shared.standing import STANDING_BOARD
+from shared.standing import STANDING_BOARD, StandingView
 from tests.bench.__main__ import FIRST_ASSIGNMENT_MS_MAX
 from tests.bench.desk import TARGET_US as DECISION_US_MAX
 from tests.bench.plan import TARGET_MS as PLAN_MS_MAX
@@ -121,6 +122,18 @@ def test_the_first_predicted_miss_of_a_business_type_is_a_rise() -> None:
     order = placed.order.model_copy(update={"business_type": "in-time"})
     routing.measure([placed.model_copy(update={"order": order})], AT)
     assert REGISTRY.get_sample_value("opsfloor_predicted_misses_total", {"business_type": "in-time"}) == 0
+
+
+@pytest.mark.parametrize("finder", ["arbitration", "review", "inspection"])
+def test_the_first_error_of_a_provider_is_a_rise(finder: str) -> None:
+    """Counted from 0 on with the first keyed field that is judged, and after a restart from the first look at standing."""
+    judged = fact("vendor.keying-judged.v1", subject="provider", what="keyed", found_by="none", provider_id="keys-on")
+    supervision.measure([judged], AT)
+    reference = ReferenceView(providers={"quiet-yet": fact("reference.provider.v1")})
+    list(supervision.standing_levels(StandingView(), reference)())
+    for provider in ("keys-on", "quiet-yet"):
+        labels = {"provider": provider, "what": "error", "found_by": finder}
+        assert REGISTRY.get_sample_value("opsfloor_keyings_judged_total", labels) == 0
 
 
 def test_a_processor_that_has_read_nothing_says_so() -> None:
