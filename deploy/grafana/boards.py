@@ -164,7 +164,7 @@ LEVELS: Final = Board(
             warns_at=6,
             bad_at=14.4,
             highest=100,
-            about="At 1 the budget lasts just a month; at 6 and at 14.4 somebody is called.",
+            about="At 1 the budget lasts just a month; at 6 and at 14.4, or when hardly a case is on time, somebody is called.",
         ),
         Question(
             "What has the bank promised?",

@@ -34,8 +34,9 @@ class Alert:
 class Burn:
     """One pair of windows of the multi-window, multi-burn-rate method.
 
-    Holds:   it fires while both windows burn the budget at least `factor` times as fast as would use it up in 30 days;
-             the short one ends the alert soon after the trouble has ended.
+    Holds:   it fires while both windows burn the budget at least `factor` times as fast as would use it up in 30 days, or
+             leave less than a tenth of the promised share on time: a low objective leaves no room for a high factor. The
+             short window ends the alert soon after the trouble has ended.
     Source:  The Site Reliability Workbook, chapter 5, table 5-8.
     """
 
@@ -48,8 +49,22 @@ class Burn:
 
 
 BURNS: Final = (
-    Burn("OnTimeBudgetBurnsFast", 14.4, "1h", "5m", "page", "a month's budget is gone in two days"),
-    Burn("OnTimeBudgetBurns", 6.0, "6h", "30m", "page", "a month's budget is gone in five days"),
+    Burn(
+        "OnTimeBudgetBurnsFast",
+        14.4,
+        "1h",
+        "5m",
+        "page",
+        "a month's budget is gone in two days, or that hardly a case is on time",
+    ),
+    Burn(
+        "OnTimeBudgetBurns",
+        6.0,
+        "6h",
+        "30m",
+        "page",
+        "a month's budget is gone in five days, or that hardly a case is on time",
+    ),
     Burn("OnTimeBudgetLeaks", 1.0, "3d", "6h", "ticket", "the month will end over budget"),
 )
 LATE_CASES_MIN: Final = 3
@@ -61,11 +76,16 @@ def late(window: str) -> str:
     return f"business_type:opsfloor_cases_late:ratio_rate{window}"
 
 
+def late_limit(burn: Burn) -> str:
+    """The recording rule of the share of late cases above which a budget burns so fast."""
+    return f"business_type:opsfloor_cases_late_limit:ratio{burn.long}"
+
+
 def _burning(burn: Burn) -> Alert:
-    budget = f"{burn.factor:g} * (1 - business_type:opsfloor_objective_on_time:max)"
+    limit = f"on (business_type) {late_limit(burn)}"
     expr = (
-        f"{late(burn.long)} > on (business_type) {budget}\n"
-        f"and on (business_type) {late(burn.short)} > on (business_type) {budget}\n"
+        f"{late(burn.long)} > {limit}\n"
+        f"and on (business_type) {late(burn.short)} > {limit}\n"
         f"and on (business_type) business_type:opsfloor_cases_late:increase{burn.long} >= {LATE_CASES_MIN}"
     )
     summary = f"{{{{ $labels.business_type }}}} is late so often that {burn.speech}"
