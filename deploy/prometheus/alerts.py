@@ -139,7 +139,8 @@ ALERTS: Final[tuple[Alert, ...]] = (
     Alert(
         "WorkWaitsTooLong",
         "business_type:opsfloor_work_oldest_seconds:max\n"
-        "  > on (business_type) 0.6 * max by (business_type) (opsfloor_promise_seconds)",
+        "  > on (business_type) 0.6 * max by (business_type) (opsfloor_promise_seconds)\n"
+        "unless on () min_over_time(floor:opsfloor_due_operators:sum[15m]) == 0",
         "page",
         "{{ $labels.business_type }}: an item waits since {{ $value | humanizeDuration }}, most of the promised time",
         "opsfloor-floor",

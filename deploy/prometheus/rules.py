@@ -52,6 +52,11 @@ def recordings() -> dict[str, str]:
         "business_type:opsfloor_work_oldest_seconds:max": _of_types(
             "max", "opsfloor_work_oldest_seconds", "opsfloor_unplaceable_oldest_seconds"
         ),
+        # nobody may have a shift, then there is none of it; who is there without one counts as well
+        "floor:opsfloor_due_operators:sum": (
+            "sum(max by (team) (opsfloor_desk_expected_operators))\n"
+            "  + (sum(max by (team) (opsfloor_desk_present_operators)) or vector(0))"
+        ),
         "business_type:opsfloor_results:rate10m": "sum by (business_type) (rate(opsfloor_results_total[10m]))",
         "provider:opsfloor_items_completed:share1h": (
             "sum by (provider) (rate(opsfloor_provider_items_completed_total[1h]))\n"

@@ -66,6 +66,7 @@ _OLDEST = 'opsfloor_work_oldest_seconds{instance="r",work_type="cheque/entry"}'
 _PROMISE = 'opsfloor_promise_seconds{instance="a",business_type="cheque"}'
 _DESK = 'opsfloor_desk_queue_items{instance="r",team="north",step="entry"}'
 _PRESENT = 'opsfloor_desk_present_operators{instance="r",team="north"}'
+_EXPECTED = 'opsfloor_desk_expected_operators{instance="r",team="north"}'
 _NOWHERE = 'opsfloor_unplaceable_items{instance="r",reason="nobody_present",business_type="cheque"}'
 _NOWHERE_OLDEST = 'opsfloor_unplaceable_oldest_seconds{instance="r",reason="nobody_present",business_type="cheque"}'
 _MISSES = 'opsfloor_predicted_misses_total{instance="r",business_type="cheque"}'
@@ -113,6 +114,24 @@ CASES: tuple[Case, ...] = (
     Case("MissesPredicted", 20, {_MISSES: "0+3x30"}, {_MISSES: "0+1x30"}),
     Case("WorkWaitsTooLong", 10, {_OLDEST: "700+60x10", _PROMISE: "1800x10"}, {_OLDEST: "400+60x10"}),
     Case("WorkWaitsTooLong", 10, {_NOWHERE_OLDEST: "700+60x10", _PROMISE: "1800x10"}, {_NOWHERE_OLDEST: "400+60x10"}),
+    Case(  # the bank keeps a shift calendar: in its hours somebody can be called for
+        "WorkWaitsTooLong",
+        30,
+        {_OLDEST: "700+60x40", _PROMISE: "1800x40", _EXPECTED: "4x40", _PRESENT: "0x40"},
+        {_EXPECTED: "0x40"},
+    ),
+    Case(  # it came at night: a quarter of an hour after the first shift's beginning it should be in somebody's hands
+        "WorkWaitsTooLong",
+        30,
+        {_OLDEST: "7000+60x40", _PROMISE: "1800x40", _EXPECTED: "0x10 4x30", _PRESENT: "0x40"},
+        {_EXPECTED: "0x20 4x20"},
+    ),
+    Case(  # no shift is worked and somebody is there
+        "WorkWaitsTooLong",
+        30,
+        {_OLDEST: "700+60x40", _PROMISE: "1800x40", _EXPECTED: "0x40", _PRESENT: "1x40"},
+        {_PRESENT: "1x20 0x20"},
+    ),
     Case("WorkWithNobody", 15, {_DESK: "4x20", _PRESENT: "0x20"}, {_PRESENT: "1x20"}),
     Case("WorkUnplaceable", 40, {_NOWHERE_OLDEST: "0+60x50"}, {_NOWHERE_OLDEST: "0+60x8 0+60x8 0+60x8 0+60x8 0+60x8"}),
     Case(

@@ -21,6 +21,7 @@ from services.routing.boards import PlanView
 from services.routing.emergency.metrics import reroute_levels
 from services.vendor.supervision import metrics as supervision
 from shared.contracts.audit import CaseEnd, CasePosted
+from shared.contracts.reference import Shift, ShiftBreak
 from shared.contracts.routing import CapacityByWorkType, LoadByWorkType, LoadSnapshot, PlanMade
 from shared.reference.board import ReferenceView
 from shared.reroutes import RerouteView
@@ -87,6 +88,25 @@ def test_saturation_is_the_backlog_per_person_at_their_pace() -> None:
     """120 learned seconds for two people, over a quarter of an hour; no figure where nobody is."""
     assert levels(load())[("opsfloor_desk_saturation_ratio", ("t",))] == pytest.approx(120 / 2 / 900)
     assert ("opsfloor_desk_saturation_ratio", ("t",)) not in levels(load(present=()))
+
+
+def test_whom_the_shift_calendar_expects_is_told_by_team() -> None:
+    """Two at work at 09:00 UTC, one at lunch; the team without a calendar is not told, as nobody knows."""
+    operator = fact("reference.operator.v1")
+    people = (("early", "a"), ("early", "a"), ("lunch", "a"), ("night", "b"), (None, "c"))
+    operators = {
+        f"op-{n}": operator.model_copy(update={"id": f"op-{n}", "shift_id": shift, "team_id": team})
+        for n, (shift, team) in enumerate(people)
+    }
+    lunch = ShiftBreak(begins="17:00", ends="18:00")  # the floor lives by Shanghai's time
+    shifts = {
+        "early": Shift(id="early", label="e", begins="09:00", ends="17:30"),
+        "lunch": Shift(id="lunch", label="l", begins="09:00", ends="20:00", breaks=(lunch,)),
+        "night": Shift(id="night", label="n", begins="22:00", ends="06:00"),
+    }
+    view = ReferenceView(operators=operators, shifts=shifts)
+    read = {labels: value for _, labels, value in routing.shift_levels(view, lambda: AT)()}
+    assert read == {("a",): 2, ("b",): 0}
 
 
 def test_an_order_that_should_be_over_hides_no_other_that_ends_soon() -> None:
