@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 import yaml
 from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 from deploy.grafana.boards import BOARDS
 from deploy.prometheus.alerts import ALERTS
 from deploy.prometheus.instruments import instruments
 from services.audit.controls import metrics as controls
+from services.intake.reception import metrics as reception
 from services.routing import metrics as routing
 from services.routing.balancer.metrics import plan_levels
 from services.routing.boards import PlanView
@@ -142,6 +144,16 @@ def test_the_first_predicted_miss_of_a_business_type_is_a_rise() -> None:
     order = placed.order.model_copy(update={"business_type": "in-time"})
     routing.measure([placed.model_copy(update={"order": order})], AT)
     assert REGISTRY.get_sample_value("opsfloor_predicted_misses_total", {"business_type": "in-time"}) == 0
+
+
+@pytest.mark.parametrize(("code", "named"), [("conflict", 1), ("bad_signature", 1), ("do_locally", 0)])
+def test_a_refused_submission_is_named_in_the_log(code: str, named: int) -> None:
+    """Whoever is called can tell the branch which one; what a reroute sends back is no trouble to look into."""
+    refused = fact("intake.submission-rejected.v1", code=code)
+    with capture_logs() as said:
+        reception.measure([refused], AT)
+    lines = [(line["code"], line["branch"], line["submission"], line["content_sha256"]) for line in said]
+    assert lines == named * [(code, refused.branch_id, refused.submission_id, refused.content_sha256)]
 
 
 @pytest.mark.parametrize("finder", ["arbitration", "review", "inspection"])
