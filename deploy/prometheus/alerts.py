@@ -116,6 +116,10 @@ _CORE_ANSWERED: Final = "max(max_over_time(opsfloor_core_answered_timestamp_seco
 _TRIES: Final = "increase(opsfloor_shard_retries_total[2m]) > 0"
 _BLIND: Final = "increase(opsfloor_shard_restarts_total[2m]) > 0"
 _AWAY: Final = f"on (processor, instance) {_TRIES}"
+_PLANLESS: Final = (
+    'process_start_time_seconds{job="balancer"} and on (instance) up{job="balancer"} == 1 '
+    'and on (instance) opsfloor_plans_made_total{job="balancer"} == 0'
+)
 _PLANNED_AT: Final = 'opsfloor_board_changed_timestamp_seconds{board="plan"}'
 
 ALERTS: Final[tuple[Alert, ...]] = (
@@ -261,9 +265,7 @@ ALERTS: Final[tuple[Alert, ...]] = (
     ),
     Alert(
         "PlanStale",
-        f"time() - max({_PLANNED_AT}) > 60\n"
-        'or time() - min(process_start_time_seconds{job="balancer"} and on (instance) up{job="balancer"} == 1) > 60\n'
-        f"unless on () max({_PLANNED_AT})",
+        f"time() - max({_PLANNED_AT}) > 60\nor time() - min({_PLANLESS}) > 60\nunless on () max({_PLANNED_AT})",
         "ticket",
         "No plan was made for {{ $value | humanizeDuration }}; work still flows, by the last one or by none",
         "opsfloor-service",

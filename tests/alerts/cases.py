@@ -71,6 +71,7 @@ _NOWHERE = 'opsfloor_unplaceable_items{instance="r",reason="nobody_present",busi
 _NOWHERE_OLDEST = 'opsfloor_unplaceable_oldest_seconds{instance="r",reason="nobody_present",business_type="cheque"}'
 _MISSES = 'opsfloor_predicted_misses_total{instance="r",business_type="cheque"}'
 _BALANCER_BEGAN = 'process_start_time_seconds{job="balancer",instance="a"}'
+_MADE = 'opsfloor_plans_made_total{job="balancer",instance="a"}'
 _LEFT = 'opsfloor_reroute_left_seconds{instance="r",effect="%s",drill="%s"}'
 _LOAD = 'opsfloor_board_changed_timestamp_seconds{instance="r",board="load"}'
 _PLAN = 'opsfloor_board_changed_timestamp_seconds{instance="r",board="plan"}'
@@ -236,8 +237,13 @@ CASES: tuple[Case, ...] = (
     ),
     Case("LoadStale", 10, {_LOAD: "0x20", _DESK: "4x20"}, {_DESK: "0x20"}),
     Case("PlanStale", 10, {_PLAN: "0+60x2 120x20"}, {_PLAN: "0+60x20"}),
-    Case("PlanStale", 10, {_BALANCER_BEGAN: "0x20"}, {_BALANCER_BEGAN: "540x20"}),  # it never made a first one
-    Case("PlanStale", 10, {_BALANCER_BEGAN: "0x20"}, {_PLAN: "0+60x20"}),
+    Case(  # it never made a first one
+        "PlanStale", 10, {_BALANCER_BEGAN: "0x20", _MADE: "0x20"}, {_BALANCER_BEGAN: "540x20"}
+    ),
+    Case("PlanStale", 10, {_BALANCER_BEGAN: "0x20", _MADE: "0x20"}, {_PLAN: "0+60x20"}),
+    Case(
+        "PlanStale", 10, {_BALANCER_BEGAN: "0x20", _MADE: "0x20"}, {_MADE: "40x20"}
+    ),  # routing, which tells its age, is gone
     Case("CoreBankSilent", 20, {_ASKED: "0+60x30", _ANSWERED: "0+60x5 300x30"}, {_ANSWERED: "0+60x30"}),
     Case(  # the first posting after a quiet night: its answer may take longer than a look of the rules
         "CoreBankSilent",
