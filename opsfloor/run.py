@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 import uvloop
 
+from deploy.local.watch import SCRAPE_SECONDS, Watch
 from opsfloor import floor
 from opsfloor.answers import Remedied, err, out
 from opsfloor.promises import between_edges
@@ -43,6 +44,7 @@ def run_service(
         raise Remedied(
             f"Expected one of {', '.join(LOG_LEVELS)} as the log level, found {log_level!r}", "name one of them"
         )
+    _be_heard()
     settings = floor.settings(http_port=port, log_level=log_level)
     ensure_public_key(settings.home / "keys")
     configure_logging(settings.log_level)
@@ -60,6 +62,12 @@ def run_service(
         note.unlink(missing_ok=True)
         target.unlink(missing_ok=True)
     raise SystemExit(status)
+
+
+def _be_heard() -> None:
+    """Beside a Prometheus a process that fails says so until it was asked twice; alone it ends at once."""
+    if Watch(floor.home()).prometheus() is not None:
+        os.environ.setdefault("OPSFLOOR_LAST_WORDS_SECONDS", f"{2 * SCRAPE_SECONDS:g}")
 
 
 async def _host(service: str, settings: Settings, serving: Callable[[str], None]) -> int:

@@ -114,7 +114,7 @@ _CUT_OFF: Final = "max by (business_type) (opsfloor_cut_off_left_seconds)"
 _CORE_ASKED: Final = "max(max_over_time(opsfloor_core_asked_timestamp_seconds[3d] offset 10m))"
 _CORE_ANSWERED: Final = "max(max_over_time(opsfloor_core_answered_timestamp_seconds[4d]))"
 _TRIES: Final = "increase(opsfloor_shard_retries_total[2m]) > 0"
-_BLIND: Final = "increase(opsfloor_shard_restarts_total[2m]) > 0"
+_BLIND: Final = "increase(opsfloor_shard_restarts_total[5m]) > 0"
 _AWAY: Final = f"on (processor, instance) {_TRIES}"
 _PLANLESS: Final = (
     'process_start_time_seconds{job="balancer"} and on (instance) up{job="balancer"} == 1 '

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from shared.contracts import core, intake
 from shared.contracts.core import PostingConfirmed
@@ -19,9 +20,9 @@ from shared.contracts.ops import RecordParked
 from shared.runtime.boards import Boards
 from shared.runtime.clock import SetClock
 from shared.runtime.engine import FuseBlownError, Limits
-from shared.runtime.errors import InvariantError, TransientError
+from shared.runtime.errors import InvariantError, RecordLostError, TransientError
 from shared.runtime.headers import Cause, body_of, headers_for, origin_of, outside_headers
-from shared.runtime.log import Outgoing, Place
+from shared.runtime.log import Outgoing, Place, Record
 from shared.runtime.memory_log import MemoryLog, MemoryReader
 from shared.runtime.memory_store import MemoryDatabase
 from shared.runtime.processor import Alarm, DocumentTable, Facts, Processor, Rejection, Situation, TimerFired
@@ -347,6 +348,24 @@ async def test_a_client_that_cannot_see_the_bus_is_restarted() -> None:
     await runner.cycle()
     await runner.flush()
     assert bench.written() == ["before", "after"]
+
+
+class Trimmed(MemoryReader):
+    """Retention was faster than its reader."""
+
+    async def fetch(self, records_max: int, wait_seconds: float) -> list[Record]:
+        raise RecordLostError("Expected the log to hold where the store has read to")
+
+
+async def test_a_record_that_retention_took_is_a_gap() -> None:
+    """Counted like one on a lane, so that the same alert calls somebody; the process stops."""
+    runner = await Bench().runner()
+    labels = {"processor": PROCESSOR.full_name}
+    before = REGISTRY.get_sample_value("opsfloor_shard_gaps_total", labels) or 0.0
+    runner._reader.__class__ = Trimmed
+    with pytest.raises(RecordLostError):
+        await runner.cycle()
+    assert REGISTRY.get_sample_value("opsfloor_shard_gaps_total", labels) == before + 1
 
 
 URGENT = core.POSTING
