@@ -120,7 +120,8 @@ def ask(service: str, path: str, role: str = "on_call", subject: str = "command-
     answer = _call(service, "GET", path, bearer(role, subject), None)
     if answer.status_code == httpx.codes.NOT_FOUND:
         raise Remedied(
-            f"Expected {path} to be known, found nothing", "check the id; a submission needs a moment to arrive"
+            f"Expected {path} to be known, found nothing",
+            "check the id; what was sent a moment ago may still be on its way",
         )
     return _told(service, answer)
 

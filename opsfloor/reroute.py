@@ -13,7 +13,16 @@ import typer
 from opsfloor import floor
 from opsfloor.answers import Remedied, as_json, out, said, table
 from opsfloor.reroute_names import expect_known
-from opsfloor.reroute_words import clock, next_steps, tell_drills, tell_list, tell_preview, tell_report, tell_unproved
+from opsfloor.reroute_words import (
+    clock,
+    next_steps,
+    tell_drift,
+    tell_drills,
+    tell_list,
+    tell_preview,
+    tell_report,
+    tell_unproved,
+)
 from opsfloor.writing import expect_writable
 
 app: Final = typer.Typer(
@@ -142,7 +151,8 @@ def propose(
 ) -> None:
     """Show what it would do, then propose it; a second person approves."""
     scope = _scope(centre, team, provider, work_type, business_type, region, data_class)
-    minutes = minutes or (GLASS_MINUTES if break_glass else USUAL_MINUTES)
+    if minutes is None:
+        minutes = GLASS_MINUTES if break_glass else USUAL_MINUTES
     terms = _terms(effect, minutes, reason, percent, starts_at, **scope)
     _propose(terms, break_glass, override or [], actor, yes, json)
 
@@ -203,12 +213,13 @@ def approve(
     yes: Yes = False,
     json: Json = False,
 ) -> None:
-    """Look at what it will do now, then agree to exactly that. Never your own proposal."""
+    """Look at what was foreseen and how the floor is now, then agree to what was foreseen. Never your own proposal."""
     _expect_asked(json, yes)
     expect_known({}, override or ())
     order = floor.ask("routing", f"/reroutes/{identity}", "viewer", actor)["order"]
     if not json:
         tell_preview(order["terms"], order["preview"])
+        tell_drift(order["preview"], floor.tell("routing", "/reroutes/preview", order["terms"], "viewer", actor))
         _confirm("Approve exactly this?", yes)
     body = {"preview_sha256": order["preview"]["sha256"], "override_rules": override or [], "reason": reason}
     _told(
@@ -239,11 +250,14 @@ def extend(
     identity: Extendable,
     minutes: Annotated[int, typer.Argument(help="so many minutes more")],
     reason: Reason,
+    override: Override = None,
     actor: Actor = "command-line",
     json: Json = False,
 ) -> None:
-    """Keep it in force for longer, up to 72 hours from its start."""
-    _do(identity, "extend", {"reason": reason, "minutes": minutes}, "approver", actor, json)
+    """Keep it in force for longer, up to 72 hours from its start. Never your own proposal alone."""
+    expect_known({}, override or ())
+    body = {"reason": reason, "minutes": minutes, "override_rules": override or []}
+    _do(identity, "extend", body, "approver", actor, json)
 
 
 @app.command("review")

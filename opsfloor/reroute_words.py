@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from opsfloor.answers import out, said, table
-from services.routing.emergency.report import minutes_in_force
+from services.routing.emergency.report import minutes_in_force, share_held
 from shared.contracts.reroute import RerouteOrder
 
 NOUNS: Final[Mapping[str, str]] = {
@@ -47,9 +47,14 @@ def until_words(order: dict[str, Any]) -> str:
     """Until when it holds, and when all is back."""
     if order["phase"] != "returning":
         return f"until {clock(order['ends_at'])}, {left(order['ends_at'])}"
-    steps = len(order["return_held"]) * timedelta(seconds=order["return_step_seconds"])
-    back = (datetime.fromisoformat(order["ends_at"]) + steps).isoformat()
+    back = all_back_at(order)
     return f"less in each step; all back at {clock(back)}, {left(back)}"
+
+
+def all_back_at(order: dict[str, Any]) -> str:
+    """When the last of its work is back."""
+    steps = len(order["return_held"]) * timedelta(seconds=order["return_step_seconds"])
+    return (datetime.fromisoformat(order["ends_at"]) + steps).isoformat()
 
 
 def tell_preview(terms: dict[str, Any], preview: dict[str, Any]) -> None:
@@ -64,6 +69,16 @@ def tell_preview(terms: dict[str, Any], preview: dict[str, Any]) -> None:
     rest = len(preview["skills"]) - len(touched)
     if rest:
         out.print(f"  Of {rest} other work types nothing waits, and somebody is left for each.")
+
+
+def tell_drift(foreseen: dict[str, Any], now: dict[str, Any]) -> None:
+    """How the floor is now beside what was foreseen, for whoever agrees to the latter."""
+    late, late_now = (sum(skill["misses_with"] for skill in one["skills"]) for one in (foreseen, now))
+    out.print(
+        f"  That was foreseen at {clock(foreseen['taken_at'])}. On the floor as it is now {now['items_moving']:,} items would "
+        f"move (foreseen: {foreseen['items_moving']:,}) and {late_now:,} be late (foreseen: {late:,}). "
+        "When it has moved too far from that, the order asks again instead of starting."
+    )
 
 
 def _tell_against(preview: dict[str, Any]) -> None:
@@ -101,11 +116,17 @@ def tell_report(report: dict[str, Any]) -> None:
     out.print(f"\n[bold]{said(order['reroute_id'])}[/] [{style}]{order['phase'].upper()}[/] {said(order_words(order))}")
     out.print(f"  Why: {said(order['terms']['reason'])}")
     if report["held_percent"]:
-        out.print(f"  Holds {report['held_percent']} %, {until_words(order)}")
+        share = share_held(RerouteOrder.model_validate(order), report["held_percent"])
+        out.print(f"  Holds {share} % of that work, {until_words(order)}")
     if order.get("drill_outcome"):
         out.print(f"  Drill: {said(outcome_words(order['drill_outcome']))}")
     moved = ", ".join(f"{row['items']:,} from {row['team_id']}" for row in report["moved"])
-    out.print(f"  Items moved: {said(moved) or 'none yet'}")
+    out.print(f"  Items moved: {said(moved) or ('none' if order['over_at'] else 'none yet')}")
+    if report["unplaceable"]:
+        out.print(
+            f"  [bold red]{report['unplaceable']:,} items wait with nobody[/]: they are at no desk until it is over, or "
+            "somebody who may do them comes"
+        )
     for sentence in report["passed_over"]:
         out.print(f"  [dim]Overlap: {said(sentence)}[/]")
     table("What happened", ("at", "who", "what"), ((clock(e["at"]), e["who"], e["sentence"]) for e in report["life"]))
@@ -138,20 +159,34 @@ def tell_list(orders: Sequence[dict[str, Any]]) -> None:
         return
     rank = {"active": 0, "returning": 1, "approved": 2, "proposed": 3}
     rows = sorted(orders, key=lambda o: (rank.get(o["phase"], 9), o["proposed_at"]))
-    table("Reroutes", ("id", "phase", "what", "by", "until", "why"), map(_row, rows), whole=("id",))
+    table("Reroutes", ("id", "phase", "what", "by", "until"), map(_row, rows), whole=("id", "phase", "until"))
 
 
 def _row(order: dict[str, Any]) -> tuple[object, ...]:
-    until = clock(order["ends_at"]) if order["ends_at"] else ""
-    review = " REVIEW OPEN" if order["review"] == "open" else ""
+    review = "\nREVIEW\nOPEN" if order["review"] == "open" else ""
     return (
         order["reroute_id"],
         order["phase"] + review,
-        order_words(order),
+        f"{order_words(order)}\n«{order['terms']['reason']}»",
         "\n".join(name for name in (order["proposed_by"], order["approved_by"]) if name),
-        until,
-        order["terms"]["reason"],
+        _until(order),
     )
+
+
+def _until(order: dict[str, Any]) -> str:
+    """The instant that matters next, in a narrow column: the day, the time, what comes then."""
+    match order["phase"]:
+        case "proposed":
+            at, then = order["approve_by"], "expires"
+        case "approved":
+            at, then = order["terms"]["starts_at"] or order["execute_by"], "starts"
+        case "active":
+            at, then = order["ends_at"], "ends"
+        case "returning":
+            at, then = all_back_at(order), "all back"
+        case _:
+            at, then = order["over_at"], "over"
+    return f"{clock(at)}\n{then}" if order["over_at"] else f"{clock(at)}\n{then}, {left(at)}"
 
 
 def outcome_words(outcome: dict[str, Any]) -> str:
@@ -168,8 +203,8 @@ def tell_drills(found: dict[str, Any]) -> None:
     """The drill calendar, and what is proved."""
     zone = found["time_zone"]
     table(
-        f"Drill calendar ({zone})",
-        ("entry", "without", "when", "next", "signed by", "last"),
+        "Drill calendar",
+        ("entry", "without", f"when ({zone})", "next", "signed by", "last"),
         (_entry(entry) for entry in found["entries"]),
     )
     for entry in found["entries"]:

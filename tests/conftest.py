@@ -13,8 +13,14 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck, settings
 
 from deploy.local import Addresses, Stack
+
+settings.register_profile("opsfloor", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(
+    "opsfloor"
+)  # how long an example takes says how busy the machine is, not whether the code is right
 
 
 @pytest.fixture

@@ -367,10 +367,16 @@ EMERGENCY: Final = Board(
             empty_because=_NO_ORDER,
         ),
         Question(
-            "How fast does the second person approve?",
-            one(
-                "histogram_quantile(0.9, sum by (le) (rate(opsfloor_reroute_approval_seconds_bucket[1h])))",
-                "90 %",
+            "How fast does the second person approve, and how fast is the order in force?",
+            (
+                Query(
+                    "histogram_quantile(0.9, sum by (le) (rate(opsfloor_reroute_approval_seconds_bucket[1h])))",
+                    "proposal to approval, 90 %",
+                ),
+                Query(
+                    "histogram_quantile(0.9, sum by (le) (rate(opsfloor_reroute_effect_seconds_bucket[1h])))",
+                    "approval to effect, 90 %",
+                ),
             ),
             "s",
             warns_at=300,
@@ -379,7 +385,17 @@ EMERGENCY: Final = Board(
             highest=3_600,
         ),
         Question(
-            "How much work has moved?",
+            "What has each reroute moved, and what does it leave with nobody?",
+            (
+                Query("max by (reroute) (opsfloor_reroute_moved_items)", "{{reroute}}: moved"),
+                Query("max by (reroute) (opsfloor_reroute_unplaceable_items)", "{{reroute}}: nobody can do it"),
+            ),
+            "short",
+            empty_because=_NO_ORDER,
+            highest=1_000_000,
+        ),
+        Question(
+            "How fast does work leave desks?",
             one(per_minute("opsfloor_reroute_items_moved_total", "team"), "from {{team}}"),
             "cpm",
             empty_because=_NO_ORDER,

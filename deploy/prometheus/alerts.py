@@ -325,6 +325,21 @@ ALERTS: Final[tuple[Alert, ...]] = (
         "opsfloor-emergency",
     ),
     Alert(
+        "RerouteStrandsWork",
+        "max by (reroute) (opsfloor_reroute_unplaceable_items) > 0",
+        "page",
+        "Reroute {{ $labels.reroute }} keeps {{ $value }} items from a team, and nobody else can do them now",
+        "opsfloor-emergency",
+        "1m",
+    ),
+    Alert(
+        "AlertProposesInVain",
+        'sum by (outcome) (increase(opsfloor_reroute_alerts_total{outcome=~"refused|unreadable"}[30m])) > 0',
+        "ticket",
+        "An alert asked for a reroute and no proposal came of it: {{ $labels.outcome }}",
+        "opsfloor-emergency",
+    ),
+    Alert(
         "DrillFailed",
         'sum(increase(opsfloor_drills_total{outcome=~"failed|refused"}[1d])) > 0',
         "ticket",

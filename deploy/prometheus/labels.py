@@ -43,6 +43,7 @@ LABELS: Final[Mapping[str, Label]] = {
     "processor": Label(5, "a processor of the process, `service/processor`"),
     "provider": Label(20, "the bank's own department or a vendor"),
     "reason": Label(8, "why something is not possible, from its contract"),
+    "reroute": Label(100, "a reroute that is not over; more are not taken at once"),
     "route": Label(40, "an HTTP route's template, never a path"),
     "service": Label(1, "the service"),
     "standing": Label(3, "`probation`, `allowed` or `suspended`"),

@@ -10,6 +10,7 @@ from services.routing.boards import LOAD_BOARD, PLAN_BOARD
 from services.routing.desk.processor import desk
 from services.routing.emergency.api import Control, reroute_routers
 from services.routing.emergency.counter import RerouteCounter
+from services.routing.emergency.effects import Effects
 from services.routing.emergency.metrics import proof_levels, reroute_levels
 from services.routing.emergency.opener import CalendarOpener
 from services.routing.emergency.postgres_reads import PostgresBookReads
@@ -50,15 +51,18 @@ def wire(around: Surroundings) -> Service:
     reroutes = reroute_levels(orders, around.clock.now)
     proofs = proof_levels(orders, reference, around.clock.now)
     book = PostgresBookReads(around.pool)
-    control = Control(book, around.boards.views, RerouteCounter(book, around.publish), around.clock.now)
+    waiting = Waiting(PostgresWaitingReads(around.pool), around.clock.now)
+    counter = RerouteCounter(book, around.publish)
+    control = Control(book, around.boards.views, counter, around.clock.now, waiting.found)
     routers = (*workbench_routers(bench), *reroute_routers(control))
     plan = plan_levels(around.boards.views[PLAN_BOARD.name], around.clock.now)
     paces = pace_levels(around.boards.views[LOAD_BOARD.name], reference)
     shifts = shift_levels(reference, around.clock.now)
     opener = CalendarOpener(around.publish, around.clock.now)
-    waiting = Waiting(PostgresWaitingReads(around.pool), around.clock.now)
-    levels = (loads, paces, shifts, reroutes, proofs, plan, waiting.levels)
-    return Service("routing", processors, routers, (tailer.run, opener.run, waiting.follow), levels)
+    effects = Effects(book, orders, waiting.found)
+    levels = (loads, paces, shifts, reroutes, proofs, plan, waiting.levels, effects.levels)
+    duties = (tailer.run, opener.run, waiting.follow, effects.follow)
+    return Service("routing", processors, routers, duties, levels)
 
 
 def _measured(processor: Processor) -> Processor:

@@ -311,6 +311,24 @@ CASES: tuple[Case, ...] = (
         {'opsfloor_reroute_fall_backs_total{instance="r"}': "1x20"},
     ),
     Case(
+        "RerouteStrandsWork",
+        4,
+        {'opsfloor_reroute_unplaceable_items{instance="r",reroute="r-1"}': "0x1 3x9"},
+        {
+            'opsfloor_reroute_unplaceable_items{instance="r",reroute="r-1"}': "0x3 3x9",
+            'opsfloor_reroute_moved_items{instance="r",reroute="r-1"}': "9x12",
+        },
+    ),
+    Case(
+        "AlertProposesInVain",
+        8,
+        {'opsfloor_reroute_alerts_total{instance="r",outcome="unreadable"}': "0x5 1x9"},
+        {
+            'opsfloor_reroute_alerts_total{instance="r",outcome="unreadable"}': "1x20",
+            'opsfloor_reroute_alerts_total{instance="r",outcome="in_force"}': "0x5 1x9",
+        },
+    ),
+    Case(
         "DrillFailed",
         8,
         {'opsfloor_drills_total{instance="r",outcome="refused"}': "0x5 1x9"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import time
@@ -20,6 +21,8 @@ from services.routing import metrics as routing
 from services.routing.balancer.metrics import plan_levels
 from services.routing.boards import PlanView
 from services.routing.emergency import metrics as emergency
+from services.routing.emergency.effects import Effects
+from services.routing.placement.waiting import Waits
 from services.vendor.supervision import metrics as supervision
 from shared.contracts.message import Message
 from shared.reference.board import ReferenceView
@@ -27,6 +30,7 @@ from shared.reroutes import RerouteView
 from shared.runtime.levels import Levels
 from shared.standing import StandingView, fold_standing
 from tests.dashboards.asking import EMPTY_BY_DESIGN, Answers, ask_all, panels
+from tests.unit.emergency.test_effects import Moved
 from tests.unit.sight.facts import fact
 
 PATIENCE_SECONDS = 60
@@ -45,6 +49,7 @@ def rare() -> list[Message]:
     return [
         proposed,
         approved,
+        fact("routing.reroute-started.v1", reroute_id=active.reroute_id, at=active.started_at),
         fact("routing.reroute-answered.v1"),
         fact("routing.work-released.v1", reroute_id=active.reroute_id),
         fact("routing.work-placed.v1", late_seconds=90.0),
@@ -63,7 +68,11 @@ def process() -> Iterator[int]:
     standing = StandingView()
     for judged in (fact("vendor.operator-standing.v1"), fact("vendor.provider-standing.v1")):
         fold_standing(standing, "", judged)
+    waits = Waits("rerouted", "corporate-transfer/review", (active.reroute_id,), 2, active.proposed_at)
+    effects = Effects(Moved({active.reroute_id: 40}), view, lambda: (waits,))
+    asyncio.run(effects.look())
     shown = (
+        effects.levels,
         emergency.reroute_levels(view, lambda: active.ends_at - timedelta(minutes=30)),
         supervision.standing_levels(standing, ReferenceView()),
         plan_levels(PlanView(fact("routing.plan-made.v1")), lambda: active.ends_at),

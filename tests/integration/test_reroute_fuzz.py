@@ -33,7 +33,7 @@ NOT_ASKED = [
 
 
 @SCHEMA.include(path_regex="^/reroute").parametrize()
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 def test_every_answer_is_as_the_document_says(case: Case[Any]) -> None:
     """No 5xx, no undocumented status or body, no request accepted that the document forbids."""
     case.call_and_validate(headers=BEARER, excluded_checks=NOT_ASKED)

@@ -61,14 +61,14 @@ def test_same(form: Form, one: str, other: str, alike: bool) -> None:
     assert same(form, one, other, "CNY") is alike
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(min_value=1, max_value=10**15 - 1), st.sampled_from(["CNY", "JPY", "KWD"]))
 def test_amount_text_is_read_back(minor: int, currency: str) -> None:
     """What is written into the books is read as the same amount."""
     assert parse_amount(amount_text(minor, currency), currency) == minor
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from(["text", "account", "amount", "date", "choice"]), st.text(max_size=30))
 def test_tidying_settles(form: Form, text: str) -> None:
     """Tidying never fails, and what is tidy matches what it was made from."""

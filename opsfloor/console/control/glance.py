@@ -88,8 +88,16 @@ class Glance:
 
     def _tell(self, now: Now) -> None:
         floor, teams = now.floor, now.floor.teams
-        self._waits.show(Cell(count(sum(team.queued for team in teams))), f"{sum(t.in_hand for t in teams)} in hand")
-        first = min((team.oldest_requested_at for team in teams if team.oldest_requested_at), default=None)
+        nowhere = sum(work.nowhere for work in floor.work)
+        self._waits.show(
+            Cell(
+                count(sum(team.queued for team in teams) + nowhere),
+                "bad" if nowhere else "",
+                "stuck" if nowhere else "",
+            ),
+            (f"{count(nowhere)} at no desk, " if nowhere else "") + f"{sum(t.in_hand for t in teams)} in hand",
+        )
+        first = min((work.oldest_requested_at for work in floor.work if work.oldest_requested_at), default=None)
         self._oldest.show(oldest(first, floor.at) if first else Cell("none"))
         done = self._frame.room.hour.on_time(floor)
         since = (

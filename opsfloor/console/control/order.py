@@ -30,7 +30,7 @@ from opsfloor.console.control.telling import (
 from opsfloor.console.elements import Words, words
 from opsfloor.console.sheet import Cell, Line
 from services.routing.emergency.glance import FloorGlance, PlaceGlance
-from services.routing.emergency.report import LifeLine, RerouteReport, drill_words, in_force_words
+from services.routing.emergency.report import LifeLine, RerouteReport, drill_words, in_force_words, share_held
 from shared.contracts.reference import Team
 from shared.contracts.reroute import RerouteOrder
 from shared.reroutes import covers_team
@@ -43,6 +43,7 @@ FACTS: Final = (
     "approved by",
     "in force",
     "moved so far",
+    "waits with nobody",
     "rules overridden",
     "overlaps",
     "review",
@@ -129,7 +130,7 @@ class OneOrder:
     def _tell(self, report: RerouteReport, now: Now) -> None:
         order = report.order
         drill = "DRILL, " if order.terms.drill else ""
-        held = f", {report.held_percent} % still held" if order.phase == "returning" else ""
+        held = f", {share_held(order, report.held_percent)} % still held" if order.phase == "returning" else ""
         self._phase.say(f"{order.reroute_id}: {drill}{PHASES[order.phase]}{held}")
         self._terms.say(what_now(order))
         self._left.say(time_left(order, now.at) or order.over_because)
@@ -149,6 +150,9 @@ class OneOrder:
             "approved by": "nobody: the glass was broken" if order.break_glass else approved,
             "in force": in_force_words(order, partial(day_clock, zone=zone, seconds=True)),
             "moved so far": moved_words(report.moved),
+            "waits with nobody": f"{report.unplaceable} items, until it is over or somebody who may do them comes"
+            if report.unplaceable
+            else "none",
             "rules overridden": ", ".join(order.overridden_rules) or "none",
             "overlaps": "; ".join(report.passed_over) or "none",
             "review": f"{order.review} {order.review_words}".strip(),

@@ -147,7 +147,14 @@ def held(place: PlaceGlance) -> Cell:
     if not place.reroutes:
         return Cell("")
     link = order_page(place.reroutes[0]) if len(place.reroutes) == 1 else ORDERS
-    return Cell(f"{place.held_percent} % held back by {', '.join(place.reroutes)}", link=link)
+    return Cell(f"{held_words(place)} held back by {', '.join(place.reroutes)}", link=link)
+
+
+def held_words(place: PlaceGlance) -> str:
+    """How much is held back: a share of everything, or more than that of some of it."""
+    if not place.held_partly:
+        return f"{place.held_percent} %"
+    return f"{place.held_percent} %, of some more," if place.held_percent else "some of its work"
 
 
 def place_line(place: PlaceGlance, done: OnTime, floor: FloorGlance, *beside: Cell) -> Line:
@@ -172,23 +179,33 @@ def place_line(place: PlaceGlance, done: OnTime, floor: FloorGlance, *beside: Ce
 
 def work_line(work: WorkGlance, floor: FloorGlance) -> Line:
     """A work type."""
-    nobody = work.people == 0
+    nobody, waits = work.people == 0, work.queued + work.nowhere
     return Line(
         work.work_type,
         (
             Cell(work.work_type),
-            Cell(count(work.queued)),
+            _waits(work),
             oldest(work.oldest_requested_at, floor.at),
-            Cell(str(work.people), "bad" if nobody and work.queued else "watch", "nobody" if nobody else ""),
+            Cell(str(work.people), "bad" if nobody and waits else "watch", "nobody" if nobody else ""),
             Cell(wait(work.wait_seconds) if work.queued else ""),
             late(work.misses, work.queued),
         ),
     )
 
 
+def _waits(work: WorkGlance) -> Cell:
+    """What waits at desks, and what at none, with the reason."""
+    if not work.nowhere:
+        return Cell(count(work.queued))
+    because = " or ".join(reason.replace("_", " ") for reason in work.nowhere_because)
+    return Cell(
+        f"{count(work.queued + work.nowhere)}, {count(work.nowhere)} of them at no desk ({because})", "bad", "stuck"
+    )
+
+
 def quiet(work: WorkGlance) -> bool:
     """Nothing of it waits, and somebody is there if something comes."""
-    return work.queued == 0 and work.people > 0
+    return work.queued + work.nowhere == 0 and work.people > 0
 
 
 def late(misses: int, queued: int) -> Cell:

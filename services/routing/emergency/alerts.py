@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from services.routing.emergency.bounds import made_plain
-from shared.contracts.reroute import Effect, ProposeReroute, RerouteScope, RerouteTerms
-from shared.runtime.processor import derived_id
+from shared.contracts.reroute import ProposeReroute, RerouteTerms
+from shared.runtime.processor import Rejection, derived_id
 
 ACTOR: Final = "alertmanager"
 MINUTES: Final = 60
+ASKS: Final = "reroute"
 SCOPE_LABELS: Final[Mapping[str, str]] = {
     "reroute_centre": "centres",
     "reroute_team": "teams",
@@ -21,8 +22,10 @@ SCOPE_LABELS: Final[Mapping[str, str]] = {
     "reroute_work_type": "work_types",
     "reroute_business_type": "business_types",
     "reroute_region": "regions",
+    "reroute_data_class": "data_classes",
 }
-"""Labels that say where; `reroute` says what (drain, evacuate …), `reroute_minutes` for how long."""
+TERM_LABELS: Final[Mapping[str, str]] = {"reroute_minutes": "minutes", "reroute_percent": "percent"}
+"""Labels that say where, several names with commas between; `reroute` says what (drain, evacuate …), these how."""
 
 
 class Alert(BaseModel):
@@ -46,26 +49,42 @@ class Notification(BaseModel):
     alerts: Annotated[tuple[Alert, ...], Field(max_length=100)]
 
 
-def proposal_of(alert: Alert, now: datetime) -> ProposeReroute | None:
-    """The proposal that the alert asks for; `None` when it fires no more or does not ask for a reroute.
+def proposal_of(alert: Alert, now: datetime, nth: int = 0) -> ProposeReroute | Rejection | None:
+    """The proposal that the alert asks for, or why it cannot be read; `None` when it fires no more or asks for none.
 
-    Holds:   the same alert since the same instant is the same proposal, however often Alertmanager repeats it.
+    Holds:   the same alert since the same instant is the same proposal, however often Alertmanager repeats it, and the
+             `nth` one again when those before came to nothing; a label
+             that is not known is never dropped, since what it was to narrow would then be moved as a whole.
     """
-    effect = alert.labels.get("reroute")
-    if alert.status != "firing" or effect not in get_args(Effect):
+    if alert.status != "firing" or ASKS not in alert.labels:
         return None
-    scope: dict[str, Any] = {
-        part: tuple(alert.labels[label].split(",")) for label, part in SCOPE_LABELS.items() if alert.labels.get(label)
-    }
-    name = derived_id("alert", alert.fingerprint, alert.startsAt.isoformat())
-    reason = alert.annotations.get("summary") or alert.labels.get("alertname") or "an alert fires"
-    try:
-        minutes = int(alert.labels.get("reroute_minutes", MINUTES))
-        terms = RerouteTerms(
-            effect=effect, scope=RerouteScope(**scope), minutes=minutes, reason=made_plain(reason)[:500]
-        )
-    except (ValidationError, ValueError):
-        return None
-    return ProposeReroute(
-        command_id=name, reroute_id=name, actor=ACTOR, reason=terms.reason, issued_at=now, terms=terms, source="alert"
+    unknown = sorted(
+        label for label in alert.labels if label.startswith(f"{ASKS}_") and label not in {*SCOPE_LABELS, *TERM_LABELS}
     )
+    if unknown:
+        known = ", ".join((*SCOPE_LABELS, *TERM_LABELS))
+        return Rejection("alert_unreadable", f"Expected labels among {known}, found {', '.join(unknown)}.")
+    reason = alert.annotations.get("summary") or alert.labels.get("alertname") or "an alert fires"
+    scope = {part: _names(alert.labels[label]) for label, part in SCOPE_LABELS.items() if alert.labels.get(label)}
+    how = {part: alert.labels[label] for label, part in TERM_LABELS.items() if alert.labels.get(label)}
+    said = {"effect": alert.labels[ASKS], "scope": scope, "minutes": MINUTES, **how, "reason": made_plain(reason)[:500]}
+    try:
+        terms = RerouteTerms.model_validate(said, strict=False)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return Rejection("alert_unreadable", f"Expected the labels of a reroute, found {where}: {first['msg']}.")
+    name = derived_id("alert", alert.fingerprint, alert.startsAt.isoformat(), *([str(nth)] if nth else []))
+    return ProposeReroute(
+        command_id=name,
+        reroute_id=f"r-{name[:8]}",
+        actor=ACTOR,
+        reason=terms.reason,
+        issued_at=now,
+        terms=terms,
+        source="alert",
+    )
+
+
+def _names(label: str) -> tuple[str, ...]:
+    return tuple(name for part in label.split(",") if (name := part.strip()))

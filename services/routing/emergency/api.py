@@ -11,17 +11,20 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from services.routing.emergency.alerts import Notification, proposal_of
+from services.routing.emergency.alerts import Alert, Notification, proposal_of
 from services.routing.emergency.bounds import plain, terms_fault
 from services.routing.emergency.counter import RerouteCounter
+from services.routing.emergency.effects import held_by_reroute
 from services.routing.emergency.floor import FloorNow
 from services.routing.emergency.glance import DutyView, FloorGlance, ScopeNames, duty_of, glance_of, names_of
+from services.routing.emergency.metrics import count_alerts
 from services.routing.emergency.preview import preview_of
 from services.routing.emergency.proofs import DrillsView, drills_view
 from services.routing.emergency.reads import BookReads
 from services.routing.emergency.report import LifeLine, RerouteReport, line_of, page_of, report_of
 from services.routing.emergency.safety import overlap, scope_fault
-from services.routing.emergency.state import OVER, phase_of
+from services.routing.emergency.state import OVER, Answer, phase_of
+from services.routing.placement.waiting import Waits
 from shared.contracts.message import Sha256
 from shared.contracts.reroute import (
     MINUTES_MAX,
@@ -42,11 +45,12 @@ from shared.contracts.reroute import (
 from shared.http.problems import Problem, problem_responses
 from shared.http.tokens import Claims, Role, requires
 from shared.reroutes import held_percent, resolve
-from shared.runtime.processor import derived_id
+from shared.runtime.processor import Rejection, derived_id
 
 VIEWERS: Final[tuple[Role, ...]] = ("viewer", "proposer", "approver", "on_call", "auditor")
 PROPOSERS: Final[tuple[Role, ...]] = ("proposer", "approver", "on_call")
 APPROVERS: Final[tuple[Role, ...]] = ("approver",)
+ALERT_TRIES_MAX: Final = 100  # proposals of one alert that goes on: more than a day of them
 ALERTERS: Final[tuple[Role, ...]] = ("service",)
 
 STATUS_BY_CODE: Final[Mapping[str, int]] = {
@@ -122,11 +126,12 @@ class AnswerView(BaseModel):
 
 
 class AlertsView(BaseModel):
-    """What became of the alerts of one notification: the proposals, and how many alerts asked for none."""
+    """What became of the alerts of one notification: the proposals, why some could not be read, how many asked for none."""
 
     model_config = ConfigDict(frozen=True)
 
     proposals: tuple[AnswerView, ...]
+    unreadable: tuple[str, ...]
     passed_over: int
 
 
@@ -144,6 +149,7 @@ class Control:
     boards: Mapping[str, Any]
     counter: RerouteCounter
     now: Callable[[], datetime]
+    waiting: Callable[[], Sequence[Waits]]
 
     async def preview(self, terms: RerouteTerms) -> Preview:
         """What the terms would do now, or the problem with them."""
@@ -163,7 +169,7 @@ class Control:
 
     async def glance(self) -> FloorGlance:
         """The floor now, with the orders in force."""
-        return glance_of(FloorNow.of(self.boards, await self.reads.open_orders(), self.now()))
+        return glance_of(FloorNow.of(self.boards, await self.reads.open_orders(), self.now()), self.waiting())
 
     def duty(self, claims: Claims) -> DutyView:
         """What the bearer may do about reroutes."""
@@ -180,8 +186,27 @@ class Control:
     async def handed_in(self, command: RerouteCommand) -> AnswerView:
         """The same, with a refusal as a value."""
         answer = await self.counter.hand_in(command)
-        code, detail = ("pending", "The book has not answered yet.") if answer is None else (answer.code, answer.detail)
-        return AnswerView(command_id=command.command_id, reroute_id=command.reroute_id, code=code, detail=detail)
+        if answer is not None:
+            return _view(answer)
+        detail = "The book has not answered yet."
+        return AnswerView(command_id=command.command_id, reroute_id=command.reroute_id, code="pending", detail=detail)
+
+    async def by_alert(self, alert: Alert) -> AnswerView | Rejection | None:
+        """What became of the alert's proposal, or why there is none.
+
+        Holds:   an alert that goes on proposes again when its last proposal was refused by a rule or expired unseen, and
+                 not when people decided about it.
+        """
+        nth = 0
+        while isinstance(command := proposal_of(alert, self.now(), nth), ProposeReroute):
+            answer = await self.reads.answer(command.command_id)
+            if answer is None or nth == ALERT_TRIES_MAX:
+                return await self.handed_in(command)
+            order = await self.reads.order(command.reroute_id) if answer.code == "done" else None
+            if answer.code == "done" and (order is None or order.phase != "expired"):
+                return _view(answer)
+            nth += 1
+        return command
 
     async def known(self, reroute_id: str) -> RerouteOrder:
         """The reroute, or the problem that there is none."""
@@ -195,7 +220,14 @@ class Control:
         order, now = await self.known(reroute_id), self.now()
         sentences = self.overlaps(order, await self.reads.open_orders(), now)
         life = await self.reads.history(reroute_id)
-        return report_of(order, life, await self.reads.moved(reroute_id), held_percent(order, now), sentences)
+        return report_of(
+            order,
+            life,
+            await self.reads.moved(reroute_id),
+            held_by_reroute(self.waiting()).get(reroute_id, 0),
+            held_percent(order, now),
+            sentences,
+        )
 
     def overlaps(self, order: RerouteOrder, others: Sequence[RerouteOrder], now: datetime) -> list[str]:
         """Which of two applies, for each order in force that competes with this one, which is in force, too."""
@@ -268,7 +300,7 @@ def _look(router: APIRouter, control: Control) -> None:
             raise Problem(
                 404, "unknown_command", "Expected a command that was answered; wait a moment, or send it again"
             )
-        return AnswerView(command_id=command_id, reroute_id=found.reroute_id, code=found.code, detail=found.detail)
+        return _view(found)
 
     @router.get("/reroute-floor", summary="The floor at a glance: centres, teams, work types")
     async def floor() -> FloorGlance:
@@ -357,9 +389,17 @@ def _alert(router: APIRouter, control: Control) -> None:
         responses=problem_responses(400, 422),
     )
     async def alerts(body: Notification) -> AlertsView:
-        asked = [proposal_of(alert, control.now()) for alert in body.alerts]
-        proposals = [await control.handed_in(command) for command in asked if command is not None]
-        return AlertsView(proposals=tuple(proposals), passed_over=len(asked) - len(proposals))
+        asked = [await control.by_alert(alert) for alert in body.alerts]
+        proposals = [answer for answer in asked if isinstance(answer, AnswerView)]
+        unreadable = [rejection.detail for rejection in asked if isinstance(rejection, Rejection)]
+        count_alerts([answer.code for answer in proposals], unreadable)
+        return AlertsView(proposals=tuple(proposals), unreadable=tuple(unreadable), passed_over=asked.count(None))
+
+
+def _view(answer: Answer) -> AnswerView:
+    return AnswerView(
+        command_id=answer.command_id, reroute_id=answer.reroute_id, code=answer.code, detail=answer.detail
+    )
 
 
 def _command(

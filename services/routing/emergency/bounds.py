@@ -16,10 +16,13 @@ Fault = tuple[str, str]
 
 
 def words_fault(words: str) -> Fault | None:
-    """Why the words are not plain: a control character, or one that makes screens show another order than was written.
+    """Why the words are not plain: blanks alone, a control character, or one that makes screens show another order than
+    was written.
 
     Holds:   the database cannot read a text with U+0000 back, so that one such reason would hide other orders, too.
     """
+    if not words.strip():
+        return "text_not_plain", "Expected words that somebody can read later, found blanks; say why."
     strange = next((sign for sign in words if _strange(sign)), None)
     if strange is None:
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from services.routing.emergency.capacity import capacity_fault
@@ -11,7 +11,8 @@ from services.routing.emergency.drills import floor_tallies
 from services.routing.emergency.floor import FloorNow
 from services.routing.emergency.health import tallies_of, unwell
 from services.routing.emergency.preview import drift_between, preview_of
-from services.routing.emergency.state import OVER, OrderBook, Phase, phase_of
+from services.routing.emergency.safety import same_hold
+from services.routing.emergency.state import OVER, OrderBook, Phase, phase_of, step_ends_at
 from shared.contracts.reroute import (
     BREAK_GLASS_MINUTES_MAX,
     HOURS_MAX,
@@ -23,6 +24,7 @@ from shared.contracts.reroute import (
     RerouteOver,
     RerouteReturning,
     RerouteStarted,
+    RerouteTerms,
 )
 from shared.reference.board import ReferenceView
 from shared.reroutes import IN_FORCE
@@ -48,6 +50,14 @@ def in_earnest(book: OrderBook) -> str | None:
     for order in book.open_orders():
         if order.phase in IN_FORCE:
             return f"Expected no reroute in force while a drill begins, found {order.reroute_id}."
+    return None
+
+
+def twin_fault(book: OrderBook, terms: RerouteTerms) -> str | None:
+    """Why these terms must not come into force: the same is held by another order already; `None` when it is not."""
+    for other in book.open_orders():
+        if other.phase in IN_FORCE and same_hold(other.terms, terms):
+            return f"Expected no equal reroute, found {other.reroute_id} in force; extend that one."
     return None
 
 
@@ -87,7 +97,7 @@ def coming_back(order: RerouteOrder, by: str | None, reason: str, floor: FloorNo
         ends_at=min(floor.now, order.ends_at or floor.now),
         steps_done=1,
         held_percent=order.return_held[0] if order.return_held else 0,
-        tallies=tallies_of(order.terms.scope, floor),
+        tallies=tallies_of(order.terms, floor),
     )
 
 
@@ -109,6 +119,9 @@ def start(book: OrderBook, order: RerouteOrder, situation: Situation) -> Sequenc
         raise InvariantError(f"Expected the approved {order.reroute_id} to have an hour to start by, found none")
     if situation.now >= order.execute_by:
         return (_over(order, "expired", "It could not start in time after its approval.", situation),)
+    fault = twin_fault(book, order.terms)
+    if fault is not None:
+        return (_over(order, "refused", fault, situation),)
     floor = floor_of(book, situation)
     now_preview = preview_of(order.terms, floor, past(book))
     view: ReferenceView = situation.boards["reference"]
@@ -131,27 +144,42 @@ def come_back(book: OrderBook, order: RerouteOrder, situation: Situation) -> Seq
 
 
 def step_back(book: OrderBook, order: RerouteOrder, situation: Situation) -> Sequence[RerouteFact]:
-    """A step of the return is done: the next if the scope is well, in force again if not, over after the last."""
+    """A step of the return is done: the next if the scope is well, in force again if not, over after the last.
+
+    Holds:   a look that comes late judges nobody: data planes went on by the clock, and what was silent meanwhile may
+             have been the floor and not the scope. So an order that is over by its own instants is never taken up again.
+    """
     floor = floor_of(book, situation)
     view: ReferenceView = situation.boards["reference"]
-    fault = unwell(order.terms.scope, order.tallies, floor)
+    fault = None if _looked_late(order, situation.now) else unwell(order.terms, order.tallies, floor)
     if fault is not None and order.last_end_at is not None and situation.now < order.last_end_at:
         again = situation.now + timedelta(seconds=view.limits.reroute_fall_back_seconds)
         ends_at = min(again, order.last_end_at)
         return (RerouteFellBack(reroute_id=order.reroute_id, at=situation.now, detail=fault, ends_at=ends_at),)
     if order.return_steps_done >= len(order.return_held):
-        return (_over(order, "ended", fault or "All work is back.", situation),)
+        late = " Nobody could look in time." if _looked_late(order, situation.now) else ""
+        return (_over(order, "ended", fault or f"All work is back.{late}", situation),)
     return (
         RerouteReturning(
             reroute_id=order.reroute_id,
             at=situation.now,
-            reason=fault or "the scope is well",
+            reason=fault or _well(order, situation.now),
             ends_at=order.ends_at or situation.now,
             steps_done=order.return_steps_done + 1,
             held_percent=order.return_held[order.return_steps_done],
-            tallies=tallies_of(order.terms.scope, floor),
+            tallies=tallies_of(order.terms, floor),
         ),
     )
+
+
+def _looked_late(order: RerouteOrder, now: datetime) -> bool:
+    """The step has been done for half as long as a step lasts."""
+    done_at = step_ends_at(order)
+    return done_at is not None and (now - done_at).total_seconds() > order.return_step_seconds / 2
+
+
+def _well(order: RerouteOrder, now: datetime) -> str:
+    return "nobody could look in time; it goes by the clock" if _looked_late(order, now) else "the scope is well"
 
 
 COURSE: Final[Mapping[Phase, Course]] = {

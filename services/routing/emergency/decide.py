@@ -122,7 +122,7 @@ def _proposal_breach(book: OrderBook, command: ProposeReroute, situation: Situat
         return Rejection("start_past", f"Expected a start to come, found {terms.starts_at:%Y-%m-%d %H:%M:%S} UTC.")
     if len(book.open_orders()) >= OPEN_MAX:
         return Rejection("too_many_open", f"Expected fewer than {OPEN_MAX} open reroutes; cancel some first.")
-    return _twin_breach(book, command)
+    return _twin_breach(book, command.terms)
 
 
 def _glass_breach(book: OrderBook, command: ProposeReroute, view: ReferenceView) -> Rejection | None:
@@ -156,17 +156,9 @@ def _second_glass_breach(book: OrderBook, command: ProposeReroute, view: Referen
     return None
 
 
-def _twin_breach(book: OrderBook, command: ProposeReroute) -> Rejection | None:
-    for other in book.open_orders():
-        if other.phase in IN_FORCE and (other.terms.effect, other.terms.scope, other.terms.percent) == (
-            command.terms.effect,
-            command.terms.scope,
-            command.terms.percent,
-        ):
-            return Rejection(
-                "same_scope_in_force", f"Expected no equal reroute, found {other.reroute_id} in force; extend that one."
-            )
-    return None
+def _twin_breach(book: OrderBook, terms: RerouteTerms) -> Rejection | None:
+    fault = course.twin_fault(book, terms)
+    return None if fault is None else Rejection("same_scope_in_force", fault)
 
 
 # ------------------------------------------------------------------- approving
@@ -174,7 +166,7 @@ def _twin_breach(book: OrderBook, command: ProposeReroute) -> Rejection | None:
 
 def approve(book: OrderBook, order: RerouteOrder, command: ApproveReroute, situation: Situation) -> Done | Rejection:
     """A second person agrees to the preview; the reroute starts at once unless its hour is yet to come."""
-    breach = _approval_breach(order, command, situation)
+    breach = _approval_breach(order, command, situation) or _twin_breach(book, order.terms)
     if breach is not None:
         return breach
     limits = _view(situation).limits
@@ -408,13 +400,15 @@ def decide(book: OrderBook, event: Event, situation: Situation) -> Facts | Rejec
 
 
 def _due(book: OrderBook, situation: Situation) -> Facts:
-    """Every order whose hour has come, in the order of proposal."""
-    facts: list[Message] = []
+    """The first order whose hour has come, by proposal; the alarm rings again at once while there are more.
+
+    Holds:   each is judged on what the one before did: two that begin at the same instant never pass each other unseen.
+    """
     for order in book.open_orders():
         at = next_look(order)
         if at is not None and at <= situation.now:
-            facts += told(book, order, course.COURSE[phase_of(order)](book, order, situation), situation)
-    return facts
+            return told(book, order, course.COURSE[phase_of(order)](book, order, situation), situation)
+    return ()
 
 
 def _heed(book: OrderBook, situation: Situation) -> Facts:

@@ -12,8 +12,9 @@ from services.routing.emergency.floor import FloorNow
 from services.routing.emergency.health import silent
 from services.routing.emergency.preview import outlook_now
 from services.routing.metrics import SATURATED_SECONDS, backlog_seconds
+from services.routing.placement.waiting import Waits
 from shared.contracts.reference import RerouteDuty, Team
-from shared.contracts.reroute import RerouteOrder
+from shared.contracts.reroute import RerouteOrder, RerouteScope
 from shared.contracts.routing import LoadSnapshot
 from shared.http.tokens import Claims, Role
 from shared.reference.board import ReferenceView
@@ -73,9 +74,10 @@ class PlaceGlance(View):
     """How a team, or a centre as a whole, stands.
 
     Units:   `saturation` is the backlog at the pace of those present, per person, over a quarter of an hour: at 1 the
-             place is full; none where nobody is. `held_percent` of its work is kept away by reroutes.
+             place is full; none where nobody is. `held_percent` of all its work is kept away by reroutes.
     Holds:   `late` of the `completed` items came after their due time, since the desks began to count; a place is
-             `silent` when a desk of it has not told its load for too long: its figures are old then.
+             `silent` when a desk of it has not told its load for too long: its figures are old then. `held_partly`: more
+             of some sorts of its work, or at some of its teams, is kept away than `held_percent` says.
     """
 
     id: str
@@ -91,6 +93,7 @@ class PlaceGlance(View):
     completed: int
     late: int
     held_percent: int
+    held_partly: bool
     reroutes: tuple[str, ...]
     told_at: datetime | None
     silent: bool
@@ -101,10 +104,13 @@ class WorkGlance(View):
 
     Units:   `people` present and able, the share taken off that reroutes hold; `wait_seconds` of the last that waits,
              none: for ever. `misses` of what waits will be late, as it looks.
+    Holds:   `queued` waits at desks; `nowhere` at none, since nobody may or can do it now: `nowhere_because` says why.
     """
 
     work_type: str
     queued: int
+    nowhere: int
+    nowhere_because: tuple[str, ...]
     oldest_requested_at: datetime | None
     people: int
     wait_seconds: float | None
@@ -121,8 +127,8 @@ class FloorGlance(View):
     work: tuple[WorkGlance, ...]
 
 
-def glance_of(floor: FloorNow) -> FloorGlance:
-    """The floor as its boards tell it."""
+def glance_of(floor: FloorNow, waiting: Sequence[Waits]) -> FloorGlance:
+    """The floor as its boards tell it, and what waits at no desk."""
     teams = [_team(floor, team) for team in floor.teams()]
     reference = floor.book.reference
     return FloorGlance(
@@ -133,13 +139,14 @@ def glance_of(floor: FloorNow) -> FloorGlance:
             for _, centre in sorted(reference.centres.items())
         ),
         teams=tuple(teams),
-        work=tuple(_work(floor, work_type) for work_type in _work_types(floor)),
+        work=tuple(_work(floor, work_type, waiting) for work_type in _work_types(floor, waiting)),
     )
 
 
 def _team(floor: FloorNow, team: Team) -> PlaceGlance:
     load = floor.load(team.id)
     holding = [o for o in floor.in_force if o.terms.effect != "local" and covers_team(o.terms.scope, team)]
+    all_of_it = [order for order in holding if not narrowed(order.terms.scope)]
     present, backlog = (len(load.present), backlog_seconds(load)) if load else (0, 0.0)
     tally = load and load.tally
     return PlaceGlance(
@@ -155,7 +162,8 @@ def _team(floor: FloorNow, team: Team) -> PlaceGlance:
         saturation=_saturation(backlog, present),
         completed=tally.completed if tally else 0,
         late=tally.late if tally else 0,
-        held_percent=max((_held(order, floor.now) for order in holding), default=0),
+        held_percent=max((_held(order, floor.now) for order in all_of_it), default=0),
+        held_partly=len(all_of_it) < len(holding),
         reroutes=tuple(order.reroute_id for order in holding),
         told_at=load.at if load else None,
         silent=silent(load, floor.now),
@@ -179,11 +187,17 @@ def _together(centre_id: str, label: str, teams: Sequence[PlaceGlance]) -> Place
         saturation=_saturation(backlog, present),
         completed=sum(team.completed for team in teams),
         late=sum(team.late for team in teams),
-        held_percent=min((team.held_percent for team in teams), default=0),
+        held_percent=(least := min((team.held_percent for team in teams), default=0)),
+        held_partly=any(team.held_partly or team.held_percent > least for team in teams),
         reroutes=tuple(sorted({name for team in teams for name in team.reroutes})),
         told_at=None if None in told else _first(told),
         silent=any(team.silent for team in teams),
     )
+
+
+def narrowed(scope: RerouteScope) -> bool:
+    """The scope means some sorts of work and not all."""
+    return bool(scope.work_types or scope.business_types or scope.regions or scope.data_classes)
 
 
 def _held(order: RerouteOrder, now: datetime) -> int:
@@ -202,20 +216,25 @@ def _first(instants: Iterable[datetime | None]) -> datetime | None:
     return min((at for at in instants if at is not None), default=None)
 
 
-def _work_types(floor: FloorNow) -> list[str]:
+def _work_types(floor: FloorNow, waiting: Sequence[Waits]) -> list[str]:
     """What waits anywhere, and what anybody of the bank may do."""
-    waiting = {part.work_type for load in floor.loads.values() for part in load.queued}
+    queued = {part.work_type for load in floor.loads.values() for part in load.queued}
     held = {work_type for person in floor.book.reference.operators.values() for work_type in person.work_types}
-    return sorted(waiting | held)
+    return sorted(queued | held | {waits.work_type for waits in waiting})
 
 
-def _work(floor: FloorNow, work_type: str) -> WorkGlance:
+def _work(floor: FloorNow, work_type: str, waiting: Sequence[Waits]) -> WorkGlance:
     parts = [part for load in floor.loads.values() for part in load.queued if part.work_type == work_type]
+    nowhere = [waits for waits in waiting if waits.work_type == work_type]
     outlook = outlook_now(floor, work_type)
     return WorkGlance(
         work_type=work_type,
         queued=outlook.queued,
-        oldest_requested_at=_first(part.oldest_requested_at for part in parts),
+        nowhere=sum(waits.items for waits in nowhere),
+        nowhere_because=tuple(sorted({waits.reason for waits in nowhere})),
+        oldest_requested_at=_first(
+            (*(part.oldest_requested_at for part in parts), *(waits.oldest_requested_at for waits in nowhere))
+        ),
         people=outlook.people,
         wait_seconds=outlook.wait_seconds,
         misses=outlook.misses,

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Final
 
 from services.routing.emergency.floor import FloorNow, touched_teams
-from shared.contracts.reroute import RerouteScope, TeamTally
+from shared.contracts.reference import Team
+from shared.contracts.reroute import RerouteTerms, TeamTally
 from shared.contracts.routing import DeskTally, LoadSnapshot
 
 SILENT_INTERVALS_MAX: Final = 45  # a desk tells its load at least every ten intervals while anything is there
@@ -15,24 +16,29 @@ EVIDENCE_MIN: Final = 5  # assignments; a share of fewer says nothing
 STALLED_MIN: Final = 10  # accepted in one step and nothing completed
 
 
-def tallies_of(scope: RerouteScope, floor: FloorNow) -> tuple[TeamTally, ...]:
+def tallies_of(terms: RerouteTerms, floor: FloorNow) -> tuple[TeamTally, ...]:
     """What the scope's desks have counted so far."""
-    return tuple(tally_of(floor, team.id) for team in touched_teams(scope, floor.teams()))
+    return tuple(tally_of(floor, team.id) for team in _teams(terms, floor))
 
 
-def unwell(scope: RerouteScope, before: tuple[TeamTally, ...], floor: FloorNow) -> str | None:
+def _teams(terms: RerouteTerms, floor: FloorNow) -> list[Team]:
+    """Whose work comes back: of a local order no team's, since branches take it up and hand it in again."""
+    return [] if terms.effect == "local" else touched_teams(terms.scope, floor.teams())
+
+
+def unwell(terms: RerouteTerms, before: tuple[TeamTally, ...], floor: FloorNow) -> str | None:
     """What is wrong with the scope since the step began, in a sentence; `None` when it is well.
 
     Holds:   a team to which nothing came is well as long as somebody is there; a desk that says nothing is not.
     """
-    for team in touched_teams(scope, floor.teams()):
+    for team in _teams(terms, floor):
         load = floor.load(team.id)
         if load is None or silent(load, floor.now):
             return f"Expected the desk of {team.id} to tell its load, heard nothing."
         if not load.present:
             return f"Expected somebody present at {team.id}, found nobody."
     known = {tally.team_id: tally for tally in before}
-    for tally in tallies_of(scope, floor):
+    for tally in tallies_of(terms, floor):
         fault = _fault(known.get(tally.team_id, tally), tally)
         if fault is not None:
             return fault

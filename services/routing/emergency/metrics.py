@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, get_args
 
+import structlog
 from prometheus_client import Counter, Histogram
 
 from services.routing.emergency.proofs import to_prove
@@ -29,6 +30,17 @@ OVERDUE: Final = Level(
     ("effect", "drill"),
 )
 REVIEWS: Final = Level("opsfloor_reroute_reviews_open", "Broken glasses that nobody has answered for yet")
+_EVERYWHERE: Final = "the whole floor, the same from every process"
+MOVED: Final = Level(
+    "opsfloor_reroute_moved_items",
+    f"Items that left a desk by a reroute that is not over; {_EVERYWHERE}",
+    ("reroute",),
+)
+UNPLACEABLE: Final = Level(
+    "opsfloor_reroute_unplaceable_items",
+    f"Items that wait at no desk and that a reroute keeps from a team; {_EVERYWHERE}",
+    ("reroute",),
+)
 UNPROVED: Final = Level(
     "opsfloor_drill_unproved_scopes",
     "Centres, or vendors, without a recent passed drill: nothing shows that the floor can do without them",
@@ -41,11 +53,23 @@ CAME: Final = Counter("opsfloor_reroutes_total", "Reroutes that came into a phas
 APPROVAL: Final = Histogram(
     "opsfloor_reroute_approval_seconds", "From proposal to approval", buckets=(5, 15, 30, 60, 120, 300, 600, 900, 3600)
 )
+EFFECT: Final = Histogram(
+    "opsfloor_reroute_effect_seconds",
+    "From approval, or the start that was asked for if that is later, to being in force",
+    buckets=(0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 600),
+)
 ANSWERS: Final = Counter("opsfloor_reroute_commands_total", "Commands about reroutes", ["code"])
+ALERTS: Final = Counter(
+    "opsfloor_reroute_alerts_total", "Alerts that asked for a reroute, by what became of it", ["outcome"]
+)
+for _outcome in ("proposed", "in_force", "refused", "unreadable"):
+    ALERTS.labels(_outcome)
+_NO_FAULT: Final = {"done": "proposed", "noted": "proposed", "pending": "proposed", "same_scope_in_force": "in_force"}
 FELL_BACK: Final = Counter("opsfloor_reroute_fall_backs_total", "Returns that were not well and fell back")
 DRIFTED: Final = Counter("opsfloor_reroute_drifts_total", "Approvals that asked again because the floor had moved")
 ITEMS: Final = Counter("opsfloor_reroute_items_moved_total", "Items that left a desk by a reroute", ["team"])
 
+_log: Final = structlog.get_logger("opsfloor.emergency")
 _phases: Final[dict[str, str]] = {}  # of those that are not over
 
 
@@ -55,6 +79,19 @@ def measure(facts: Sequence[Message], now: datetime) -> None:
         count = _COUNTED.get(type(fact))
         if count is not None:
             count(fact)
+    _effect_of(facts)
+
+
+def count_alerts(codes: Sequence[str], unreadable: Sequence[str]) -> None:
+    """Count what became of the alerts of one notification, and say what no proposal came of: no order shows it."""
+    for code in codes:
+        outcome = _NO_FAULT.get(code, "refused")
+        ALERTS.labels(outcome).inc()
+        if outcome == "refused":
+            _log.warning("an alert's proposal was refused", code=code)
+    for why in unreadable:
+        ALERTS.labels("unreadable").inc()
+        _log.warning("an alert asks for a reroute that cannot be read", reason=why)
 
 
 def _released(fact: routing.WorkReleased) -> None:
@@ -70,6 +107,20 @@ def _came(order: reroute.RerouteOrder) -> None:
             APPROVAL.observe((order.approved_at - order.proposed_at).total_seconds())
     if order.over_at is None:
         _phases[order.reroute_id] = order.phase
+
+
+def _effect_of(facts: Sequence[Message]) -> None:
+    """How long each order that these facts began was waited for."""
+    began_at = {fact.reroute_id: fact.at for fact in facts if isinstance(fact, reroute.RerouteStarted)}
+    for order in facts:
+        if isinstance(order, reroute.RerouteOrder) and order.reroute_id in began_at:
+            EFFECT.observe((began_at[order.reroute_id] - _agreed_at(order)).total_seconds())
+
+
+def _agreed_at(order: reroute.RerouteOrder) -> datetime:
+    """From when the order should be in force. Holds: who broke the glass agreed with themselves, when they proposed."""
+    agreed_at = order.approved_at or order.proposed_at
+    return agreed_at if order.terms.starts_at is None else max(agreed_at, order.terms.starts_at)
 
 
 _COUNTED: Final[Mapping[type[Message], Callable[[Any], None]]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -45,9 +46,18 @@ class PostgresBookReads:
         return [fact for fact in facts if getattr(fact, "reroute_id", None) == reroute_id]
 
     async def moved(self, reroute_id: str) -> Mapping[str, int]:
-        heeds = {row["key"]: HEED.validate_json(row["body"]) for row in await self._reads.rows("moved")}
-        counts = {team_id: heed.moved_by_reroute.get(reroute_id, 0) for team_id, heed in heeds.items()}
+        counts = {team_id: moved.get(reroute_id, 0) for team_id, moved in await self._moved_by_team()}
         return {team_id: count for team_id, count in counts.items() if count}
+
+    async def moved_by_reroute(self) -> Mapping[str, int]:
+        counts: Counter[str] = Counter()
+        for _, moved in await self._moved_by_team():
+            counts.update(moved)
+        return counts
+
+    async def _moved_by_team(self) -> list[tuple[str, dict[str, int]]]:
+        rows = await self._reads.rows("moved")
+        return [(row["key"], HEED.validate_json(row["body"]).moved_by_reroute) for row in rows]
 
     async def _orders(self, statement: str) -> Sequence[RerouteOrder]:
         found = [RerouteOrder.model_validate_json(row["body"]) for row in await self._reads.rows(statement)]

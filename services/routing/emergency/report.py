@@ -45,6 +45,7 @@ class RerouteReport(BaseModel):
     scope: str
     held_percent: int
     moved: tuple[MovedView, ...]
+    unplaceable: int  # items that wait at no desk now, and that it keeps from a team
     passed_over: tuple[str, ...]  # orders in force over the same place, and which of them applies
     life: tuple[LifeLine, ...]
 
@@ -137,6 +138,11 @@ def in_force_words(order: RerouteOrder, clock: Callable[[datetime], str]) -> str
     return f"{words}, all back at {clock(order.over_at)}" if order.over_at and order.over_at > ended else words
 
 
+def share_held(order: RerouteOrder, held_percent: int) -> int:
+    """How much of the work it holds, in percent: a part of its share while it comes back."""
+    return round(order.terms.percent * held_percent / 100)
+
+
 def minutes_in_force(order: RerouteOrder) -> int:
     """For how long it is to be in force, as it was last said: it may have been kept for longer than was proposed."""
     if order.started_at is None or order.ends_at is None:
@@ -156,6 +162,7 @@ def report_of(
     order: RerouteOrder,
     life: Sequence[Message],
     moved: Mapping[str, int],
+    unplaceable: int,
     held_percent: int,
     passed_over: Sequence[str],
 ) -> RerouteReport:
@@ -165,6 +172,7 @@ def report_of(
         scope=scope_words(order.terms.scope),
         held_percent=held_percent,
         moved=tuple(MovedView(team_id=team_id, items=items) for team_id, items in sorted(moved.items())),
+        unplaceable=unplaceable,
         passed_over=tuple(passed_over),
         life=tuple(line for fact in life if (line := line_of(fact)) is not None),
     )
@@ -227,6 +235,7 @@ def page_of(report: RerouteReport) -> str:
         "Review": _review(report),
         "Drill": drill_words(order.drill_outcome) if order.drill_outcome else NOT_FOUND,
         "Items moved": ", ".join(f"{row.team_id}: {row.items}" for row in report.moved) or NOT_FOUND,
+        "Waits with nobody": f"{report.unplaceable} items" if report.unplaceable else NOT_FOUND,
     }
     rows = "".join(f"<tr><th scope='row'>{name}</th><td>{escape(value)}</td></tr>" for name, value in facts.items())
     skills = "".join(

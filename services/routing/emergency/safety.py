@@ -37,6 +37,15 @@ def broken_by_staying(terms: RerouteTerms, floor: FloorNow) -> list[BrokenRule]:
     return [broken for broken in broken_rules(terms, floor, ()) if rules[broken.rule_id].form in ASSERTIONS]
 
 
+def same_hold(one: RerouteTerms, other: RerouteTerms) -> bool:
+    """Both hold the same share of the same work in the same way, in whatever order and however often it is named."""
+    return (one.effect, one.percent, _named(one.scope)) == (other.effect, other.percent, _named(other.scope))
+
+
+def _named(scope: RerouteScope) -> Mapping[str, frozenset[str]]:
+    return {part: frozenset(names) for part, names in scope}
+
+
 def _breach(rule: RerouteRule, terms: RerouteTerms, floor: FloorNow, past: Sequence[RerouteOrder]) -> str | None:
     match rule.form:
         case "able_centres":
@@ -105,11 +114,10 @@ def _sorts(team: Team, floor: FloorNow) -> Iterable[tuple[str | None, str | None
 
 def _flapping(rule: RerouteRule, terms: RerouteTerms, floor: FloorNow, past: Sequence[RerouteOrder]) -> str | None:
     since = floor.now - timedelta(seconds=rule.wait_seconds)
-    teams = {team.id for team in touched_teams(terms.scope, floor.teams())}
     for order in past:
         if order.started_at is None or order.over_at is None or order.over_at <= since:
             continue
-        if teams & {team.id for team in touched_teams(order.terms.scope, floor.teams())}:
+        if overlap(order.terms, terms, floor.teams()):
             return (
                 f"Expected {rule.wait_seconds:.0f} s since {order.reroute_id} was over at "
                 f"{order.over_at:%H:%M:%S} UTC: {rule.label}."

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 from services.routing.eligibility import Rulebook
 from services.routing.placement.choice import Choice, Sight, choose, detail_of
-from services.routing.placement.state import Phase, PlacedItem
+from services.routing.placement.state import Phase, PlacedItem, held_by
 from shared.contracts.audit import WorkCancelled, WorkRequested, WorkSettled
 from shared.contracts.message import Message
 from shared.contracts.reference import FloorLimits
@@ -47,12 +47,12 @@ def place(order: WorkOrder, placings: int, attempt: int, avoid: str | None, situ
 
 
 def try_again(item: PlacedItem, event: TimerFired, situation: Situation) -> Facts:
-    """A board changed or the next try is due. Only a change of reason, or a due try, is worth a fact."""
+    """A board changed or the next try is due. Only a change of what keeps it waiting, or a due try, is worth a fact."""
     order = _order_of(item)
     choice = _choose(order, item.placing, item.released_by, situation)
     if choice.team_id is not None:
         return (_placed(order, item.placing, item.attempt, item.released_by, choice, situation.now),)
-    if choice.reason != item.reason:
+    if (choice.reason, held_by(choice.considered)) != (item.reason, item.held_by):
         return (_unplaceable(order, item.placing, item.attempt, item.released_by, choice, situation),)
     if item.next_try_at is not None and item.next_try_at <= situation.now:
         return (_deferred(item, order, situation),)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 from shared.contracts.message import Message
 from shared.contracts.routing import (
+    Candidate,
     PlacementDeferred,
     UnplaceableReason,
     WorkClosed,
@@ -39,7 +40,8 @@ class PlacedItem:
     """One work item.
 
     Holds:   `placing` counts placings from 1 and names the current one; `attempt` counts attempts used up at desks;
-             `next_try_at` is set while the item waits because nobody is present; a closed item keeps no order.
+             `next_try_at` is set while the item waits because nobody is present; a closed item keeps no order;
+             `held_by` are the reroutes that kept a team from it when it was last found to be unplaceable.
     """
 
     work_item_id: str
@@ -53,6 +55,7 @@ class PlacedItem:
     tries: int = 0
     next_try_at: datetime | None = None
     outcome: Literal["accepted", "refused", "cancelled"] | None = None
+    held_by: tuple[str, ...] = ()
 
 
 def new_item(work_item_id: str) -> PlacedItem:
@@ -78,6 +81,7 @@ def apply(item: PlacedItem, fact: Message) -> PlacedItem:
                 reason=fact.reason,
                 tries=1,
                 next_try_at=fact.next_try_at,
+                held_by=held_by(fact.considered),
             )
         case PlacementDeferred():
             return replace(item, tries=fact.tries, next_try_at=fact.next_try_at)
@@ -87,6 +91,11 @@ def apply(item: PlacedItem, fact: Message) -> PlacedItem:
             return PlacedItem(item.work_item_id, Phase.CLOSED, placing=item.placing, outcome=fact.outcome)
         case _:
             raise InvariantError(f"Expected a fact of placement, found {fact.kind_name()}")
+
+
+def held_by(considered: Iterable[Candidate]) -> tuple[str, ...]:
+    """The reroutes that kept the item from a team, by id."""
+    return tuple(sorted({team.reroute_id for team in considered if team.reroute_id is not None}))
 
 
 def trace(item: PlacedItem, fact: Message) -> str:

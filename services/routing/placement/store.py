@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
 
-from services.routing.placement.waiting import Heading, Waits
+from services.routing.placement.waiting import Waits
 from shared.runtime.reads import NamedReads
 
 STATEMENTS: Final = Path(__file__).with_name("store.sql")
@@ -20,6 +21,14 @@ class PostgresWaitingReads:
     def __init__(self, pool: asyncpg.Pool[Any]) -> None:
         self._reads: Final = NamedReads(pool, STATEMENTS)
 
-    async def waiting(self) -> Mapping[Heading, Waits]:
-        rows = await self._reads.rows("waiting")
-        return {(row["reason"], row["business_type"]): Waits(row["items"], row["oldest_requested_at"]) for row in rows}
+    async def waiting(self) -> Sequence[Waits]:
+        return [
+            Waits(
+                row["reason"],
+                row["work_type"],
+                tuple(json.loads(row["held_by"])),
+                row["items"],
+                row["oldest_requested_at"],
+            )
+            for row in await self._reads.rows("waiting")
+        ]

@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
-import structlog
-
+from services.routing import looks
 from services.routing.placement.metrics import UNPLACEABLE_ITEMS, UNPLACEABLE_OLDEST
-from shared.runtime.errors import TransientError
 from shared.runtime.levels import Reading
 
-LOOK_SECONDS: Final = 15.0  # as often as Prometheus asks
-REST_FACTOR: Final = 10.0  # a look that takes long is followed by so much longer a rest: the database is for the work
 Heading = tuple[str, str]
 """Why it waits, and its business type."""
-
-_log: Final = structlog.get_logger("opsfloor.placement")
 
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """What waits under one heading: at least one item."""
+    """What waits for the same cause: at least one item. `held_by` are the reroutes that keep it from teams."""
 
+    reason: str
+    work_type: str
+    held_by: tuple[str, ...]
     items: int
     oldest_requested_at: datetime
+
+    @property
+    def heading(self) -> Heading:
+        return self.reason, self.work_type.rpartition("/")[0]
 
 
 class WaitingReads(Protocol):
     """Where it is known what waits. Errors: `TransientError` when that place is away."""
 
-    async def waiting(self) -> Mapping[Heading, Waits]: ...
+    async def waiting(self) -> Sequence[Waits]: ...
 
 
 class Waiting:
@@ -47,30 +47,27 @@ class Waiting:
     def __init__(self, reads: WaitingReads, now: Callable[[], datetime]) -> None:
         self._reads: Final = reads
         self._now: Final = now
-        self._found: dict[Heading, Waits | None] = {}
+        self._found: Sequence[Waits] = ()
+        self._headings: set[Heading] = set()
 
     async def follow(self) -> None:
         """Look for as long as the process lives."""
-        loop = asyncio.get_running_loop()
-        while True:
-            began = loop.time()
-            try:
-                await self.look()
-            except TransientError as error:
-                _log.warning("cannot see what waits", reason=str(error))
-            await asyncio.sleep(max(LOOK_SECONDS, REST_FACTOR * (loop.time() - began)))
+        await looks.follow(self.look, "what waits")
 
     async def look(self) -> None:
         """Look once. Errors: `TransientError` when the database is away."""
-        self._found = {**dict.fromkeys(self._found), **await self._reads.waiting()}
+        self._found = await self._reads.waiting()
+        self._headings.update(waits.heading for waits in self._found)
+
+    def found(self) -> Sequence[Waits]:
+        """What waited at the last look."""
+        return self._found
 
     def levels(self) -> Iterator[Reading]:
         """How many items wait, and the age of the oldest, by reason and business type."""
         instant = self._now()
-        for heading, waits in sorted(self._found.items()):
-            yield UNPLACEABLE_ITEMS, heading, 0.0 if waits is None else float(waits.items)
-            yield (
-                UNPLACEABLE_OLDEST,
-                heading,
-                0.0 if waits is None else max(0.0, (instant - waits.oldest_requested_at).total_seconds()),
-            )
+        for heading in sorted(self._headings):
+            under = [waits for waits in self._found if waits.heading == heading]
+            oldest = min((waits.oldest_requested_at for waits in under), default=instant)
+            yield UNPLACEABLE_ITEMS, heading, float(sum(waits.items for waits in under))
+            yield UNPLACEABLE_OLDEST, heading, max(0.0, (instant - oldest).total_seconds())

@@ -177,6 +177,7 @@ def floor_at(minutes: float, completed: int, late: int) -> FloorGlance:
         completed=completed,
         late=late,
         held_percent=0,
+        held_partly=False,
         reroutes=(),
         told_at=NOW,
         silent=False,

@@ -27,7 +27,7 @@ def minute(arrival: Arrival) -> float:
 
 
 @given(count=st.integers(0, 200), seed=st.integers(0, 2**32))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_day_has_exactly_its_arrivals_in_order_while_the_bank_is_open(count: int, seed: int) -> None:
     """As many as asked for, sorted, none before opening, none too late for the cut-off; the same seed, the same day."""
     found = day(count, seed)

@@ -41,7 +41,7 @@ def test_the_same_chance_draws_the_same_bytes() -> None:
 
 
 @given(seed=SEEDS, field=st.sampled_from(FIELDS))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_what_is_drawn_is_the_value_letter_by_letter(seed: int, field: TemplateField) -> None:
     """The strokes of a field spell its value from left to right, all inside the field's box: nothing is cut."""
     draw = random.Random(seed)
@@ -81,7 +81,7 @@ def test_some_scans_are_bad() -> None:
 
 
 @given(seed=SEEDS, field=st.sampled_from(FIELDS))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_misreading_is_never_the_value(seed: int, field: TemplateField) -> None:
     """What somebody misreads differs from the value also by the floor's own rule of sameness."""
     draw = random.Random(seed)
@@ -90,7 +90,7 @@ def test_a_misreading_is_never_the_value(seed: int, field: TemplateField) -> Non
 
 
 @given(seed=SEEDS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_amounts_on_vouchers_are_amounts_to_the_floor(seed: int) -> None:
     """The floor reads every drawn amount as a positive one."""
     field = next(field for field in FIELDS if field.form == "amount")

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from services.routing.emergency.api import Control, reroute_routers
 from services.routing.emergency.counter import RerouteCounter
 from services.routing.emergency.state import Answer
+from services.routing.placement.waiting import Waits
 from shared.contracts.message import Message
 from shared.contracts.reference import RerouteRule
 from shared.contracts.reroute import RerouteFact, RerouteOrder
@@ -37,7 +38,8 @@ class FrontDesk:
         self.room = room or ControlRoom(*rules)
         self.mute = False
         counter = RerouteCounter(self, self.publish, answer_seconds=0.01)
-        control = Control(self, self.room.views, counter, lambda: self.room.now)
+        self.waiting: Sequence[Waits] = ()
+        control = Control(self, self.room.views, counter, lambda: self.room.now, lambda: self.waiting)
         self.app = build_app("routing", Verifier(key.public_key()), reroute_routers(control), Alive())
 
     def client(self, subject: str, role: str) -> httpx.AsyncClient:

@@ -10,7 +10,7 @@ import pytest
 from services.routing.emergency.health import SILENT_INTERVALS_MAX
 from services.routing.metrics import SATURATED_SECONDS
 from shared.contracts.reference import RerouteRule
-from shared.contracts.reroute import ProposeReroute
+from shared.contracts.reroute import ProposeReroute, RerouteScope
 from tests.unit.emergency.control_room import CHEN, LIN, MO, desk_load, terms
 from tests.unit.emergency.front_desk import FrontDesk
 from tests.unit.routing.floor import ENTRY
@@ -57,6 +57,18 @@ async def test_a_place_says_which_reroute_holds_its_work() -> None:
     teams = by_id(found["teams"])
     assert (teams["north"]["held_percent"], teams["north"]["reroutes"]) == (40, ["r1"])
     assert (teams["south"]["held_percent"], teams["south"]["reroutes"]) == (0, [])
+
+
+async def test_some_of_a_places_work_is_not_all_of_it() -> None:
+    """A whole data class held is no whole team held, nor is one of two teams a centre."""
+    desk = FrontDesk()
+    entry = RerouteScope(centres=("n",), data_classes=("internal",))
+    desk.room.ask(ProposeReroute, LIN, terms=terms(effect="drain", scope=entry))
+    desk.room.approve()
+    found = await seen(desk, "/reroute-floor")
+    north, centre = by_id(found["teams"])["north"], by_id(found["centres"])["n"]
+    assert (north["held_percent"], north["held_partly"], north["reroutes"]) == (0, True, ["r1"])
+    assert (centre["held_percent"], centre["held_partly"]) == (0, True)
 
 
 async def test_a_desk_that_says_nothing_is_silent() -> None:

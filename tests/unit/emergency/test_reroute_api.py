@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 
+from services.routing.placement.waiting import Waits
 from shared.contracts.reference import RerouteRule
+from shared.contracts.reroute import RerouteScope
 from tests.unit.emergency.control_room import CHEN, LIN
 from tests.unit.emergency.drilling import DRILL, DrillRoom
 from tests.unit.emergency.front_desk import FrontDesk
@@ -159,6 +163,103 @@ async def test_a_firing_alert_becomes_one_proposal_however_often_it_is_told() ->
     assert [(order.phase, order.source, order.proposed_by) for order in orders] == [
         ("proposed", "alert", "alertmanager")
     ]
+
+
+def alert(**labels: str) -> Mapping[str, object]:
+    return {**ALERT, "labels": {"alertname": "CentreDown", **labels}}
+
+
+async def told_alert(desk: FrontDesk, body: Mapping[str, object]) -> Any:
+    answer = await desk.client("alertmanager", "service").post("/reroutes/alerts", json={"alerts": [body]})
+    return answer.json()
+
+
+async def test_an_alert_says_how_much_and_of_which_data() -> None:
+    """Blanks after a comma are no part of a name; the id can be read out over the telephone."""
+    desk = FrontDesk()
+    labels = {"reroute": "shift", "reroute_centre": "n, s", "reroute_percent": "30", "reroute_data_class": "personal"}
+    (proposal,) = (await told_alert(desk, alert(**labels, reroute_minutes="20")))["proposals"]
+    order = desk.room.book.orders[proposal["reroute_id"]]
+    assert (order.terms.percent, order.terms.minutes) == (30, 20)
+    assert order.terms.scope == RerouteScope(centres=("n", "s"), data_classes=("personal",))
+    assert len(order.reroute_id) == len("r-12345678")
+
+
+@pytest.mark.parametrize(
+    ("labels", "named"),
+    [
+        ({"reroute": "drain", "reroute_centre": "n", "reroute_dataclass": "personal"}, "reroute_dataclass"),
+        ({"reroute": "drain", "reroute_centre": "n", "reroute_minutes": "an hour"}, "minutes"),
+        ({"reroute": "shift", "reroute_centre": "n", "reroute_percent": "0"}, "percent"),
+        ({"reroute": "dance", "reroute_centre": "n"}, "effect"),
+    ],
+)
+async def test_an_alert_that_cannot_be_read_proposes_nothing_and_is_told(labels: dict[str, str], named: str) -> None:
+    """A label that is not known might have narrowed the scope: without it more would move than was meant."""
+    desk = FrontDesk()
+    before = REGISTRY.get_sample_value("opsfloor_reroute_alerts_total", {"outcome": "unreadable"}) or 0
+    (why,) = (await told_alert(desk, alert(**labels)))["unreadable"]
+    assert named in why
+    assert not desk.room.book.orders
+    assert REGISTRY.get_sample_value("opsfloor_reroute_alerts_total", {"outcome": "unreadable"}) == before + 1
+
+
+async def test_an_alert_whose_proposal_is_refused_is_counted() -> None:
+    """No order shows it, and somebody waits for it."""
+    before = REGISTRY.get_sample_value("opsfloor_reroute_alerts_total", {"outcome": "refused"}) or 0
+    (proposal,) = (await told_alert(FrontDesk(), alert(reroute="drain", reroute_centre="nowhere")))["proposals"]
+    assert proposal["code"] == "scope_unknown"
+    assert REGISTRY.get_sample_value("opsfloor_reroute_alerts_total", {"outcome": "refused"}) == before + 1
+
+
+async def test_an_alert_that_goes_on_proposes_again_what_nobody_saw() -> None:
+    """Not while it is proposed; after it expired, once; and not when a person said no."""
+    desk = FrontDesk()
+    (first,) = (await told_alert(desk, ALERT))["proposals"]
+    assert (await told_alert(desk, ALERT))["proposals"] == [first]
+    desk.room.wait(3_600)
+    assert desk.room.order(first["reroute_id"]).phase == "expired"
+    (second,) = (await told_alert(desk, ALERT))["proposals"]
+    assert desk.room.order(second["reroute_id"]).phase == "proposed"
+    assert second["reroute_id"] != first["reroute_id"]
+    body = {"reason": "not needed"}
+    await desk.client(CHEN, "approver").post(f"/reroutes/{second['reroute_id']}/refuse", json=body)
+    assert (await told_alert(desk, ALERT))["proposals"] == [second]
+
+
+async def test_an_alert_that_was_refused_by_a_rule_proposes_again() -> None:
+    """The equal order that stood against it is over."""
+    desk = FrontDesk()
+    await approved(desk, await proposed(desk))
+    (refused,) = (await told_alert(desk, ALERT))["proposals"]
+    assert refused["code"] == "same_scope_in_force"
+    body = {"reason": "over"}
+    await desk.client(LIN, "proposer").post(f"/reroutes/{next(iter(desk.room.book.orders))}/cancel", json=body)
+    (again,) = (await told_alert(desk, ALERT))["proposals"]
+    assert again["code"] == "done"
+
+
+async def test_a_report_tells_what_waits_with_nobody() -> None:
+    """For the proposer and for whoever looks: the report, its page, the floor."""
+    desk = FrontDesk()
+    reroute_id = await proposed(desk)
+    await approved(desk, reroute_id)
+    desk.waiting = (Waits("rerouted", "transfer/review", (reroute_id,), 3, desk.room.now),)
+    client = desk.client("vi", "viewer")
+    assert (await client.get(f"/reroutes/{reroute_id}")).json()["unplaceable"] == 3
+    assert "3 items" in (await client.get(f"/reroutes/{reroute_id}/report.html")).text
+    work = {part["work_type"]: part for part in (await client.get("/reroute-floor")).json()["work"]}
+    assert (work["transfer/review"]["nowhere"], work["transfer/review"]["nowhere_because"]) == (3, ["rerouted"])
+
+
+async def test_blanks_are_no_reason() -> None:
+    """Neither for a proposal nor for anything else that must be answered for."""
+    desk = FrontDesk()
+    reroute_id = await proposed(desk)
+    blank = {"reason": "  "}
+    assert (await desk.client(LIN, "proposer").post(f"/reroutes/{reroute_id}/cancel", json=blank)).status_code == 422
+    body = {"terms": {"effect": "drain", "scope": {"centres": ["n"]}, "minutes": 5, "reason": " "}}
+    assert (await desk.client(LIN, "proposer").post("/reroutes", json=body)).status_code == 422
 
 
 async def test_an_unknown_reroute_is_not_found() -> None:

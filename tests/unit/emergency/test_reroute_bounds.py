@@ -97,7 +97,7 @@ def far(room: ControlRoom, **changes: Any) -> RerouteCommand:
     return room.command(ProposeReroute, LIN, terms=asked)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.one_of([wild(form) for form in FIELDS]), max_size=6), st.booleans())
 @example([far(ControlRoom(), drill=True)], True)
 @example([far(ControlRoom())], True)

@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from services.routing.emergency.course import past
+from services.routing.emergency.floor import FloorNow
+from services.routing.emergency.preview import preview_of
 from shared.contracts.reference import RerouteRule
 from shared.contracts.reroute import (
     ApproveReroute,
@@ -18,8 +21,10 @@ from shared.contracts.reroute import (
     RefuseReroute,
     RerouteScope,
 )
+from shared.reference.board import REFERENCE_BOARD
 from tests.unit.emergency.control_room import CHEN, LIN, MO, NORTH, ControlRoom, desk_load, terms
 from tests.unit.routing.floor import NOW
+from tests.unit.sight.facts import fact
 
 
 def proposed(room: ControlRoom, actor: str = LIN, **changes: Any) -> str:
@@ -33,6 +38,21 @@ def in_force() -> ControlRoom:
     room = ControlRoom()
     assert (proposed(room), room.approve()) == ("done", "done")
     return room
+
+
+def bank(*rules: RerouteRule) -> ControlRoom:
+    """A room whose reference data know transfers and cheques."""
+    room = ControlRoom(*rules)
+    for name in ("transfer", "cheque"):
+        entry = fact("reference.business-type.v1", id=name)
+        REFERENCE_BOARD.fold(room.views["reference"], entry.key, entry)
+    return room
+
+
+def back_after(room: ControlRoom, seconds: float) -> None:
+    """The processor was dead so long; what was due meanwhile is looked at now."""
+    room.now += timedelta(seconds=seconds)
+    room.wait(0)
 
 
 def test_two_people_put_a_reroute_in_force_and_time_brings_it_back() -> None:
@@ -198,6 +218,37 @@ def test_leases_that_run_out_as_work_comes_back_are_a_fall_back() -> None:
     assert room.order().phase == "active"
 
 
+def test_an_order_that_is_over_by_the_clock_is_never_taken_up_again() -> None:
+    """Routing was dead over the end of the ramp, and all desks are silent when it is back: that is no illness of the scope."""
+    room = in_force()
+    room.ask(EndReroute, LIN)
+    back_after(room, 400)
+    assert (room.order().phase, room.order().fell_back) == ("ended", 0)
+    assert "in time" in room.order().over_because
+
+
+def test_a_step_that_nobody_looked_at_in_time_goes_by_the_clock() -> None:
+    """Half a step late, with silent desks: the next step and no fall-back; looked at in time it is judged again."""
+    room = in_force()
+    room.ask(EndReroute, LIN)
+    back_after(room, 60 + 40)
+    assert (room.order().phase, room.order().return_steps_done) == ("returning", 2)
+    room.wait(25)
+    assert (room.order().phase, room.order().fell_back) == ("active", 1)
+
+
+def test_what_branches_do_themselves_comes_back_whatever_desks_say() -> None:
+    """A local order touches no team."""
+    room = bank()
+    scope = RerouteScope(business_types=("transfer",))
+    assert (proposed(room, effect="local", scope=scope), room.approve()) == ("done", "done")
+    room.ask(EndReroute, LIN)
+    for team in ("north", "south"):
+        room.tell_load(desk_load(team, (), at=NOW + timedelta(seconds=59)))
+    room.wait(60)
+    assert (room.order().phase, room.order().return_steps_done) == ("returning", 2)
+
+
 @pytest.mark.parametrize(("interval", "heard"), [(1.0, False), (2.0, True)])
 def test_a_desk_is_silent_by_the_interval_that_it_told(interval: float, heard: bool) -> None:
     """Sixty seconds without a word: too long for a desk that tells changes each second, not for one that takes two."""
@@ -270,6 +321,47 @@ def test_work_does_not_flap() -> None:
     assert room.approve(reroute_id="r3") == "done"
 
 
+def test_of_two_equal_proposals_one_comes_into_force() -> None:
+    """Two people proposed the same in the same minute, and both were approved."""
+    room = ControlRoom()
+    assert (proposed(room), room.ask(ProposeReroute, CHEN, "r2", terms=terms())) == ("done", "done")
+    assert room.approve() == "done"
+    assert room.approve(LIN, "r2") == "same_scope_in_force"
+    assert room.order("r2").phase == "proposed"
+
+
+def test_of_two_equal_orders_for_later_one_begins() -> None:
+    """Both were approved while neither was in force."""
+    room = ControlRoom()
+    later = terms(starts_at=NOW + timedelta(seconds=90))
+    for name, who, second in (("r1", LIN, CHEN), ("r2", CHEN, LIN)):
+        assert room.ask(ProposeReroute, who, name, terms=later) == "done"
+        assert room.approve(second, name) == "done"
+    room.everybody_well(90)
+    room.wait(90)
+    assert (room.order("r1").phase, room.order("r2").phase) == ("active", "refused")
+    assert "r1" in room.order("r2").over_because
+
+
+def test_what_touches_other_work_is_no_flapping() -> None:
+    """A name that is overridden as a habit is no rule: other people's work, or another sort of work, may go at once."""
+    room = bank(RerouteRule(id="flap", label="to and fro", form="anti_flap", wait_seconds=300))
+    mine = RerouteScope(centres=("n",), business_types=("transfer",))
+    room.ask(ProposeReroute, LIN, terms=terms(scope=mine))
+    room.approve()
+    room.ask(CancelReroute, LIN)
+    flaps = {
+        "same": terms(scope=mine),
+        "wider": terms(),
+        "other work": terms(scope=RerouteScope(centres=("n",), business_types=("cheque",))),
+        "other people": terms(scope=RerouteScope(centres=("s",), business_types=("transfer",))),
+        "branches": terms(effect="local", scope=RerouteScope(business_types=("transfer",))),
+    }
+    floor = FloorNow.of(room.views, room.book.orders.values(), room.now)
+    told = {name: bool(preview_of(one, floor, past(room.book)).broken_rules) for name, one in flaps.items()}
+    assert told == {"same": True, "wider": True, "other work": False, "other people": False, "branches": False}
+
+
 def test_nothing_begins_in_a_blocked_window() -> None:
     """10:00 in Shanghai is 02:00 UTC."""
     room = ControlRoom(RerouteRule(id="peak", label="the peak", form="blocked_window", begins="09:30", ends="11:30"))
@@ -295,6 +387,8 @@ def test_an_equal_reroute_in_force_is_a_typed_conflict() -> None:
     """Extend that one instead."""
     room = in_force()
     assert room.ask(ProposeReroute, CHEN, "r2", terms=terms()) == "same_scope_in_force"
+    said_twice = terms(scope=RerouteScope(centres=("n", "n")))
+    assert room.ask(ProposeReroute, CHEN, "r2", terms=said_twice) == "same_scope_in_force"
     assert room.ask(ProposeReroute, CHEN, "r2", terms=terms(effect="drain")) == "done"
     assert room.order("r2").preview.also_in_force == ("r1",)
 

@@ -110,7 +110,7 @@ def test_each_bad_token_is_refused_in_its_kind(token: Callable[[], str], refusal
         VERIFIER.verify(token())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text(max_size=80))
 def test_no_text_is_taken_for_a_token(text: str) -> None:
     """Whatever stands in the header, the answer is a refusal and never another error."""
@@ -118,7 +118,7 @@ def test_no_text_is_taken_for_a_token(text: str) -> None:
         VERIFIER.verify(text)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, 400), st.characters(codec="ascii"))
 def test_one_changed_character_breaks_a_token(place: int, other: str) -> None:
     """A token with one character changed is refused, or is the same token in another spelling."""

@@ -72,7 +72,7 @@ def hostile(seed: int) -> bytes:
 
 
 @given(st.integers(0, 10**9))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_no_bytes_break_the_inspector(seed: int) -> None:
     """A branch's file is a fact or a fault, never an error that would stop reception at that record for ever."""
     content = hostile(seed)
@@ -171,7 +171,7 @@ async def test_a_vanished_folder_is_away_not_empty(tmp_path: Path) -> None:
 
 
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(1, 60), st.integers(1, 60))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_slice_is_its_region_or_refused(x: int, y: int, width: int, height: int) -> None:
     """Inside: exactly that many pixels. Over the edge by one: refused."""
     region = Region(image_sha256="a" * 64, x=x, y=y, width=width, height=height)

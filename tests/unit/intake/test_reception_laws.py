@@ -92,7 +92,7 @@ def step(state: Any, event: SubmissionSent, around: Situation) -> tuple[list[Mes
 
 
 @given(COURSES)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_one_submission_id_has_one_end_over_any_course(course: list[tuple[str, bool, Any]]) -> None:
     """Conservation, replay and determinism at once.
 

@@ -125,7 +125,7 @@ def test_a_drill_never_reaches_into_a_blocked_window(
     assert blocked_because(one, at - timedelta(hours=1), view(*more)) is None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.sampled_from(["mon", "tue", "wed", "thu", "fri"]), min_size=1, max_size=5, unique=True),
     st.integers(1, 4),

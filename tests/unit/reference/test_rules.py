@@ -143,7 +143,7 @@ def test_too_few_people_for_one_case_is_told() -> None:
 
 
 @given(st.lists(st.lists(st.sampled_from("abcd"), unique=True), max_size=5))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_seating_is_as_good_as_trying_everything(wishes: Sequence[Sequence[str]]) -> None:
     """The oracle tries every choice of one person, or nobody, for each role."""
     best = max(
@@ -156,7 +156,7 @@ def test_seating_is_as_good_as_trying_everything(wishes: Sequence[Sequence[str]]
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["t-1", "t-2", None])), max_size=20))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_the_index_by_team_is_what_the_operators_say(moves: list[tuple[str, str | None]]) -> None:
     """After any arrivals, moves and removals; folding a record twice changes nothing."""
     view, twice = ReferenceView(), ReferenceView()

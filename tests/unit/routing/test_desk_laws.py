@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -244,7 +244,5 @@ class AnyDay(RuleBasedStateMachine):
         assert alarms(self.desk.reloaded()) == alarms(self.desk.state)
 
 
-AnyDay.TestCase.settings = settings(
-    max_examples=20, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+AnyDay.TestCase.settings = settings(max_examples=20, stateful_step_count=40)
 TestAnyDay = AnyDay.TestCase

@@ -408,7 +408,7 @@ def test_the_next_try_is_soon_but_not_at_once(work_item_id: str, tries: int) -> 
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.integers(0, 9), max_size=25))
 def test_laws_of_placement_hold_for_any_course_of_events(course: list[int]) -> None:
     """Totality, determinism, replay, stored form, idempotence; never two teams at once; closed stays closed."""
@@ -458,7 +458,7 @@ ORDERS = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(ORDERS, min_size=1, max_size=8))
 def test_what_a_batch_has_worked_out_is_what_each_order_would_have_found_alone(orders: list[WorkOrder]) -> None:
     """The candidates of one order serve the next like it: the choices, and what they tell, are the same."""

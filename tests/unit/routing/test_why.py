@@ -43,7 +43,7 @@ def placed(
     return fact
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10_000), st.integers(1, 30), st.booleans(), st.sampled_from([300, 700, 1200, 5000]))
 def test_placement_decides_the_same_again_from_its_fact(n: int, teams: int, planned: bool, due_seconds: float) -> None:
     """However many teams there were, twelve candidates in the fact are enough: also when it could be in time nowhere."""

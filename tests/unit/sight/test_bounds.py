@@ -56,6 +56,7 @@ OWN_WORDS = {  # counted by the code's own words: no contract says them
     ("opsfloor_workbench_images_total", "outcome"),
     ("opsfloor_workbench_images_total", "what"),
     ("opsfloor_plans_failed_total", "reason"),
+    ("opsfloor_reroute_alerts_total", "outcome"),
     ("opsfloor_reviews_total", "verdict"),
 }
 

@@ -255,7 +255,7 @@ def _event(bench: Bench, what: str, item: str) -> Message:
     return inspected(inspection_id, "1" if what == "wrong" else "12.50", by="ada" if what == "barred" else "ida")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(_STEPS)
 def test_a_case_is_the_fold_of_its_facts_and_no_event_has_a_second_effect(steps: list[tuple[str, str]]) -> None:
     """Replay, determinism, idempotence and conservation over any order of events."""

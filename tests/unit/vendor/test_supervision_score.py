@@ -155,7 +155,7 @@ _JUDGEMENTS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(_JUDGEMENTS, st.sampled_from(["ada", "bob", "eve"]))
 def test_a_score_is_the_fold_of_its_facts_and_counts_nothing_twice(steps: list[tuple[int, str]], operator: str) -> None:
     """Replay, idempotence, and the published figures are those of the window."""

@@ -224,7 +224,7 @@ PHASES = st.sampled_from(ItemPhase)
 HOLDERS = st.sampled_from([None, "anna", "ben", "vera"])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     phase=PHASES,
     holder=HOLDERS,
