@@ -357,11 +357,14 @@ CASES: tuple[Case, ...] = (
     ),
     *(Case("ServiceAbsent", 10, {**EVERYBODY_UP, **_up(each, "0x60")}, _up(each, "1x60")) for each in SERVICES),
     *(Case("ServiceAbsent", 10, _without(each), _up(each, "1x60")) for each in SERVICES),  # not even a target
-    Case(
-        "ProcessDown",
-        10,
-        {**EVERYBODY_UP, 'up{job="audit",instance="b"}': "0x20"},
-        {'up{job="audit",instance="b"}': "1x20"},
+    *(
+        Case(
+            "ProcessDown",
+            10,
+            {**EVERYBODY_UP, f'up{{job="{each}",instance="b"}}': "0x20"},
+            {f'up{{job="{each}",instance="b"}}': "1x20"},
+        )
+        for each in SERVICES
     ),
     Case("DatabasePoolExhausted", 10, {_BUSY: "10x20", _POOL: "10x20"}, {_BUSY: "8x20"}),
     Case(
