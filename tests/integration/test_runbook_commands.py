@@ -7,16 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
-import shlex
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -24,8 +20,8 @@ from aiokafka import AIOKafkaProducer
 from deploy.local import Stack
 from shared.contracts import branch
 from tests.simulation.world import image
+from tests.support.terminal import ROOT, SERVICES, Terminal, running_floor, stop, until
 
-ROOT: Final = Path(__file__).parents[2]
 PAGES: Final = sorted((ROOT / "docs" / "runbook").glob("*.md"))
 COMMANDS: Final = sorted(
     {
@@ -35,85 +31,17 @@ COMMANDS: Final = sorted(
         if not command.startswith("reroute ")
     }
 )
-SERVICES: Final = ("intake", "audit", "routing", "vendor", "balancer")
 STAYS: Final = ("run ", "console", "staffing")  # until told to stop; the last one works out a day for many minutes
 STOPPED: Final = ("restore",)  # the page says: with every service stopped
-WAIT_SECONDS: Final = 60.0
 STAY_SECONDS: Final = 5.0
-YES: Final = "y\n"  # to a command that asks first
 pytestmark = pytest.mark.timeout(600)
-
-
-class Terminal:
-    """A shell in the repository's folder, with a floor of its own."""
-
-    def __init__(self, home: Path) -> None:
-        self.home: Final = home
-        self.running: Final[list[subprocess.Popen[bytes]]] = []
-        self._env: Final = {**os.environ, "OPSFLOOR_HOME": str(home)}
-        for name in (
-            "OPSFLOOR_KAFKA",
-            "OPSFLOOR_DATABASE_URL",
-            "PYTEST_CURRENT_TEST",
-        ):  # the last one NiceGUI looks for
-            self._env.pop(name, None)
-
-    def type(self, line: str) -> str:
-        """Run a command and return what it prints. Errors: `AssertionError` when it does not end well."""
-        done = subprocess.run(
-            self._words(line),
-            cwd=ROOT,
-            env=self._env,
-            input=YES,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert done.returncode == 0, f"opsfloor {line}\n{done.stdout}\n{done.stderr}"
-        return done.stdout
-
-    def start(self, line: str) -> subprocess.Popen[bytes]:
-        """Run a command that stays."""
-        with (self.home / f"{line.replace(' ', '-')}.log").open("ab") as log:
-            return subprocess.Popen(self._words(line), cwd=ROOT, env=self._env, stdout=log, stderr=log)
-
-    def _words(self, line: str) -> list[str]:
-        return [sys.executable, "-m", "opsfloor", *shlex.split(line)]
-
-
-def stop(process: subprocess.Popen[bytes]) -> int:
-    """Ask a process to end; its status."""
-    process.send_signal(signal.SIGTERM)
-    return process.wait(30)
-
-
-def until(look: Callable[[], Any]) -> Any:
-    """Look again until there is something to see."""
-    end = time.monotonic() + WAIT_SECONDS
-    while not (found := look()):
-        assert time.monotonic() < end, "Expected it within a minute"
-        time.sleep(0.5)
-    return found
 
 
 @pytest.fixture
 def floor(stack_folder: Path) -> Iterator[Terminal]:
     """A stack, the example bank, every service."""
-    stack = Stack(stack_folder, owned=True)
-    stack.up()
-    terminal = Terminal(stack_folder)
-    try:
-        terminal.type("reference deploy/reference")
-        terminal.running.extend(terminal.start(f"run {name}") for name in SERVICES)
-        until(lambda: len(list((stack_folder / "run").glob("*.json"))) == len(SERVICES))
+    with running_floor(stack_folder) as terminal:
         yield terminal
-    finally:
-        for process in terminal.running:
-            process.terminate()
-        for process in terminal.running:
-            process.wait(30)
-        stack.down()
 
 
 async def spoil(kafka: str) -> None:

@@ -7,9 +7,10 @@ import shlex
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from opsfloor.cli import app
+from tests.unit.emergency.control_room import desk_load
 from tests.unit.emergency.front_desk import FrontDesk
 
 ROOT = Path(__file__).parents[3]
@@ -27,10 +28,65 @@ def test_there_are_ten_situations() -> None:
 def test_a_situation_of_the_runbook_goes_as_written(section: str, desk: FrontDesk) -> None:
     """Each command ends well; `ID` is what the last proposal was named."""
     for line in re.findall(r"^\$ opsfloor (.*)$", section, flags=re.MULTILINE):
-        last = next(reversed(desk.room.book.orders), "ID")
-        words = [last if word == "ID" else word for word in shlex.split(line)]
-        result = CliRunner().invoke(app, words)
-        assert result.exit_code == 0, f"{line}\n{result.output}\n{result.exception!r}"
+        well(desk, line)
+
+
+def lines_of(number: int) -> list[str]:
+    """What stands to be typed in a situation."""
+    section = next(section for section in PLAYED if section.startswith(f"{number}. "))
+    return re.findall(r"^\$ opsfloor (.*)$", section, flags=re.MULTILINE)
+
+
+def typed(desk: FrontDesk, line: str) -> Result:
+    """Type one line; `ID` is what the last proposal was named."""
+    last = next(reversed(desk.room.book.orders), "ID")
+    return CliRunner().invoke(app, [last if word == "ID" else word for word in shlex.split(line)])
+
+
+def well(desk: FrontDesk, line: str) -> str:
+    """What a line that ends well says, on one line."""
+    result = typed(desk, line)
+    assert result.exit_code == 0, f"{line}\n{result.output}\n{result.exception!r}"
+    return " ".join(result.output.split())
+
+
+def test_what_it_will_do_stands_there_before_it_does(desk: FrontDesk) -> None:
+    """Situation 1 says what one should see: how many items move and who takes them, then the minutes left."""
+    desk.room.tell_load(desk_load("north-entry", sorted(desk.room.views["load"]["north-entry"].present), 70))
+    propose, approve, show, *_ = lines_of(1)
+    said = well(desk, propose)
+    assert "70 waiting items move now" in said
+    assert "RULE" in said
+    well(desk, approve)
+    assert re.search(r"Holds 100 % of that work, until \S+ \S+ UTC, ", well(desk, show))
+
+
+def test_an_approval_names_the_rule_that_it_would_break(desk: FrontDesk) -> None:
+    """Situation 7: without the name it is refused, and the refusal says the name that the page types next."""
+    propose, show, approve = lines_of(7)
+    well(desk, propose)
+    rule = "two-centres-authorise"
+    refused = typed(desk, approve.replace(f"--override {rule}", ""))
+    assert refused.exit_code == 1
+    assert rule in str(refused.exception)
+    well(desk, show)
+    well(desk, approve)
+    assert next(reversed(desk.room.book.orders.values())).overridden_rules == (rule,)
+
+
+def test_an_approval_of_a_floor_that_has_moved_is_asked_for_again(desk: FrontDesk) -> None:
+    """Situation 8: all but one have gone home since; nothing starts, `show` tells it, and the same line then agrees."""
+    propose, show, approve = lines_of(8)
+    well(desk, propose)
+    desk.room.tell_load(desk_load("south-entry", ()))
+    desk.room.tell_load(desk_load("clearkey-one", ()))
+    moved = typed(desk, approve)
+    assert "preview_changed" in f"{moved.output}{moved.exception}"
+    order = next(reversed(desk.room.book.orders.values()))
+    assert order.phase == "proposed"
+    well(desk, show)
+    well(desk, approve)
+    assert next(reversed(desk.room.book.orders.values())).phase == "active"
 
 
 PROPOSED = "reroute propose drain --provider clearkey --minutes 30 --reason announced --as duty-lin --yes"
@@ -58,9 +114,7 @@ def test_a_reroute_command_of_an_alerts_page_goes_as_written(
     """Typed by somebody on duty, with the order that the alert is about."""
     monkeypatch.setenv("OPSFLOOR_ACTOR", "duty-chen")
     for line in (*BEFORE.get(command.split()[1], ()), command):
-        last = next(reversed(desk.room.book.orders), "ID")
-        result = CliRunner().invoke(app, [last if word == "ID" else word for word in shlex.split(line)])
-        assert result.exit_code == 0, f"{line}\n{result.output}\n{result.exception!r}"
+        well(desk, line)
 
 
 def test_the_answers_are_the_same_as_documents(desk: FrontDesk) -> None:
