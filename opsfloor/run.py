@@ -13,6 +13,7 @@ from typing import Annotated, Final
 import typer
 import uvloop
 
+from deploy.local.watch import SCRAPE_SECONDS, Watch
 from opsfloor import floor
 from opsfloor.answers import Remedied, err, out
 from opsfloor.promises import between_edges
@@ -45,6 +46,7 @@ def run_service(
         raise Remedied(
             f"Expected one of {', '.join(LOG_LEVELS)} as the log level, found {log_level!r}", "name one of them"
         )
+    _be_heard()
     settings = floor.settings(http_port=port, log_level=log_level)
     ensure_public_key(settings.home / "keys")
     configure_logging(settings.log_level)
@@ -79,6 +81,12 @@ def _in_short(error: Exception) -> str:
     from opsfloor.doctor import in_short
 
     return in_short(error)
+
+
+def _be_heard() -> None:
+    """Beside a Prometheus a process that fails says so until it was asked twice; alone it ends at once."""
+    if Watch(floor.home()).prometheus() is not None:
+        os.environ.setdefault("OPSFLOOR_LAST_WORDS_SECONDS", f"{2 * SCRAPE_SECONDS:g}")
 
 
 async def _host(service: str, settings: Settings, serving: Callable[[str], None]) -> int:

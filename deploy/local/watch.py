@@ -15,6 +15,7 @@ from deploy.local.problems import StackProblem, unreadable
 from shared.http.tokens import Issuer, ensure_key_pair
 
 SOURCE: Final = Path(__file__).resolve().parents[1] / "prometheus"
+SCRAPE_SECONDS: Final = 15.0  # as prometheus.yaml says
 PROGRAMS: Final = ("prometheus", "prometheus-alertmanager")
 NAMES: Final = ("prometheus", "alertmanager")
 NEVER: Final = "not started; `opsfloor stack up --with-metrics` does"

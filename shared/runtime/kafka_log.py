@@ -13,7 +13,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import ConsumerStoppedError, KafkaError, ProducerClosed
 
-from shared.runtime.errors import ContractError, InvariantError, TransientError
+from shared.runtime.errors import ContractError, RecordLostError, TransientError
+from shared.runtime.kafka_leaving import leave
 from shared.runtime.kafka_tail import KafkaTail, record_of
 from shared.runtime.log import Claimed, Dropped, Outgoing, Place, Record, room_for
 
@@ -132,7 +133,7 @@ class KafkaReader:
              the first record that it has: after a small batch it is held until the next `fetch`, so that a reader
              that works on little gets what has gathered, not record by record.
     Errors:  a broker that is away is waited for, and `fetch` is empty meanwhile. aiokafka logs and forgets what a
-             listener raises, so it is kept and raised by the next `fetch`. `InvariantError` when the log does not hold
+             listener raises, so it is kept and raised by the next `fetch`. `RecordLostError` when the log does not hold
              the place to go on from: Kafka would silently begin elsewhere.
     """
 
@@ -151,7 +152,7 @@ class KafkaReader:
         try:
             await consumer.start()
         except (KafkaError, OSError) as error:
-            await consumer.stop()
+            await leave(consumer)
             raise TransientError(f"Expected to join the group, found {error}") from error
         self._consumer = consumer
         consumer.subscribe(self._topics, listener=_Listener(self, consumer))
@@ -198,9 +199,9 @@ class KafkaReader:
                 return
             await asyncio.sleep(START_CHECK_SECONDS)
         if wrong:
-            raise InvariantError(
-                f"Expected the log to hold where the store has read to, found {'; '.join(wrong)}. Remedy: records were "
-                "lost or the topic was made anew; use the bus that belongs to this database, or set the inlet by hand"
+            raise RecordLostError(
+                f"Expected the log to hold where the store has read to, found {'; '.join(wrong)}: a record was lost, or the "
+                "topic was made anew. Remedy: use the bus that belongs to this database; else docs/operations.md, «A gap»"
             )
 
     def _seek(self, consumer: AIOKafkaConsumer, starts: Mapping[Place, int]) -> None:
@@ -312,14 +313,7 @@ class KafkaReader:
             await self.let_go()
         finally:
             if consumer is not None:
-                await _leave(consumer)
-
-
-async def _leave(consumer: AIOKafkaConsumer) -> None:
-    try:
-        await asyncio.wait_for(consumer.stop(), 5 * STOP_SECONDS)
-    except (KafkaError, TimeoutError) as error:
-        _log.warning("left without a word", reason=str(error))
+                await leave(consumer, 5 * STOP_SECONDS)
 
 
 class KafkaPublisher:

@@ -17,7 +17,7 @@ from shared.runtime import metrics
 from shared.runtime.boards import Boards, views_of
 from shared.runtime.clock import Clock
 from shared.runtime.engine import Engine, FuseBlownError, Limits, Read, Taken, Tally
-from shared.runtime.errors import InvariantError, TransientError
+from shared.runtime.errors import InvariantError, RecordLostError, TransientError
 from shared.runtime.headers import header_of
 from shared.runtime.hops import oldest_by_topic
 from shared.runtime.log import GroupReader, Log, Outgoing, Place, Publisher, Record, group_of
@@ -214,9 +214,16 @@ class Runner:
             records = await self._reader.at_hand(max(room // 2, room - len(ahead)))
         else:
             wait_seconds = 0.0 if ahead else self._wait_seconds()
-            records = await self._reader.fetch(max(1, room - len(ahead)), wait_seconds)
+            records = await self._fetched(max(1, room - len(ahead)), wait_seconds)
         reads = sorted(ahead + await self._decoded(records), key=lambda read: self._rank[read.record.topic])
         return self._cut(reads, room)
+
+    async def _fetched(self, records_max: int, wait_seconds: float) -> list[Record]:
+        try:
+            return await self._reader.fetch(records_max, wait_seconds)
+        except RecordLostError:  # retention was faster than the reader: no lane tells it, there is nothing to read
+            metrics.GAPS.labels(self._name).inc()
+            raise
 
     def _cut(self, reads: Sequence[Read], room: int) -> list[Read]:
         """What of the reads, the most urgent first, the batch takes; the rest waits for the next one.

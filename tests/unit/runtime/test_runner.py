@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from shared.contracts import core, intake
 from shared.contracts.core import PostingConfirmed
@@ -19,7 +20,7 @@ from shared.contracts.ops import RecordParked
 from shared.runtime.boards import Boards
 from shared.runtime.clock import SetClock
 from shared.runtime.engine import FuseBlownError, Limits
-from shared.runtime.errors import ContractError, InvariantError, TransientError
+from shared.runtime.errors import ContractError, InvariantError, RecordLostError, TransientError
 from shared.runtime.headers import Cause, body_of, headers_for, origin_of, outside_headers
 from shared.runtime.log import Outgoing, Place, Record
 from shared.runtime.memory_log import MemoryLog, MemoryReader
@@ -405,6 +406,24 @@ async def test_one_whom_the_group_has_put_out_takes_no_shard_back() -> None:
     await turn(owner)
     assert bench.written() == ["a", "b"]
     assert bench.database.parts["counting"].epochs[0] == 2, "claimed once by each"
+
+
+class Trimmed(MemoryReader):
+    """Retention was faster than its reader."""
+
+    async def fetch(self, records_max: int, wait_seconds: float) -> list[Record]:
+        raise RecordLostError("Expected the log to hold where the store has read to")
+
+
+async def test_a_record_that_retention_took_is_a_gap() -> None:
+    """Counted like one on a lane, so that the same alert calls somebody; the process stops."""
+    runner = await Bench().runner()
+    labels = {"processor": PROCESSOR.full_name}
+    before = REGISTRY.get_sample_value("opsfloor_shard_gaps_total", labels) or 0.0
+    runner._reader.__class__ = Trimmed
+    with pytest.raises(RecordLostError):
+        await runner.cycle()
+    assert REGISTRY.get_sample_value("opsfloor_shard_gaps_total", labels) == before + 1
 
 
 URGENT = core.POSTING
