@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -160,9 +162,15 @@ def _call(service: str, method: str, path: str, headers: dict[str, str], body: A
     if url is None:
         raise Remedied(f"Expected a running {service} service, found none", START_IT)
     try:
-        return httpx.request(method, f"{url}{path}", headers=headers, json=body, timeout=10)
+        return httpx.request(method, f"{url}{path}", headers=headers, json=body, timeout=10, verify=_trusted())
     except httpx.HTTPError as error:
         raise Remedied(f"Expected {service} at {url} to answer, found: {error}", START_IT) from error
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """The authorities that are trusted. Read once: reading them takes longer than most answers."""
+    return httpx.create_ssl_context()
 
 
 def _told(service: str, answer: httpx.Response) -> Any:

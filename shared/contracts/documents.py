@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,13 +34,20 @@ def schema_document(contract: type[Message]) -> dict[str, Any]:
     }
 
 
-def all_documents() -> dict[str, str]:
-    """Every generated document: its text by its path below the folder."""
+@cache
+def all_documents() -> Mapping[str, str]:
+    """Every generated document: its text by its path below the folder. Reckoned once: contracts do not change in a process."""
     documents = {"asyncapi.json": as_text(asyncapi_document()), "README.md": readme()}
     for kind, contract in CONTRACTS.items():
         documents[f"schemas/{kind}.json"] = as_text(schema_document(contract))
-        documents[f"{BASELINE}/{kind}.json"] = as_text(promise_of(contract))
+        documents[f"{BASELINE}/{kind}.json"] = as_text(promises()[kind])
     return documents
+
+
+@cache
+def promises() -> Mapping[str, Mapping[str, Any]]:
+    """What every contract promises now, by kind. Reckoned once, as the documents are."""
+    return {kind: promise_of(contract) for kind, contract in CONTRACTS.items()}
 
 
 def as_text(document: Mapping[str, Any]) -> str:
@@ -114,7 +122,7 @@ def forgotten_promises(folder: Path) -> list[str]:
 
 def broken_promises(folder: Path) -> list[Breach]:
     """How the contracts in code break the promises on file."""
-    return breaches(promised(folder), {kind: promise_of(contract) for kind, contract in CONTRACTS.items()})
+    return breaches(promised(folder), promises())
 
 
 def unregistered(

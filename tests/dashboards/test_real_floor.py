@@ -36,6 +36,7 @@ pytestmark = [
         reason="Expected Prometheus on PATH: `make test` installs Debian's packages when it is root",
     ),
     pytest.mark.timeout(600),
+    pytest.mark.alone,
 ]
 
 
