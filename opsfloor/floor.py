@@ -45,6 +45,7 @@ REMEDIES: Final = {
     "text_not_plain": "write the words anew, on one line",
     "percent_not_taken": "take `shift --percent`, or leave `--percent` out",
     "glass_open": "close the review with `opsfloor reroute review ID`, or propose it with two people",
+    "look_too_slow": "the preview stands without it; ask again in a moment",
     "nothing_to_review": "`opsfloor reroute list` shows which reviews are open",
 }
 """What to do about a refusal, by its code."""

@@ -19,6 +19,7 @@ from opsfloor.reroute_words import (
     tell_drift,
     tell_drills,
     tell_list,
+    tell_look,
     tell_preview,
     tell_report,
     tell_unproved,
@@ -117,13 +118,16 @@ def preview(
     data_class: Names = None,
     minutes: Minutes = 60,
     percent: Percent = 100,
+    starts_at: StartsAt = None,
     json: Json = False,
 ) -> None:
     """What would it do? Changes nothing."""
     scope = _scope(centre, team, provider, work_type, business_type, region, data_class)
-    terms = _terms(effect, minutes, "a look", percent, None, **scope)
+    terms = _terms(effect, minutes, "a look", percent, starts_at, **scope)
     expect_known(terms["scope"])
     _show_preview(terms, floor.tell("routing", "/reroutes/preview", terms, "viewer", "command-line"), json)
+    if not json:
+        _look_ahead(terms, "command-line")
 
 
 @app.command("propose")
@@ -188,6 +192,14 @@ def _scope(*parts: list[str] | None) -> dict[str, Any]:
     return dict(zip(names, parts, strict=False))
 
 
+def _look_ahead(terms: dict[str, Any], actor: str) -> None:
+    """The simulator's word on it, where there is one in time: the preview above stands without it."""
+    try:
+        tell_look(floor.tell("routing", "/reroutes/look-ahead", terms, "viewer", actor))
+    except Remedied as found:
+        out.print(f"  [dim]Not played by the simulator: {said(found.what)}[/]")
+
+
 def _propose(terms: dict[str, Any], break_glass: bool, rules: list[str], actor: str, yes: bool, json: bool) -> None:
     if rules and not break_glass:
         raise Remedied(
@@ -198,6 +210,8 @@ def _propose(terms: dict[str, Any], break_glass: bool, rules: list[str], actor: 
     expect_known(terms["scope"], rules)
     if not json:
         tell_preview(terms, floor.tell("routing", "/reroutes/preview", terms, "viewer", actor))
+        if not break_glass:  # who breaks it has no seconds to lose
+            _look_ahead(terms, actor)
         question = "START IT NOW, alone, and answer for it?" if break_glass else "Propose it?"
         _confirm(question, yes)
     body = {"terms": terms, "break_glass": break_glass, "override_rules": rules}

@@ -66,9 +66,25 @@ def tell_preview(terms: dict[str, Any], preview: dict[str, Any]) -> None:
     touched = [skill for skill in preview["skills"] if skill["queued"] or skill["dead_end"]]
     if touched:
         table("By work type, now → then", SKILL, (_skill(skill) for skill in touched), whole=SKILL[1:5])
+    kept = [limit for limit in preview.get("limits", ()) if not limit["broken"]]
+    if kept:
+        out.print("  Shares of all work until it ends:")
+    for limit in kept:
+        out.print(f"    {said(limit['words'])}")
     rest = len(preview["skills"]) - len(touched)
     if rest:
         out.print(f"  Of {rest} other work types nothing waits, and somebody is left for each.")
+
+
+def tell_look(look: dict[str, Any]) -> None:
+    """What the floor simulator saw of the next minutes, in a line."""
+    before, after = look["without"], look["with_it"]
+    most = f", the most urgent; {look['left_out']:,} more wait" if look["left_out"] else ""
+    out.print(
+        f"  Played on virtual time, the next {look['minutes']:g} min of {look['items']:,} items{most}: "
+        f"done {before['done']:,} → {after['done']:,}, late {before['late']:,} → {after['late']:,}, "
+        f"still waiting {before['waiting']:,} → {after['waiting']:,}."
+    )
 
 
 def tell_drift(foreseen: dict[str, Any], now: dict[str, Any]) -> None:
@@ -88,6 +104,9 @@ def _tell_against(preview: dict[str, Any]) -> None:
     for rule in preview["broken_rules"]:
         how = f"override with --override {rule['rule_id']}" if rule["overridable"] else "cannot be overridden"
         out.print(f"  [bold yellow]RULE[/] {said(rule['detail'])} ({said(how)})")
+    for limit in preview.get("limits", ()):
+        if limit["broken"]:
+            out.print(f"  [bold yellow]LIMIT[/] {said(limit['words'])}")
     if preview["also_in_force"]:
         out.print(f"  Also in force: {said(', '.join(preview['also_in_force']))}")
 

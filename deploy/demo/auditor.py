@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from shared.contracts import audit, branch, core, intake, routing
 from shared.contracts.message import Message
+from shared.contracts.work import Draft
 from shared.runtime.errors import ContractError
 from shared.runtime.headers import body_of, origin_of
 from shared.runtime.log import Record
@@ -45,6 +46,15 @@ class CaseSeen:
     accepted_items: Counter[str] = field(default_factory=Counter)
 
 
+@dataclass(slots=True)
+class DraftsSeen:
+    """What was seen of one work item's drafts. Holds: `saved` are (author, value, instant); `carried` what moved with it."""
+
+    saved: set[tuple[str, str, datetime]] = field(default_factory=set)
+    carried: list[Draft] = field(default_factory=list)
+    finished_by: tuple[str, tuple[str, ...]] | None = None  # who, and whose drafts they say they were shown
+
+
 class Auditor:
     """Takes every record of the floor's topics, in any order of topics, and keeps what the promises are judged by.
 
@@ -59,6 +69,7 @@ class Auditor:
         self.results: Final[Counter[str]] = Counter()
         self.last_assigned: Final[dict[str, tuple[int, str]]] = {}
         self.completed_by: Final[dict[str, tuple[int, str]]] = {}
+        self.drafts: Final[dict[str, DraftsSeen]] = defaultdict(DraftsSeen)
         self.work: Final[dict[str, set[str]]] = defaultdict(set)
         self.confirmed: Final[dict[str, set[str]]] = defaultdict(set)
         self.failed: Final[set[str]] = set()
@@ -133,6 +144,19 @@ class Auditor:
             case routing.WorkCompleted():
                 self.results[message.work_item_id] += 1
                 self.completed_by[message.work_item_id] = (message.attempt, message.operator_id)
+                if message.drafted_by:
+                    self.drafts[message.work_item_id].finished_by = (message.operator_id, message.drafted_by)
+            case routing.DraftSaved(draft=draft):
+                saved = (message.operator_id, draft.value, draft.saved_at)
+                self.drafts[message.work_item_id].saved.add(saved)
+            case routing.WorkReleased(draft=Draft() as draft):
+                self.drafts[message.work_item_id].carried.append(draft)
+            case (
+                routing.WorkQueued(draft=Draft() as draft)
+                | routing.WorkPlaced(draft=Draft() as draft)
+                | routing.WorkUnplaceable(draft=Draft() as draft)
+            ):
+                self.drafts[message.order.work_item_id].carried.append(draft)
             case audit.CaseFact():
                 self._see_case(self.cases[message.case_id], message)
             case _:
@@ -145,7 +169,8 @@ class Auditor:
             case audit.CasePosted() | audit.CaseClosed():
                 case.ends.append(fact)
             case audit.ResultAccepted():
-                case.roles[fact.doer.operator_id].add(fact.role)
+                for person in (fact.doer.operator_id, *fact.drafted_by):
+                    case.roles[person].add(fact.role)
                 case.accepted_items[fact.work_item_id] += 1
             case audit.KeyingErrorFound():
                 self.errors[fact.found_by] += 1
@@ -170,7 +195,26 @@ class Auditor:
             for item, by in self.completed_by.items()
             if (last := self.last_assigned.get(item)) != by
         ]
+        for item, seen in self.drafts.items():
+            found += self._judge_drafts(item, seen)
         return found
+
+    def _judge_drafts(self, item: str, seen: DraftsSeen) -> Iterable[Finding]:
+        """A draft stays with its own item, so with its own keying, and says who keyed it."""
+        authors = {author for author, _, _ in seen.saved}
+        for draft in seen.carried:
+            if (draft.authors[-1], draft.value, draft.saved_at) not in seen.saved or not authors.issuperset(
+                draft.authors
+            ):
+                yield Finding("drafts apart", f"work item {item} came with a draft that nobody saved of it")
+        if seen.finished_by is not None:
+            doer, drafted_by = seen.finished_by
+            if doer in drafted_by or not authors.issuperset(drafted_by):
+                yield Finding("drafts apart", f"work item {item} by {doer} names drafts by {', '.join(drafted_by)}")
+
+    def handed_on(self) -> int:
+        """Items that somebody finished who was shown a colleague's draft."""
+        return sum(seen.finished_by is not None for seen in self.drafts.values())
 
     def _judge_submissions(self, ended: bool) -> Iterable[Finding]:
         for submission_id in self.submitted:

@@ -53,7 +53,7 @@ BALANCER_KILLED_MINUTE: Final = 15 * 60
 SET_UP_SECONDS: Final = 12.0  # real ones that the services have before the first document comes
 WATCHED: Final = (
     branch.SUBMISSION, intake.RECEIPT, intake.CASE, audit.WORK, audit.CASE, audit.POSTING, core.POSTING,
-    routing.ASSIGNMENT, routing.RESULT, routing.LOAD, routing.PLAN,
+    routing.ASSIGNMENT, routing.DESK, routing.RESULT, routing.LOAD, routing.PLAN,
     reroute.REROUTE,
 )  # fmt: skip
 WATCHED_AT_ONCE_BYTES: Final = 1_000_000  # a quarter of a second's worth: the onlooker must not keep the broker busy

@@ -27,6 +27,7 @@ TRIES_MAX: Final = 20  # at a tenth of a second: longer than a killed service ne
 AWAY_SECONDS: Final = 3600.0  # of the bank's day
 LUNCH_SECONDS: Final = 1800.0
 SPREAD: Final = 0.35  # sigma of the lognormal factor on every single item
+DRAFT_SECONDS: Final = 60.0  # what takes longer is saved half way
 UNANSWERED: Final = 0
 
 
@@ -122,13 +123,27 @@ class Shift:
             self.counts["walked away"] += 1
             await asyncio.sleep(self.clock.real_seconds(AWAY_SECONDS))
             return
-        await asyncio.sleep(self.clock.real_seconds(seconds))
-        if self._in_the_dark(person):
-            return  # what was keyed and not handed in is gone with the light
         made, erred = outcome(item, self.truth.of(item["case_id"]), person.error_rate, draw)
+        if item["keeps_draft"] and seconds > DRAFT_SECONDS:
+            seconds_left = seconds / 2
+            await asyncio.sleep(self.clock.real_seconds(seconds - seconds_left))
+            if self._in_the_dark(person):
+                return  # nothing was saved yet
+            await self._save_draft(seat, path, item, made["value"])
+        else:
+            seconds_left = seconds
+        await asyncio.sleep(self.clock.real_seconds(seconds_left))
+        if self._in_the_dark(person):
+            return  # what was keyed and neither saved nor handed in is gone with the light
         result = {**attempt, "outcome": made, "handle_seconds": seconds}
         if await self._counted("complete", seat.post(f"{path}/complete", result)) and erred:
             self.counts[f"erred at {item['step']}"] += 1
+
+    async def _save_draft(self, seat: Seat, path: str, item: Mapping[str, Any], value: str) -> None:
+        """Half of what will be keyed, once for each item; whoever is shown a colleague's goes on from there."""
+        self.counts["draft of a colleague shown"] += bool(item["draft"] and item["draft"]["origin"] == "colleague")
+        keyed = {"attempt": item["attempt"], "revision": 1, "value": value[: len(value) // 2]}
+        await self._counted("draft", seat.put(f"{path}/draft", keyed))
 
     async def _look(self, seat: Seat, path: str) -> bool:
         status, picture = await seat.ask("GET", path)
@@ -179,9 +194,16 @@ class Seat:
 
     async def post(self, path: str, body: Mapping[str, Any] | None = None) -> int:
         """POST until somebody answers; returns the status, 0 when nobody did."""
-        content = orjson.dumps(body or {})
+        return await self._hand_in("POST", path, body or {})
+
+    async def put(self, path: str, body: Mapping[str, Any]) -> int:
+        """As `post`."""
+        return await self._hand_in("PUT", path, body)
+
+    async def _hand_in(self, method: str, path: str, body: Mapping[str, Any]) -> int:
+        content = orjson.dumps(body)
         for _ in range(TRIES_MAX):
-            status, _answer = await self._ask("POST", path, content)
+            status, _answer = await self._ask(method, path, content)
             if status != UNANSWERED and status < 500:
                 return status
             await self._turn_away()

@@ -102,7 +102,8 @@ def _work_settled(fact: WorkSettled, name_of: NameOf) -> str:
 
 
 def _result_accepted(fact: ResultAccepted, name_of: NameOf) -> str:
-    return f"{_who(fact.doer, name_of)} {_did(fact.outcome, fact)} in {fact.handle_seconds:.0f} s"
+    begun = f", begun by {', '.join(map(name_of, fact.drafted_by))} as a draft" if fact.drafted_by else ""
+    return f"{_who(fact.doer, name_of)} {_did(fact.outcome, fact)} in {fact.handle_seconds:.0f} s{begun}"
 
 
 def _did(outcome: Outcome, fact: ResultAccepted) -> str:

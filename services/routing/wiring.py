@@ -11,6 +11,7 @@ from services.routing.desk.processor import desk
 from services.routing.emergency.api import Control, reroute_routers
 from services.routing.emergency.counter import RerouteCounter
 from services.routing.emergency.effects import Effects
+from services.routing.emergency.looking import Looker
 from services.routing.emergency.metrics import proof_levels, reroute_levels
 from services.routing.emergency.opener import CalendarOpener
 from services.routing.emergency.postgres_reads import PostgresBookReads
@@ -51,9 +52,9 @@ def wire(around: Surroundings) -> Service:
     reroutes = reroute_levels(orders, around.clock.now)
     proofs = proof_levels(orders, reference, around.clock.now)
     book = PostgresBookReads(around.pool)
-    waiting = Waiting(PostgresWaitingReads(around.pool), around.clock.now)
+    waiting, looker = Waiting(PostgresWaitingReads(around.pool), around.clock.now), Looker()
     counter = RerouteCounter(book, around.publish)
-    control = Control(book, around.boards.views, counter, around.clock.now, waiting.found)
+    control = Control(book, around.boards.views, counter, around.clock.now, waiting.found, looker)
     routers = (*workbench_routers(bench), *reroute_routers(control))
     plan = plan_levels(around.boards.views[PLAN_BOARD.name], around.clock.now)
     paces = pace_levels(around.boards.views[LOAD_BOARD.name], reference)
@@ -61,7 +62,7 @@ def wire(around: Surroundings) -> Service:
     opener = CalendarOpener(around.publish, around.clock.now)
     effects = Effects(book, orders, waiting.found)
     levels = (loads, paces, shifts, reroutes, proofs, plan, waiting.levels, effects.levels)
-    duties = (tailer.run, opener.run, waiting.follow, effects.follow)
+    duties = (tailer.run, opener.run, waiting.follow, effects.follow, looker.run)
     return Service("routing", processors, routers, duties, levels)
 
 

@@ -105,6 +105,7 @@ class ResultAccepted(CaseFact):
     outcome: Outcome
     handle_seconds: float
     command_id: Identity | None = None
+    drafted_by: tuple[Identity, ...] = ()  # who began it; the result, and any error in it, is the doer's
 
 
 class ResultRefused(CaseFact):

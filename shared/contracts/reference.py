@@ -87,8 +87,15 @@ class DelayCost(Part):
     cut_off_factor: Annotated[float, Field(ge=1)] = 2.0
 
 
+DraftStep = Literal["entry", "arbitration"]
+"""Steps whose outcome is a value read off a slice. A verdict on a whole case is one person's own: nobody begins it for them."""
+
+
 class BusinessType(ReferenceEntry):
-    """A process template: the steps, keyings, tiers, standard times and service level of one business type."""
+    """A process template: the steps, keyings, tiers, standard times and service level of one business type.
+
+    Holds:   at `draft_steps` what somebody keyed stays with an item that leaves their hands, as a draft.
+    """
 
     noun: ClassVar[str] = "business-type"
     kind: Literal["reference.business-type.v1"] = "reference.business-type.v1"
@@ -97,6 +104,7 @@ class BusinessType(ReferenceEntry):
     currency: str = "CNY"
     fields: Annotated[tuple[TemplateField, ...], Field(min_length=1)]
     amount_field: Identity | None = None
+    draft_steps: tuple[DraftStep, ...] = ("entry",)
     review: bool = True
     review_rounds_max: Annotated[int, Field(ge=1)] = 3
     tiers: tuple[Tier, ...] = ()

@@ -17,6 +17,7 @@ REROUTE_COMMAND: Final = Topic("routing.reroute-command.v1", "routing's HTTP fac
 Effect = Literal["drain", "evacuate", "recall", "shift", "local"]
 ReroutePhase = Literal["proposed", "approved", "active", "returning", "ended", "cancelled", "expired", "refused"]
 RerouteSource = Literal["person", "alert", "calendar"]
+LimitKind = Literal["provider_minimum", "provider_maximum", "centre_maximum"]
 DrillResult = Literal["passed", "failed", "unmeasured", "refused", "not_held"]
 Words = Annotated[str, Field(min_length=1, max_length=500)]
 Names = Annotated[tuple[Identity, ...], Field(max_length=50)]
@@ -90,6 +91,25 @@ class SkillForecast(Part):
     dead_end: bool  # nobody eligible would be left
 
 
+class LimitForecast(Part):
+    """What becomes of a contract's share, or of a limit on what one site carries, over the reroute's time.
+
+    Units:   0 to 1, of all items that wait now or come until it ends; `None`: nothing waits and no plan says what comes.
+    Holds:   `broken` tells of the share with the reroute, `broken_without` of that without it; `avoidable`: some sharing
+             of the work among those who are left would keep it.
+    """
+
+    limit: LimitKind
+    name: Identity
+    bound: float
+    share_without: float | None
+    share_with: float | None
+    broken_without: bool = False
+    broken: bool = False
+    avoidable: bool = True
+    words: str
+
+
 class Preview(Part):
     """What the reroute would do to the floor as it is now.
 
@@ -105,6 +125,7 @@ class Preview(Part):
     broken_rules: tuple[BrokenRule, ...]
     also_in_force: tuple[Identity, ...]
     method: str = "fluid"
+    limits: tuple[LimitForecast, ...] = ()  # every one that the reference data name, broken or not
 
 
 class TeamTally(Part):

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import Field
 
 from shared.contracts.message import DAY_MS, Identity, Instant, Message, Part, Step, Topic
-from shared.contracts.work import Outcome, WorkOrder
+from shared.contracts.work import DRAFT_CHARACTERS_MAX, Draft, Outcome, WorkOrder
 
 PLACED: Final = Topic("routing.placed.v1", "routing", "team id")
 COMMAND: Final = Topic("routing.command.v1", "routing's HTTP faces", "team id")
@@ -74,6 +74,7 @@ class WorkPlaced(Message):
     avoided: Identity | None = None  # the team that gave the item back last
     late_seconds: float = 0.0  # by how much it will be late even here, as it looks now; 0: it can be in time
     boards: BoardsAsOf | None = None  # none: decided before facts told it
+    draft: Draft | None = None  # what was keyed of it at an earlier desk
 
     @property
     def key(self) -> str:
@@ -164,6 +165,16 @@ class DeclineAssignment(Command):
     reason: Annotated[str, Field(min_length=1, max_length=200)]
 
 
+class SaveDraft(Command):
+    """The operator has keyed so much of the item in hand; a larger `revision` of the same attempt is newer."""
+
+    kind: Literal["routing.save-draft.v1"] = "routing.save-draft.v1"
+    work_item_id: Identity
+    attempt: Annotated[int, Field(ge=1)]
+    revision: Annotated[int, Field(ge=1)]
+    value: Annotated[str, Field(max_length=DRAFT_CHARACTERS_MAX, repr=False)]
+
+
 class CompleteAssignment(Command):
     """The operator hands in the result."""
 
@@ -197,6 +208,7 @@ class WorkQueued(DeskFact):
     placing: int
     attempt: int
     order: WorkOrder
+    draft: Draft | None = None
 
 
 class WorkWithdrawn(DeskFact):
@@ -261,6 +273,18 @@ class AssignmentTaken(DeskFact):
     attempt: int
     command_id: Identity
     lease_until: Instant
+    fingerprint: str = ""
+
+
+class DraftSaved(DeskFact):
+    """The desk keeps what the operator has keyed so far, with the item."""
+
+    kind: Literal["routing.draft-saved.v1"] = "routing.draft-saved.v1"
+    operator_id: Identity
+    work_item_id: Identity
+    case_id: Identity
+    draft: Draft
+    command_id: Identity
     fingerprint: str = ""
 
 
@@ -603,6 +627,7 @@ class WorkReleased(ItemFact):
     declined_by: tuple[Identity, ...] = ()
     reason: UnplaceableReason
     reroute_id: Identity | None = None  # the order that moved it
+    draft: Draft | None = None
 
 
 class WorkUnplaceable(ItemFact):
@@ -618,6 +643,7 @@ class WorkUnplaceable(ItemFact):
     released_by: Identity | None = None  # the team that gave it back last
     next_try_at: Instant | None = None  # none: only a change of reference data or standing helps
     boards: BoardsAsOf | None = None  # none: decided before facts told it
+    draft: Draft | None = None
 
 
 class PlacementDeferred(ItemFact):
@@ -658,6 +684,7 @@ class WorkCompleted(Message):
     completed_at: Instant
     handle_seconds: float
     fingerprint: str = ""  # of the command, as in `DeskFact`
+    drafted_by: tuple[Identity, ...] = ()  # whose draft the operator was shown, besides their own
 
     @property
     def key(self) -> str:

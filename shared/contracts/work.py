@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from shared.contracts.message import Identity, Instant, Part, Region, Step
+
+DRAFT_CHARACTERS_MAX: Final = 500  # as long as a keyed value may be
+DRAFT_AUTHORS_MAX: Final = 16
 
 
 class ShownField(Part):
@@ -36,6 +39,7 @@ class WorkOrder(Part):
     whole_images: tuple[Identity, ...] = ()  # review, authorisation, inspection: image hashes, in-house only
     shown: tuple[ShownField, ...] = ()
     rekey_amount: bool = False
+    keeps_draft: bool = False  # what somebody keyed of it may pass to whoever has it next
     grade_min: Annotated[int, Field(ge=0)] = 0
     data_class: Identity = "internal"
     in_house_only: bool = True
@@ -53,6 +57,21 @@ class WorkOrder(Part):
     def work_type(self) -> str:
         """What skills, standard times and queues hang on, for example `corporate-transfer/entry`."""
         return f"{self.business_type}/{self.step}"
+
+
+class Draft(Part):
+    """What people keyed of one work item before it left their hands, for whoever has it next.
+
+    Holds:   belongs to this item alone, so to one keying of one slice: nothing of it reaches the other keying.
+             `authors` are all who keyed some of it, the last one last; `revision` counts what the author saved in their
+             attempt. The value is a customer's: it is shown to whoever has the item in hand, and stands in no repr.
+    """
+
+    value: Annotated[str, Field(max_length=DRAFT_CHARACTERS_MAX, repr=False)]
+    authors: Annotated[tuple[Identity, ...], Field(min_length=1, max_length=DRAFT_AUTHORS_MAX)]
+    attempt: Annotated[int, Field(ge=1)]
+    revision: Annotated[int, Field(ge=1)]
+    saved_at: Instant
 
 
 class KeyedValue(Part):

@@ -45,6 +45,7 @@ MET: Final = (
     "routing.work-placed.v1",
     "routing.work-assigned.v1",
     "routing.assignment-taken.v1",
+    "routing.draft-saved.v1",
     "routing.work-completed.v1",
 )
 MORNING_SUBMISSIONS: Final = 4
@@ -59,7 +60,7 @@ HIRE_ROUND: Final = 80  # what is still open by then waits for people who are no
 @dataclass
 class Outcome:
     """What came of a run. Holds: `faults` counts what was done to it, `met` what people had done by the end of it, `drills`
-    what came of them."""
+    what came of them, `drafts_handed_on` how many items were finished by somebody who was shown a colleague's draft."""
 
     seed: int
     faults: Counter[str] = field(default_factory=Counter)
@@ -68,6 +69,7 @@ class Outcome:
     steps: int = 0
     met: dict[str, int] = field(default_factory=dict)
     drills: Counter[str] = field(default_factory=Counter)
+    drafts_handed_on: int = 0
 
     @property
     def command(self) -> str:
@@ -359,6 +361,7 @@ class Run:
     def _judge(self) -> list[Finding]:
         auditor = self._audit()
         self.outcome.conservation = auditor.conservation()
+        self.outcome.drafts_handed_on = auditor.handed_on()
         found = auditor.findings()
         found += self._judge_replay()
         found += self._judge_outbox()

@@ -72,6 +72,11 @@ def test_drills_are_held_and_refused(days: list[Outcome]) -> None:
     assert min(came["failed"] + came["unmeasured"] + came["passed"], came["refused"], came["not_held"]) > 0, came
 
 
+def test_drafts_are_handed_on(days: list[Outcome]) -> None:
+    """Recalls and lapsed leases take half-keyed items on, and somebody else finishes them."""
+    assert sum(day.drafts_handed_on for day in days) > len(days) // 5
+
+
 def test_what_goes_in_comes_out(days: list[Outcome]) -> None:
     """In = rejected + posted + closed, with nothing open at rest; and all three ends do occur."""
     total: Counter[str] = Counter()

@@ -230,10 +230,22 @@ class World:
             self._command(routing.AcceptAssignment, operator, **hand)
         order = self._orders[assigned.work_item_id]
         outcome = self._outcome(order)
+        if mood > 0.6:
+            self._draft(operator, hand, outcome)
+        if mood > 0.8:
+            return  # called away from the half-keyed item: a recall, or the end of the lease, takes it on
         self._command(routing.CompleteAssignment, operator, **hand, outcome=outcome, handle_seconds=30.0)
         if mood > 0.45 and mood < 0.5:
             stale = {**hand, "attempt": max(0, assigned.attempt - 1)}
             self._command(routing.CompleteAssignment, operator, **stale, outcome=outcome, handle_seconds=30.0)
+
+    def _draft(self, operator: str, hand: dict[str, object], outcome: Outcome) -> None:
+        """What was keyed so far is saved once or twice, at times of what keeps no draft, and the newer first."""
+        keyed = outcome.value if isinstance(outcome, KeyedValue | ArbitrationRuling | InspectionVerdict) else "half"
+        revisions = self._draw.sample((1, 2), self._draw.choice((1, 2)))
+        for revision in revisions:
+            value = keyed[: -1 if revision == 1 else None]
+            self._command(routing.SaveDraft, operator, **hand, revision=revision, value=value)
 
     def _outcome(self, order: WorkOrder) -> Outcome:
         right = self._truth(order.case_id, order.field or "")

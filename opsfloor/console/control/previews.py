@@ -22,8 +22,10 @@ def warnings(preview: Preview) -> list[tuple[Verdict, str]]:
     for rule in preview.broken_rules:
         how = "whoever lets it start must name it" if rule.overridable else "cannot be overridden"
         found.append(("watch" if rule.overridable else "bad", f"RULE {rule.rule_id}: {rule.detail} ({how})"))
+    found += [("watch", f"LIMIT: {limit.words}") for limit in preview.limits if limit.broken]
     if preview.also_in_force:
         found.append(("watch", f"Also in force: {', '.join(preview.also_in_force)}."))
+    found += [("good", f"Kept: {limit.words}") for limit in preview.limits if not limit.broken]
     if not preview.dead_ends and not preview.broken_rules:
         found.insert(0, ("good", "Somebody is left for every work type, and no safety rule is broken."))
     return [late_words(preview), *found]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from services.audit.controls.state import Case
@@ -20,6 +20,15 @@ def segregation_breach(case: Case, order: WorkOrder, doer: Doer, reference: Refe
         breach = check(case, order, doer, reference)
         if breach is not None:
             return breach
+    return None
+
+
+def draft_breach(case: Case, order: WorkOrder, drafted_by: Sequence[str]) -> str | None:
+    """Why a result that somebody else began must not count: they hold another role on the case, and would have two."""
+    for author in drafted_by:
+        held = case.roles.get(author)
+        if held is not None and held != order.role:
+            return f"Expected a draft by nobody with another role, found one by {author} with {held} and {order.role}"
     return None
 
 

@@ -43,6 +43,7 @@ def completed(course: Course, result: WorkCompleted) -> Rejection | None:
         return not_open(course, result)
     doer = _doer(result)
     breach = guards.segregation_breach(course.case, order, doer, course.reference)
+    breach = breach or guards.draft_breach(course.case, order, result.drafted_by)
     if breach is not None:
         _refuse(course, order, result, "excluded_person", breach)
         return None
@@ -101,6 +102,7 @@ def _accept(course: Course, order: WorkOrder, result: WorkCompleted, doer: Doer)
             outcome=result.outcome,
             handle_seconds=result.handle_seconds,
             command_id=result.command_id,
+            drafted_by=result.drafted_by,
         )
     )
     course.add(WorkSettled(work_item_id=order.work_item_id, case_id=order.case_id, outcome="accepted"))

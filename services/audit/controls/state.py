@@ -75,9 +75,10 @@ class Dispute:
 class Case:
     """One case. The dictionaries are never changed in place.
 
-    Holds:   `roles` gives the one role that a person holds on the case; `rounds` the last round asked for per slot;
-             `values` and `disputes` share no field; once ended only what answers late events is kept;
-             `heard` are (work item, command) of the results that were answered, `answers` core answers refused.
+    Holds:   `roles` gives the one role that a person holds on the case, as doer or by a draft that was handed on;
+             `rounds` the last round asked for per slot; `values` and `disputes` share no field; once ended only what
+             answers late events is kept; `heard` are (work item, command) of the results that were answered, `answers`
+             core answers refused.
     """
 
     case_id: str
@@ -170,7 +171,7 @@ def _gone(case: Case, fact: WorkSettled | WorkCancelled) -> Case:
 def _accepted(case: Case, fact: ResultAccepted) -> Case:
     case = _moved(
         case,
-        roles={**case.roles, fact.doer.operator_id: fact.role},
+        roles={**case.roles, **dict.fromkeys((*fact.drafted_by, fact.doer.operator_id), fact.role)},
         heard=_heard(case, fact.work_item_id, fact.command_id),
         authorisations=case.authorisations + (fact.step == "authorisation"),
     )

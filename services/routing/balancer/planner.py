@@ -13,6 +13,7 @@ from services.routing.balancer.terms import Bounds, Demand, Hurt, Shares, Skill,
 from services.routing.boards import LoadView, PlanView
 from services.routing.eligibility import Rulebook
 from services.routing.kinds import Kind
+from services.routing.limits import share_limits
 from shared.contracts.reference import Team
 from shared.contracts.routing import (
     BoundRelaxed,
@@ -105,12 +106,12 @@ def calendar_of(reference: ReferenceView) -> Calendar:
 
 def bounds_of(reference: ReferenceView) -> Bounds:
     """What contracts promise and the bank allows."""
-    providers, centres = reference.providers.values(), reference.centres.values()
-    return Bounds(
-        {one.id: one.share_minimum for one in providers if one.share_minimum is not None},
-        {one.id: one.share_maximum for one in providers if one.share_maximum is not None},
-        {one.id: one.share_maximum for one in centres if one.share_maximum is not None},
+    limits = share_limits(reference)
+    minimum, maximum, centre = (
+        {limit.name: limit.bound for limit in limits if limit.kind == kind}
+        for kind in ("provider_minimum", "provider_maximum", "centre_maximum")
     )
+    return Bounds(minimum, maximum, centre)
 
 
 def teams_now(floor: FloorNow, kinds: Sequence[Kind]) -> Iterator[TeamNow]:

@@ -28,6 +28,7 @@ from shared.contracts.routing import (
     AssignmentTaken,
     CommandNoted,
     CommandRefused,
+    DraftSaved,
     LoadSnapshot,
     OperatorAway,
     OperatorPaused,
@@ -46,7 +47,7 @@ from shared.runtime.errors import InvariantError
 
 
 def queued(desk: TeamDesk, fact: WorkQueued) -> None:
-    desk.put_item(DeskItem(fact.order, fact.placing, fact.attempt, fact.at))
+    desk.put_item(DeskItem(fact.order, fact.placing, fact.attempt, fact.at, draft=fact.draft))
     _changed(desk, fact.at)
 
 
@@ -105,6 +106,18 @@ def taken(desk: TeamDesk, fact: AssignmentTaken) -> None:
     _answered(desk, fact.operator_id, fact.command_id, fact.fingerprint, "taken", "", fact.at)
 
 
+def drafted(desk: TeamDesk, fact: DraftSaved) -> None:
+    """Who has keyed some of it has had a part in the case, whoever finishes it."""
+    item, operator = desk.item(fact.work_item_id), desk.operator(fact.operator_id)
+    desk.put_item(replace(item, draft=fact.draft))
+    answer = Answer(
+        fact.command_id, fact.operator_id, operator.commands, fact.fingerprint, "drafted", "", fact.draft.saved_at
+    )
+    desk.put_operator(replace(operator, last_draft=answer))
+    if desk.role_of(fact.case_id, fact.operator_id) is None:
+        _took_part(desk, fact.case_id, fact.operator_id, item.order.role, fact.at)
+
+
 def declined(desk: TeamDesk, fact: AssignmentDeclined) -> None:
     """Who declines is not offered the item again here; who merely signed off is."""
     by = (fact.operator_id,) if fact.command_id is not None else ()
@@ -119,6 +132,10 @@ def expired(desk: TeamDesk, fact: AssignmentExpired) -> None:
 
 
 def revoked(desk: TeamDesk, fact: AssignmentRevoked) -> None:
+    """What somebody keyed who may no longer do the work is no help to the next; a reroute says nothing against it."""
+    draft = desk.item(fact.work_item_id).draft
+    if draft is not None and draft.authors[-1] == fact.operator_id and fact.reason != "rerouted":
+        desk.put_item(replace(desk.item(fact.work_item_id), draft=None))
     _back_to_queue(desk, fact.work_item_id, fact.at)
 
 
@@ -142,20 +159,18 @@ def completed(desk: TeamDesk, fact: WorkCompleted) -> None:
     late = int(fact.completed_at + timedelta(seconds=item.order.later_seconds) > item.order.due_at)
     desk.put_tally(replace(desk.tally, completed=desk.tally.completed + 1, late=desk.tally.late + late))
     _let_go(desk, item, fact.completed_at)
-    known = desk.touched.get(fact.case_id)
-    roles = {} if known is None else known.role_by_operator
-    finished = () if known is None else known.finished
-    desk.put_touch(
-        Touch(
-            fact.case_id,
-            fact.completed_at,
-            {**roles, fact.operator_id: fact.role},
-            (*finished, fact.work_item_id),
-        )
-    )
+    _took_part(desk, fact.case_id, fact.operator_id, fact.role, fact.completed_at, (fact.work_item_id,))
     desk.forget_touches(fact.completed_at)
     _answered(desk, fact.operator_id, fact.command_id, fact.fingerprint, "completed", "", fact.completed_at)
     _changed(desk, fact.completed_at)
+
+
+def _took_part(
+    desk: TeamDesk, case_id: str, operator_id: str, role: str, at: datetime, finished: tuple[str, ...] = ()
+) -> None:
+    known = desk.touched.get(case_id) or Touch(case_id, at, {}, ())
+    roles = {**known.role_by_operator, operator_id: role}
+    desk.put_touch(Touch(case_id, at, roles, (*known.finished, *finished)))
 
 
 def _learn(desk: TeamDesk, item: DeskItem, fact: WorkCompleted) -> None:
@@ -231,6 +246,7 @@ MOVES: Final[Mapping[type[Message], Callable[[TeamDesk, Any], None]]] = {
     WorkAssigned: assigned,
     WorkHeldBack: held_back,
     AssignmentTaken: taken,
+    DraftSaved: drafted,
     AssignmentDeclined: declined,
     AssignmentExpired: expired,
     AssignmentRevoked: revoked,
@@ -261,7 +277,8 @@ def apply(desk: TeamDesk, fact: Message) -> TeamDesk:
 def _back_to_queue(desk: TeamDesk, work_item_id: str, at: datetime, declined_by: tuple[str, ...] = ()) -> None:
     item = desk.item(work_item_id)
     _let_go(desk, item, at)
-    desk.put_item(DeskItem(item.order, item.placing, item.attempt, at, declined_by=(*item.declined_by, *declined_by)))
+    by = (*item.declined_by, *declined_by)
+    desk.put_item(DeskItem(item.order, item.placing, item.attempt, at, declined_by=by, draft=item.draft))
     _changed(desk, at)
 
 

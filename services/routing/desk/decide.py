@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final, cast
 
-from services.routing.desk import guards, picking, presence, watch
+from services.routing.desk import drafting, guards, picking, presence, watch
 from services.routing.desk.dealing import Dealing
 from services.routing.desk.obey import let_go
-from services.routing.desk.state import SIGNED_ON, DeskItem, ItemPhase, OperatorPhase, TeamDesk
+from services.routing.desk.state import DeskItem, ItemPhase, OperatorPhase, TeamDesk
 from services.routing.eligibility import Rulebook
 from shared.contracts.message import Message
 from shared.contracts.routing import (
@@ -29,7 +29,6 @@ from shared.runtime.errors import InvariantError
 from shared.runtime.processor import Event, Facts, Rejection, Situation, TimerFired
 
 Rule = Callable[[TeamDesk, Any, Situation], Facts | Rejection]
-Assigned = AcceptAssignment | DeclineAssignment | CompleteAssignment
 
 # ------------------------------------------------------------------- placements
 
@@ -45,9 +44,16 @@ def take_in(desk: TeamDesk, event: WorkPlaced, situation: Situation) -> Facts:
         return ()
     dealing = Dealing.of(desk, situation)
     dealing.facts.append(
-        WorkQueued(team_id=desk.team_id, at=situation.now, placing=event.placing, attempt=event.attempt, order=order)
+        WorkQueued(
+            team_id=desk.team_id,
+            at=situation.now,
+            placing=event.placing,
+            attempt=event.attempt,
+            order=order,
+            draft=event.draft,
+        )
     )
-    item = DeskItem(order, event.placing, event.attempt, situation.now)
+    item = DeskItem(order, event.placing, event.attempt, situation.now, draft=event.draft)
     reroute = dealing.orders.against(order, desk.team_id)
     if reroute is None:
         dealing.deal_out(item)
@@ -107,7 +113,7 @@ ITEM_RULES: Final[Mapping[tuple[ItemPhase, type[Event]], Rule]] = {
 
 def accept(desk: TeamDesk, command: AcceptAssignment, situation: Situation) -> Facts | Rejection:
     """The offer becomes work in hand, under the longer lease."""
-    item = _claimed(desk, command)
+    item = guards.claimed(desk, command)
     if isinstance(item, Rejection):
         return item
     limits = Rulebook.of(situation.boards).reference.limits
@@ -128,13 +134,13 @@ def accept(desk: TeamDesk, command: AcceptAssignment, situation: Situation) -> F
 
 def accept_again(desk: TeamDesk, command: AcceptAssignment, situation: Situation) -> Facts | Rejection:
     """The item is in hand already, or it is another one."""
-    item = _claimed(desk, command)
+    item = guards.claimed(desk, command)
     return item if isinstance(item, Rejection) else presence.note(desk, command, situation)
 
 
 def decline(desk: TeamDesk, command: DeclineAssignment, situation: Situation) -> Facts | Rejection:
     """The item goes to somebody else, never to this operator again here; the operator gets the next."""
-    item = _claimed(desk, command)
+    item = guards.claimed(desk, command)
     if isinstance(item, Rejection):
         return item
     dealing = Dealing.of(desk, situation)
@@ -147,7 +153,7 @@ def decline(desk: TeamDesk, command: DeclineAssignment, situation: Situation) ->
 
 def complete(desk: TeamDesk, command: CompleteAssignment, situation: Situation) -> Facts | Rejection:
     """The result counts, once; the operator gets the next item in the same decision."""
-    item = _claimed(desk, command)
+    item = guards.claimed(desk, command)
     if isinstance(item, Rejection):
         return item
     dealing = Dealing.of(desk, situation)
@@ -165,9 +171,9 @@ def complete(desk: TeamDesk, command: CompleteAssignment, situation: Situation) 
     return dealing.facts
 
 
-def turn_away(desk: TeamDesk, command: Assigned, situation: Situation) -> Rejection:
+def turn_away(desk: TeamDesk, command: guards.Assigned, situation: Situation) -> Rejection:
     """The operator has nothing in hand: say why as exactly as the desk still knows."""
-    item = _claimed(desk, command)
+    item = guards.claimed(desk, command)
     if isinstance(item, Rejection):
         return item
     return Rejection("not_assigned", f"Expected {item.work_item_id} in the hand of {command.operator_id}.")
@@ -176,6 +182,7 @@ def turn_away(desk: TeamDesk, command: Assigned, situation: Situation) -> Reject
 OPERATOR_RULES: Final[Mapping[tuple[OperatorPhase, type[Event]], Rule]] = {
     **presence.PRESENCE_RULES,
     **picking.PICKING_RULES,
+    **drafting.DRAFTING_RULES,
     (OperatorPhase.OFF, AcceptAssignment): turn_away,
     (OperatorPhase.AWAY, AcceptAssignment): turn_away,
     (OperatorPhase.PAUSED, AcceptAssignment): turn_away,
@@ -243,18 +250,6 @@ def key(event: Message) -> str | None:
 # ------------------------------------------------------------------------ parts
 
 
-def _claimed(desk: TeamDesk, command: Assigned) -> DeskItem | Rejection:
-    """The item that the command speaks of, if this attempt of this operator still holds."""
-    item = desk.items.get(command.work_item_id)
-    if item is not None:
-        return guards.attempt_breach(item, command.operator_id, command.attempt) or item
-    if desk.finished(command.work_item_id):
-        return Rejection("superseded", f"Expected {command.work_item_id} to be open, found that it has its result.")
-    if desk.operator(command.operator_id).phase not in SIGNED_ON:
-        return Rejection("not_signed_on", f"Expected {command.operator_id} signed on, found nobody there.")
-    return Rejection("not_assigned", f"Expected {command.work_item_id} at desk {desk.team_id}, found it gone.")
-
-
 def _disallow(dealing: Dealing, item: DeskItem, command: CompleteAssignment, barred: Rejection) -> Facts:
     """Refuse the result, take the item back from whoever may not do it, and deal both anew."""
     desk, situation = dealing.desk, dealing.situation
@@ -299,4 +294,5 @@ def _result(dealing: Dealing, item: DeskItem, command: CompleteAssignment) -> Wo
         completed_at=now,
         handle_seconds=command.handle_seconds,
         fingerprint=guards.fingerprint_of(command),
+        drafted_by=drafting.drafted_by(item, command.operator_id),
     )

@@ -7,12 +7,21 @@ from hashlib import blake2b
 from typing import Final
 
 from services.routing import eligibility
-from services.routing.desk.state import Answer, DeskItem
+from services.routing.desk.state import SIGNED_ON, Answer, DeskItem, TeamDesk
 from services.routing.eligibility import Rulebook
 from shared.contracts.message import Step
-from shared.contracts.routing import Command, CompleteAssignment, PickWork
+from shared.contracts.routing import (
+    AcceptAssignment,
+    Command,
+    CompleteAssignment,
+    DeclineAssignment,
+    PickWork,
+    SaveDraft,
+)
 from shared.contracts.work import WorkOrder
 from shared.runtime.processor import Rejection
+
+Assigned = AcceptAssignment | DeclineAssignment | SaveDraft | CompleteAssignment
 
 FORM_BY_STEP: Final[Mapping[Step, str]] = {
     "entry": "keyed",
@@ -41,6 +50,18 @@ def membership_breach(command: Command, book: Rulebook) -> Rejection | None:
     if book.member(command.team_id, command.operator_id) is not None:
         return None
     return Rejection("unknown_operator", f"Expected a member of team {command.team_id}, found {command.operator_id}.")
+
+
+def claimed(desk: TeamDesk, command: Assigned) -> DeskItem | Rejection:
+    """The item that the command speaks of, if this attempt of this operator still holds."""
+    item = desk.items.get(command.work_item_id)
+    if item is not None:
+        return attempt_breach(item, command.operator_id, command.attempt) or item
+    if desk.finished(command.work_item_id):
+        return Rejection("superseded", f"Expected {command.work_item_id} to be open, found that it has its result.")
+    if desk.operator(command.operator_id).phase not in SIGNED_ON:
+        return Rejection("not_signed_on", f"Expected {command.operator_id} signed on, found nobody there.")
+    return Rejection("not_assigned", f"Expected {command.work_item_id} at desk {desk.team_id}, found it gone.")
 
 
 def attempt_breach(item: DeskItem, operator_id: str, attempt: int) -> Rejection | None:

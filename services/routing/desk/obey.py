@@ -132,4 +132,5 @@ def let_go(item: DeskItem, order: RerouteOrder, team_id: str, now: datetime) -> 
         declined_by=item.declined_by,
         reason="rerouted",
         reroute_id=order.reroute_id,
+        draft=item.draft,
     )

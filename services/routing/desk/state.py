@@ -18,7 +18,7 @@ from sortedcontainers import SortedList
 from services.routing.delay import latest_start
 from services.routing.desk.learning import Pace, Paces
 from shared.contracts.routing import LoadByWorkType
-from shared.contracts.work import WorkOrder
+from shared.contracts.work import Draft, WorkOrder
 from shared.runtime.errors import InvariantError
 
 COMMANDS_KEPT: Final = 32  # answers remembered per operator
@@ -66,7 +66,7 @@ class DeskItem:
 
     Holds:   queued: no operator; offered or in hand: operator, `assigned_at` and `lease_until` are set; `attempt` is
              the last attempt given out here or elsewhere; `since` is when it began to wait, or was offered;
-             `taken_at` is when it came in hand.
+             `taken_at` is when it came in hand; `draft` is what was keyed of it so far, here or at an earlier desk.
     """
 
     order: WorkOrder
@@ -79,6 +79,7 @@ class DeskItem:
     assigned_at: datetime | None = None
     lease_until: datetime | None = None
     taken_at: datetime | None = None
+    draft: Draft | None = None
 
     @property
     def work_item_id(self) -> str:
@@ -117,6 +118,7 @@ class DeskOperator:
     last_command: Answer | None = None
     last_work_type: str | None = None  # of the last item that was given to them
     pause_reason: str | None = None  # set while wrapping up and paused
+    last_draft: Answer | None = None  # apart from the other answers, which so many drafts would push out of memory
     kept_for: str | None = None  # while kept free: the urgent item in hand whose next step is awaited
 
 
@@ -363,6 +365,10 @@ class TeamDesk:
 
     def answered(self, operator_id: str, command_id: str) -> Answer | None:
         """The answer that the desk gave to this command, if it still knows it."""
+        operator = self.operators.get(operator_id)
+        last = None if operator is None else operator.last_draft
+        if last is not None and last.command_id == command_id:
+            return last
         return self.answers.get(operator_id, {}).get(command_id)
 
     # ------------------------------------------------------------ who did what

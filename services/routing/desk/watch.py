@@ -185,6 +185,7 @@ def _given_up(dealing: Dealing, item: DeskItem, reason: UnplaceableReason) -> Wo
         attempt=item.attempt,
         declined_by=item.declined_by,
         reason=reason,
+        draft=item.draft,
     )
 
 

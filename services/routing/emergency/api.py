@@ -17,6 +17,7 @@ from services.routing.emergency.counter import RerouteCounter
 from services.routing.emergency.effects import held_by_reroute
 from services.routing.emergency.floor import FloorNow
 from services.routing.emergency.glance import DutyView, FloorGlance, ScopeNames, duty_of, glance_of, names_of
+from services.routing.emergency.looking import LookAhead, Looks, day_ahead
 from services.routing.emergency.metrics import count_alerts
 from services.routing.emergency.preview import preview_of
 from services.routing.emergency.proofs import DrillsView, drills_view
@@ -150,16 +151,29 @@ class Control:
     counter: RerouteCounter
     now: Callable[[], datetime]
     waiting: Callable[[], Sequence[Waits]]
+    looker: Looks
 
     async def preview(self, terms: RerouteTerms) -> Preview:
         """What the terms would do now, or the problem with them."""
+        self._check_all(terms)
+        orders = await self.reads.orders()
+        past = [order for order in orders if phase_of(order) in OVER]
+        return preview_of(terms, FloorNow.of(self.boards, orders, self.now()), past)
+
+    async def look_ahead(self, terms: RerouteTerms) -> LookAhead:
+        """The next minutes with the terms and without them, or the problem that they cannot be played now."""
+        self._check_all(terms)
+        floor = FloorNow.of(self.boards, await self.reads.orders(), self.now())
+        seen = await self.looker.look(day_ahead(floor, terms), terms)
+        if seen is None:
+            raise Problem(503, "look_too_slow", "Expected the next minutes played within 3 s, found no time; ask again")
+        return seen
+
+    def _check_all(self, terms: RerouteTerms) -> None:
         self.check(terms)
         fault = scope_fault(terms, self.boards["reference"])
         if fault is not None:
             raise Problem(409, *fault)
-        orders = await self.reads.orders()
-        past = [order for order in orders if phase_of(order) in OVER]
-        return preview_of(terms, FloorNow.of(self.boards, orders, self.now()), past)
 
     def check(self, terms: RerouteTerms) -> None:
         """Errors: the problem of terms that nobody may ask for."""
@@ -319,6 +333,14 @@ def _look(router: APIRouter, control: Control) -> None:
     )
     async def preview(terms: RerouteTerms) -> Preview:
         return await control.preview(terms)
+
+    @router.post(
+        "/reroutes/look-ahead",
+        summary="The next minutes with it and without it, played by the floor simulator",
+        responses=problem_responses(400, 409, 422, 503),
+    )
+    async def look_ahead(terms: RerouteTerms) -> LookAhead:
+        return await control.look_ahead(terms)
 
 
 def _propose(router: APIRouter, control: Control) -> None:

@@ -9,12 +9,21 @@ from typing import Final
 
 from services.routing.emergency.floor import FloorNow, holds, touched_teams
 from services.routing.emergency.safety import broken_rules
+from services.routing.emergency.shares import limit_forecasts
 from shared.contracts.reference import Team
-from shared.contracts.reroute import Preview, RerouteOrder, RerouteTerms, SkillForecast, TakerForecast
+from shared.contracts.reroute import (
+    LimitForecast,
+    Preview,
+    RerouteOrder,
+    RerouteTerms,
+    SkillForecast,
+    TakerForecast,
+)
 from shared.contracts.routing import LoadByWorkType
 from shared.reroutes import MOVES_QUEUE
 
 ITEMS_TOLERATED: Final = 50  # drift below this is noise, whatever share of the preview it is
+SHARE_TOLERATED: Final = 0.02  # of all work; a limit newly broken by less is noise
 STEPS: Final = ("entry", "arbitration", "review", "authorisation")
 
 
@@ -39,6 +48,7 @@ def preview_of(terms: RerouteTerms, floor: FloorNow, past: Sequence[RerouteOrder
         dead_ends=tuple(skill.work_type for skill in skills if skill.dead_end),
         broken_rules=tuple(broken_rules(terms, floor, past)),
         also_in_force=tuple(sorted(order.reroute_id for order in floor.in_force)),
+        limits=tuple(limit_forecasts(terms, floor)),
     )
     return bare.model_copy(update={"sha256": hash_of(bare)})
 
@@ -59,6 +69,11 @@ def drift_between(approved: Preview, now: Preview, drift_max: float) -> str | No
     rules = sorted({rule.rule_id for rule in now.broken_rules} - {rule.rule_id for rule in approved.broken_rules})
     if rules:
         return f"Expected no more rules broken than approved, found {', '.join(rules)}."
+    limits = sorted(
+        {_name(one) for one in now.limits if _clearly_broken(one)} - {_name(one) for one in _broken(approved)}
+    )
+    if limits:
+        return f"Expected no more limits broken than approved, found {', '.join(limits)}."
     for what, before, after in (
         ("items to move", approved.items_moving, now.items_moving),
         ("predicted misses", _misses(approved), _misses(now)),
@@ -66,6 +81,19 @@ def drift_between(approved: Preview, now: Preview, drift_max: float) -> str | No
         if abs(after - before) > max(ITEMS_TOLERATED, drift_max * before):
             return f"Expected about {before} {what} as approved, found {after}."
     return None
+
+
+def _broken(preview: Preview) -> Iterator[LimitForecast]:
+    return (limit for limit in preview.limits if limit.broken)
+
+
+def _clearly_broken(limit: LimitForecast) -> bool:
+    """By more than a share that wavers from minute to minute would."""
+    return limit.broken and limit.share_with is not None and abs(limit.share_with - limit.bound) > SHARE_TOLERATED
+
+
+def _name(limit: LimitForecast) -> str:
+    return f"{limit.limit} of {limit.name}"
 
 
 def _misses(preview: Preview) -> int:

@@ -116,7 +116,9 @@ def preview_words(preview: Preview) -> str:
     ends = f"nobody left for {', '.join(preview.dead_ends)}" if preview.dead_ends else "no dead end"
     late = sum(skill.misses_with for skill in preview.skills) - sum(skill.misses_without for skill in preview.skills)
     rules = ", ".join(rule.rule_id for rule in preview.broken_rules) or NOT_FOUND
-    return f"{preview.items_moving} items move, {late:+} predicted misses, {ends}, rules broken: {rules}"
+    limits = ", ".join(f"{one.limit} of {one.name}" for one in preview.limits if one.broken)
+    broken = f", limits broken: {limits}" if limits else ""
+    return f"{preview.items_moving} items move, {late:+} predicted misses, {ends}, rules broken: {rules}{broken}"
 
 
 def drill_words(outcome: DrillOutcome) -> str:
@@ -244,6 +246,7 @@ def page_of(report: RerouteReport) -> str:
         f"<td>{skill.misses_without}</td><td>{skill.misses_with}</td></tr>"
         for skill in order.preview.skills
     )
+    limits = "".join(f"<li>{escape(limit.words)}</li>" for limit in order.preview.limits)
     life = "".join(
         f"<tr><td>{_clock(line.at)}</td><td>{escape(line.who)}</td><td>{escape(line.sentence)}</td></tr>"
         for line in report.life
@@ -253,6 +256,6 @@ def page_of(report: RerouteReport) -> str:
         f"<style>{_STYLE}</style></head><body><h1>Reroute {escape(order.reroute_id)}</h1><table>{rows}</table>"
         "<h2>What was foreseen</h2><table><tr><th>work type</th><th>items move</th><th>people before</th>"
         "<th>people after</th><th>cleared in, before</th><th>cleared in, after</th><th>misses before</th>"
-        f"<th>misses after</th></tr>{skills}</table>"
+        f"<th>misses after</th></tr>{skills}</table>{limits and f'<h3>Shares of all work</h3><ul>{limits}</ul>'}"
         f"<h2>What happened</h2><table><tr><th>when</th><th>who</th><th>what</th></tr>{life}</table></body></html>"
     )

@@ -23,7 +23,7 @@ from shared.contracts.routing import (
     WorkUnplaceable,
 )
 from shared.contracts.vendor import InspectionRequested, InspectionSettled
-from shared.contracts.work import WorkOrder
+from shared.contracts.work import Draft, WorkOrder
 from shared.runtime.errors import InvariantError
 from shared.runtime.processor import Event, Facts, Rejection, Situation, TimerFired
 
@@ -39,12 +39,19 @@ def request(item: PlacedItem, event: WorkRequested | InspectionRequested, situat
     return place(event.order, 0, 0, None, situation)
 
 
-def place(order: WorkOrder, placings: int, attempt: int, avoid: str | None, situation: Situation) -> Facts:
-    """Choose a team, or let the item wait with its reason."""
+def place(
+    order: WorkOrder,
+    placings: int,
+    attempt: int,
+    avoid: str | None,
+    situation: Situation,
+    draft: Draft | None = None,
+) -> Facts:
+    """Choose a team, or let the item wait with its reason. What was keyed of it so far goes with it."""
     choice = _choose(order, placings, avoid, situation)
     if choice.team_id is not None:
-        return (_placed(order, placings, attempt, avoid, choice, situation),)
-    return (_unplaceable(order, placings, attempt, avoid, choice, situation),)
+        return (_placed(order, placings, attempt, avoid, choice, situation, draft),)
+    return (_unplaceable(order, placings, attempt, avoid, choice, situation, draft),)
 
 
 def try_again(item: PlacedItem, event: TimerFired, situation: Situation) -> Facts:
@@ -52,9 +59,9 @@ def try_again(item: PlacedItem, event: TimerFired, situation: Situation) -> Fact
     order = _order_of(item)
     choice = _choose(order, item.placing, item.released_by, situation)
     if choice.team_id is not None:
-        return (_placed(order, item.placing, item.attempt, item.released_by, choice, situation),)
+        return (_placed(order, item.placing, item.attempt, item.released_by, choice, situation, item.draft),)
     if (choice.reason, held_by(choice.considered)) != (item.reason, item.held_by):
-        return (_unplaceable(order, item.placing, item.attempt, item.released_by, choice, situation),)
+        return (_unplaceable(order, item.placing, item.attempt, item.released_by, choice, situation, item.draft),)
     if item.next_try_at is not None and item.next_try_at <= situation.now:
         return (_deferred(item, order, situation),)
     return ()
@@ -64,7 +71,8 @@ def take_back(item: PlacedItem, event: WorkReleased, situation: Situation) -> Fa
     """The desk gave the item back: place it again, elsewhere if possible. Late news of an old placing is ignored."""
     if stale_placing(item, event):
         return ()
-    return place(_order_of(item), item.placing, max(item.attempt, event.attempt), event.team_id, situation)
+    attempt = max(item.attempt, event.attempt)
+    return place(_order_of(item), item.placing, attempt, event.team_id, situation, event.draft)
 
 
 def stale_placing(item: PlacedItem, event: WorkReleased) -> bool:
@@ -162,7 +170,13 @@ def _choose(order: WorkOrder, placings: int, avoid: str | None, situation: Situa
 
 
 def _placed(
-    order: WorkOrder, placings: int, attempt: int, avoid: str | None, choice: Choice, situation: Situation
+    order: WorkOrder,
+    placings: int,
+    attempt: int,
+    avoid: str | None,
+    choice: Choice,
+    situation: Situation,
+    draft: Draft | None = None,
 ) -> WorkPlaced:
     if choice.team_id is None:
         raise InvariantError(f"Expected a team for {order.work_item_id}, found none")
@@ -178,11 +192,18 @@ def _placed(
         avoided=avoid,
         late_seconds=choice.late_seconds,
         boards=as_of(situation),
+        draft=draft,
     )
 
 
 def _unplaceable(
-    order: WorkOrder, placings: int, attempt: int, released_by: str | None, choice: Choice, situation: Situation
+    order: WorkOrder,
+    placings: int,
+    attempt: int,
+    released_by: str | None,
+    choice: Choice,
+    situation: Situation,
+    draft: Draft | None = None,
 ) -> WorkUnplaceable:
     reason = choice.reason or "nobody_present"
     return WorkUnplaceable(
@@ -198,6 +219,7 @@ def _unplaceable(
         released_by=released_by,
         next_try_at=_next_try_at(order.work_item_id, 1, situation) if reason in WAITED_OUT else None,
         boards=as_of(situation),
+        draft=draft,
     )
 
 

@@ -18,7 +18,7 @@ from shared.contracts.routing import (
     WorkRecalled,
     WorkUnplaceable,
 )
-from shared.contracts.work import WorkOrder
+from shared.contracts.work import Draft, WorkOrder
 from shared.runtime.errors import InvariantError
 from shared.runtime.processor import Alarm
 
@@ -55,6 +55,7 @@ class PlacedItem:
     tries: int = 0
     next_try_at: datetime | None = None
     outcome: Literal["accepted", "refused", "cancelled"] | None = None
+    draft: Draft | None = None  # while it waits: what was keyed of it at its last desk
     held_by: tuple[str, ...] = ()
 
 
@@ -81,6 +82,7 @@ def apply(item: PlacedItem, fact: Message) -> PlacedItem:
                 reason=fact.reason,
                 tries=1,
                 next_try_at=fact.next_try_at,
+                draft=fact.draft,
                 held_by=held_by(fact.considered),
             )
         case PlacementDeferred():

@@ -15,6 +15,7 @@ from shared.contracts.routing import (
     AssignmentTaken,
     CommandNoted,
     CommandRefused,
+    DraftSaved,
     OperatorPaused,
     OperatorReady,
     OperatorResumed,
@@ -33,6 +34,7 @@ HEARD: Final = frozenset(
         AssignmentTaken,
         CommandNoted,
         CommandRefused,
+        DraftSaved,
         OperatorPaused,
         OperatorReady,
         OperatorResumed,
@@ -50,6 +52,7 @@ WORDS: Final[Mapping[type[Message], str]] = {
     OperatorResumed: "resumed",
     OperatorSignedOff: "signed_off",
     AssignmentTaken: "taken",
+    DraftSaved: "drafted",
     WorkCompleted: "completed",
 }
 """The desk's own words, as in its rows."""
@@ -151,6 +154,7 @@ def verdict_in(message: Message) -> Verdict | None:
             | OperatorPaused()
             | OperatorResumed()
             | AssignmentTaken()
+            | DraftSaved()
             | WorkCompleted()
         ):
             return Verdict(message.command_id, message.operator_id, message.fingerprint, WORDS[type(message)], "")

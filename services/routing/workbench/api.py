@@ -18,6 +18,7 @@ from services.routing.workbench.decide import (
     STATUS_BY_CODE,
     Seat,
     current,
+    draft_of,
     may_oversee,
     part_of_an_image,
     seat,
@@ -34,6 +35,7 @@ from services.routing.workbench.views import (
     CommandView,
     CompleteBody,
     DeclineBody,
+    DraftBody,
     PauseBody,
     PickBody,
     PickForBody,
@@ -48,6 +50,7 @@ from shared.contracts.routing import (
     Pause,
     PickWork,
     Resume,
+    SaveDraft,
     SignOff,
     SignOn,
 )
@@ -127,6 +130,10 @@ class Workbench:
             raise Problem(409, verdict.answer, verdict.detail)
         taken = await self.reads.item(sitting.team_id, item.work_item_id)
         return item if taken is None or taken.operator_id != sitting.operator_id else taken
+
+    def seen(self, item: DeskItem, sitting: Seat) -> AssignmentView:
+        """The item as the operator may see it now."""
+        return assignment_view(item, sitting, draft_of(sitting, item, self.now(), Rulebook.of(self.boards)))
 
     async def hand_in(self, command: Command, response: Response) -> CommandView:
         """Publish the command and say what became of it; a refusal is a problem."""
@@ -251,7 +258,7 @@ def _work(router: APIRouter, bench: Workbench, seated: Seated) -> None:
         sitting: Seat = Depends(seated), wait_seconds: Annotated[float, Query(ge=0, le=WAIT_SECONDS_MAX)] = 0.0
     ) -> AssignmentView | Response:
         item = await bench.next_for(sitting, wait_seconds)
-        return Response(status_code=204) if item is None else assignment_view(item, sitting)
+        return Response(status_code=204) if item is None else bench.seen(item, sitting)
 
     @router.post(
         "/take",
@@ -265,7 +272,7 @@ def _work(router: APIRouter, bench: Workbench, seated: Seated) -> None:
         item = await bench.next_for(sitting, wait_seconds)
         if item is None:
             return Response(status_code=204)
-        return assignment_view(await bench.in_hand(sitting, item), sitting)
+        return bench.seen(await bench.in_hand(sitting, item), sitting)
 
     @router.post("/assignment/{work_item_id}/accept", summary="Take the offered item in hand", responses=TAKEN)
     async def accept(
@@ -280,6 +287,13 @@ def _work(router: APIRouter, bench: Workbench, seated: Seated) -> None:
     ) -> CommandView:
         named = _named(sitting, "decline", work_item_id, body.attempt, key, bench.now())
         return await bench.hand_in(DeclineAssignment(**named, reason=body.reason), response)
+
+    @router.put("/assignment/{work_item_id}/draft", summary="Save what I have keyed so far", responses=TAKEN)
+    async def draft(
+        work_item_id: ItemId, body: DraftBody, response: Response, sitting: Seat = Depends(seated), key: Key = None
+    ) -> CommandView:
+        named = _named(sitting, f"draft/{body.revision}", work_item_id, body.attempt, key, bench.now())
+        return await bench.hand_in(SaveDraft(**named, revision=body.revision, value=body.value), response)
 
     @router.post("/assignment/{work_item_id}/complete", summary="Hand in the result", responses=TAKEN)
     async def complete(

@@ -10,6 +10,7 @@ from typing import Final
 from services.routing.desk.state import SIGNED_ON, DeskItem, DeskOperator, ItemPhase
 from services.routing.eligibility import Rulebook, hindrance
 from shared.contracts.message import Region
+from shared.contracts.work import Draft
 from shared.http.tokens import Claims
 from shared.runtime.processor import Rejection
 
@@ -104,6 +105,14 @@ def slice_of(sitting: Seat, item: DeskItem | None, attempt: int, now: datetime, 
     if found.order.slice is None:
         return Rejection("no_slice", "Expected a work item with a slice; this one shows whole images")
     return found.order.slice
+
+
+def draft_of(sitting: Seat, item: DeskItem, now: datetime, book: Rulebook) -> Draft | None:
+    """What was keyed of the item so far, for whoever may see its slice now; nothing to anybody else."""
+    found = held(sitting, item, item.attempt, now, book)
+    if isinstance(found, Rejection) or found.draft is None or not found.draft.value:
+        return None
+    return found.draft
 
 
 def whole_image_of(

@@ -33,9 +33,14 @@ class PostgresDeskReads:
         return await self._one(DeskTable.name, team_id, f"item/{work_item_id}", ITEM)
 
     async def answer(self, team_id: str, operator_id: str, command_id: str) -> Answer | None:
-        parts = [f"command/{operator_id}/{slot}" for slot in range(COMMANDS_KEPT)]
+        row_of_operator = f"operator/{operator_id}"
+        parts = [row_of_operator, *(f"command/{operator_id}/{slot}" for slot in range(COMMANDS_KEPT))]
         rows = await self._reads.rows("parts", DeskTable.name, team_id, parts)
-        answers = (ANSWER.validate_json(row["body"]) for row in rows)
+        body_by_part: dict[str, bytes] = {row["part"]: row["body"] for row in rows}
+        operator = body_by_part.pop(row_of_operator, None)
+        answers = [ANSWER.validate_json(body) for body in body_by_part.values()]
+        if operator is not None and (last := OPERATOR.validate_json(operator).last_draft) is not None:
+            answers.append(last)
         return next((answer for answer in answers if answer.command_id == command_id), None)
 
     async def desk(self, team_id: str) -> DeskNow:

@@ -15,7 +15,7 @@ from services.routing.workbench.decide import Seat
 from services.routing.workbench.reads import DeskNow
 from shared.contracts.message import Step
 from shared.contracts.routing import PauseReason
-from shared.contracts.work import Outcome, ShownField
+from shared.contracts.work import DRAFT_CHARACTERS_MAX, Draft, Outcome, ShownField
 
 
 class View(BaseModel):
@@ -37,6 +37,15 @@ class CommandView(View):
     detail: str = ""
 
 
+class DraftView(View):
+    """What was keyed of the item so far: a draft, to be read against the slice. It never names a colleague."""
+
+    value: str
+    origin: Literal["you", "colleague"] = Field(description="who keyed last of it")
+    revision: int = Field(description="save the next under a larger one")
+    saved_at: datetime
+
+
 class AssignmentView(View):
     """The work item that the operator is offered or has in hand. `attempt` goes back with every command about it."""
 
@@ -55,6 +64,8 @@ class AssignmentView(View):
     urgent: bool
     standard_seconds: float
     due_at: datetime
+    keeps_draft: bool = Field(default=False, description="PUT /assignment/{work_item_id}/draft saves what is keyed")
+    draft: DraftView | None = Field(default=None, description="once the item is in hand")
 
 
 class DeskPlace(View):
@@ -66,6 +77,7 @@ class DeskPlace(View):
     attempt: int
     lease_until: datetime | None
     declined_by: tuple[str, ...]
+    drafted_by: tuple[str, ...] = ()
 
 
 class ItemView(View):
@@ -151,6 +163,13 @@ class DeclineBody(AttemptBody):
     reason: str = Field(min_length=1, max_length=200)
 
 
+class DraftBody(AttemptBody):
+    """What the operator has keyed so far, whole each time."""
+
+    revision: int = Field(ge=1, description="counts what is saved in this attempt; the largest is kept")
+    value: str = Field(max_length=DRAFT_CHARACTERS_MAX)
+
+
 class CompleteBody(AttemptBody):
     """The result."""
 
@@ -166,7 +185,7 @@ def command_view(command_id: str, verdict: Verdict | None) -> CommandView:
     return CommandView(command_id=command_id, state=state, answer=verdict.answer, detail=verdict.detail)
 
 
-def assignment_view(item: DeskItem, sitting: Seat) -> AssignmentView:
+def assignment_view(item: DeskItem, sitting: Seat, draft: Draft | None = None) -> AssignmentView:
     """What this operator may know of the item; whole images are named to the bank's own people only."""
     order = item.order
     if item.lease_until is None:
@@ -187,6 +206,17 @@ def assignment_view(item: DeskItem, sitting: Seat) -> AssignmentView:
         urgent=order.urgent,
         standard_seconds=order.standard_seconds,
         due_at=order.due_at,
+        keeps_draft=order.keeps_draft,
+        draft=None if draft is None else _draft_view(draft, item, sitting),
+    )
+
+
+def _draft_view(draft: Draft, item: DeskItem, sitting: Seat) -> DraftView:
+    return DraftView(
+        value=draft.value,
+        origin="you" if draft.authors[-1] == sitting.operator_id else "colleague",
+        revision=draft.revision if draft.attempt == item.attempt else 0,
+        saved_at=draft.saved_at,
     )
 
 
@@ -223,6 +253,7 @@ def _desk_place(item: DeskItem | None) -> DeskPlace | None:
         attempt=item.attempt,
         lease_until=item.lease_until,
         declined_by=item.declined_by,
+        drafted_by=() if item.draft is None else item.draft.authors,
     )
 
 

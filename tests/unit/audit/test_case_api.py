@@ -18,13 +18,23 @@ from services.audit.store import STATEMENTS, JournalEntry
 from services.audit.timeline import _SAYINGS, sentence
 from services.audit.wiring import names_in
 from shared.contracts.audit import CASE as CASE_TOPIC
-from shared.contracts.audit import POSTING, WORK
+from shared.contracts.audit import POSTING, WORK, ResultAccepted
 from shared.contracts.message import Message, Topic
 from shared.contracts.registry import CONTRACTS
 from shared.contracts.work import ArbitrationRuling, AuthorisationVerdict, ReviewVerdict
 from shared.http.problems import install_problems
 from shared.runtime.reads import named_statements
-from tests.unit.audit.floor_of_cases import CaseRun, confirmed, failed, opened, reference, run_in, started, with_amount
+from tests.unit.audit.floor_of_cases import (
+    CaseRun,
+    confirmed,
+    failed,
+    opened,
+    reference,
+    result,
+    run_in,
+    started,
+    with_amount,
+)
 
 NAMES = {"op-north1": "Chen Wei"}
 
@@ -198,6 +208,18 @@ def test_sentences_of_two_authorisers() -> None:
     assert sentence(tier.kind_name(), tier.model_dump(mode="json")) == (
         "6000000.00 CNY: 2 authorisers needed, grade 2 or above, from different teams, re-keying the amount"
     )
+
+
+def test_a_draft_is_told_with_the_result() -> None:
+    """The timeline says who began and who finished."""
+    run = started()
+    [accepted] = [
+        fact
+        for fact in run.take(result(run.order("entry-1", "amount"), "op-north1", drafted_by=("op-south3",)))
+        if isinstance(fact, ResultAccepted)
+    ]
+    line = sentence(accepted.kind_name(), accepted.model_dump(mode="json"), names_in(reference()))
+    assert line == "Op 1 (north) keyed amount (entry-1) in 31 s, begun by Op 3 as a draft"
 
 
 def test_what_nobody_knows_is_still_told() -> None:

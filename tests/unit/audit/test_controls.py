@@ -44,11 +44,13 @@ from shared.runtime.processor import TimerFired
 from tests.unit.audit.floor_of_cases import (
     CASE,
     NOW,
+    TRANSFER,
     CaseRun,
     check_promises,
     confirmed,
     failed,
     opened,
+    reference,
     result,
     run_in,
     started,
@@ -560,3 +562,61 @@ def test_facts_of_a_running_case_are_accounted_for() -> None:
     assert asked == settled | set(run.case.open_items)
     assert {fact.work_item_id for fact in run.of(ResultAccepted)} == settled
     assert run.of(EntryArbitrated) == []
+
+
+# ----------------------------------------------------------------------------------------------- drafts
+
+
+def begun(run: CaseRun, role: str, by: str, drafted_by: str, value: str | None = None) -> list[Message]:
+    """Somebody finishes what somebody else began."""
+    order = run.order(role, "amount")
+    outcome = None if value is None else KeyedValue(value=value)
+    return run.take(result(order, by, outcome, drafted_by=(drafted_by,)))
+
+
+def test_who_began_an_entry_counts_as_having_done_it_and_who_finished_it_answers_for_it() -> None:
+    """Nobody asks the author for another step of the case; an error in the entry is the doer's alone."""
+    run = started()
+    begun(run, "entry-1", "op-north1", "op-south3", "12,600.00")
+    [accepted] = run.of(ResultAccepted)
+    assert (accepted.doer.operator_id, accepted.drafted_by) == ("op-north1", ("op-south3",))
+    assert run.case.roles == {"op-north1": "entry-1", "op-south3": "entry-1"}
+    run.do("entry-2", "op-south1", on="amount")
+    assert {"op-north1", "op-south3"} <= set(run.order("arbitration", "amount").excluded_operators)
+    run.do("arbitration", "op-north2", ArbitrationRuling(value="12500"))
+    assert [error.doer.operator_id for error in run.of(KeyingErrorFound)] == ["op-north1"]
+
+
+def test_an_author_keys_nothing_a_second_time() -> None:
+    """A second keying by whoever drafted the first is refused: the two would not be two people's."""
+    run = started()
+    begun(run, "entry-1", "op-north1", "op-south3")
+    facts = run.do("entry-2", "op-south3", on="amount")
+    assert names(facts)[0] == "ResultRefused"
+
+
+def test_a_result_begun_by_somebody_with_another_role_does_not_count() -> None:
+    """Whichever comes first: the author's own second keying, or the first keying that somebody finished for them."""
+    run = started()
+    run.do("entry-2", "op-south3", on="amount")
+    facts = begun(run, "entry-1", "op-north1", "op-south3")
+    [refused] = [fact for fact in facts if isinstance(fact, ResultRefused)]
+    assert refused.code == "excluded_person"
+    again = run.order("entry-1", "amount")
+    assert again.round == 2
+    assert {"op-north1", "op-south3"} <= set(again.excluded_operators)
+
+
+def test_the_template_says_which_steps_keep_drafts() -> None:
+    """Entries do, unless it says otherwise; a review and an authorisation never."""
+    run = started()
+    assert all(order.keeps_draft for order in run.case.open_items.values())
+    run.key_all(amount="12,600.00")
+    assert not run.order("arbitration", "amount").keeps_draft
+    run.do("arbitration", "op-north2", ArbitrationRuling(value="12500"))
+    assert not run.order("review-1").keeps_draft
+    with_none = CaseRun(view=reference(TRANSFER.model_copy(update={"draft_steps": ("arbitration",)})))
+    with_none.take(opened())
+    assert not any(order.keeps_draft for order in with_none.case.open_items.values())
+    with_none.key_all(amount="12,600.00")
+    assert with_none.order("arbitration", "amount").keeps_draft

@@ -22,7 +22,7 @@ from opsfloor.console.control.telling import (
     time_left,
 )
 from services.routing.emergency.glance import PlaceGlance
-from shared.contracts.reroute import ApproveReroute, CancelReroute, ProposeReroute, RerouteOrder
+from shared.contracts.reroute import ApproveReroute, CancelReroute, LimitForecast, ProposeReroute, RerouteOrder
 from tests.unit.console.test_control_room import ZONE, floor_at
 from tests.unit.emergency.control_room import CHEN, LIN, ControlRoom, terms
 
@@ -139,3 +139,15 @@ def test_warnings_name_dead_ends_and_rules_or_say_that_there_are_none() -> None:
     assert [verdict for verdict, _ in warnings(calm)][1] == "good"
     bad = preview.model_copy(update={"dead_ends": ("transfer/entry",)})
     assert ("bad", "DEAD END: nobody is left for transfer/entry; such items wait until it is over.") in warnings(bad)
+
+
+def test_limits_are_told_broken_or_kept() -> None:
+    """What a contract promises and a site may carry stands beside the rules."""
+    preview = ordered().preview
+    kept = LimitForecast(
+        limit="centre_maximum", name="s", bound=0.6, share_without=0.3, share_with=0.5, words="centre s would have 50%."
+    )
+    broken = kept.model_copy(update={"broken": True, "words": "centre s would have 70%: broken."})
+    told = warnings(preview.model_copy(update={"limits": (kept, broken)}))
+    assert ("good", "Kept: centre s would have 50%.") in told
+    assert ("watch", "LIMIT: centre s would have 70%: broken.") in told

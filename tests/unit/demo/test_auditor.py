@@ -10,7 +10,7 @@ import pytest
 from deploy.demo.auditor import Finding, describe
 from shared.contracts import routing
 from shared.contracts.message import Money
-from shared.contracts.work import KeyedValue
+from shared.contracts.work import Draft, KeyedValue
 from shared.runtime.log import Record
 from tests.unit.demo.bank import (
     NOON,
@@ -220,6 +220,56 @@ def a_gap(bus: Bus) -> None:
     bus.floor(took_part("cleo", "inspection", "s1/9"), skip=1)
 
 
+DRAFT = Draft(value="12", authors=("anna",), attempt=1, revision=1, saved_at=NOON)
+
+
+def saved(item: str, draft: Draft = DRAFT) -> routing.DraftSaved:
+    """The desk keeps what somebody keyed of an item."""
+    return routing.DraftSaved(
+        team_id="north-entry",
+        at=NOON,
+        operator_id=draft.authors[-1],
+        work_item_id=item,
+        case_id=case_of(),
+        draft=draft,
+        command_id="c2",
+    )
+
+
+def released(item: str, draft: Draft = DRAFT) -> routing.WorkReleased:
+    """The item goes back to placement with a draft."""
+    return routing.WorkReleased(
+        work_item_id=item,
+        case_id=case_of(),
+        at=NOON,
+        team_id="north-entry",
+        placing=1,
+        attempt=1,
+        reason="rerouted",
+        draft=draft,
+    )
+
+
+def a_draft_at_another_item(bus: Bus) -> None:
+    bus.floor(saved("w1"))
+    bus.floor(released("w2"))
+
+
+def a_draft_under_another_name(bus: Bus) -> None:
+    bus.floor(saved("w1"))
+    bus.floor(released("w1", DRAFT.model_copy(update={"authors": ("ben", "anna")})))
+
+
+def a_result_that_names_no_author(bus: Bus) -> None:
+    bus.floor(assigned(1, "anna"))
+    bus.floor(completed().model_copy(update={"drafted_by": ("ben",)}))
+
+
+def a_draft_by_somebody_with_another_role(bus: Bus) -> None:
+    whole_case(bus)
+    bus.floor(took_part("cleo", "review", "s1/3").model_copy(update={"drafted_by": ("anna",)}))
+
+
 BROKEN: list[tuple[Callable[[Bus], None], str]] = [
     (no_receipt, "nothing lost"),
     (no_case, "nothing lost"),
@@ -238,6 +288,10 @@ BROKEN: list[tuple[Callable[[Bus], None], str]] = [
     (two_results, "one valid result"),
     (a_late_result, "one valid result"),
     (a_gap, "dense lanes"),
+    (a_draft_at_another_item, "drafts apart"),
+    (a_draft_under_another_name, "drafts apart"),
+    (a_result_that_names_no_author, "drafts apart"),
+    (a_draft_by_somebody_with_another_role, "segregation of duties"),
 ]
 
 
@@ -247,6 +301,17 @@ def test_each_broken_promise_is_found(break_it: Callable[[Bus], None], promise: 
     bus = Bus()
     break_it(bus)
     assert promise in {finding.promise for finding in bus.auditor.findings()}
+
+
+def test_a_draft_that_stays_with_its_item_is_no_finding() -> None:
+    """Saved by one, carried on, finished by another who says so: counted as handed on."""
+    bus = Bus()
+    bus.floor(saved("w1"))
+    bus.floor(released("w1"))
+    bus.floor(assigned(2, "ben"))
+    bus.floor(completed(2, "ben").model_copy(update={"drafted_by": ("anna",)}))
+    assert bus.auditor.findings() == []
+    assert bus.auditor.handed_on() == 1
 
 
 def test_while_the_floor_works_an_open_case_is_no_loss() -> None:

@@ -41,6 +41,7 @@ class FakeWorkbench:
         app.router.add_post("/{verb:sign-on|sign-off}", self.sign)
         app.router.add_post("/take", self.take)
         app.router.add_get("/assignment/{item}/slice", self.slice)
+        app.router.add_put("/assignment/{item}/draft", self.draft)
         app.router.add_post("/assignment/{item}/{verb}", self.command)
         return app
 
@@ -71,6 +72,10 @@ class FakeWorkbench:
         self.log.append((_who(request), "slice", request.query["attempt"]))
         return web.Response(status=503) if self.blind else web.Response(body=PNG, content_type="image/png")
 
+    async def draft(self, request: web.Request) -> web.Response:
+        self.log.append((_who(request), "draft", await request.json()))
+        return web.json_response({})
+
     async def command(self, request: web.Request) -> web.Response:
         who, verb, body = _who(request), request.match_info["verb"], await request.json()
         self.log.append((who, verb, body))
@@ -97,6 +102,8 @@ def item(number: int, **more: Any) -> dict[str, Any]:
         "shown": [],
         "rekey_amount": False,
         "standard_seconds": 35.0,
+        "keeps_draft": False,
+        "draft": None,
         **more,
     }
 
@@ -143,6 +150,19 @@ async def test_an_operator_signs_on_looks_keys_and_completes() -> None:
     assert verbs[:4] == ["sign-on", "take", "slice", "complete"]
     assert {body["outcome"]["value"] for body in bench.done("complete")} == {"1234.50"}
     assert all(5 < body["handle_seconds"] < 300 for body in bench.done("complete"))
+
+
+async def test_what_takes_long_is_saved_half_way_where_the_step_keeps_drafts() -> None:
+    """A review has none, a short entry needs none; who is shown a colleague's draft is counted."""
+    slow = {"standard_seconds": 400.0, "keeps_draft": True}
+    colleagues = {"value": "12", "origin": "colleague", "revision": 0}
+    bench = FakeWorkbench([item(0, **slow), item(1, keeps_draft=True), item(2, **slow, draft=colleagues)])
+    async with at_work(bench, person()) as shift:
+        await until(bench, "complete", 3)
+        assert shift.counts["draft of a colleague shown"] == 1
+    assert bench.done("draft") == [{"attempt": 1, "revision": 1, "value": "123"}] * 2
+    verbs = [verb for _, verb, _ in bench.log]
+    assert verbs.index("draft") < verbs.index("complete")
 
 
 async def test_a_command_without_an_answer_is_sent_again_word_for_word() -> None:

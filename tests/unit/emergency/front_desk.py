@@ -10,11 +10,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.routing.emergency.api import Control, reroute_routers
 from services.routing.emergency.counter import RerouteCounter
+from services.routing.emergency.looking import LookAhead, Looks
 from services.routing.emergency.state import Answer
 from services.routing.placement.waiting import Waits
+from services.routing.simulator.ahead import Ahead
 from shared.contracts.message import Message
 from shared.contracts.reference import RerouteRule
-from shared.contracts.reroute import RerouteFact, RerouteOrder
+from shared.contracts.reroute import RerouteFact, RerouteOrder, RerouteTerms
 from shared.http.app import build_app
 from shared.http.tokens import Issuer, Verifier
 from shared.reroutes import REROUTE_BOARD
@@ -31,15 +33,30 @@ class Alive:
         return True, []
 
 
+class Blind:
+    """Plays nothing: the preview stands without it."""
+
+    async def look(self, ahead: Ahead, terms: RerouteTerms) -> LookAhead | None:
+        return None
+
+
 class FrontDesk:
     """The face, and the truth behind it. Holds: a `mute` book takes commands and answers none."""
 
-    def __init__(self, *rules: RerouteRule, key: Ed25519PrivateKey = KEY, room: ControlRoom | None = None) -> None:
+    def __init__(
+        self,
+        *rules: RerouteRule,
+        key: Ed25519PrivateKey = KEY,
+        room: ControlRoom | None = None,
+        looker: Looks | None = None,
+    ) -> None:
         self.room = room or ControlRoom(*rules)
         self.mute = False
         counter = RerouteCounter(self, self.publish, answer_seconds=0.01)
         self.waiting: Sequence[Waits] = ()
-        control = Control(self, self.room.views, counter, lambda: self.room.now, lambda: self.waiting)
+        control = Control(
+            self, self.room.views, counter, lambda: self.room.now, lambda: self.waiting, looker or Blind()
+        )
         self.app = build_app("routing", Verifier(key.public_key()), reroute_routers(control), Alive())
 
     def client(self, subject: str, role: str) -> httpx.AsyncClient:

@@ -11,9 +11,12 @@ from typer.testing import CliRunner
 from opsfloor import answers, floor, reroute
 from opsfloor.answers import Remedied
 from opsfloor.cli import app
-from opsfloor.reroute_words import order_words, scope_words, until_words
+from opsfloor.reroute_words import order_words, scope_words, tell_look, until_words
+from shared.contracts.reference import Centre, Provider, RerouteRule
 from shared.contracts.reroute import ExtendReroute, ProposeReroute
-from tests.unit.emergency.control_room import CHEN, LIN, ControlRoom, terms
+from shared.contracts.routing import LoadByWorkType
+from shared.reference.board import REFERENCE_BOARD
+from tests.unit.emergency.control_room import CHEN, LIN, ControlRoom, desk_load, terms
 from tests.unit.emergency.front_desk import FrontDesk
 
 MARKUP = "stop [inc-4711] see [red]ticket [/] \\"
@@ -103,6 +106,50 @@ def test_what_speaks_against_it_comes_before_the_figures(desk: FrontDesk, monkey
     assert "centre north for" in told
     assert 0 < told.index("RULE") < (told + "By work type").index("By work type")
     assert len(told.splitlines()) < 24
+
+
+def test_limits_are_told_broken_before_the_figures_and_kept_behind(desk: FrontDesk) -> None:
+    """South would carry all of it; the vendor's contract is kept."""
+    south = Centre(id="south", label="S", city="-", share_maximum=0.5)
+    keyers = Provider(id="clearkey", label="C", outside=True, data_classes=("internal",), share_maximum=0.5)
+    for entry in (south, keyers):
+        REFERENCE_BOARD.fold(desk.room.views["reference"], entry.key, entry)
+    waiting = LoadByWorkType(
+        work_type="corporate-transfer/review", queued=4, standard_seconds=180.0, oldest_requested_at=None
+    )
+    north = desk_load("north-control", ("north-control-01",)).model_copy(update={"queued": (waiting,)})
+    desk.room.tell_load(north)
+    told = said("preview", "evacuate", "--centre", "north")
+    assert "LIMIT centre south would have 100% of all work, 0% without it, at most 50%: broken." in told
+    assert told.index("LIMIT") < told.index("By work type") < told.index("provider clearkey would have 0% of all work")
+
+
+def test_what_the_simulator_saw_follows_or_why_it_saw_nothing(
+    desk: FrontDesk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The preview stands without it; nobody who breaks the glass waits for it."""
+    assert "Not played by the simulator: routing refused (look_too_slow)" in said(
+        "preview", "drain", "--centre", "north"
+    )
+    assert "Not played" not in said(*GLASS[1:], "--yes")
+    seen = {"done": 100, "late": 2, "waiting": 5}
+    worse = {"done": 80, "late": 12, "waiting": 25}
+    tell_look({"minutes": 30.0, "items": 105, "left_out": 900, "without": seen, "with_it": worse, "seconds": 1.2})
+    told = " ".join(capsys.readouterr().out.split())
+    assert told == (
+        "Played on virtual time, the next 30 min of 105 items, the most urgent; 900 more wait: "
+        "done 100 → 80, late 2 → 12, still waiting 5 → 25."
+    )
+
+
+def test_a_preview_of_a_later_start_goes_by_that_hour(desk: FrontDesk) -> None:
+    """What begins in a blocked window breaks its rule; now it would not."""
+    closing = RerouteRule(id="closing", label="the rail closes", form="blocked_window", begins="16:30", ends="17:15")
+    REFERENCE_BOARD.fold(desk.room.views["reference"], closing.key, closing)
+    words = ("preview", "drain", "--centre", "north")
+    assert "the rail closes" not in said(*words)
+    assert "the rail closes" in said(*words, "--starts-at", "2026-03-02T16:45+08:00")
+    assert "starts_at" in refused(*words, "--starts-at", "soon").what
 
 
 def test_an_id_is_never_broken_in_two(desk: FrontDesk, monkeypatch: pytest.MonkeyPatch) -> None:

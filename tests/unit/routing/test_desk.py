@@ -31,6 +31,7 @@ from shared.contracts.routing import (
     Pause,
     PickWork,
     Resume,
+    SaveDraft,
     SignOff,
     SignOn,
     WorkAssigned,
@@ -492,6 +493,7 @@ def test_every_phase_answers_every_event() -> None:
         PickWork,
         AcceptAssignment,
         DeclineAssignment,
+        SaveDraft,
         CompleteAssignment,
     )
     assert set(OPERATOR_RULES) == {(phase, event) for phase in OperatorPhase for event in commands}

@@ -18,6 +18,7 @@ from shared.contracts.routing import (
     Pause,
     PickWork,
     Resume,
+    SaveDraft,
     SignOff,
     WorkAssigned,
     WorkCompleted,
@@ -38,7 +39,7 @@ PEOPLE = (
 WHO = st.sampled_from([person.id for person in PEOPLE])
 
 
-VERB = st.sampled_from(["accept", "decline", "complete", "complete", "complete"])
+VERB = st.sampled_from(["accept", "accept", "draft", "draft", "decline", "complete", "complete", "complete"])
 MOVES = [
     *["place"] * 8,
     *["act"] * 6,
@@ -90,6 +91,7 @@ class AnyDay(RuleBasedStateMachine):
             grade_min=draw(st.sampled_from([0, 0, 0, 2])),
             branch_id=draw(st.sampled_from(["branch-1", "branch-1", "branch-2"])),
             excluded_operators=draw(st.sampled_from([(), (), (), ("ann",), ("bob", "cat")])),
+            keeps_draft=role != "review",
         )
         self.desk.place(work, placing=placing, attempt=attempt)
         assert self.desk.place(work, placing=placing, attempt=attempt) == ()
@@ -134,6 +136,9 @@ class AnyDay(RuleBasedStateMachine):
             self.desk.says(AcceptAssignment, who, work_item_id=name, attempt=attempt)
         elif verb == "decline":
             self.desk.declines(who, name, attempt)
+        elif verb == "draft":
+            keyed: dict[str, Any] = {"revision": len(self.desk.facts) + 1, "value": f"half of {name}"}
+            self.desk.says(SaveDraft, who, work_item_id=name, attempt=attempt, **keyed)
         else:
             review = any(f.work_item_id == name and f.step == "review" for f in self.assignments())
             outcome = ReviewVerdict(passed=True) if review else KeyedValue(value="12.00")
@@ -203,6 +208,16 @@ class AnyDay(RuleBasedStateMachine):
             if isinstance(fact, WorkCompleted):
                 roles.setdefault((fact.case_id, fact.operator_id), set()).add(fact.role)
         assert all(len(had) == 1 for had in roles.values())
+
+    @invariant()
+    def a_draft_stays_with_its_item(self) -> None:
+        """Nothing of one item's draft stands at another, and who drafted has had that one role in the case."""
+        state: TeamDesk = self.desk.state
+        for name, item in state.items.items():
+            if item.draft is not None:
+                assert item.draft.value == f"half of {name}"
+                assert item.order.keeps_draft
+                assert all(state.role_of(item.order.case_id, one) == item.order.role for one in item.draft.authors)
 
     @invariant()
     def what_came_in_is_done_open_or_returned(self) -> None:

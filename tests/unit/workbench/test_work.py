@@ -11,7 +11,7 @@ import pytest
 from services.routing.desk.state import DeskOperator
 from services.routing.workbench.answers import Answers
 from shared.contracts.routing import WorkCompleted
-from tests.unit.routing.floor import order
+from tests.unit.routing.floor import order, stand
 from tests.unit.workbench.test_tailer import ASSIGNED
 from tests.unit.workbench.window import LATER, RESULT, SLICE, Window
 
@@ -26,6 +26,7 @@ ENDPOINTS: list[tuple[str, str, Any]] = [
     ("POST", "/take", None),
     ("POST", "/assignment/item-1/accept", {"attempt": 1}),
     ("POST", "/assignment/item-1/decline", {"attempt": 1, "reason": "torn"}),
+    ("PUT", "/assignment/item-1/draft", {"attempt": 1, "revision": 1, "value": "12"}),
     ("POST", "/assignment/item-1/complete", RESULT),
     ("GET", "/assignment/item-1/slice?attempt=1", None),
     ("GET", f"/assignment/item-1/images/{SLICE.image_sha256}?attempt=1", None),
@@ -391,3 +392,78 @@ async def test_a_pick_that_the_desk_refuses_is_a_problem(window: Window, changes
     wanted = "item-2" if changes else "item-1"
     answer = await anna.post("/pick", json={"work_item_id": wanted, "reason": "the branch calls"})
     assert (answer.status_code, answer.json()["code"]) == (409, code)
+
+
+# ---------------------------------------------------------------------- drafts
+
+
+DRAFT: dict[str, Any] = {"attempt": 1, "revision": 1, "value": "6222-02"}
+
+
+async def test_what_is_keyed_is_saved_and_shown_again(window: Window) -> None:
+    """Saved whole, the newest kept, shown to whoever has the item in hand with where it comes from."""
+    anna = await window.in_hand(keeps_draft=True)
+    assert (await anna.get("/next")).json()["draft"] is None
+    saved = await anna.put("/assignment/item-1/draft", json=DRAFT)
+    assert (saved.status_code, saved.json()["answer"]) == (200, "drafted")
+    assert (await anna.get(f"/commands/{saved.json()['command_id']}")).json()["answer"] == "drafted"
+    await anna.put("/assignment/item-1/draft", json={**DRAFT, "revision": 2, "value": "6222-0210"})
+    draft = (await anna.get("/next")).json()["draft"]
+    assert (draft["value"], draft["origin"], draft["revision"]) == ("6222-0210", "you", 2)
+
+
+async def test_a_save_sent_again_is_published_once_and_another_under_its_number_is_refused(window: Window) -> None:
+    """The revision names the command, so that a client may send it again without a key of its own."""
+    anna = await window.in_hand(keeps_draft=True)
+    first = await anna.put("/assignment/item-1/draft", json=DRAFT)
+    before = len(window.desks.published)
+    assert (await anna.put("/assignment/item-1/draft", json=DRAFT)).json() == first.json()
+    assert len(window.desks.published) == before
+    other = await anna.put("/assignment/item-1/draft", json={**DRAFT, "value": "9"})
+    assert (other.status_code, other.json()["code"]) == (409, "conflict")
+
+
+async def test_a_save_is_answered_from_the_desks_row_when_the_log_is_silent(window: Window) -> None:
+    """What memory never heard stands in the operator's row."""
+    anna = await window.in_hand(keeps_draft=True)
+    window.desks.mute = True
+    assert (await anna.put("/assignment/item-1/draft", json=DRAFT)).json()["answer"] == "drafted"
+
+
+async def test_a_colleague_sees_the_draft_in_hand_and_not_before(window: Window) -> None:
+    """An offer shows nothing of it; in hand it is marked as a colleague's, who is not named."""
+    anna = await window.in_hand(keeps_draft=True)
+    await anna.put("/assignment/item-1/draft", json=DRAFT)
+    ben = window.client("ben")
+    await ben.post("/sign-on")
+    await anna.post("/assignment/item-1/decline", json={"attempt": 1, "reason": "called away"})
+    offered = (await ben.get("/next")).json()
+    assert (offered["state"], offered["draft"]) == ("offered", None)
+    taken = await ben.post("/take")
+    draft = taken.json()["draft"]
+    assert (draft["value"], draft["origin"], draft["revision"]) == ("6222-02", "colleague", 0)
+    assert "anna" not in taken.text
+
+
+async def test_a_draft_is_shown_to_nobody_who_may_not_see_the_slice(window: Window) -> None:
+    """A suspension closes it at once, as it closes the picture."""
+    anna = await window.in_hand(keeps_draft=True)
+    await anna.put("/assignment/item-1/draft", json=DRAFT)
+    stand(window.desks.views, "operator", "anna", "suspended")
+    assert (await anna.get("/next")).json()["draft"] is None
+
+
+@pytest.mark.parametrize(("keeps_draft", "body"), [(False, DRAFT), (True, {**DRAFT, "attempt": 2})])
+async def test_the_desk_refuses_a_draft_that_it_does_not_keep(window: Window, keeps_draft: bool, body: Any) -> None:
+    """Where the step keeps none, or the attempt is not the one in hand; what was keyed is not repeated."""
+    anna = await window.in_hand(keeps_draft=keeps_draft)
+    answer = await anna.put("/assignment/item-1/draft", json=body)
+    assert answer.status_code == 409
+    assert "6222" not in answer.text
+
+
+async def test_a_draft_beyond_its_bounds_is_refused_and_not_repeated(window: Window) -> None:
+    """The problem tells what was expected, never what was keyed."""
+    anna = await window.in_hand(keeps_draft=True)
+    answer = await anna.put("/assignment/item-1/draft", json={**DRAFT, "value": "6222" * 200})
+    assert (answer.status_code, "6222" in answer.text) == (422, False)

@@ -118,7 +118,10 @@ class Desks:
 
     async def answer(self, team_id: str, operator_id: str, command_id: str) -> Answer | None:
         bodies = (b for part, b in self.rows(team_id).items() if part.startswith(f"command/{operator_id}/"))
-        return next((a for a in map(ANSWER.validate_json, bodies) if a.command_id == command_id), None)
+        row = self.rows(team_id).get(f"operator/{operator_id}")
+        last = None if row is None else OPERATOR.validate_json(row).last_draft
+        answers = (*map(ANSWER.validate_json, bodies), *([] if last is None else [last]))
+        return next((a for a in answers if a.command_id == command_id), None)
 
     async def desk(self, team_id: str) -> DeskNow:
         rows = self.rows(team_id)

@@ -1,0 +1,136 @@
+"""Looks ahead with the floor simulator, in a process beside this one, so that no desk waits while it plays."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from typing import Final, Protocol
+
+import structlog
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.routing.emergency.floor import FloorNow
+from services.routing.simulator.ahead import Ahead, Now, Seen, ahead_of, play
+from shared.contracts.reroute import RerouteTerms
+
+PLAY_SECONDS: Final = 2.5  # for both days; the rest of the three seconds is for the way there and back
+ANSWER_SECONDS: Final = 3.0
+BEGIN_SECONDS: Final = 8.0  # instead, the first time, until the other process has begun
+NICENESS: Final = 10
+
+_log: Final = structlog.get_logger("opsfloor.emergency")
+
+
+class TooSlowError(Exception):
+    """The days could not be played in the time that there is."""
+
+
+class Outcome(BaseModel):
+    """What a played day came to. Units: items; `late` ended too late, or are overdue and still wait."""
+
+    model_config = ConfigDict(frozen=True)
+
+    done: int
+    late: int
+    waiting: int
+
+
+class LookAhead(BaseModel):
+    """The next minutes with the reroute and without it, played by the floor's own placement and desks."""
+
+    model_config = ConfigDict(frozen=True)
+
+    minutes: float = Field(
+        description="how far it looks: the reroute's own time, half an hour at most, less on a full floor"
+    )
+    items: int = Field(description="how many items were played")
+    left_out: int = Field(description="items that wait and were not played: the most urgent were")
+    without: Outcome
+    with_it: Outcome
+    seconds: float = Field(description="how long playing took")
+
+
+def look(ahead: Ahead, terms: RerouteTerms, budget_seconds: float = PLAY_SECONDS) -> LookAhead:
+    """Play both days. Errors: `TooSlowError` when they are not over within the budget of real time."""
+    began = time.monotonic()
+
+    def tell(done: int) -> None:
+        if time.monotonic() - began > budget_seconds:
+            raise TooSlowError(f"Expected both days within {budget_seconds} s, found {done} items done")
+
+    without, with_it = play(ahead, None, tell), play(ahead, terms, tell)
+    return LookAhead(
+        minutes=round(ahead.minutes, 1),
+        items=len(ahead.day.cases),
+        left_out=ahead.left_out,
+        without=_told(without),
+        with_it=_told(with_it),
+        seconds=round(time.monotonic() - began, 2),
+    )
+
+
+def _told(seen: Seen) -> Outcome:
+    return Outcome(done=seen.done, late=seen.late, waiting=seen.waiting)
+
+
+def day_ahead(floor: FloorNow, terms: RerouteTerms) -> Ahead:
+    """The day to play, from the boards as they are."""
+    now = Now(floor.book.reference, floor.book.standing, floor.loads, floor.plan, floor.in_force, floor.now)
+    return ahead_of(now, terms.minutes)
+
+
+class Looks(Protocol):
+    """Whoever plays the next minutes."""
+
+    async def look(self, ahead: Ahead, terms: RerouteTerms) -> LookAhead | None:
+        """What they see; `None` when it cannot be seen in time."""
+
+
+@dataclass
+class Looker:
+    """The process that plays. Holds: one look at a time; it begins with the first and ends with `run`."""
+
+    answer_seconds: float = ANSWER_SECONDS
+    begin_seconds: float = BEGIN_SECONDS
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _pool: ProcessPoolExecutor | None = None
+
+    async def look(self, ahead: Ahead, terms: RerouteTerms) -> LookAhead | None:
+        """What it sees; `None` when it cannot be seen in time, or another look is under way."""
+        if self.turn.locked():
+            return None
+        async with self.turn:
+            seconds = self.answer_seconds if self._pool is not None else self.begin_seconds
+            self._pool = self._pool or ProcessPoolExecutor(1, get_context("spawn"), _give_way)
+            try:
+                playing = asyncio.get_running_loop().run_in_executor(self._pool, look, ahead, terms)
+                return await asyncio.wait_for(playing, seconds)
+            except (TooSlowError, TimeoutError):
+                return None
+            except BrokenProcessPool:
+                _log.warning("the process that looks ahead is gone; the next look begins another")
+                self.close()
+                return None
+
+    async def run(self) -> None:
+        """Keep the process until cancelled, then end it."""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End the process; what it plays comes to its end by its own budget."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None
+
+
+def _give_way() -> None:
+    """Desks and placements come first."""
+    os.nice(NICENESS)

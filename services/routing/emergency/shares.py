@@ -1,0 +1,213 @@
+"""What a reroute would make of contracts' shares and of what one site may carry. Pure.
+
+What waits now is done where it waits or where it would move; what comes until the reroute ends is shared out as the plan
+says, and what the reroute holds away from a team goes to the others by the plan's own proportions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from services.routing.emergency.floor import FloorNow, holds
+from services.routing.kinds import Kind, provider_may_see
+from services.routing.limits import ShareLimit, share_limits
+from shared.contracts.reference import Team
+from shared.contracts.reroute import LimitForecast, LimitKind, RerouteTerms
+from shared.reroutes import MOVES_QUEUE, covers_work_type
+
+WHOSE: Final[Mapping[LimitKind, str]] = {
+    "provider_minimum": "provider",
+    "provider_maximum": "provider",
+    "centre_maximum": "centre",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Items of one kind that teams are to do until the reroute ends.
+
+    Units:   `items` a count without the reroute, `left` with it; `without` and `with_it` the teams' parts of them, 0 to 1,
+             together less than 1 where there is nobody for them.
+    Holds:   `choice` are the teams among which a plan could share them with the reroute; none: they lie where they do.
+    """
+
+    items: float
+    left: float
+    without: Mapping[str, float]
+    with_it: Mapping[str, float]
+    choice: frozenset[str] = frozenset()
+
+
+def limit_forecasts(terms: RerouteTerms, floor: FloorNow) -> Iterator[LimitForecast]:
+    """Every limit of the reference data, without and with the reroute, in their order.
+
+    Holds:   the coming hour's mix of work is taken to go on for as long as the reroute does, and a scope that narrows by
+             region is counted as if all its work were meant.
+    Errors:  never raises; where nothing waits and no plan is good, shares are unknown and nothing is broken.
+    """
+    limits = share_limits(floor.book.reference)
+    flows = list(Sharing(terms, floor).flows()) if limits else []
+    for limit in limits:
+        mine = frozenset(team.id for team in floor.teams() if limit.counts(team))
+        yield _forecast(limit, mine, flows)
+
+
+def _forecast(limit: ShareLimit, mine: frozenset[str], flows: Sequence[Flow]) -> LimitForecast:
+    without = _share((flow.items, _part(flow.without, mine)) for flow in flows)
+    with_it = _share((flow.left, _part(flow.with_it, mine)) for flow in flows)
+    extreme = _at_most if limit.kind == "provider_minimum" else _at_least
+    best = _share((flow.left, extreme(flow, mine)) for flow in flows)
+    found = LimitForecast(
+        limit=limit.kind,
+        name=limit.name,
+        bound=limit.bound,
+        share_without=without,
+        share_with=with_it,
+        broken_without=without is not None and limit.broken_by(without),
+        broken=with_it is not None and limit.broken_by(with_it),
+        avoidable=best is None or not limit.broken_by(best),
+        words="",
+    )
+    return found.model_copy(update={"words": limit_words(found)})
+
+
+def limit_words(found: LimitForecast) -> str:
+    """One limit in a sentence: what is agreed, what the share is without and with the reroute, what can be done."""
+    who = f"{WHOSE[found.limit]} {found.name}"
+    agreed = (
+        f"at least {found.bound:.0%} is promised" if found.limit == "provider_minimum" else f"at most {found.bound:.0%}"
+    )
+    if found.share_with is None or found.share_without is None:
+        return f"{who}: {agreed} of all work; nothing waits and no plan says what comes."
+    shares = f"{found.share_with:.0%} of all work, {found.share_without:.0%} without it, {agreed}"
+    if not found.broken:
+        return f"{who} would have {shares}."
+    already = " It is broken without it, too." if found.broken_without else ""
+    way = (
+        "The plan can still keep it by sharing work otherwise."
+        if found.avoidable
+        else "No sharing of the work can keep it."
+    )
+    return f"{who} would have {shares}: broken.{already} {way}"
+
+
+def _share(parts: Iterable[tuple[float, float]]) -> float | None:
+    """What part of all items, given how many there are of each flow and what part of them."""
+    told = list(parts)
+    total = sum(items for items, _ in told)
+    return round(sum(items * part for items, part in told) / total, 4) if total > 0 else None
+
+
+def _at_least(flow: Flow, mine: frozenset[str]) -> float:
+    """What part of the flow these teams do however a plan shares it out."""
+    return float(flow.choice <= mine) if flow.choice else _part(flow.with_it, mine)
+
+
+def _at_most(flow: Flow, mine: frozenset[str]) -> float:
+    """What part of the flow a plan could give to these teams."""
+    return float(bool(flow.choice & mine)) if flow.choice else _part(flow.with_it, mine)
+
+
+def _part(shares: Mapping[str, float], mine: frozenset[str]) -> float:
+    return sum(share for team_id, share in shares.items() if team_id in mine)
+
+
+# ----------------------------------------------------------------- what is to be done, and by whom
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A sort of work. Holds: of what lies in a queue boards tell the work type alone, so that it has no kind."""
+
+    work_type: str
+    kind: Kind | None = None
+    per_hour: float = 0.0
+    shares: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """How the floor's work is shared out without and with the terms."""
+
+    terms: RerouteTerms
+    floor: FloorNow
+
+    def flows(self) -> Iterator[Flow]:
+        """What comes until the reroute ends, then what waits."""
+        planned = list(self._planned())
+        for work in planned:
+            takers = self._takers(work)
+            items = work.per_hour * self.terms.minutes / 60
+            left = items * self._handed_in(work)
+            yield Flow(items, left, work.shares, self._after(work, work.shares, takers), frozenset(takers))
+        for team in self.floor.teams():
+            load = self.floor.load(team.id)
+            for part in () if load is None else load.queued:
+                yield self._lying(team, part.work_type, part.queued, planned)
+
+    def _planned(self) -> Iterator[Work]:
+        plan = self.floor.plan.plan
+        if plan is not None and self.floor.now <= plan.good_until:
+            for part in plan.work:
+                shares = {share.team_id: share.share for share in part.shares}
+                yield Work(part.work_type, Kind.told(part), part.coming_per_hour, shares)
+
+    def _handed_in(self, work: Work) -> float:
+        """What part of it still comes: branches do themselves what a local order sends back."""
+        local = self.terms.effect == "local" and covers_work_type(self.terms.scope, work.work_type)
+        return 1 - self._taken if local else 1.0
+
+    def _lying(self, team: Team, work_type: str, items: int, planned: Sequence[Work]) -> Flow:
+        here, work = {team.id: 1.0}, Work(work_type, shares=_usual(work_type, planned))
+        if self.terms.effect not in MOVES_QUEUE or not self._held(team, work):
+            return Flow(items, items, here, here)
+        takers = self._takers(work)
+        return Flow(items, items, here, self._after(work, here, takers), frozenset(takers))
+
+    @property
+    def _taken(self) -> float:
+        return self.terms.percent / 100
+
+    def _held(self, team: Team, work: Work) -> bool:
+        classes = self.terms.scope.data_classes
+        meant = work.kind is None or not classes or work.kind.data_class in classes
+        return meant and holds(self.terms, team, work.work_type)
+
+    def _takers(self, work: Work) -> Mapping[str, int]:
+        """Who may be given some of it with the reroute: teams with people for it, by how many."""
+        found = {}
+        for team in self.floor.teams():
+            provider = self.floor.book.provider_of(team.id)
+            if provider is None or not (work.kind is None or provider_may_see(work.kind, provider)):
+                continue
+            shut = self._taken == 1 and self._held(team, work)
+            people = 0 if shut else self.floor.able(team, work.work_type)
+            if people and self.floor.held_back(team, work.work_type) < 1:
+                found[team.id] = people
+        return found
+
+    def _after(self, work: Work, before: Mapping[str, float], takers: Mapping[str, int]) -> Mapping[str, float]:
+        """The parts with the reroute: what it takes from a team goes to those that it does not touch, by the plan's own
+        proportions, else by their people; with nobody left it goes nowhere."""
+        held = {team.id for team in self.floor.teams() if self._held(team, work)}
+        after = {one: share * (1 - self._taken) if one in held else share for one, share in before.items()}
+        free = sum(before.values()) - sum(after.values())
+        others: Mapping[str, float] = {one: work.shares.get(one, 0.0) for one in takers if one not in held}
+        if not sum(others.values()):
+            others = {one: people for one, people in takers.items() if one not in held}
+        weight = sum(others.values())
+        for one, part in others.items():
+            after[one] = after.get(one, 0.0) + free * part / weight
+        return after
+
+
+def _usual(work_type: str, planned: Sequence[Work]) -> Mapping[str, float]:
+    """How what comes of a work type is shared, over all of its kinds, in items per hour."""
+    usual: dict[str, float] = {}
+    for work in planned:
+        if work.work_type == work_type:
+            for team_id, share in work.shares.items():
+                usual[team_id] = usual.get(team_id, 0.0) + work.per_hour * share
+    return usual

@@ -1,0 +1,199 @@
+"""The next minutes from the boards as they are: what is made of them, and what playing shows."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from services.routing.boards import PLAN_BOARD
+from services.routing.emergency.floor import FloorNow
+from services.routing.emergency.looking import LookAhead, Looker, TooSlowError, day_ahead, look
+from services.routing.simulator.ahead import COMING_MAX, MINUTES_MAX, WAITING_MAX, Ahead, in_force, play
+from shared.contracts.reroute import RerouteScope, RerouteTerms
+from shared.contracts.routing import CapacityByWorkType, LoadByWorkType, PlanMade, PlannedWork, TeamShare
+from shared.reference.board import REFERENCE_BOARD
+from tests.unit.emergency.conftest import BANK
+from tests.unit.emergency.control_room import desk_load
+from tests.unit.emergency.front_desk import FrontDesk
+from tests.unit.routing.floor import NOW, boards, stand
+
+ENTRY = "corporate-transfer/entry"
+REVIEW = "corporate-transfer/review"
+
+
+class Bank:
+    """The example bank's boards: who is present, what waits, what the plan expects."""
+
+    def __init__(self, people: Mapping[str, int], pace: float = 1.0) -> None:
+        self.views = boards()
+        for entry in BANK:
+            REFERENCE_BOARD.fold(self.views["reference"], entry.key, entry)
+        for team_id, count in people.items():
+            present = sorted(self.views["reference"].operators_by_team[team_id])[:count]
+            capacity = tuple(
+                CapacityByWorkType(work_type=w, present=count, learned_seconds=35 * pace) for w in (ENTRY,)
+            )
+            self.views["load"][team_id] = desk_load(team_id, present).model_copy(update={"capacity": capacity})
+
+    def wait(self, team_id: str, work_type: str, items: int, oldest_minutes: float = 0.0) -> Bank:
+        """So much waits at a team."""
+        part = LoadByWorkType(
+            work_type=work_type,
+            queued=items,
+            standard_seconds=35.0 * items,
+            oldest_requested_at=NOW - timedelta(minutes=oldest_minutes),
+        )
+        load = self.views["load"][team_id]
+        self.views["load"][team_id] = load.model_copy(update={"queued": (*load.queued, part)})
+        return self
+
+    def expect(self, per_hour: float, **kind: Any) -> Bank:
+        """The plan expects so many entries."""
+        shares = tuple(TeamShare(team_id=team_id, share=0.5) for team_id in ("north-entry", "south-entry"))
+        work = PlannedWork(work_type=ENTRY, recent_per_hour=per_hour, coming_per_hour=per_hour, shares=shares, **kind)
+        plan = PlanMade(
+            made_at=NOW,
+            made_by="b",
+            good_until=NOW + timedelta(minutes=10),
+            work=(work,),
+            teams=(),
+            saturation=0.5,
+            lateness_minutes=0.0,
+        )
+        PLAN_BOARD.fold(self.views["plan"], plan.key, plan)
+        return self
+
+    def day(self, terms: RerouteTerms) -> Ahead:
+        """What would be played."""
+        return day_ahead(FloorNow.of(self.views, (), NOW), terms)
+
+
+def away_from(centre: str, effect: Any = "evacuate", **changes: Any) -> RerouteTerms:
+    """A reroute of a centre, for an hour unless told otherwise."""
+    scope = changes.pop("scope", None) or RerouteScope(centres=(centre,))
+    return RerouteTerms(**({"effect": effect, "scope": scope, "minutes": 60, "reason": "test"} | changes))
+
+
+def test_an_evacuation_leaves_the_work_to_the_others() -> None:
+    """Four people clear sixty items in time; two of them do not: the real desks and placement say how many."""
+    bank = Bank({"north-entry": 2, "south-entry": 2}).wait("north-entry", ENTRY, 150)
+    terms = away_from("north")
+    seen = look(bank.day(terms), terms, 60)
+    assert seen.minutes == MINUTES_MAX
+    assert (seen.items, seen.left_out) == (150, 0)
+    assert seen.without.done > 0
+    assert seen.with_it.late >= seen.without.late
+    assert seen.without.done + seen.without.waiting <= 150
+    both_there = look(Bank({"north-entry": 2, "south-entry": 2}).wait("south-entry", ENTRY, 150).day(terms), terms, 60)
+    assert both_there.with_it == both_there.without  # what waits in the south is no business of it
+
+
+def test_nobody_left_means_that_everything_waits() -> None:
+    """With the centre's people out of the way nobody keys."""
+    bank = Bank({"north-entry": 2}).wait("north-entry", ENTRY, 20)
+    terms = away_from("north", minutes=30)
+    seen = look(bank.day(terms), terms, 60)
+    assert (seen.without.done, seen.without.waiting) == (20, 0)
+    assert (seen.with_it.done, seen.with_it.waiting, seen.with_it.late) == (0, 20, 20)
+
+
+def test_people_work_at_the_pace_that_their_desk_has_learned() -> None:
+    """Twice as slow does half as much."""
+    terms = away_from("south", minutes=10)
+    quick, slow = (
+        look(Bank({"north-entry": 2}, pace).wait("north-entry", ENTRY, 100).day(terms), terms, 60).without.done
+        for pace in (1.0, 2.0)
+    )
+    assert quick == pytest.approx(2 * slow, abs=2)
+
+
+def test_who_is_suspended_is_given_nothing() -> None:
+    """The hard rules are the floor's own."""
+    bank = Bank({"north-entry": 1}).wait("north-entry", ENTRY, 10)
+    person = bank.views["load"]["north-entry"].present[0]
+    stand(bank.views, "operator", person, "suspended")
+    terms = away_from("south")
+    assert look(bank.day(terms), terms, 60).without.done == 0
+
+
+def test_what_comes_is_what_the_plan_expects() -> None:
+    """Sixty an hour are thirty in half an hour; a local order sends its types back to the branch."""
+    bank = Bank({"north-entry": 3, "south-entry": 3}).expect(60, in_house_only=True)
+    local = away_from("", "local", scope=RerouteScope(business_types=("corporate-transfer",)))
+    seen = look(bank.day(local), local, 60)
+    assert seen.items == 30
+    assert seen.without.done >= 28
+    assert (seen.with_it.done, seen.with_it.waiting) == (0, 0)
+
+
+def test_a_full_floor_is_played_in_part_and_says_so() -> None:
+    """The most urgent wait, and a shorter time, so that playing ends in time."""
+    bank = Bank({"north-entry": 2, "north-control": 2}).wait("north-entry", ENTRY, 50_000)
+    bank.wait("north-control", REVIEW, 100, oldest_minutes=19).expect(60_000)
+    terms = away_from("north")
+    ahead = bank.day(terms)
+    waiting = [case for case in ahead.day.cases if case.waits_at is not None]
+    assert (len(waiting), ahead.left_out) == (WAITING_MAX, 50_100 - WAITING_MAX)
+    assert ahead.minutes < MINUTES_MAX
+    assert len(ahead.day.cases) - len(waiting) == pytest.approx(COMING_MAX, abs=1)
+    assert sum(case.waits_at == "north-control" for case in waiting) > 50  # the oldest are most urgent
+
+
+def test_an_order_in_force_already_holds_in_both_days() -> None:
+    """What it keeps away without the new one is kept away with it."""
+    bank = Bank({"north-entry": 2, "south-entry": 2}).wait("south-entry", ENTRY, 30)
+    terms = away_from("north")
+    ahead = bank.day(terms)
+    assert play(ahead, terms) == play(ahead, terms)  # the same day, the same answer
+    held = in_force(away_from("south"), NOW).model_copy(update={"reroute_id": "r0"})
+    with_one = day_ahead(FloorNow.of(bank.views, (held,), NOW), terms)
+    assert play(with_one, None).done == 30  # north takes them
+    assert play(with_one, terms).done == 0
+
+
+def test_playing_gives_up_when_its_time_is_over() -> None:
+    """No answer is better than one that comes too late."""
+    bank = Bank({"north-entry": 5}).wait("north-entry", ENTRY, 300)
+    terms = away_from("south")
+    with pytest.raises(TooSlowError):
+        look(bank.day(terms), terms, 0.0)
+    assert pickle.loads(pickle.dumps(bank.day(terms))).left_out == 0
+
+
+@pytest.mark.timeout(120)
+async def test_another_process_plays_and_is_gone_afterwards() -> None:
+    """It answers what playing here would; while one look is under way another is not begun; once closed it ends."""
+    bank = Bank({"north-entry": 3, "south-entry": 3}).wait("north-entry", ENTRY, 40)
+    terms = away_from("north", minutes=20)
+    ahead, looker = bank.day(terms), Looker(begin_seconds=100, answer_seconds=100)
+    try:
+        seen = await looker.look(ahead, terms)
+        assert seen is not None
+        here = look(ahead, terms, 60)
+        assert seen.model_copy(update={"seconds": 0}) == here.model_copy(update={"seconds": 0})
+        async with looker.turn:
+            assert await looker.look(ahead, terms) is None
+    finally:
+        looker.close()
+
+
+class Seer:
+    """Plays here, at once."""
+
+    async def look(self, ahead: Ahead, terms: RerouteTerms) -> LookAhead | None:
+        return look(ahead, terms, 60)
+
+
+async def test_the_face_answers_with_both_days_or_says_that_there_was_no_time() -> None:
+    """Whoever may look at previews may look ahead."""
+    asked = {"effect": "drain", "scope": {"centres": ["n"]}, "minutes": 10, "reason": "a look"}
+    seen = await FrontDesk(looker=Seer()).client("vi", "viewer").post("/reroutes/look-ahead", json=asked)
+    assert (seen.status_code, seen.json()["items"]) == (200, 10)
+    slow = await FrontDesk().client("vi", "viewer").post("/reroutes/look-ahead", json=asked)
+    assert (slow.status_code, slow.json()["code"]) == (503, "look_too_slow")
+    nowhere = await FrontDesk().client("vi", "viewer").post("/reroutes/look-ahead", json={**asked, "scope": {}})
+    assert nowhere.status_code == 409
