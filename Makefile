@@ -8,7 +8,8 @@ PY := $(VENV)/bin/python
 SEEDS ?= 200
 COUNT ?= 20
 QUICK := $(wildcard tests/unit tests/contracts tests/architecture)
-SLOW_ONLY := $(addprefix --ignore=,$(QUICK))
+BY_CORES := tests/days tests/simulation
+REAL_ONLY := $(addprefix --ignore=,$(QUICK) $(BY_CORES))
 PACKAGES := services shared opsfloor deploy tests
 
 .PHONY: help venv demo test programs check format simulate faults bench contracts lock stack-up stack-down clean oracles
@@ -36,15 +37,20 @@ venv: ## make .venv from the lock, hashes required (again when the lock changes)
 demo: venv ## play a banking day on a local broker and database
 	@$(PY) -m deploy.demo
 
-test: check programs ## everything: check, then simulation, integration, faults, migrations
-	$(PY) -m pytest tests $(SLOW_ONLY)
+# The simulation starts a process for each core itself. Whatever is marked `alone` throws real faults or measures a real
+# floor's time; the others share the machine, each of two workers with a broker and a database of its own.
+test: check programs ## everything: check, then days, simulation, faults, migrations, integration, browsers
+	$(PY) -m pytest -n logical --dist loadfile tests/days
+	$(PY) -m pytest tests/simulation
+	$(PY) -m pytest -m alone tests $(REAL_ONLY)
+	$(PY) -m pytest -m "not alone" -n 2 --dist loadfile tests $(REAL_ONLY)
 
 check: venv ## format, lint, types, import rules, quick tests
 	$(PY) -m ruff format --check $(PACKAGES)
 	$(PY) -m ruff check $(PACKAGES)
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
-	$(PY) -m pytest -n auto --dist worksteal $(QUICK)
+	$(PY) -m pytest -p no:schemathesis -n logical --dist worksteal $(QUICK)
 
 # Rules, dashboards and scrapes are tested with the real programs. Where they cannot be had those tests say why they are
 # skipped; nothing is fetched from anywhere but the machine's own package source.

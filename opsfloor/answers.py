@@ -21,16 +21,26 @@ _UNSEEN: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # what a terminal
 
 
 class Remedied(Exception):
-    """Something did not work, and what to do about it is known."""
+    """Something did not work, and what to do about it is known. `code` is what a program switches on."""
 
-    def __init__(self, what: str, remedy: str) -> None:
+    def __init__(self, what: str, remedy: str, code: str = "expected_otherwise") -> None:
         super().__init__(what)
         self.what: Final = what
         self.remedy: Final = remedy
+        self.code: Final = code
 
 
-def complain(error: Remedied) -> None:
-    """Say what is wrong and what to do, on standard error."""
+def complain(error: Remedied, json: bool = False) -> None:
+    """Say what is wrong and what to do, on standard error: in two lines, or as a problem (RFC 9457) with its remedy."""
+    if json:
+        problem = {
+            "type": f"urn:opsfloor:problem:{error.code}",
+            "code": error.code,
+            "detail": error.what,
+            "remedy": error.remedy,
+        }
+        err.file.write(orjson.dumps(problem, option=orjson.OPT_INDENT_2).decode() + "\n")
+        return
     err.print(f"[bold red]✗[/] {said(error.what)}")
     err.print(f"  [bold]Remedy:[/] {said(error.remedy)}")
 

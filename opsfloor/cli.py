@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import sys
 
 import typer
+from typer._click.exceptions import ClickException  # Typer brings a click of its own that it does not name
 
 from opsfloor.answers import Remedied, complain
 from opsfloor.commands import CommandsOnDemand
+from shared.http.keys import KeyPairError
 from shared.runtime.errors import ContractError, InvariantError, TransientError
 
 app = typer.Typer(
@@ -25,16 +28,36 @@ def opsfloor() -> None:
 
 
 def main() -> None:
-    """Run the command line; a failure with a known remedy is told in two lines and exits with 1."""
+    """Run the command line; a failure with a known remedy is told in two lines, or as JSON to whoever asked for that."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it retries by itself; what fails in the end is raised
+    json = "--json" in sys.argv
     try:
-        app()
+        raise SystemExit(app(standalone_mode=not json))
+    except ClickException as error:  # without JSON Typer tells it itself, with the usage
+        complain(Remedied(error.format_message(), "`--help` says what it takes", "invalid_request"), json)
+        raise SystemExit(error.exit_code) from error
+    except typer.Abort as error:
+        complain(Remedied("Expected an answer, found none", "say `--yes` where nobody can be asked", "aborted"), json)
+        raise SystemExit(1) from error
     except Remedied as error:
-        complain(error)
+        complain(error, json)
         raise SystemExit(1) from error
     except TransientError as error:
-        complain(Remedied(str(error), "`opsfloor stack status` tells whether broker and database are up"))
+        remedy = "`opsfloor stack status` tells whether broker and database are up"
+        complain(Remedied(str(error), remedy, "dependency_away"), json)
+        raise SystemExit(1) from error
+    except KeyPairError as error:
+        complain(Remedied(str(error), "docs/operations.md, «Keys and tokens»", "keys_unfit"), json)
+        raise SystemExit(1) from error
+    except OSError as error:
+        if error.filename is None:  # no file's: whoever meets it needs to see where it came from
+            raise
+        what = f"Expected to use {error.filename}, found: {error.strerror}"
+        complain(
+            Remedied(what, "mend it, or set OPSFLOOR_HOME to a folder that this user may write", "file_unfit"), json
+        )
         raise SystemExit(1) from error
     except (ContractError, InvariantError) as error:
-        complain(Remedied(str(error), "docs/operations.md says what each of these means"))
+        code = "broken_contract" if isinstance(error, ContractError) else "broken_invariant"
+        complain(Remedied(str(error), "docs/operations.md says what each of these means", code), json)
         raise SystemExit(1) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
@@ -24,6 +24,7 @@ from shared.runtime.log import Outgoing, Record
 app: Final = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Records that a reader could not take: list, show, redrive."
 )
+ID_MIN: Final = 8  # characters of an id that are enough, where no other record's begins alike
 LANE_HEADERS: Final = frozenset({"sequence", "ce_source", "ce_id"})
 Json = Annotated[bool, typer.Option("--json", help="one JSON document instead of a table")]
 
@@ -49,10 +50,22 @@ def list_parked(
     ]
     if json:
         as_json(rows)
-    elif rows:
-        table("Parked records", list(rows[0]), (list(row.values()) for row in rows))
+    elif parked:
+        table("Parked records", ("id", "from", "reason"), _briefly(parked, redriven), whole=("id",))
     else:
         out.print("[green]✓[/] nothing is parked")
+
+
+def _briefly(
+    parked: Mapping[str, RecordParked], redriven: Mapping[str, Sequence[RecordRedriven]]
+) -> Iterator[tuple[str, str, str]]:
+    """What fits a terminal: ids as short as they may be, `show` and `--json` have the rest."""
+    length = ID_MIN
+    while len({parked_id[:length] for parked_id in parked}) < len(parked):
+        length += 1
+    for p in parked.values():
+        again = "".join(f"\nsent again by {r.actor}: {r.reason}" for r in redriven.get(p.parked_id, ()))
+        yield p.parked_id[:length], f"{p.origin_topic} {p.origin_partition}/{p.origin_offset}", p.reason + again
 
 
 @app.command("show")
@@ -67,7 +80,7 @@ def show(parked_id: Annotated[str, typer.Argument(help="from `opsfloor dlq list`
     if json:
         as_json(answer)
     else:
-        table(f"Parked record {parked_id}", ("", ""), answer.items())
+        table(f"Parked record {record.parked_id}", ("", ""), answer.items())
 
 
 @app.command("redrive")
@@ -91,10 +104,14 @@ def redrive(
 
 
 def one(parked: dict[str, RecordParked], parked_id: str) -> RecordParked:
-    """The parked record of that id. Errors: `Remedied` when there is none."""
-    if parked_id not in parked:
-        raise Remedied(f"Expected a parked record {parked_id}, found none", "`opsfloor dlq list` shows the ids")
-    return parked[parked_id]
+    """The parked record of that id, or whose id alone begins so. Errors: `Remedied` when there is none, or several."""
+    found = [p for known, p in parked.items() if known == parked_id]
+    found = found or [p for known, p in parked.items() if len(parked_id) >= ID_MIN and known.startswith(parked_id)]
+    if len(found) != 1:
+        raise Remedied(
+            f"Expected one parked record {parked_id}, found {len(found) or 'none'}", "`opsfloor dlq list` shows the ids"
+        )
+    return found[0]
 
 
 def readable(encoded: str) -> str:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 FAULTS_MAX: Final = 10
-UNREADABLE: Final = (csv.Error, UnicodeDecodeError, gzip.BadGzipFile, EOFError, zlib.error)
+UNREADABLE: Final = (csv.Error, gzip.BadGzipFile, EOFError, zlib.error)
+QUOTE_OPEN: Final = "unexpected end of data"
+UNDECODED: Final = re.compile("[\udc80-\udcff]")
+"""What stands for a byte that is no UTF-8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +61,16 @@ class BrokenLogError(Exception):
 def read_log(file: Path, columns: Columns) -> list[Activity]:
     """Every activity of the log in order of its start. Reads CSV, also gzipped.
 
-    Errors:  `BrokenLogError` with line numbers: a missing column, an empty cell, an unreadable instant, an end before
-             its start, no line at all, bytes that are no CSV in UTF-8 or end in the middle.
+    Errors:  `BrokenLogError` with line numbers: a missing or doubled column, an empty cell, more cells than columns, an
+             unreadable instant, an end before its start, no line at all, bytes that are no CSV in UTF-8 or end in the
+             middle. A record of several lines, by a quote, is named by its first.
     """
     opener = gzip.open if file.suffix == ".gz" else open
-    with opener(file, "rt", newline="", encoding="utf-8") as text:
-        reader = csv.DictReader(text)
-        try:
-            found, faults = _activities(reader, columns)
-        except UNREADABLE as error:
-            raise BrokenLogError([f"line {reader.line_num + 1}: expected CSV in UTF-8, found {error}"]) from error
+    with opener(file, "rt", newline="", encoding="utf-8-sig", errors="surrogateescape") as text:
+        rows = _rows(text)
+        _, head = next(rows, (1, list[str]()))
+        _expect(head, columns)
+        found, faults = _activities(rows, head, columns)
     if not found and not faults:
         faults.append("line 2: expected at least one activity, found none")
     if faults:
@@ -74,19 +78,57 @@ def read_log(file: Path, columns: Columns) -> list[Activity]:
     return sorted(found, key=lambda activity: (activity.start_at, activity.line))
 
 
-def _activities(reader: csv.DictReader[str], columns: Columns) -> tuple[list[Activity], list[str]]:
-    found: list[Activity] = []
-    faults: list[str] = []
+def _rows(text: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+    """Each record with the number of its first line. Errors: `BrokenLogError`."""
+    reader, line = csv.reader(_in_utf8(text), strict=True), 1
+    while True:
+        try:
+            row = next(reader, None)
+        except UNREADABLE as error:
+            found = "the end of the file within a quote" if str(error) == QUOTE_OPEN else error
+            raise BrokenLogError([f"line {line}: expected CSV, found {found}"]) from error
+        if row is None:
+            return
+        if row:
+            yield line, row
+        line = reader.line_num + 1
+
+
+def _in_utf8(text: Iterable[str]) -> Iterator[str]:
+    # Decoding runs ahead of the lines: it lets pass what it cannot read, and the line says so when it is its turn.
+    for number, line in enumerate(text, 1):
+        odd = UNDECODED.search(line)
+        if odd is not None:
+            byte = ord(odd[0]) - 0xDC00
+            raise BrokenLogError(
+                [f"line {number}: expected CSV in UTF-8, found the byte 0x{byte:02x}; save it as UTF-8"]
+            )
+        yield line
+
+
+def _expect(head: Sequence[str], columns: Columns) -> None:
     wanted = [columns.case, columns.activity, columns.resource, columns.start, columns.end]
     wanted += [name for name in (columns.role, columns.enabled) if name]
-    missing = [name for name in wanted if name not in (reader.fieldnames or [])]
+    missing = [name for name in wanted if name not in head]
     if missing:
-        raise BrokenLogError([f"line 1: expected columns {missing}, found {reader.fieldnames}"])
-    for row in reader:
+        raise BrokenLogError([f"line 1: expected columns {missing}, found {list(head)}"])
+    doubled = [name for name in wanted if head.count(name) > 1]
+    if doubled:
+        raise BrokenLogError([f"line 1: expected columns {doubled} once, found them more often"])
+
+
+def _activities(
+    rows: Iterable[tuple[int, list[str]]], head: Sequence[str], columns: Columns
+) -> tuple[list[Activity], list[str]]:
+    found: list[Activity] = []
+    faults: list[str] = []
+    for line, row in rows:
         try:
-            found.append(_activity(reader.line_num, row, columns))
+            if len(row) > len(head):
+                raise ValueError(f"expected {len(head)} cells, found {len(row)}; put a cell with a comma in quotes")
+            found.append(_activity(line, dict(zip(head, row, strict=False)), columns))
         except ValueError as error:
-            faults.append(f"line {reader.line_num}: {error}")
+            faults.append(f"line {line}: {error}")
             if len(faults) == FAULTS_MAX:
                 break
     return found, faults

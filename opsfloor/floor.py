@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -79,7 +81,13 @@ def settings(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        missing = ", ".join(f"OPSFLOOR_{str(e['loc'][0]).upper()}" for e in error.errors())
+        faults = [(f"OPSFLOOR_{str(each['loc'][0]).upper()}", each) for each in error.errors()]
+        wrong = "; ".join(f"{name}: {each['msg']}" for name, each in faults if each["type"] != "missing")
+        if wrong:
+            raise Remedied(
+                f"Expected settings that can be, found {wrong}", "mend what is named, or unset it"
+            ) from error
+        missing = ", ".join(name for name, _ in faults)
         raise Remedied(
             f"Expected {missing} to be set",
             "`opsfloor stack up` starts a local broker and database, which commands in this folder then find; or export both",
@@ -88,14 +96,23 @@ def settings(**overrides: Any) -> Settings:
 
 def running(service: str | None = None) -> list[Running]:
     """Where services answer: at the addresses in `OPSFLOOR_<SERVICE>_URL`, with commas; of a service without that the
-    processes of this machine that are alive, by the notes in `home()/run`. Stale notes are passed over."""
+    processes of this machine that are alive, by the notes in `home()/run`. Stale and broken notes are passed over."""
     found = [Running(name, None, url) for name in (*SERVICES, BALANCER) for url in _named(name)]
     named = {entry.service for entry in found}
     for file in sorted((home() / "run").glob("*.json")):
-        note = json.loads(file.read_text())
-        if note["service"] not in named and psutil.pid_exists(note["pid"]):
-            found.append(Running(note["service"], note["pid"], note["url"]))
+        note = _noted(file)
+        if note is not None and note.service not in named and psutil.pid_exists(note.pid or 0):
+            found.append(note)
     return [entry for entry in found if service is None or entry.service == service]
+
+
+def _noted(file: Path) -> Running | None:
+    """What a process wrote down; none of a note that a full disk or a crash cut off."""
+    try:
+        note = json.loads(file.read_text())
+        return Running(str(note["service"]), int(note["pid"]), str(note["url"]))
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _named(service: str) -> list[str]:
@@ -146,9 +163,15 @@ def _call(service: str, method: str, path: str, headers: dict[str, str], body: A
     if url is None:
         raise Remedied(f"Expected a running {service} service, found none", START_IT)
     try:
-        return httpx.request(method, f"{url}{path}", headers=headers, json=body, timeout=10)
+        return httpx.request(method, f"{url}{path}", headers=headers, json=body, timeout=10, verify=_trusted())
     except httpx.HTTPError as error:
         raise Remedied(f"Expected {service} at {url} to answer, found: {error}", START_IT) from error
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """The authorities that are trusted. Read once: reading them takes longer than most answers."""
+    return httpx.create_ssl_context()
 
 
 def _told(service: str, answer: httpx.Response) -> Any:
@@ -156,8 +179,7 @@ def _told(service: str, answer: httpx.Response) -> Any:
         return answer.json()
     try:
         problem = answer.json()
-        raise Remedied(
-            f"{service} refused ({problem['code']}): {problem['detail']}", REMEDIES.get(problem["code"], LOOK)
-        )
+        code = str(problem["code"])
+        raise Remedied(f"{service} refused ({code}): {problem['detail']}", REMEDIES.get(code, LOOK), code)
     except (ValueError, KeyError, TypeError) as error:
         raise Remedied(f"{service} refused: {answer.status_code} {answer.text[:300]}", LOOK) from error

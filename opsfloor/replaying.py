@@ -18,6 +18,7 @@ from PIL import Image
 from opsfloor import floor
 from opsfloor.event_log import Activity, predecessors
 from opsfloor.run import command_publisher
+from opsfloor.submit import image_store
 from services.intake.submit import build_submission
 from shared.contracts import audit, routing
 from shared.contracts.core import PostingConfirmed
@@ -35,7 +36,6 @@ from shared.contracts.reference import (
     TemplateField,
 )
 from shared.http.tokens import Issuer, ensure_key_pair
-from shared.images import ImageStore
 from shared.reference.keys import LOCAL, make_branch_key, with_local_keys
 from shared.runtime.errors import ContractError
 from shared.runtime.headers import body_of, origin_of
@@ -187,7 +187,7 @@ class Replay:
         await asyncio.sleep(max(0.0, due - time.monotonic()))
 
     async def _hand_in(self, activity: Activity, publish: Publish) -> None:
-        store = ImageStore.from_url(self._settings.images_url)
+        store = image_store(self._settings)
         content = _page()
         if not self._handed_in:
             await store.put(content)

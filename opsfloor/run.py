@@ -8,11 +8,12 @@ import json
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 import uvloop
 
+from deploy.local.watch import SCRAPE_SECONDS, Watch
 from opsfloor import floor
 from opsfloor.answers import Remedied, err, out
 from opsfloor.promises import between_edges
@@ -21,6 +22,7 @@ from shared.http.keys import ensure_public_key
 from shared.reference import ReferenceErrors, load
 from shared.reference.keys import with_local_keys
 from shared.runtime.clock import RealClock, clock_from_environment
+from shared.runtime.errors import TransientError
 from shared.runtime.host import CommandPublisher, Host, ServicePlan, configure_logging
 from shared.runtime.kafka_log import KafkaLog
 from shared.runtime.kafka_on_uvloop import mend_connections
@@ -28,6 +30,7 @@ from shared.runtime.settings import Settings
 from shared.runtime.topics import PARTITIONS_DEFAULT, ensure_topics
 
 RUNNABLE = (*floor.SERVICES, floor.BALANCER)
+TO_START: Final = "`opsfloor doctor` looks at everything that a service needs, and says what to do about each trouble"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -43,6 +46,7 @@ def run_service(
         raise Remedied(
             f"Expected one of {', '.join(LOG_LEVELS)} as the log level, found {log_level!r}", "name one of them"
         )
+    _be_heard()
     settings = floor.settings(http_port=port, log_level=log_level)
     ensure_public_key(settings.home / "keys")
     configure_logging(settings.log_level)
@@ -56,10 +60,33 @@ def run_service(
     mend_connections()
     try:
         status = uvloop.run(_host(service, settings, serving))
+    except TransientError:
+        raise
+    except _troubles() as error:
+        raise Remedied(f"Expected {service} to start, found {_in_short(error)}", TO_START) from error
     finally:
         note.unlink(missing_ok=True)
         target.unlink(missing_ok=True)
     raise SystemExit(status)
+
+
+def _troubles() -> tuple[type[Exception], ...]:
+    """What a start fails of when something that it needs is away or named wrongly. Loaded when it has failed."""
+    from opsfloor.doctor import TROUBLES
+
+    return TROUBLES
+
+
+def _in_short(error: Exception) -> str:
+    from opsfloor.doctor import in_short
+
+    return in_short(error)
+
+
+def _be_heard() -> None:
+    """Beside a Prometheus a process that fails says so until it was asked twice; alone it ends at once."""
+    if Watch(floor.home()).prometheus() is not None:
+        os.environ.setdefault("OPSFLOOR_LAST_WORDS_SECONDS", f"{2 * SCRAPE_SECONDS:g}")
 
 
 async def _host(service: str, settings: Settings, serving: Callable[[str], None]) -> int:
@@ -75,16 +102,20 @@ async def _host(service: str, settings: Settings, serving: Callable[[str], None]
 
 def _write_note(note: Path, service: str, url: str) -> None:
     note.parent.mkdir(parents=True, exist_ok=True)
-    note.write_text(json.dumps({"service": service, "pid": os.getpid(), "url": url}))
+    _replace(note, json.dumps({"service": service, "pid": os.getpid(), "url": url}))
 
 
 def _write_target(target: Path, service: str, url: str) -> None:
     """Tell a Prometheus beside the floor where this process answers; harmless where there is none."""
     target.parent.mkdir(parents=True, exist_ok=True)
     entry = {"targets": [url.removeprefix("http://")], "labels": {"service": service}}
-    aside = target.with_suffix(".new")  # Prometheus reads a file the moment it changes
-    aside.write_text(json.dumps([entry]))
-    aside.replace(target)
+    _replace(target, json.dumps([entry]))
+
+
+def _replace(file: Path, text: str) -> None:
+    aside = file.with_suffix(".new")  # Prometheus, and whoever asks who runs, reads a file the moment it changes
+    aside.write_text(text)
+    aside.replace(file)
 
 
 def publish_reference(

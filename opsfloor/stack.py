@@ -60,12 +60,16 @@ def up(
 def _start(kafka_port: int | None, given: list[str]) -> Addresses:
     """Start what the environment does not give. Errors: `Remedied`."""
     signal.signal(signal.SIGTERM, _interrupted)  # as Ctrl-C: what was started is ended again
-    with _told(), _jars_shown() as tell:
-        return Stack(home(), kafka_port).up(
-            tell,
-            broker="OPSFLOOR_KAFKA" not in given,
-            database="OPSFLOOR_DATABASE_URL" not in given,
-        )
+    try:
+        with told(), _jars_shown() as tell:
+            return Stack(home(), kafka_port).up(
+                tell,
+                broker="OPSFLOOR_KAFKA" not in given,
+                database="OPSFLOOR_DATABASE_URL" not in given,
+            )
+    except KeyboardInterrupt:
+        err.print("stopped; what had been started was ended again")
+        raise
 
 
 def _interrupted(number: int, frame: FrameType | None) -> None:
@@ -74,7 +78,7 @@ def _interrupted(number: int, frame: FrameType | None) -> None:
 
 def _watch() -> dict[str, str]:
     """Start Prometheus and Alertmanager. Errors: `Remedied`, with how to get them."""
-    with _told():
+    with told():
         forget_stale_targets(home())
         return Watch(home()).up()
 
@@ -88,7 +92,8 @@ def _jars_shown() -> Iterator[jars.Progress]:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def told() -> Iterator[None]:
+    """What is wrong with the stack, as the command line tells it. Errors: `Remedied`."""
     try:
         yield
     except StackProblem as problem:
@@ -98,7 +103,7 @@ def _told() -> Iterator[None]:
 @app.command("down")
 def down() -> None:
     """End broker and database; their data stays."""
-    with _told():
+    with told():
         Watch(home()).down()
         Stack(home()).down()
     out.print("[green]✓[/] the stack is down")
@@ -107,7 +112,7 @@ def down() -> None:
 @app.command("status")
 def status(json: Json = False) -> None:
     """What runs, on which ports, with which data."""
-    with _told():
+    with told():
         found = Stack(home()).status() | Watch(home()).status()
     if json:
         as_json(found)
@@ -127,7 +132,7 @@ def kafka(
     if name not in TOOLS:
         raise Remedied(f"Expected one of {', '.join(TOOLS)}, found {name!r}", "`opsfloor stack kafka --help`")
     bootstrap = floor.settings().kafka
-    with _told():
+    with told():
         with _jars_shown() as tell:
             jars.ensure(jars_folder(), tell)
         status = tool(name, bootstrap, context.args, home() / "kafka", jars_folder())

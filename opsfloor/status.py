@@ -28,9 +28,9 @@ def status(json: Annotated[bool, typer.Option("--json", help="one JSON document 
     shards = [row for entry, samples in pages for row in _shards(entry, samples)]
     queues = _queues([samples for _, samples in pages])
     if json:
-        as_json({"services": [_service(*page) for page in pages], "shards": shards, "queues": queues})
+        as_json({"services": [_service(entry) for entry in services], "shards": shards, "queues": queues})
         return
-    table("Services", ("service", "pid", "url", "ready"), [list(_service(*page).values()) for page in pages])
+    table("Services", ("service", "pid", "url", "ready"), [_told(_service(entry)) for entry in services])
     table(
         "Shards",
         ("service", "pid", "processor", "owned", "lag records", "lag s", "parked", "gaps"),
@@ -55,12 +55,33 @@ def _samples(page: str) -> Samples:
     return samples
 
 
-def _service(entry: floor.Running, samples: Samples) -> dict[str, object]:
+def _service(entry: floor.Running) -> dict[str, object]:
+    reasons = _hindrances(entry)
+    return {
+        "service": entry.service,
+        "pid": _pid(entry),
+        "url": entry.url,
+        "ready": "NO" if reasons else "yes",
+        "reasons": reasons,
+    }
+
+
+def _hindrances(entry: floor.Running) -> list[str]:
+    """What the process cannot do now, in its own words; none when it is ready."""
     try:
-        ready = httpx.get(f"{entry.url}/ready", timeout=5).is_success
+        answer = httpx.get(f"{entry.url}/ready", timeout=5)
+        told = list(answer.json()["reasons"])
+        return told if told or answer.is_success else ["it does not say why"]
     except httpx.HTTPError:
-        ready = False
-    return {"service": entry.service, "pid": _pid(entry), "url": entry.url, "ready": "yes" if ready else "NO"}
+        return ["it does not answer"]
+    except (ValueError, KeyError, TypeError):
+        return ["its answer is none of this floor's"]
+
+
+def _told(service: dict[str, object]) -> list[object]:
+    """A service's row: what it cannot do stands where it would be ready."""
+    *row, ready, reasons = service.values()
+    return [*row, f"{ready}: {'; '.join(map(str, reasons))}" if reasons and isinstance(reasons, list) else ready]
 
 
 def _pid(entry: floor.Running) -> str:

@@ -29,6 +29,7 @@ from shared.runtime.headers import body_of, origin_of
 from shared.runtime.kafka_log import KafkaLog
 from shared.runtime.log import Record
 from shared.runtime.processor import derived_id
+from shared.runtime.settings import Settings
 
 RECEIPT_SECONDS: Final = 30.0
 CLOCKS_MS: Final = 60_000  # by how much the clocks of this machine and of intake's may differ
@@ -44,6 +45,16 @@ def _money(amount_minor: int | None, currency: str) -> Money | None:
     except ValidationError as error:
         raise Remedied(
             f"Expected a currency by its ISO 4217 code, found {currency!r}", "three capitals: CNY"
+        ) from error
+
+
+def image_store(settings: Settings) -> ImageStore:
+    """The object store that the settings name. Errors: `Remedied` when they name none."""
+    try:
+        return ImageStore.from_url(settings.images_url)
+    except ValueError as error:
+        raise Remedied(
+            str(error), "set it to one, or unset it: then images lie in a folder below OPSFLOOR_HOME"
         ) from error
 
 
@@ -86,7 +97,7 @@ def submit(
     money = _money(amount, currency)
 
     async def send() -> Receipt | None:
-        store = ImageStore.from_url(settings.images_url)
+        store = image_store(settings)
         references = [await _stored(store, file) for file in images]
         message = build_submission(
             submission_id=identity,

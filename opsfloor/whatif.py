@@ -41,9 +41,10 @@ def whatif(
 ) -> None:
     """Change one thing and show the two days side by side: the same cases, with the change and without it."""
     chosen = profile_of(profile)
-    plain = [busy_day(chosen, load, seed) for seed in range(1, days + 1)]
+    first = busy_day(chosen, load, 1)
     asked = {"close": close, "add": add, "standard": standard, "cost": cost, "vendor-share": vendor_share}
-    name, change = _change({key: str(value) for key, value in asked.items() if value is not None}, plain[0])
+    name, change = _change({key: str(value) for key, value in asked.items() if value is not None}, first)
+    plain = [first, *(busy_day(chosen, load, seed) for seed in range(2, days + 1))]
     with bar("days played") as progress:
         line = progress.add_task("", total=2 * days)
         before = [_play(day, lambda: progress.advance(line)) for day in plain]

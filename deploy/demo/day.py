@@ -15,6 +15,7 @@ from typing import Final
 
 from rich.console import Console
 from rich.live import Live
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from deploy.demo.arrivals import CLOSE_MINUTE, OPEN_MINUTE, Arrival, arrivals
 from deploy.demo.auditor import Auditor
@@ -25,7 +26,7 @@ from deploy.demo.judgement import ERROR_RATE, WEAK_ERROR_RATE
 from deploy.demo.live import ZONE, Board
 from deploy.demo.operators import Person, Shift
 from deploy.demo.processes import ServiceProcesses
-from deploy.demo.same_day import AtWork, play_again
+from deploy.demo.same_day import AtWork, SameDay, play_again
 from deploy.demo.summary import Summary, Witness, escaped, summarise
 from deploy.demo.truth import Truth
 from shared.contracts import audit, branch, core, intake, reroute, routing
@@ -88,6 +89,7 @@ class Demo:
         self._board: Final = Board(self._auditor, plan.submissions)
         self._log: Final = KafkaLog(plan.kafka)
         self._moved: Moved | None = None
+        self._given_up = False
 
     async def play(self) -> Summary:
         """Open, work, lose a process, heal, close, judge."""
@@ -106,7 +108,10 @@ class Demo:
             # the services are up: now the day begins, for them as well, since all share one clock
             self._console.print(f"{len(pids)} service processes are ready; the bank opens at 08:30")
             async with self._publishing(clock) as publish:
-                return await self._work(reference, services, pids, clock, publish)
+                witness, at_work = await self._work(reference, services, pids, clock, publish)
+        again = await self._play_again(reference, at_work)
+        evacuation = "" if self._moved is None else self._moved.told(self._auditor)
+        return summarise(self._auditor, witness, self._board.events, again, evacuation)
 
     def _reference(self) -> tuple[ReferenceEntry, ...]:
         """The example bank, its floor's intervals drawn out: at this speed a second on the wire is minutes of the bank."""
@@ -156,7 +161,8 @@ class Demo:
         pids: dict[str, int],
         clock: ScaledClock,
         publish: Publish,
-    ) -> Summary:
+    ) -> tuple[Witness, list[AtWork]]:
+        """The day, what the world saw of it, and who was at work."""
         images = ImageStore.in_folder(self._plan.home / "images")
         templates = {entry.id: entry for entry in reference if isinstance(entry, BusinessType)}
         branches = Branches(templates, images, self._plan.home / "keys", clock, publish, self._truth, self._plan.seed)
@@ -185,7 +191,7 @@ class Demo:
         ]
         try:
             await _unless_one_fails([sending, *breaks], tasks)
-            await _unless_one_fails([asyncio.create_task(self._drain(branches.sent))], tasks)
+            await _unless_one_fails([asyncio.create_task(self._drain(branches.sent, clock))], tasks)
         finally:
             for task in (*tasks, sending, *breaks):
                 task.cancel()
@@ -202,14 +208,30 @@ class Demo:
             keying_errors=shift.counts["erred at entry"],
             escaped=escaped(self._auditor, self._truth),
             ended_services=services.ended(),
+            given_up=self._given_up,
         )
         book.close()
-        self._console.print("the same day again in virtual time, dealt by round robin …")
+        return witness, at_work
+
+    async def _play_again(self, reference: Sequence[ReferenceEntry], at_work: Sequence[AtWork]) -> SameDay | None:
+        """The same day in virtual time, with the services ended; none of a day that was given up, which nobody compares."""
+        if self._auditor.conservation()["open"]:
+            return None
         started = [case.started for case in self._auditor.cases.values() if case.started is not None]
         opens = DAY + timedelta(minutes=OPEN_MINUTE)
-        again = await asyncio.to_thread(play_again, started, reference, at_work, opens, self._plan.seed)
-        evacuation = "" if self._moved is None else self._moved.told(self._auditor)
-        return summarise(self._auditor, witness, self._board.events, again, evacuation)
+        self._console.print("the services have ended; the same day again in virtual time, also dealt by round robin …")
+        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=self._console, transient=True) as bar:
+            line = bar.add_task("played again", total=1.0)
+            return await asyncio.to_thread(
+                play_again,
+                started,
+                reference,
+                at_work,
+                opens,
+                self._plan.seed,
+                lambda done: bar.update(line, completed=done),
+            )
 
     def _people(self, reference: Sequence[ReferenceEntry]) -> list[Person]:
         private, _ = ensure_key_pair(self._plan.home / "keys")
@@ -342,7 +364,7 @@ class Demo:
         if not self._plan.interactive:
             self._console.print(line)
 
-    async def _drain(self, sent: int) -> None:
+    async def _drain(self, sent: int, clock: ScaledClock) -> None:
         """Everybody stays until what was handed in today has its end, or nothing has ended for a long time."""
         ended, moved_at = -1, time.monotonic()
         while time.monotonic() - moved_at < STALLED_SECONDS:
@@ -353,6 +375,12 @@ class Demo:
             if held["submitted"] - held["open"] != ended:
                 ended, moved_at = held["submitted"] - held["open"], time.monotonic()
             await asyncio.sleep(0.2)
+        self._given_up = True
+        self._tell(
+            clock,
+            f"the day is given up: for {STALLED_SECONDS:.0f} s nothing has ended, and {held['open']:,} are open; "
+            "this machine may be too busy with other things",
+        )
 
 
 SERVICES: Final = ("intake", "audit", "routing-1", "routing-2", "vendor", "balancer")

@@ -18,6 +18,7 @@ from shared.contracts.routing import LoadSnapshot, PlanMade, PlannedWork
 
 ZONE: Final = ZoneInfo("Asia/Shanghai")
 HISTORY: Final = 30
+STILL_SECONDS: Final = 15  # without an end, while something is open
 PLANNED_SHOWN: Final = 3
 
 
@@ -33,10 +34,12 @@ class Board:
     events: list[str] = field(default_factory=list)
     rates: deque[int] = field(default_factory=lambda: deque(maxlen=HISTORY))
     _last: int = 0
+    _still: int = 0
 
     def tick(self) -> None:
         """Once a second: how many cases ended since."""
         ended = len(self.auditor.ends())
+        self._still = 0 if ended > self._last else self._still + 1
         self.rates.append(ended - self._last)
         self._last = ended
 
@@ -63,7 +66,6 @@ class Board:
         """The whole view."""
         held = self.auditor.conservation()
         ended = held["posted"] + held["closed"] + held["rejected"]
-        rate = sum(self.rates) / max(1, len(self.rates))
         head = Table.grid(padding=(0, 3))  # two rows: a screen of 80 columns shows them whole
         head.add_row(
             f"[bold]{now.astimezone(ZONE):%H:%M}[/] banking time",
@@ -72,7 +74,7 @@ class Board:
             f"on time [bold]{self._on_time():.1%}[/]",
         )
         head.add_row(
-            f"{rate:.1f} cases/s",
+            self._pace(held["open"]),
             f"posted [bold green]{held['posted']:,}[/]",
             f"closed {held['closed']:,}",
             f"rejected {held['rejected']:,}",
@@ -92,6 +94,12 @@ class Board:
             title="Opsfloor: a banking day",
             border_style="blue",
         )
+
+    def _pace(self, waiting: int) -> str:
+        """Cases a second; or for how long none has ended, which nobody who watches should have to find out."""
+        if waiting and self._still >= STILL_SECONDS:
+            return f"[yellow]nothing has ended for {self._still} s[/]"
+        return f"{sum(self.rates) / max(1, len(self.rates)):.1f} cases/s"
 
     def _planned(self) -> list[str]:
         """The plan in three lines: how the largest kinds of work are shared, and what hurts most."""

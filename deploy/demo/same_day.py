@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -20,6 +20,7 @@ from shared.contracts.message import Step
 from shared.contracts.reference import BusinessType, FloorLimits, ReferenceEntry, Tier
 
 LOAD_SECONDS: Final = 2.0  # the demo's own intervals are drawn out for its fast clock; a bank's are not
+STEP_SECONDS: Final = 600.0  # of the day, after which it tells how far it is
 FOREVER: Final = float("inf")
 NOBODY: Final = Tier(below_minor=None, authorisers=0)
 
@@ -47,17 +48,26 @@ def play_again(
     people: Sequence[AtWork],
     opens: datetime,
     seed: int,
+    tell: Callable[[float], None] = lambda done: None,
 ) -> SameDay:
-    """The same cases and people, dealt by the floor's own code and by round robin."""
+    """The same cases and people, dealt by the floor's own code and by round robin; `tell` hears the share that is done."""
     day = day_again(started, reference, people, opens, seed)
     return SameDay(
-        _on_time(day, RealDealing()),
-        _on_time(day, KnownDealing(POLICIES["round robin"])),
+        _on_time(day, RealDealing(), lambda done: tell(done / 2)),
+        _on_time(day, KnownDealing(POLICIES["round robin"]), lambda done: tell((1 + done) / 2)),
     )
 
 
-def _on_time(day: Day, dealing: Dealing) -> float:
-    return figures_of(Floor(day, dealing).play())["on_time"]
+def _on_time(day: Day, dealing: Dealing, tell: Callable[[float], None]) -> float:
+    floor = Floor(day, dealing)
+    played, until = floor.play(0.0), 0.0
+    while not floor.at_rest and until < day.closes:
+        until += STEP_SECONDS
+        floor.agenda.run(until)
+        tell(min(1.0, until / day.closes))
+    floor.agenda.run()
+    tell(1.0)
+    return figures_of(played)["on_time"]
 
 
 def day_again(

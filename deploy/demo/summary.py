@@ -50,6 +50,7 @@ class Witness:
     keying_errors: int  # that operators made
     escaped: int  # that stand in the core bank's book
     ended_services: Sequence[str]  # though nobody asked
+    given_up: bool = False  # nobody waited for what was still open
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Summary:
     posted: int
     closed: dict[str, int]
     rejected: dict[str, int]
+    unfinished: int
     lost: int
     doubled: int
     sent_twice: int
@@ -76,7 +78,7 @@ class Summary:
     core_asked_again: int
     floor_book: dict[str, int]
     core_book: dict[str, int]
-    same_day: SameDay
+    same_day: SameDay | None
     evacuation: str
     events: tuple[str, ...]
     findings: tuple[dict[str, str], ...]
@@ -84,17 +86,25 @@ class Summary:
     @property
     def kept(self) -> bool:
         """Every promise was kept."""
-        return not self.findings and self.lost == 0 and self.doubled == 0 and self.floor_book == self.core_book
+        return (
+            not self.findings
+            and self.unfinished == 0
+            and self.lost == 0
+            and self.doubled == 0
+            and self.floor_book == self.core_book
+        )
 
 
+FINDINGS_SHOWN: Final = 10
 LOSSES: Final = ("nothing lost",)
 DOUBLES: Final = ("one end", "nothing doubled", "posted once")
 
 
 def summarise(
-    auditor: Auditor, world: Witness, events: Sequence[str], same_day: SameDay, evacuation: str = ""
+    auditor: Auditor, world: Witness, events: Sequence[str], same_day: SameDay | None, evacuation: str = ""
 ) -> Summary:
-    """Judge the day and count it."""
+    """Judge the day and count it. Of a day that was given up nobody knows whether what is open is lost."""
+    unfinished = auditor.conservation()["open"] if world.given_up else 0
     ends, floor_book = auditor.ends(), auditor.floor_book()
     findings = [*auditor.findings(), *_contradictions(auditor, world)]
     return Summary(
@@ -102,7 +112,8 @@ def summarise(
         posted=sum(isinstance(end, audit.CasePosted) for end in ends),
         closed=_counted([end.code for end in ends if isinstance(end, audit.CaseClosed)]),
         rejected=_counted(auditor.rejections()),
-        lost=sum(finding.promise in LOSSES for finding in findings),
+        unfinished=unfinished,
+        lost=0 if unfinished else sum(finding.promise in LOSSES for finding in findings),
         doubled=sum(finding.promise in DOUBLES for finding in findings),
         sent_twice=world.sent_twice,
         receipts=dict(world.receipts),
@@ -191,7 +202,9 @@ def show(summary: Summary, console: Console) -> None:
         ends.add_row(f"closed: {code}", f"{count:,}")
     for code, count in summary.rejected.items():
         ends.add_row(f"rejected at intake: {code}", f"{count:,}")
-    ends.add_row("lost", _judged(summary.lost))
+    if summary.unfinished:
+        ends.add_row("still open when the day was given up", _judged(summary.unfinished))
+    ends.add_row("lost", "not known" if summary.unfinished else _judged(summary.lost))
     ends.add_row("doubled", _judged(summary.doubled))
     console.print(ends)
     types = Table(
@@ -216,10 +229,11 @@ def show(summary: Summary, console: Console) -> None:
         f"{summary.on_time_share:.1%} on time; {summary.items_completed:,} items completed, "
         f"arbitration {summary.arbitration_rate:.2%} of fields"
     )
-    console.print(
-        f"the same day in virtual time: {summary.same_day.ours:.1%} on time, dealt by round robin "
-        f"{summary.same_day.round_robin:.1%}"
-    )
+    if summary.same_day is not None:
+        console.print(
+            f"the same day in virtual time: {summary.same_day.ours:.1%} on time, dealt by round robin "
+            f"{summary.same_day.round_robin:.1%}"
+        )
     if summary.evacuation:
         console.print(summary.evacuation)
     console.print(
@@ -236,17 +250,23 @@ def show(summary: Summary, console: Console) -> None:
         console.print(
             f"floor's book {floor / 100:,.2f} {currency} {sign} core bank's book {core / 100:,.2f} {currency}"
         )
-    for finding in summary.findings[:10]:
+    for finding in summary.findings[:FINDINGS_SHOWN]:
         console.print(f"[red]✗ {finding['promise']}[/]: {finding['detail']}")
-    console.print(
-        "[bold green]✓ every submission had exactly one end[/]"
-        if summary.kept
-        else "[bold red]✗ a promise was broken[/]"
-    )
+    if len(summary.findings) > FINDINGS_SHOWN:
+        console.print(f"  and {len(summary.findings) - FINDINGS_SHOWN:,} more findings, all in the JSON file")
+    console.print(_verdict(summary))
+
+
+def _verdict(summary: Summary) -> str:
+    if summary.kept:
+        return "[bold green]✓ every submission had exactly one end[/]"
+    if summary.unfinished:
+        return "[bold red]✗ the day was not finished[/]: what was open had no end yet, so nothing is proved of it"
+    return "[bold red]✗ a promise was broken[/]"
 
 
 def _judged(count: int) -> str:
-    return "[green]0[/]" if count == 0 else f"[bold red]{count}[/]"
+    return "[green]0[/]" if count == 0 else f"[bold red]{count:,}[/]"
 
 
 def write(summary: Summary, file: Path) -> None:

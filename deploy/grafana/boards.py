@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from deploy.grafana.questions import Board, Query, Question, one, per_minute, quantile
+from deploy.grafana.questions import Board, Query, Question, measured, one, per_minute, quantile
 
 SATURATION: Final = "max by (team) (opsfloor_desk_saturation_ratio)"
+ABOVE_PROMISE: Final = measured(
+    "1 - business_type:opsfloor_cases_late:ratio_rate5m\n"
+    "  - on (business_type) business_type:opsfloor_objective_on_time:max",
+    "audit",
+)
 _QUEUE: Final = "max by (team, step) (opsfloor_desk_queue_items)"
 _UNPLACEABLE: Final = "max by (reason, business_type) (opsfloor_unplaceable_items)"
 _AT_NO_DESK: Final = "A reason such as nobody_present stands for what waits at no desk."
@@ -20,13 +25,15 @@ FLOOR: Final = Board(
     "Is the bank on time now, and in an hour?",
     (
         Question(
-            "Which share of cases ends on time?",
-            one("1 - business_type:opsfloor_cases_late:ratio_rate5m", "{{business_type}}"),
+            "How far is the share on time above its promise?",
+            one(ABOVE_PROMISE, "{{business_type}}"),
             "percentunit",
             "number",
-            warns_at=0.99,
-            bad_at=0.95,
+            warns_at=0,
+            bad_at=-0.05,
+            lowest=-1,
             highest=1,
+            about="Of the last five minutes, by each type's own objective: at 0 just what is promised, below it less.",
         ),
         Question(
             "How much of the promise has the oldest waiting item used?",
@@ -45,8 +52,11 @@ FLOOR: Final = Board(
         Question(
             "How long does what waits take at the present pace?",
             one(
-                "business_type:opsfloor_work_queue_items:sum\n"
-                "  / on (business_type) (business_type:opsfloor_results:rate10m > 0)",
+                measured(
+                    "business_type:opsfloor_work_queue_items:sum\n"
+                    "  / on (business_type) (business_type:opsfloor_results:rate10m > 0)",
+                    "audit",
+                ),
                 "{{business_type}}",
             ),
             "s",
@@ -70,7 +80,10 @@ FLOOR: Final = Board(
         ),
         Question(
             "What will be late wherever it goes?",
-            one("sum(increase(opsfloor_predicted_misses_total[15m])) or vector(0)", "items, last 15 min"),
+            one(
+                measured("sum(increase(opsfloor_predicted_misses_total[15m])) or vector(0)", "routing"),
+                "items, last 15 min",
+            ),
             "short",
             "number",
             warns_at=1,
@@ -164,7 +177,7 @@ LEVELS: Final = Board(
             warns_at=6,
             bad_at=14.4,
             highest=100,
-            about="At 1 the budget lasts just a month; at 6 and at 14.4 somebody is called.",
+            about="At 1 the budget lasts just a month; at 6 and at 14.4, or when hardly a case is on time, somebody is called.",
         ),
         Question(
             "What has the bank promised?",
@@ -389,7 +402,7 @@ EMERGENCY: Final = Board(
         ),
         Question(
             "Which share of the branches' work does the bank take in?",
-            one("floor:opsfloor_centralisation:ratio_rate1h", "centralised"),
+            one(measured("floor:opsfloor_centralisation:ratio_rate1h", "intake"), "centralised"),
             "percentunit",
             "number",
             warns_at=0.999,
@@ -508,14 +521,15 @@ BUS: Final = Board(
         Question(
             "Is anything lost, unreadable or stopped?",
             (
-                Query("sum(opsfloor_shard_gaps_total)", "gaps"),
-                Query("sum(opsfloor_shard_fuses_total)", "fuses"),
+                Query("sum(max_over_time(opsfloor_shard_gaps_total[1h]))", "gaps, last hour"),
+                Query("sum(max_over_time(opsfloor_shard_fuses_total[1h]))", "fuses, last hour"),
                 Query("sum(opsfloor_shard_parked_total)", "parked"),
             ),
             "short",
             "number",
             warns_at=1,
             bad_at=1,
+            about="A processor that finds a gap or blows its fuse stops; what it told stands here for an hour.",
         ),
         Question(
             "How long is one hop?",

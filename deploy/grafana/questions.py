@@ -88,6 +88,14 @@ def one(expr: str, legend: str = "") -> tuple[Query, ...]:
     return (Query(expr, legend),)
 
 
+def measured(expr: str, service: str) -> str:
+    """The expression while a process of the service answers, else nothing: what nobody measures is not well.
+
+    Holds:   a rate stands for its whole window after the last process has died, and `or vector(0)` for ever.
+    """
+    return f'({expr})\nand on () max(up{{job="{service}"}}) == 1'
+
+
 def quantile(share: float, name: str, by: str, where: str = "") -> str:
     """A quantile of a histogram over five minutes, per label."""
     labels = f"{{{where}}}" if where else ""

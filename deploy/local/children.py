@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import secrets
 import signal
 import socket
@@ -26,6 +27,11 @@ LOOPBACK: Final = "127.0.0.1"
 PORTS: Final = range(20_000, 32_000)
 """Below the ports that Linux gives to outgoing connections: while a server is away, a client that tries its port again
 and again could otherwise be given that very port, connect to itself, and keep the server from coming back."""
+
+_CALL: Final = re.compile(r"\s+(at |\.\.\. \d+ more)")
+"""A line of a stack of calls."""
+_GRAVE: Final = re.compile(r"\b(FATAL|PANIC|ERROR|Caused by|Exception|Error)\b")
+"""What both servers begin the line with that tells why they end; what follows it tells only that they do."""
 
 _starter: Final = ThreadPoolExecutor(1, "stack-starter")
 """Starts the owned servers: the kernel takes the thread that started them for their owner, so it has to last."""
@@ -146,9 +152,15 @@ def _reap(pid: int | None) -> None:
         child.wait()
 
 
-def last_lines(log: Path, count: int = 3) -> str:
-    """The last lines of a log, for a message."""
+def size_of(log: Path) -> int:
+    """How long a log is: what comes after it is of the next start."""
+    return log.stat().st_size if log.exists() else 0
+
+
+def last_lines(log: Path, count: int = 3, since: int = 0) -> str:
+    """What a log ends with, for a message: the lines that say what went wrong, where any do; no stack of calls."""
     if not log.exists():
         return "no output"
-    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    return " | ".join(lines[-count:])
+    text = log.read_bytes()[since:].decode(errors="replace")
+    lines = [line for line in text.splitlines() if line.strip() and not _CALL.match(line)]
+    return " | ".join(([line for line in lines if _GRAVE.search(line)] or lines)[-count:])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import uuid
@@ -92,15 +93,17 @@ class Broker:
         )
 
     def format(self) -> None:
-        """Make the data folder. Errors: `StackProblem` when it belongs to another version."""
+        """Make the data folder. Errors: `StackProblem` when it belongs to another version, or lost what tells whose it is."""
         meta = self.folder / "data" / "meta.properties"
         mark = self.folder / "version"
         if meta.exists():
             found = mark.read_text().strip() if mark.exists() else "an unknown version"
             if found != jars.KAFKA:
                 raise problems.other_version(self.folder, f"Kafka {found}", f"Kafka {jars.KAFKA}")
-            self._configure()
-            return
+            if b"cluster.id=" in meta.read_bytes():
+                self._configure()
+                return
+            self._forget_half_made(meta)
         self._configure()
         mark.write_text(jars.KAFKA + "\n")
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
@@ -124,10 +127,17 @@ class Broker:
                 f"remove {self.folder} and try again",
             )
 
+    def _forget_half_made(self, meta: Path) -> None:
+        """Forget a folder whose note of its cluster a full disk or a power cut has emptied. Errors: `StackProblem`."""
+        if any(entry.is_dir() for entry in meta.parent.iterdir()):  # a folder for each partition: there are records
+            raise problems.half_written(meta, self.folder)
+        shutil.rmtree(meta.parent)
+
     def start(self, owned: bool) -> int:
         """Start the broker and wait until it answers. Returns its process id. Errors: `StackProblem`."""
         if children.taken(self.port):
             raise problems.port_taken(self.port, "Kafka")
+        before = children.size_of(self.log)
         pid = children.start([*_java(self.jars, self.folder), "kafka.Kafka", str(self._file)], self.log, owned=owned)
         up = False
         try:
@@ -136,7 +146,7 @@ class Broker:
             if not up:
                 children.end(pid, self.mark, signal.SIGKILL)
         if not up:
-            raise problems.did_not_start("Kafka", self.log, children.last_lines(self.log))
+            raise problems.did_not_start("Kafka", self.log, children.last_lines(self.log, since=before))
         return pid
 
     @property

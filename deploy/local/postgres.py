@@ -63,8 +63,7 @@ class Database:
 
     @property
     def url(self) -> str:
-        password = (self.folder / "password").read_text().strip()
-        return f"postgresql://{USER}:{password}@{children.LOOPBACK}:{self.port}/{DATABASE}"
+        return f"postgresql://{USER}:{self._password()}@{children.LOOPBACK}:{self.port}/{DATABASE}"
 
     @property
     def _data(self) -> Path:
@@ -97,11 +96,8 @@ class Database:
         )  # fmt: skip
         if done.returncode != 0:
             shutil.rmtree(self._data, ignore_errors=True)
-            raise problems.StackProblem(
-                f"Expected PostgreSQL to make its data in {self._data}, found: {done.stderr.strip()[-300:]}",
-                "free some disk space, or set OPSFLOOR_HOME to a folder that the user "
-                f"{pwd.getpwuid(_runner() or os.geteuid()).pw_name} can reach",
-            )
+            user = pwd.getpwuid(_runner() or os.geteuid()).pw_name
+            raise problems.not_made(self._data, done.stderr.strip()[-300:], user)
 
     def start(self, owned: bool) -> int:
         """Start the server and wait until it takes connections. Returns its process id. Errors: `StackProblem`."""
@@ -110,16 +106,17 @@ class Database:
         self._forget_dead_postmaster()
         options = [f"--{name}={value}" for name, value in SETTINGS.items()]
         command = [self._program("postgres"), "-D", str(self._data), "-p", str(self.port), "-k", "", *options]
+        before = children.size_of(self.log)
         pid = children.start(command, self.log, owned=owned, user=_runner())
         up = False
         try:
-            up = children.wait_for(self._answers, pid, self.mark, UP_SECONDS)
+            if not children.wait_for(self._answers, pid, self.mark, UP_SECONDS):
+                raise problems.did_not_start("PostgreSQL", self.log, children.last_lines(self.log, since=before))
+            self._create_database()
+            up = True
         finally:  # also after Ctrl-C: its id is not written down yet
             if not up:
                 children.end(pid, self.mark, signal.SIGQUIT)
-        if not up:
-            raise problems.did_not_start("PostgreSQL", self.log, children.last_lines(self.log))
-        self._create_database()
         return pid
 
     def _answers(self) -> bool:
@@ -131,19 +128,29 @@ class Database:
         )
 
     def _create_database(self) -> None:
-        psql = [self._program("psql"), "-qAt", "-X", self.url.removesuffix(DATABASE) + "postgres", "-c"]
-        there = subprocess.run(
-            [*psql, f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'"],  # noqa: S608 - a constant
+        """Errors: `StackProblem` when the server does not let us in, or has no room."""
+        if not self._asked(f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'"):  # noqa: S608 - a constant
+            self._asked(f"CREATE DATABASE {DATABASE}")
+
+    def _asked(self, statement: str) -> str:
+        where = ["-h", children.LOOPBACK, "-p", str(self.port), "-U", USER, "-d", "postgres"]
+        done = subprocess.run(
+            [self._program("psql"), "-qAt", "-X", "-w", *where, "-c", statement],
+            env=os.environ | {"PGPASSWORD": self._password()},  # everybody can read a command line
             capture_output=True,
             text=True,
-            check=True,
+            check=False,
         )
-        if not there.stdout.strip():
-            subprocess.run([*psql, f"CREATE DATABASE {DATABASE}"], check=True, capture_output=True)
+        if done.returncode != 0:
+            raise problems.not_asked(self.folder, done.stderr.strip()[-300:])
+        return done.stdout.strip()
+
+    def _password(self) -> str:
+        return (self.folder / "password").read_text().strip()
 
     def _forget_dead_postmaster(self) -> None:
         note = self._data / "postmaster.pid"
-        if note.exists() and not children.alive(int(note.read_text().split()[0]), self.mark):
+        if note.exists() and not children.alive(_first_number(note), self.mark):
             note.unlink()
 
     def _give_to_runner(self) -> None:
@@ -154,6 +161,12 @@ class Database:
 
     def _program(self, name: str) -> str:
         return str(_programs(self.folder) / name)
+
+
+def _first_number(note: Path) -> int | None:
+    """The number that a note begins with; none in one that a full disk or a power cut left empty."""
+    words = note.read_bytes().split()
+    return int(words[0]) if words and words[0].isdigit() else None
 
 
 def _runner() -> int | None:

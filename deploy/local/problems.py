@@ -40,7 +40,7 @@ def not_ours(folder: Path, owner: str) -> StackProblem:
 def unreadable(file: Path, why: str) -> StackProblem:
     return StackProblem(
         f"Expected {file} to say what was started, found: {why}",
-        f"see with `ps` that no java or postgres of {file.parent} runs, then delete {file} and start again",
+        f"see with `ps ax` that no server with {file.parent} on its command line runs, then delete {file} and start again",
     )
 
 
@@ -48,6 +48,23 @@ def other_version(folder: Path, found: str, expected: str) -> StackProblem:
     return StackProblem(
         f"Expected data of {expected} in {folder}, found {found}",
         f"keep it for its own version, or remove it (`opsfloor stack down`, then delete {folder}) and start afresh",
+    )
+
+
+def half_written(file: Path, folder: Path) -> StackProblem:
+    return StackProblem(
+        f"Expected {file} to name the broker's cluster, found it cut off: the disk was full, or the power went",
+        f"put the file back from a copy, or delete {folder} and start afresh without its records",
+    )
+
+
+def not_made(data: Path, why: str, user: str) -> StackProblem:
+    """PostgreSQL's initdb gave up."""
+    if "No space left" in why:
+        return from_os(OSError(errno.ENOSPC, "No space left on device"), data)
+    return StackProblem(
+        f"Expected PostgreSQL to make its data in {data}, found: {why}",
+        f"set OPSFLOOR_HOME to a folder on a local disk, below which the user {user!r}, as whom PostgreSQL runs, may write",
     )
 
 
@@ -67,7 +84,21 @@ def checksum_differs(file: Path, expected: str, found: str) -> StackProblem:
 
 
 def did_not_start(what: str, log: Path, last_lines: str) -> StackProblem:
+    if "No space left" in last_lines:
+        return from_os(OSError(errno.ENOSPC, "No space left on device"), log.parent)
     return StackProblem(f"Expected {what} to come up, found it ended: {last_lines}", f"read {log}")
+
+
+def not_asked(folder: Path, why: str) -> StackProblem:
+    """The database came up and refused what it was asked first."""
+    if "password authentication failed" in why:
+        return StackProblem(
+            f"Expected the password in {folder / 'password'} to be the database's own, found it refused",
+            f"put back the one that its data was made with, or delete {folder} and start afresh without the data",
+        )
+    return StackProblem(
+        f"Expected PostgreSQL to answer its first question, found: {why}", f"read {folder / 'postgres.log'}"
+    )
 
 
 def from_os(error: OSError, folder: Path) -> StackProblem:

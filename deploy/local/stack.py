@@ -20,6 +20,7 @@ from deploy.local.kafka import Broker
 from deploy.local.postgres import Database, reachable
 
 PORT_MAX: Final = 65_535
+PID_MAX: Final = 4_194_304  # Linux's own limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,18 @@ class State:
     postgres_port: int
     kafka_pid: int | None = None
     postgres_pid: int | None = None
+
+    @classmethod
+    def from_note(cls, text: str) -> State:
+        """Errors: `TypeError` or `ValueError` for what no stack has written."""
+        state = cls(**json.loads(text))
+        ports = (state.kafka_port, state.controller_port, state.postgres_port)
+        if not all(type(port) is int and 0 < port <= PORT_MAX for port in ports):
+            raise ValueError(f"Expected ports from 1 to {PORT_MAX}, found {ports}")
+        pids = (state.kafka_pid, state.postgres_pid)
+        if not all(pid is None or (type(pid) is int and 0 < pid <= PID_MAX) for pid in pids):
+            raise ValueError(f"Expected process ids, found {pids}")
+        return state
 
 
 def home() -> Path:
@@ -135,12 +148,15 @@ class Stack:
         atexit.unregister(self.down)
         if not (self.folder / "stack.json").exists():
             return
-        with self._alone():
-            state = self._known()
-            children.end(state.kafka_pid, self._broker(state).mark, signal.SIGTERM)
-            children.end(state.postgres_pid, self._database(state).mark, signal.SIGINT)
-            state.kafka_pid = state.postgres_pid = None
-            self._write(state)
+        try:
+            with self._alone():
+                state = self._known()
+                children.end(state.kafka_pid, self._broker(state).mark, signal.SIGTERM)
+                children.end(state.postgres_pid, self._database(state).mark, signal.SIGINT)
+                state.kafka_pid = state.postgres_pid = None
+                self._write(state)
+        except OSError as error:
+            raise problems.from_os(error, self.folder) from error
 
     def addresses(self) -> Addresses:
         """Where both answer; no URL when no database was made here. Errors: `StackProblem` when never up."""
@@ -249,7 +265,7 @@ class Stack:
         if not file.exists():
             return None
         try:
-            return State(**json.loads(file.read_text()))
+            return State.from_note(file.read_text())
         except (ValueError, TypeError) as error:
             raise problems.unreadable(file, str(error)) from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 from pathlib import Path
@@ -10,16 +11,19 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from deploy.local import children
-from deploy.local.problems import StackProblem
+from deploy.local.problems import StackProblem, unreadable
 from shared.http.tokens import Issuer, ensure_key_pair
 
 SOURCE: Final = Path(__file__).resolve().parents[1] / "prometheus"
+SCRAPE_SECONDS: Final = 15.0  # as prometheus.yaml says
 PROGRAMS: Final = ("prometheus", "prometheus-alertmanager")
 NAMES: Final = ("prometheus", "alertmanager")
 NEVER: Final = "not started; `opsfloor stack up --with-metrics` does"
 REMEDY: Final = "on Debian: `apt-get install prometheus prometheus-alertmanager`; then start again"
 TOKEN_SECONDS: Final = 30 * 86_400.0  # each `up` writes a new one
 READY_SECONDS: Final = 30.0
+NOTE: Final = re.compile(r"[0-9]{1,7} [0-9]{1,5}\s*")
+"""Process and port of one that was started."""
 
 
 class Watch:
@@ -62,10 +66,9 @@ class Watch:
     def down(self) -> None:
         """End both; what they recorded stays."""
         for name in NAMES:
-            note = self.folder / f"{name}.pid"
-            if note.exists():
-                children.end(int(note.read_text().split()[0]), self._mark(name), signal.SIGTERM)
-                note.unlink()
+            pid, _, _ = self._noted(name)
+            children.end(pid or None, self._mark(name), signal.SIGTERM)
+            (self.folder / f"{name}.pid").unlink(missing_ok=True)
 
     def _make(self) -> None:
         for folder in ("targets", "secrets", "data", "alerts"):
@@ -113,11 +116,14 @@ class Watch:
         return self._start("prometheus", command, port)
 
     def _noted(self, name: str) -> tuple[int, int, bool]:
-        """Process and port that are written down, 0 when none are, and whether it runs."""
+        """Process and port that are written down, 0 when none are, and whether it runs. Errors: `StackProblem`."""
         note = self.folder / f"{name}.pid"
         if not note.exists():
             return 0, 0, False
-        pid, port = map(int, note.read_text().split())
+        found = note.read_text(errors="replace")
+        if not NOTE.fullmatch(found):
+            raise unreadable(note, repr(found[:80]))
+        pid, port = map(int, found.split())
         return pid, port, children.alive(pid, self._mark(name))
 
     def _port(self, name: str) -> int:

@@ -34,8 +34,9 @@ class Alert:
 class Burn:
     """One pair of windows of the multi-window, multi-burn-rate method.
 
-    Holds:   it fires while both windows burn the budget at least `factor` times as fast as would use it up in 30 days;
-             the short one ends the alert soon after the trouble has ended.
+    Holds:   it fires while both windows burn the budget at least `factor` times as fast as would use it up in 30 days, or
+             leave less than a tenth of the promised share on time: a low objective leaves no room for a high factor. The
+             short window ends the alert soon after the trouble has ended.
     Source:  The Site Reliability Workbook, chapter 5, table 5-8.
     """
 
@@ -48,8 +49,22 @@ class Burn:
 
 
 BURNS: Final = (
-    Burn("OnTimeBudgetBurnsFast", 14.4, "1h", "5m", "page", "a month's budget is gone in two days"),
-    Burn("OnTimeBudgetBurns", 6.0, "6h", "30m", "page", "a month's budget is gone in five days"),
+    Burn(
+        "OnTimeBudgetBurnsFast",
+        14.4,
+        "1h",
+        "5m",
+        "page",
+        "a month's budget is gone in two days, or that hardly a case is on time",
+    ),
+    Burn(
+        "OnTimeBudgetBurns",
+        6.0,
+        "6h",
+        "30m",
+        "page",
+        "a month's budget is gone in five days, or that hardly a case is on time",
+    ),
     Burn("OnTimeBudgetLeaks", 1.0, "3d", "6h", "ticket", "the month will end over budget"),
 )
 LATE_CASES_MIN: Final = 3
@@ -61,11 +76,16 @@ def late(window: str) -> str:
     return f"business_type:opsfloor_cases_late:ratio_rate{window}"
 
 
+def late_limit(burn: Burn) -> str:
+    """The recording rule of the share of late cases above which a budget burns so fast."""
+    return f"business_type:opsfloor_cases_late_limit:ratio{burn.long}"
+
+
 def _burning(burn: Burn) -> Alert:
-    budget = f"{burn.factor:g} * (1 - business_type:opsfloor_objective_on_time:max)"
+    limit = f"on (business_type) {late_limit(burn)}"
     expr = (
-        f"{late(burn.long)} > on (business_type) {budget}\n"
-        f"and on (business_type) {late(burn.short)} > on (business_type) {budget}\n"
+        f"{late(burn.long)} > {limit}\n"
+        f"and on (business_type) {late(burn.short)} > {limit}\n"
         f"and on (business_type) business_type:opsfloor_cases_late:increase{burn.long} >= {LATE_CASES_MIN}"
     )
     summary = f"{{{{ $labels.business_type }}}} is late so often that {burn.speech}"
@@ -91,8 +111,15 @@ _PACE: Final = (
 )
 _DRAIN: Final = f"business_type:opsfloor_work_queue_items:sum\n  / on (business_type) {_PACE}"
 _CUT_OFF: Final = "max by (business_type) (opsfloor_cut_off_left_seconds)"
-_CORE_ANSWERED: Final = 'sum(increase(opsfloor_cases_total{outcome=~"posted|refused_by_core"}[10m])) > 0'
-_AWAY: Final = "on (processor, instance) increase(opsfloor_shard_retries_total[2m]) > 0"
+_CORE_ASKED: Final = "max(max_over_time(opsfloor_core_asked_timestamp_seconds[3d] offset 10m))"
+_CORE_ANSWERED: Final = "max(max_over_time(opsfloor_core_answered_timestamp_seconds[4d]))"
+_TRIES: Final = "increase(opsfloor_shard_retries_total[2m]) > 0"
+_BLIND: Final = "increase(opsfloor_shard_restarts_total[5m]) > 0"
+_AWAY: Final = f"on (processor, instance) {_TRIES}"
+_PLANLESS: Final = (
+    'process_start_time_seconds{job="balancer"} and on (instance) up{job="balancer"} == 1 '
+    'and on (instance) opsfloor_plans_made_total{job="balancer"} == 0'
+)
 _PLANNED_AT: Final = 'opsfloor_board_changed_timestamp_seconds{board="plan"}'
 
 ALERTS: Final[tuple[Alert, ...]] = (
@@ -116,7 +143,8 @@ ALERTS: Final[tuple[Alert, ...]] = (
     Alert(
         "WorkWaitsTooLong",
         "business_type:opsfloor_work_oldest_seconds:max\n"
-        "  > on (business_type) 0.6 * max by (business_type) (opsfloor_promise_seconds)",
+        "  > on (business_type) 0.6 * max by (business_type) (opsfloor_promise_seconds)\n"
+        "unless on () min_over_time(floor:opsfloor_due_operators:sum[15m]) == 0",
         "page",
         "{{ $labels.business_type }}: an item waits since {{ $value | humanizeDuration }}, most of the promised time",
         "opsfloor-floor",
@@ -196,9 +224,9 @@ ALERTS: Final[tuple[Alert, ...]] = (
     ),
     Alert(
         "DependencyAway",
-        f"opsfloor_shard_owned == 0\nand {_AWAY}",
+        f"opsfloor_shard_owned == 0\nand on (processor, instance) ({_TRIES}\n  or {_BLIND})",
         "page",
-        "{{ $labels.processor }} owns no shard and tries in vain: the database is away",
+        "{{ $labels.processor }} owns no shard and tries in vain: the database or the broker is away",
         "opsfloor-bus",
         "1m",
     ),
@@ -237,9 +265,7 @@ ALERTS: Final[tuple[Alert, ...]] = (
     ),
     Alert(
         "PlanStale",
-        f"time() - max({_PLANNED_AT}) > 60\n"
-        'or time() - min(process_start_time_seconds{job="balancer"} and on (instance) up{job="balancer"} == 1) > 60\n'
-        f"unless on () max({_PLANNED_AT})",
+        f"time() - max({_PLANNED_AT}) > 60\nor time() - min({_PLANLESS}) > 60\nunless on () max({_PLANNED_AT})",
         "ticket",
         "No plan was made for {{ $value | humanizeDuration }}; work still flows, by the last one or by none",
         "opsfloor-service",
@@ -247,13 +273,11 @@ ALERTS: Final[tuple[Alert, ...]] = (
     ),
     Alert(
         "CoreBankSilent",
-        "(sum(increase(opsfloor_postings_requested_total[10m])) > 0\n"
-        '  or sum(ALERTS{alertname="CoreBankSilent",alertstate="firing"}))\n'  # until it answers, asked again or not
-        f"unless {_CORE_ANSWERED}",
+        f"{_CORE_ASKED}\n  > {_CORE_ANSWERED}",  # as of ten minutes ago it was asked, later than it ever answered
         "page",
         "Postings were requested and the core bank has answered none since, for ten minutes or more",
         "opsfloor-floor",
-        "2m",
+        "1m",
     ),
     Alert(
         "CoreBankContradicts",

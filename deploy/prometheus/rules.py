@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import yaml
 
-from deploy.prometheus.alerts import ALERTS, BURNS, Alert, late
+from deploy.prometheus.alerts import ALERTS, BURNS, Alert, Burn, late, late_limit
 
 FOLDER: Final = Path(__file__).with_name("rules")
 WRITE: Final = "python -m deploy.prometheus.rules write"
@@ -19,6 +19,7 @@ _LATE: Final = 'opsfloor_cases_total{on_time="no",outcome!="unknown_business_typ
 _ENDED: Final = 'opsfloor_cases_total{outcome!="unknown_business_type"}'
 _ANSWERED: Final = 'outcome=~"posted|refused_by_core"'
 _HANDED_IN: Final = 'opsfloor_intake_receipts_total{outcome=~"%s"}'
+_OBJECTIVE: Final = "business_type:opsfloor_objective_on_time:max"
 
 
 def recordings() -> dict[str, str]:
@@ -30,10 +31,9 @@ def recordings() -> dict[str, str]:
         )
     return {
         **found,
-        "business_type:opsfloor_objective_on_time:max": "max by (business_type) (opsfloor_objective_on_time_ratio)",
-        "business_type:opsfloor_budget_left:ratio": (
-            f"1 - {late('30d')} / on (business_type) (1 - business_type:opsfloor_objective_on_time:max)"
-        ),
+        _OBJECTIVE: "max by (business_type) (opsfloor_objective_on_time_ratio)",
+        **{late_limit(burn): _late_limit(burn) for burn in BURNS},
+        "business_type:opsfloor_budget_left:ratio": (f"1 - {late('30d')} / on (business_type) (1 - {_OBJECTIVE})"),
         # one counter over itself: two counters that a scrape first sees at different heights can give a share above 1
         "business_type:opsfloor_first_pass:ratio_rate1h": (
             'sum by (business_type) (rate(opsfloor_cases_posted_total{first_pass="yes"}[1h]))\n'
@@ -52,6 +52,11 @@ def recordings() -> dict[str, str]:
         "business_type:opsfloor_work_oldest_seconds:max": _of_types(
             "max", "opsfloor_work_oldest_seconds", "opsfloor_unplaceable_oldest_seconds"
         ),
+        # nobody may have a shift, then there is none of it; who is there without one counts as well
+        "floor:opsfloor_due_operators:sum": (
+            "sum(max by (team) (opsfloor_desk_expected_operators))\n"
+            "  + (sum(max by (team) (opsfloor_desk_present_operators)) or vector(0))"
+        ),
         "business_type:opsfloor_results:rate10m": "sum by (business_type) (rate(opsfloor_results_total[10m]))",
         "provider:opsfloor_items_completed:share1h": (
             "sum by (provider) (rate(opsfloor_provider_items_completed_total[1h]))\n"
@@ -64,6 +69,12 @@ def _late_share(window: str) -> str:
     # Where nothing was late yet there may be no series of late cases: they count as none, not as unknown.
     ended = f"sum by (business_type) (rate({_ENDED}[{window}]))"
     return f"(sum by (business_type) (rate({_LATE}[{window}])) or 0 * {ended})\n  / ({ended} > 0)"
+
+
+def _late_limit(burn: Burn) -> str:
+    # Where the objective is low, so many times the budget is more than all cases: then a tenth of what was promised.
+    budget, hardly_any = f"{burn.factor:g} * (1 - {_OBJECTIVE})", f"1 - 0.1 * {_OBJECTIVE}"
+    return f"({budget} < {hardly_any}) or {hardly_any}"
 
 
 def _of_types(how: str, at_desks: str, at_none: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from opsfloor.console.screen import STYLE, Screen
 
 RUNBOOK: Final = Path(__file__).resolve().parents[2] / "docs" / "runbook"
 RENEW_SECONDS: Final = 5.0
+MEASURE_SECONDS: Final = 10.0
 RECONNECT_SECONDS: Final = 60.0  # a form half filled in survives a broken connection for so long
 EVERYTHING: Final = "all"
 ROOT_PX: Final = "parseFloat(getComputedStyle(document.documentElement).fontSize)"
@@ -65,22 +67,26 @@ def _page(board: Board, prometheus: Prometheus) -> None:
         chosen = request.query_params.get(name, "")
         screen = Screen(board, BOARDS, path_of)
 
+        async def choose() -> None:
+            nonlocal chosen
+            if not name or screen.tools.default_slot.children:
+                return
+            choices = await prometheus.choices(board)
+            chosen = chosen or ("" if name == "type" or not choices else choices[0])
+            if choices:
+                with screen.tools:
+                    _offer(board, name, choices, chosen)
+
         async def renew() -> None:
             try:
+                await choose()
                 screen.show(await prometheus.board(board, chosen))
             except PrometheusAwayError as error:
                 screen.away(str(error))
 
-        try:
-            choices = await prometheus.choices(board)
-        except PrometheusAwayError:
-            choices = []  # `renew` says why
-        if choices:
-            chosen = chosen or ("" if name == "type" else choices[0])
-            with screen.tools:
-                _offer(board, name, choices, chosen)
-        await ui.context.client.connected()
-        screen.fit(await ui.run_javascript(ROOT_PX))
+        await ui.context.client.connected()  # the frame stands at once, however long the figures take
+        with contextlib.suppress(TimeoutError):  # a browser that is busy draws charts at a desk's size
+            screen.fit(await ui.run_javascript(ROOT_PX, timeout=MEASURE_SECONDS))
         await renew()
         ui.timer(RENEW_SECONDS, renew)
 

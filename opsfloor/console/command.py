@@ -11,6 +11,7 @@ from deploy.local.stack import home
 from deploy.local.watch import Watch
 from opsfloor import floor
 from opsfloor.answers import out
+from opsfloor.stack import told
 
 NO_PROMETHEUS: Final = "`opsfloor stack up --with-metrics`, or name one: `opsfloor console --prometheus http://…`"
 
@@ -34,7 +35,8 @@ def console(
     extend, history, drills; sign in there with a token (`opsfloor token NAME --role proposer`), which says what you
     may do. The dashboards ask for no token: only sums are shown, nothing of a case or a person.
     """
-    url = (prometheus or Watch(home()).prometheus() or "").rstrip("/")
+    with told():
+        url = (prometheus or Watch(home()).prometheus() or "").rstrip("/")
     from opsfloor.console.app import serve  # the browser's side takes most of a second to load: no other command waits
 
     bound = port or children.free_port()

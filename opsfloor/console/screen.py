@@ -19,17 +19,19 @@ CALLS_MAX: Final = 5  # of the alerts that fire; the rest is counted
 TEXT_PX: Final = 12.0  # of a chart, where the page's own size is not known
 CLASS: Final[dict[Verdict, str]] = {"good": "good", "watch": "watch", "bad": "bad", "": "plain"}
 # Okabe and Ito's colours and, for who cannot tell them apart, dashes; the last value stands beside each name.
-LINES: Final = tuple(
-    (color, dash)
-    for dash in ("solid", "dashed", "dotted")
-    for color in ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-)
+COLORS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+DASHES: Final = ("solid", "dashed", "dotted")
+LINES: Final = tuple((COLORS[n % len(COLORS)], DASHES[n % len(DASHES)]) for n in range(len(COLORS) * len(DASHES)))
+MINUTES_FROM: Final = 180.0  # seconds; an axis that reaches there is marked in minutes, all of it
 _TIMES: Final = {"formatter": {"hour": "{HH}:{mm}", "minute": "{HH}:{mm}", "second": "{HH}:{mm}:{ss}"}}
-_AXES: Final = {  # in JavaScript: an axis chooses its own marks
-    "bytes": {":formatter": "value => Math.round(value / 1048576) + ' MiB'"},
-    "percentunit": {":formatter": "value => +(100 * value).toPrecision(3) + ' %'"},
-    "s": {":formatter": "value => value < 180 ? value + ' s' : +(value / 60).toPrecision(3) + ' min'"},
+_INSIDE: Final = {"alignMinLabel": "left", "alignMaxLabel": "right"}  # the first and the last mark stay in the picture
+# in JavaScript: an axis chooses its own marks
+_AXES: Final = {
+    "bytes": "value => Math.round(value / 1048576) + ' MiB'",
+    "percentunit": "value => +(100 * value).toPrecision(3) + ' %'",
+    "s": "value => value + ' s'",
 }
+_MINUTES: Final = "value => +(value / 60).toPrecision(3) + ' min'"
 STYLE: Final = f"""
 html {{ font-size: clamp(14px, 0.9vw, 34px); }}
 body {{ background: #f4f5f7; color: #1b1f24; font-size: 1rem; line-height: 1.4; }}
@@ -189,16 +191,26 @@ def chart(series: Sequence[Series], question: Question, text_px: float = TEXT_PX
         "animation": False,
         "grid": {"left": text_px, "right": 2 * text_px, "top": text_px, "bottom": 4, "containLabel": True},
         "textStyle": {"fontSize": text_px},
-        "xAxis": {"type": "time", "splitNumber": 3, "axisLabel": {"fontSize": text_px, "hideOverlap": True, **_TIMES}},
+        "xAxis": {
+            "type": "time",
+            "splitNumber": 3,
+            "axisLabel": {"fontSize": text_px, "hideOverlap": True, **_TIMES, **_INSIDE},
+        },
         "yAxis": {
             "type": "value",
             "min": 0 if min(_lowest(one) for one in series) >= 0 else None,
             "splitNumber": 3,
-            "axisLabel": {"fontSize": text_px, **_AXES.get(question.unit, {})},
+            "axisLabel": {"fontSize": text_px, **_marks(question.unit, highest)},
         },
         "tooltip": {"trigger": "axis", "textStyle": {"fontSize": text_px}},
         "series": lines,
     }
+
+
+def _marks(unit: str, highest: float) -> dict[str, str]:
+    """How the marks of an axis are written: all of them in the same unit."""
+    how = _MINUTES if unit == "s" and highest >= MINUTES_FROM else _AXES.get(unit)
+    return {} if how is None else {":formatter": how}
 
 
 class Screen:

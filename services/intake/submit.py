@@ -32,5 +32,6 @@ def build_submission(
         declared_amount=declared_amount,
         urgent=urgent,
     )
-    signature = base64.b64encode(key.sign(unsigned.signing_bytes())).decode()
-    return unsigned.model_copy(update={"signature": signature})
+    sent = SubmissionSent.model_validate_json(unsigned.model_dump_json())  # with the fields that nobody set
+    signature = base64.b64encode(key.sign(sent.signing_bytes())).decode()
+    return sent.model_copy(update={"signature": signature})

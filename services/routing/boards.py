@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 from services.routing.kinds import Kind
 from shared.contracts.message import Message
-from shared.contracts.routing import ARRIVALS, LOAD, PLAN, ArrivalsLearned, LoadSnapshot, PlanMade
-from shared.runtime.processor import BoardSpec
+from shared.contracts.routing import ARRIVALS, LOAD, PLAN, ArrivalsLearned, BoardsAsOf, LoadSnapshot, PlanMade
+from shared.runtime.processor import BoardSpec, Situation
 from shared.standing import STANDING_BOARD
 
 LoadView = dict[str, LoadSnapshot]  # by team; always a little stale
@@ -93,3 +94,18 @@ __all__ = [
     "fold_load",
     "fold_plan",
 ]
+
+
+def as_of(situation: Situation) -> BoardsAsOf | None:
+    """How far what the bank allows had been read, for the fact of a decision; `None` where nobody says."""
+    told = situation.as_of
+    return _as_of(told.get("reference"), told.get("standing"), told.get("reroutes")) if told else None
+
+
+@lru_cache(maxsize=64)  # the same for thousands of decisions
+def _as_of(reference: int | None, standing: int | None, reroutes: int | None) -> BoardsAsOf:
+    return BoardsAsOf(reference=_instant(reference), standing=_instant(standing), reroutes=_instant(reroutes))
+
+
+def _instant(stamp_ms: int | None) -> datetime | None:
+    return None if stamp_ms is None else datetime.fromtimestamp(stamp_ms / 1000, UTC)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter as Tally
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, get_args
+from zoneinfo import ZoneInfo
 
 from prometheus_client import Counter, Histogram
 
@@ -14,6 +16,7 @@ from services.routing.emergency import metrics as emergency
 from shared.contracts import routing
 from shared.contracts.message import Message
 from shared.reference.board import ReferenceView
+from shared.reference.shifts import at_work
 from shared.runtime.levels import Level, Read, Reading
 from shared.runtime.tracing import exemplar_of
 
@@ -41,6 +44,11 @@ TYPE_BACKLOG: Final = Level(
 IN_HAND: Final = Level("opsfloor_desk_in_hand_items", f"Items offered or in hand{_EVERYWHERE}", ("team",))
 PRESENT: Final = Level(
     "opsfloor_desk_present_operators", f"Operators who take work, paused ones not counted{_EVERYWHERE}", ("team",)
+)
+EXPECTED: Final = Level(
+    "opsfloor_desk_expected_operators",
+    f"Operators whose shift is worked now, breaks not counted; none of a team in which nobody has a shift{_EVERYWHERE}",
+    ("team",),
 )
 SATURATION: Final = Level(
     "opsfloor_desk_saturation_ratio",
@@ -151,6 +159,30 @@ def pace_levels(view: Mapping[str, routing.LoadSnapshot], reference: ReferenceVi
                 )
 
     return read
+
+
+def shift_levels(reference: ReferenceView, now: Callable[[], datetime]) -> Read:
+    """Read whom the shift calendar has at their desks."""
+
+    def read() -> Iterator[Reading]:
+        zone, instant = ZoneInfo(reference.limits.time_zone), now()
+        working = {name for name, shift in reference.shifts.items() if at_work(shift, instant, zone)}
+        for team_id, people_by_shift in sorted(_people_by_shift(reference).items()):
+            yield EXPECTED, (team_id,), float(sum(people_by_shift[name] for name in working))
+
+    return read
+
+
+def _people_by_shift(reference: ReferenceView) -> Mapping[str, Tally[str]]:
+    """How many of each team have which shift; counted once, the board forgets it when the reference data changes."""
+    kept: dict[str, Tally[str]] | None = reference.derived.get((__name__, "shifts"))
+    if kept is None:
+        kept = defaultdict(Tally)
+        for operator in reference.operators.values():
+            if operator.shift_id is not None:
+                kept[operator.team_id][operator.shift_id] += 1
+        reference.derived[__name__, "shifts"] = kept
+    return kept
 
 
 def load_levels(view: Mapping[str, routing.LoadSnapshot], now: Callable[[], datetime]) -> Read:

@@ -69,8 +69,8 @@ def _told(fact: Message) -> Told | None:
         case WorkHeldBack():
             return _held_back(fact)
         case WorkUnplaceable():
-            removed = tuple(_removed(fact.considered))
-            return Told(fact.at, f"Nobody anywhere may do it now ({fact.reason}): {fact.detail}", removed)
+            details = (*_removed(fact.considered), *_by_boards(fact))
+            return Told(fact.at, f"Nobody anywhere may do it now ({fact.reason}): {fact.detail}", details)
         case WorkReleased():
             moved = f" by reroute {fact.reroute_id}" if fact.reroute_id else ""
             return Told(fact.at, f"{fact.team_id} gave it back{moved} ({fact.reason})")
@@ -94,9 +94,16 @@ def _placed(fact: WorkPlaced) -> Told:
     return Told(
         fact.placed_at,
         f"Placement gave it to {fact.team_id} (placing {fact.placing})",
-        (*_drawing(fact), *_open(fact), *_removed(fact.considered), *_lateness(fact)),
+        (*_drawing(fact), *_open(fact), *_removed(fact.considered), *_lateness(fact), *_by_boards(fact)),
         place_again(fact),
     )
+
+
+def _by_boards(fact: WorkPlaced | WorkUnplaceable | WorkAssigned) -> Iterator[str]:
+    """How far what the bank allows had been read then: which rules, standings and reroutes the decision knew."""
+    if fact.boards is not None:
+        told = ((name, at) for name, at in fact.boards if at is not None)
+        yield f"by the boards as of: {', '.join(f'{name} {at:%Y-%m-%d %H:%M:%S}' for name, at in told) or 'nothing told'}"
 
 
 def _drawing(fact: WorkPlaced) -> Iterator[str]:
@@ -159,7 +166,7 @@ def _assigned(fact: WorkAssigned) -> Told:
     return Told(
         fact.at,
         f"{fact.team_id} gave it to {fact.operator_id} (attempt {fact.attempt}): {fact.why}",
-        tuple(best),
+        (*best, *_by_boards(fact)),
         assign_again(fact),
     )
 

@@ -16,7 +16,7 @@ from services.routing.emergency.metrics import proof_levels, reroute_levels
 from services.routing.emergency.opener import CalendarOpener
 from services.routing.emergency.postgres_reads import PostgresBookReads
 from services.routing.emergency.processor import emergency
-from services.routing.metrics import load_levels, measure, pace_levels
+from services.routing.metrics import load_levels, measure, pace_levels, shift_levels
 from services.routing.placement.processor import placement
 from services.routing.placement.store import PostgresWaitingReads
 from services.routing.placement.waiting import Waiting
@@ -58,9 +58,10 @@ def wire(around: Surroundings) -> Service:
     routers = (*workbench_routers(bench), *reroute_routers(control))
     plan = plan_levels(around.boards.views[PLAN_BOARD.name], around.clock.now)
     paces = pace_levels(around.boards.views[LOAD_BOARD.name], reference)
+    shifts = shift_levels(reference, around.clock.now)
     opener = CalendarOpener(around.publish, around.clock.now)
     effects = Effects(book, orders, waiting.found)
-    levels = (loads, paces, reroutes, proofs, plan, waiting.levels, effects.levels)
+    levels = (loads, paces, shifts, reroutes, proofs, plan, waiting.levels, effects.levels)
     duties = (tailer.run, opener.run, waiting.follow, effects.follow, looker.run)
     return Service("routing", processors, routers, duties, levels)
 

@@ -14,7 +14,8 @@ SUBMISSION: Final = Topic("branch.submission.v1", "branch systems", "submission 
 class SubmissionSent(Message):
     """A branch hands a scanned business document to the floor.
 
-    Holds:   `signature` is Ed25519 over `signing_bytes()`, base64, by the branch's registered key.
+    Holds:   `signature` is Ed25519, base64, by the branch's registered key, over the document that is sent without its
+             signature: JSON in UTF-8, keys sorted, no spaces, instants in UTC with a Z. What is left out is not signed.
     """
 
     topic: ClassVar[Topic] = SUBMISSION
@@ -33,5 +34,10 @@ class SubmissionSent(Message):
         return self.submission_id
 
     def signing_bytes(self) -> bytes:
-        """The canonical bytes that a branch signs: sorted JSON of everything but the signature."""
-        return orjson.dumps(self.model_dump(mode="json", exclude={"signature"}), option=orjson.OPT_SORT_KEYS)
+        """The canonical bytes that a branch signs: sorted JSON of everything that was sent but the signature.
+
+        Why:     a field that this document leaves out, perhaps as it is younger than the branch's system, changes neither
+                 the signature nor the content that a submission sent again is compared by.
+        """
+        sent = self.model_dump(mode="json", exclude={"signature"}, exclude_unset=True)
+        return orjson.dumps(sent, option=orjson.OPT_SORT_KEYS)

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,13 +34,20 @@ def schema_document(contract: type[Message]) -> dict[str, Any]:
     }
 
 
-def all_documents() -> dict[str, str]:
-    """Every generated document: its text by its path below the folder."""
+@cache
+def all_documents() -> Mapping[str, str]:
+    """Every generated document: its text by its path below the folder. Reckoned once: contracts do not change in a process."""
     documents = {"asyncapi.json": as_text(asyncapi_document()), "README.md": readme()}
     for kind, contract in CONTRACTS.items():
         documents[f"schemas/{kind}.json"] = as_text(schema_document(contract))
-        documents[f"{BASELINE}/{kind}.json"] = as_text(promise_of(contract))
+        documents[f"{BASELINE}/{kind}.json"] = as_text(promises()[kind])
     return documents
+
+
+@cache
+def promises() -> Mapping[str, Mapping[str, Any]]:
+    """What every contract promises now, by kind. Reckoned once, as the documents are."""
+    return {kind: promise_of(contract) for kind, contract in CONTRACTS.items()}
 
 
 def as_text(document: Mapping[str, Any]) -> str:
@@ -61,7 +69,8 @@ def readme() -> str:
         "kinds and wider literals are compatible; readers of a wider literal are deployed before its writers.",
         "",
         "A new kind: its model in `shared/contracts/<owner>.py`, a realistic example in",
-        f"`tests/contracts/golden/<kind>.json`, its topic's readers in `shared/contracts/flow.py`, then `{WRITE}`.",
+        "`tests/contracts/golden/<kind>.json`; of a new topic its place in `shared/contracts/registry.py` and its readers in",
+        f"`shared/contracts/flow.py`; then `{WRITE}`.",
         "",
         "## Topics",
         "",
@@ -113,11 +122,29 @@ def forgotten_promises(folder: Path) -> list[str]:
 
 def broken_promises(folder: Path) -> list[Breach]:
     """How the contracts in code break the promises on file."""
-    return breaches(promised(folder), {kind: promise_of(contract) for kind, contract in CONTRACTS.items()})
+    return breaches(promised(folder), promises())
+
+
+def unregistered(
+    contracts: Mapping[str, type[Message]] = CONTRACTS,
+    topics: Mapping[str, Topic] = TOPICS,
+    readers: Mapping[str, Sequence[str]] = READERS,
+) -> list[str]:
+    """Topics of kinds that the registry does not have, and such as have no readers on record: no document would name them."""
+    known = {kind: topic.name for kind, contract in contracts.items() if (topic := topic_of(contract)) is not None}
+    return [
+        f"Expected {name}, the topic of {kind}, in TOPICS of shared/contracts/registry.py, found none. Remedy: add it there"
+        for kind, name in known.items()
+        if name not in topics
+    ] + [
+        f"Expected {name} in READERS of shared/contracts/flow.py, found none. Remedy: say there who reads it, () for nobody"
+        for name in topics
+        if name not in readers
+    ]
 
 
 def _unkept(folder: Path) -> list[str]:
-    return [*forgotten_promises(folder), *map(str, broken_promises(folder))]
+    return [*unregistered(), *forgotten_promises(folder), *map(str, broken_promises(folder))]
 
 
 def _on_file(folder: Path) -> dict[str, Path]:

@@ -47,6 +47,17 @@ class Candidate(Part):
     drawn: bool = False
 
 
+class BoardsAsOf(Part):
+    """How far the boards that a decision was made by had been read: the latest stamp of the records that each took.
+
+    Holds:   the same for every process that had read as far; none: the board was empty.
+    """
+
+    reference: Instant | None = None
+    standing: Instant | None = None
+    reroutes: Instant | None = None
+
+
 class WorkPlaced(Message):
     """Placement chose a team for the item. `placing` counts the item's placings from 1."""
 
@@ -62,6 +73,7 @@ class WorkPlaced(Message):
     plan_made_at: Instant | None = None  # of the plan that the teams were drawn by; none: without one
     avoided: Identity | None = None  # the team that gave the item back last
     late_seconds: float = 0.0  # by how much it will be late even here, as it looks now; 0: it can be in time
+    boards: BoardsAsOf | None = None  # none: decided before facts told it
     draft: Draft | None = None  # what was keyed of it at an earlier desk
 
     @property
@@ -548,6 +560,7 @@ class WorkAssigned(ItemFact):
     why: str
     considered: tuple[HeadConsidered, ...] = ()  # best first, bounded
     picked: Picked | None = None  # none: the desk chose
+    boards: BoardsAsOf | None = None  # none: decided before facts told it
 
 
 class WorkHeldBack(ItemFact):
@@ -629,6 +642,7 @@ class WorkUnplaceable(ItemFact):
     attempt: int = 0  # attempts already used up at desks
     released_by: Identity | None = None  # the team that gave it back last
     next_try_at: Instant | None = None  # none: only a change of reference data or standing helps
+    boards: BoardsAsOf | None = None  # none: decided before facts told it
     draft: Draft | None = None
 
 

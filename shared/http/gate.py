@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterable
 from typing import Final
+from urllib.parse import unquote_plus
 
 from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -62,6 +63,7 @@ class Gate:
         try:
             if scope["path"] not in self._open_paths:
                 scope.setdefault("state", {})["claims"] = self._claims(scope)
+            _expect_printable(scope)
             body = await self._body(scope, receive)
         except Problem as problem:
             await problem_response(problem, scope["path"])(scope, receive, send)
@@ -106,6 +108,12 @@ class Gate:
         method = scope["method"] if scope["method"] in METHODS else ELSEWHERE
         REQUESTS.labels(self._service, method, route, str(status)).inc()
         REQUEST_SECONDS.labels(self._service, method, route).observe(seconds, scope.get("state", {}).get("exemplar"))
+
+
+def _expect_printable(scope: Scope) -> None:
+    """Errors: `Problem` for control characters in the path or the query: no id has any, and PostgreSQL takes no NUL."""
+    if not (scope["path"] + unquote_plus(scope["query_string"].decode("latin-1"))).isprintable():
+        raise Problem(422, "invalid_request", "Expected a path and a query of printable characters; mend the id in it")
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

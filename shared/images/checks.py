@@ -10,7 +10,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Final
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from shared.contracts.intake import RejectionCode
 from shared.contracts.message import ImageReference
@@ -82,15 +82,22 @@ def _inspect_form(reference: ImageReference, content: bytes, limits: FloorLimits
                         "image_too_many_pixels",
                         f"Expected at most {limits.image_pixels_max} pixels, {name} has {width}×{height}: scan it at 200 dpi",
                     )
+                if getattr(image, "n_frames", 1) > 1:
+                    return ImageFault("image_type", f"Expected {name} to be one picture, found several: scan one page")
                 image.verify()
             if media_type not in VERIFIED:
                 _decode(content, limits)
     except UNREADABLE as error:
         return ImageFault(
             "image_unreadable",
-            f"Expected {name} to be readable as {' or '.join(limits.image_types)}, found {error}: scan the page again",
+            f"Expected {name} to be readable as {' or '.join(limits.image_types)}, found {_said(error)}: scan the page again",
         )
     return ImageFacts(reference.sha256, width, height)
+
+
+def _said(error: Exception) -> str:
+    """What Pillow found, without its objects' addresses: a receipt is the same whenever its submission is read again."""
+    return "another form, or a broken head" if isinstance(error, UnidentifiedImageError) else str(error)
 
 
 def _decode(content: bytes, limits: FloorLimits) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import warnings
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,10 +27,19 @@ class ImageStore:
 
     @classmethod
     def from_url(cls, url: str) -> ImageStore:
-        """A store at `file:///folder`, `s3://…`, `gs://…`, `az://…`, `memory://`. A local folder is made when missing."""
-        if url.startswith("file://"):
-            return cls.in_folder(Path(url.removeprefix("file://")))
-        return cls(from_url(url))
+        """A store at `file:///folder`, `s3://…`, `gs://…`, `az://…`, `memory://`. A local folder is made when missing.
+
+        Errors:  `ValueError` for an address that names no store, or a folder that cannot be made.
+        """
+        try:
+            if url.startswith("file://"):
+                return cls.in_folder(Path(url.removeprefix("file://")))
+            return cls(from_url(url))
+        except (BaseError, OSError, ValueError) as error:
+            why = str(error).partition("\n")[0]
+            raise ValueError(
+                f"Expected OPSFLOOR_IMAGES to be an object store's address, as file:///folder or s3://bucket, found {url!r}: {why}"
+            ) from error
 
     @classmethod
     def in_folder(cls, folder: Path) -> ImageStore:
@@ -69,8 +79,10 @@ class ImageStore:
 
 def _media_type(content: bytes) -> str:
     try:
-        with Image.open(io.BytesIO(content)) as image:
-            return Image.MIME[image.format or ""]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of very many pixels: whether they are too many is reception's to say
+            with Image.open(io.BytesIO(content)) as image:
+                return Image.MIME[image.format or ""]
     except UNREADABLE as error:
         raise ContractError("Expected the bytes of an image, PNG or JPEG, found something else") from error
 

@@ -95,6 +95,9 @@ def _read(file: Path) -> Iterator[Found | str]:
     except (yaml.YAMLError, ValueError) as error:  # a date that no calendar has is a ValueError
         yield f"{file.name}: expected YAML, found {str(error).replace(chr(10), ' ')}"
         return
+    except RecursionError:
+        yield f"{file.name}: expected lists and entries a few levels deep, found them nested without end"
+        return
     if root is None or not isinstance(content, dict):
         yield f"{file.name}: expected {', '.join(NOUNS)} at the top level, found {type(content).__name__}"
         return

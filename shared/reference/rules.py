@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import time
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from shared.contracts.message import base64_bytes
@@ -32,6 +33,7 @@ from shared.reference.staffing import staffing_faults
 
 STEPS: Final = ("entry", "arbitration", "review", "authorisation", "inspection")
 PUBLIC_KEY_BYTES: Final = 32
+VENDOR_AREA_MAX: Final = 0.25  # of the image, for a field that vendors may key: one field, and not the document
 
 
 def faults_of(entries: Iterable[ReferenceEntry]) -> list[str]:
@@ -52,13 +54,15 @@ def faults_by_key(entries: Iterable[ReferenceEntry]) -> list[tuple[str, str]]:
 
 
 def _faults(row: ReferenceEntry, view: ReferenceView) -> Iterator[str]:
+    for name in _endless(row.model_dump()):
+        yield f"{name} must be finite; give a number"
     match row:
         case Team():
             yield from _team(row, view)
         case Operator():
             yield from _operator(row, view)
         case Branch():
-            yield from _branch(row)
+            yield from _branch(row, view)
         case FloorLimits():
             yield from _limits(row)
         case RerouteDuty():
@@ -72,6 +76,18 @@ def _faults(row: ReferenceEntry, view: ReferenceView) -> Iterator[str]:
         case BusinessType():
             yield from _template(row, view)
             yield from staffing_faults(row, view)
+
+
+def _endless(value: Any, name: str = "") -> Iterator[str]:
+    """The names of what is no finite number, at any depth."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield name
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            yield from _endless(part, f"{name}.{key}" if name else key)
+    elif isinstance(value, tuple):
+        for index, part in enumerate(value):
+            yield from _endless(part, f"{name}.{index}")
 
 
 def _team(team: Team, view: ReferenceView) -> Iterator[str]:
@@ -102,7 +118,10 @@ def _provider_of(operator: Operator, view: ReferenceView) -> Provider | None:
     return None if team is None else view.providers.get(team.provider_id)
 
 
-def _branch(branch: Branch) -> Iterator[str]:
+def _branch(branch: Branch, view: ReferenceView) -> Iterator[str]:
+    same = [b.id for b in view.branches.values() if b.public_key == branch.public_key != LOCAL and b.id != branch.id]
+    if same:
+        yield f"public_key is that of {same[0]} too, which could sign in its name; give each branch its own"
     try:
         known = branch.public_key == LOCAL or len(base64_bytes(branch.public_key)) == PUBLIC_KEY_BYTES
     except ValueError:
@@ -193,6 +212,10 @@ def _template(template: BusinessType, view: ReferenceView) -> Iterator[str]:
             yield f"field {name!r} stands {count} times; keep one"
     if template.amount_field is not None and template.amount_field not in names:
         yield f"amount_field {template.amount_field!r} is none of its fields; name one of {sorted(names)}"
+    elif any(field.name == template.amount_field and field.form != "amount" for field in template.fields):
+        yield f"amount_field {template.amount_field!r} is no amount; name a field of form amount, or give it that form"
+    if template.sla_urgent_seconds is not None and template.sla_urgent_seconds > template.sla_seconds:
+        yield "sla_urgent_seconds must not lie above sla_seconds, or urgent cases would wait for the others; lower it"
     if template.tiers and template.amount_field is None:
         yield "tiers go by the amount; name its amount_field"
     if template.cut_off is not None and not _is_time(template.cut_off):
@@ -214,6 +237,11 @@ def _field(field: TemplateField, view: ReferenceView) -> Iterator[str]:
     area = field.area
     if area.left + area.width > 1 or area.top + area.height > 1:
         yield f"field {field.name}: its area reaches beyond the image; keep left+width and top+height at most 1"
+    if field.vendor_keyings and area.width * area.height > VENDOR_AREA_MAX:
+        yield (
+            f"field {field.name}: vendors may key it, and would see {area.width * area.height:.0%} of the image; keep "
+            f"width×height at most {VENDOR_AREA_MAX}, or leave out vendor_keyings"
+        )
     for keying in field.vendor_keyings:
         if not 1 <= keying <= field.keyings:
             yield f"field {field.name}: vendor keying {keying} is not one of its {field.keyings}; name one from 1 on"

@@ -62,6 +62,11 @@ def presence(shift: Shift, since: datetime, hours: int, zone: ZoneInfo) -> Seque
     )
 
 
+def at_work(shift: Shift, now: datetime, zone: ZoneInfo) -> bool:
+    """Whether the shift has its people at their desks at this instant."""
+    return any(begins <= now < ends for begins, ends in _stretches(shift, now, 1, zone))
+
+
 def _stretches(shift: Shift, since: datetime, hours: int, zone: ZoneInfo) -> Iterator[tuple[datetime, datetime]]:
     first = since.astimezone(zone).date() - timedelta(days=1)  # yesterday's night shift may still be there
     for ahead in range(hours // 24 + 3):

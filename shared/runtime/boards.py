@@ -25,7 +25,7 @@ class Boards:
         self.specs: Final = {spec.name: spec for spec in specs}
         self.views: Final[dict[str, Any]] = {spec.name: spec.empty() for spec in self.specs.values()}
         self.versions: Final[dict[str, int]] = dict.fromkeys(self.specs, 0)
-        self.changed_ms: Final[dict[str, int]] = {}  # the stamp of the last record that a board took
+        self.changed_ms: Final[dict[str, int]] = {}  # the latest stamp of the records that a board took
         self.refused: int = 0  # records that no board could read; counted, reported by /health
         self._lanes: dict[tuple[str, str, int], int] = {}
 
@@ -57,7 +57,7 @@ class Boards:
             if spec.topic.name == record.topic:
                 spec.fold(self.views[spec.name], key, message)
                 self.versions[spec.name] += 1
-                self.changed_ms[spec.name] = record.timestamp_ms
+                self.changed_ms[spec.name] = max(record.timestamp_ms, self.changed_ms.get(spec.name, 0))
 
 
 class BoardKeeper:

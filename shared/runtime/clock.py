@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from dataclasses import dataclass
@@ -89,7 +90,10 @@ def clock_from_environment() -> Clock:
         return RealClock()
     try:
         start = datetime.fromisoformat(os.environ["OPSFLOOR_CLOCK_START"])
-        return ScaledClock(start.astimezone(UTC), float(os.environ["OPSFLOOR_CLOCK_ANCHOR"]), float(scale))
+        clock = ScaledClock(start.astimezone(UTC), float(os.environ["OPSFLOOR_CLOCK_ANCHOR"]), float(scale))
+        if not (0 < clock.scale < math.inf and math.isfinite(clock.anchor)):
+            raise ValueError(f"a scale of {scale} and an anchor of {clock.anchor}")
+        return clock
     except (KeyError, ValueError) as error:
         raise ValueError(
             "Expected OPSFLOOR_CLOCK_START (ISO instant with zone) and OPSFLOOR_CLOCK_ANCHOR (Unix seconds) "

@@ -232,12 +232,18 @@ class Engine:
         self.shards[shard_number].entities[key] = Entity(state, journal_length)
 
     def decide(
-        self, taken: Sequence[Taken], now: datetime, boards: Mapping[str, Any], batch: Batch, tally: Tally
+        self,
+        taken: Sequence[Taken],
+        now: datetime,
+        boards: Mapping[str, Any],
+        batch: Batch,
+        tally: Tally,
+        as_of: Mapping[str, int],
     ) -> None:
         """Decide and fold every event in order, then write what changed into the batch."""
         touched: dict[tuple[int, str], tuple[Shard, str]] = {}
         for item in taken:
-            self._decide_one(item, now, boards, batch, tally)
+            self._decide_one(item, now, boards, batch, tally, as_of)
             touched[(item.shard.number, item.key)] = (item.shard, item.key)
         for shard, key in touched.values():
             self.put_away(shard, key, batch)
@@ -245,10 +251,18 @@ class Engine:
             if isinstance(item.event, TimerFired):
                 item.shard.alarms.rearm(item.event)
 
-    def _decide_one(self, item: Taken, now: datetime, boards: Mapping[str, Any], batch: Batch, tally: Tally) -> None:
+    def _decide_one(
+        self,
+        item: Taken,
+        now: datetime,
+        boards: Mapping[str, Any],
+        batch: Batch,
+        tally: Tally,
+        as_of: Mapping[str, int],
+    ) -> None:
         entity = item.shard.entities[item.key]
         situation = Situation(
-            now, item.shard.number, item.cause.event_id, boards, item.observed, item.cause.traceparent
+            now, item.shard.number, item.cause.event_id, boards, item.observed, item.cause.traceparent, as_of
         )
         decided = self.processor.decide(entity.state, item.event, situation)
         if isinstance(decided, Rejection):

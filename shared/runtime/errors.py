@@ -13,3 +13,7 @@ class ContractError(Exception):
 
 class InvariantError(Exception):
     """The impossible has happened. The shell stops the process before it reads on."""
+
+
+class RecordLostError(InvariantError):
+    """A record that was due is not in the log any more. Counted as a gap."""

@@ -9,12 +9,15 @@ from hashlib import blake2b
 from operator import attrgetter
 from typing import Final, NamedTuple
 
+from pydantic import ValidationError
+
 from shared.contracts.message import Message
 from shared.contracts.registry import CONTRACTS
 from shared.runtime.errors import ContractError
 from shared.runtime.log import Headers, Record
 from shared.runtime.tracing import from_outside, trace_of, written_by
 
+FAULTS_MAX: Final = 5  # of a body, that are told; each further one only counts
 _SPEC: Final = ("ce_specversion", b"1.0")
 _TYPE: Final = ("content-type", b"application/json")
 _KIND: Final = {contract: kind.encode() for kind, contract in CONTRACTS.items()}
@@ -85,7 +88,16 @@ def body_of(record: Record, kind: str, form: type[Message] | None = None) -> Mes
     try:
         return contract.model_validate_json(record.value)
     except ValueError as error:
-        raise ContractError(f"Expected a body that keeps {kind}: {error}") from error
+        raise ContractError(f"Expected a body that keeps {kind}, found {_faults(error)}") from error
+
+
+def _faults(error: ValueError) -> str:
+    """Where a body breaks its contract and how, never its values: they may be a customer's."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    faults = error.errors(include_url=False, include_input=False, include_context=False)
+    told = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}".removeprefix(": ") for fault in faults[:FAULTS_MAX]]
+    return "; ".join(told) + (f"; and {len(faults) - FAULTS_MAX} more" if len(faults) > FAULTS_MAX else "")
 
 
 def headers_for(

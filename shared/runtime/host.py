@@ -35,6 +35,7 @@ from shared.runtime.log import Outgoing, group_of, partition_of
 from shared.runtime.noted import noted
 from shared.runtime.postgres_store import PostgresStore
 from shared.runtime.processor import BoardSpec, Processor, derived_id
+from shared.runtime.reads import look
 from shared.runtime.runner import Runner, went_back
 from shared.runtime.schema import mark, migrate, migrations
 from shared.runtime.settings import Settings
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 WATCH_SECONDS: Final = 2.0
 SILENT_SECONDS: Final = 60.0  # a runner whose loop has not turned for so long is not alive
+DRAIN_SECONDS: Final = 15.0  # that a batch under way may take when the process ends; then it is left as by a crash
 
 Publish = Callable[[Message, str], Awaitable[None]]
 """Publishes a command from outside under an event id; raises `TransientError` when the bus is away."""
@@ -90,10 +92,14 @@ class ServicePlan:
 
 @dataclass
 class Health:
-    """Answers `/health` and `/ready` from what the runners say of themselves."""
+    """Answers `/health` and `/ready` from what the runners say of themselves, and from looks at what they work on.
+
+    Holds:   `away` says in words what cannot be done now, by what is away; anybody may read them, so they name no address.
+    """
 
     runners: list[Runner] = field(default_factory=list)
     boards_ready: bool = False
+    away: dict[str, str] = field(default_factory=dict)
 
     def live(self) -> bool:
         now = asyncio.get_running_loop().time()
@@ -102,6 +108,8 @@ class Health:
     def ready(self) -> tuple[bool, list[str]]:
         reasons = [] if self.boards_ready else ["boards are still being read"]
         reasons += [f"{r.processor.full_name} has not joined its group" for r in self.runners if not r.progress.ready]
+        reasons += self.away.values()
+        reasons += [] if self.live() else [f"it has stood still for {SILENT_SECONDS:.0f} s: it should be started anew"]
         return not reasons, reasons
 
 
@@ -209,7 +217,7 @@ class Host:
             for processor in service.processors:
                 await self._compare(log, pool, processor)
             spare_collector()
-            return await self._work(service, runners, keeper, spans)
+            return await self._work(service, runners, keeper, spans, pool)
 
     async def _compare(self, log: KafkaLog, pool: asyncpg.Pool, processor: Processor) -> None:
         """Refuse a database that went back while no process of the service was there to notice."""
@@ -218,7 +226,9 @@ class Host:
         inlets = {(topic.name, n): 0 for topic in processor.inputs for n in shards} | dict(await store.inlets(shards))
         went_back(processor.full_name, inlets, await noted(log.bootstrap, group_of(processor.name)))
 
-    async def _work(self, service: Service, runners: list[Runner], keeper: BoardKeeper, spans: Spans | None) -> int:
+    async def _work(
+        self, service: Service, runners: list[Runner], keeper: BoardKeeper, spans: Spans | None, pool: asyncpg.Pool
+    ) -> int:
         verifier = Verifier.from_folder(self._settings.home / "keys")
         app = build_app(service.name, verifier, service.routers, self._health, traced=traced_by(spans))
         self._health.runners = runners
@@ -229,6 +239,7 @@ class Host:
         tasks = [
             asyncio.create_task(self._feed(keeper)),
             asyncio.create_task(self._watch(runners)),
+            asyncio.create_task(self._look(pool)),
             asyncio.create_task(serve(app, host, port, self._serving)),
             *(asyncio.ensure_future(work()) for work in service.background),
         ]
@@ -239,6 +250,7 @@ class Host:
         status = 0 if stopping in done else 1
         for task in done - {stopping}:
             _log.error("stopped by a failure", service=service.name, reason=repr(task.exception()))
+        self._health.away["end"] = "it is ending"
         await self._drain(runners, working)
         if status and not self._stop.is_set():
             await self._last_words()
@@ -253,8 +265,13 @@ class Host:
             await asyncio.wait_for(self._stop.wait(), self._settings.last_words_seconds)
 
     async def _drain(self, runners: list[Runner], working: list[asyncio.Task[None]]) -> None:
+        """End the batches under way; one that waits for a bus that is away, or a group that never settles, is left."""
         for runner in runners:
             runner.stop()
+        _, waiting = await asyncio.wait(working, timeout=DRAIN_SECONDS)
+        for task in waiting:
+            _log.warning("left as by a crash", service=self._plan.name, waited_seconds=DRAIN_SECONDS)
+            task.cancel()
         await asyncio.gather(*working, return_exceptions=True)
         for runner in runners:
             await runner.close()
@@ -268,10 +285,22 @@ class Host:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             for runner in runners:
+                name = runner.processor.full_name
                 try:
                     await runner.watch()
+                    self._health.away.pop(name, None)
                 except TransientError as error:
-                    _log.warning("cannot look at the bus", processor=runner.processor.full_name, reason=str(error))
+                    self._health.away[name] = f"{name} cannot see the bus: it reads and publishes nothing"
+                    _log.warning("cannot look at the bus", processor=name, reason=str(error))
+
+    async def _look(self, pool: asyncpg.Pool) -> None:
+        while True:
+            try:
+                await look(pool)
+                self._health.away.pop("database", None)
+            except TransientError:  # whoever works with it logs it
+                self._health.away["database"] = "the database is away: nothing is decided, and nothing can be looked up"
+            await asyncio.sleep(WATCH_SECONDS)
 
 
 class CommandPublisher:

@@ -11,9 +11,10 @@ import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import KafkaError, ProducerClosed
+from aiokafka.errors import ConsumerStoppedError, KafkaError, ProducerClosed
 
-from shared.runtime.errors import ContractError, InvariantError, TransientError
+from shared.runtime.errors import ContractError, RecordLostError, TransientError
+from shared.runtime.kafka_leaving import leave
 from shared.runtime.kafka_tail import KafkaTail, record_of
 from shared.runtime.log import Claimed, Dropped, Outgoing, Place, Record, room_for
 
@@ -26,6 +27,11 @@ START_CHECKS_MAX: Final = 8
 START_CHECK_SECONDS: Final = 0.5
 PLACE_CHECKS_MAX: Final = 5
 PLACE_CHECK_SECONDS: Final = 0.1
+NOT_READ: Final = (KafkaError, ConsumerStoppedError)  # the second: its client was replaced meanwhile
+NOT_WRITTEN: Final = (KafkaError, OSError, TimeoutError, KeyError)
+"""What a publication fails of. aiokafka's sender gives all its batches what it dies of itself, and one that is ended while it
+has to send a batch again dies of a `KeyError`."""
+
 _log: Final = structlog.get_logger("opsfloor.kafka")
 
 
@@ -127,7 +133,7 @@ class KafkaReader:
              the first record that it has: after a small batch it is held until the next `fetch`, so that a reader
              that works on little gets what has gathered, not record by record.
     Errors:  a broker that is away is waited for, and `fetch` is empty meanwhile. aiokafka logs and forgets what a
-             listener raises, so it is kept and raised by the next `fetch`. `InvariantError` when the log does not hold
+             listener raises, so it is kept and raised by the next `fetch`. `RecordLostError` when the log does not hold
              the place to go on from: Kafka would silently begin elsewhere.
     """
 
@@ -146,7 +152,7 @@ class KafkaReader:
         try:
             await consumer.start()
         except (KafkaError, OSError) as error:
-            await consumer.stop()
+            await leave(consumer)
             raise TransientError(f"Expected to join the group, found {error}") from error
         self._consumer = consumer
         consumer.subscribe(self._topics, listener=_Listener(self, consumer))
@@ -193,9 +199,9 @@ class KafkaReader:
                 return
             await asyncio.sleep(START_CHECK_SECONDS)
         if wrong:
-            raise InvariantError(
-                f"Expected the log to hold where the store has read to, found {'; '.join(wrong)}. Remedy: records were "
-                "lost or the topic was made anew; use the bus that belongs to this database, or set the inlet by hand"
+            raise RecordLostError(
+                f"Expected the log to hold where the store has read to, found {'; '.join(wrong)}: a record was lost, or the "
+                "topic was made anew. Remedy: use the bus that belongs to this database; else docs/operations.md, «A gap»"
             )
 
     def _seek(self, consumer: AIOKafkaConsumer, starts: Mapping[Place, int]) -> None:
@@ -217,8 +223,8 @@ class KafkaReader:
             found = await self._handed_out(consumer, records_max) or await self._waited_for(
                 consumer, records_max, wait_seconds
             )
-        except KafkaError as error:
-            _log.warning("fetch failed", reason=str(error))
+        except NOT_READ as error:
+            _log.warning("fetch failed", reason=repr(error))
             await asyncio.sleep(max(wait_seconds, 0.1))
             return []
         # No await between the hand-out above and the next lines: neither a seek nor a request can come between them.
@@ -231,8 +237,8 @@ class KafkaReader:
             return []
         try:
             return self._of_open(await self._handed_out(self._consumer, records_max))
-        except KafkaError as error:
-            _log.warning("fetch failed", reason=str(error))
+        except NOT_READ as error:
+            _log.warning("fetch failed", reason=repr(error))
             return []
 
     async def _waited_for(
@@ -276,16 +282,18 @@ class KafkaReader:
         if self._consumer is not None:
             self._seek(self._consumer, starts)
 
-    async def hint(self, offsets: Mapping[Place, int]) -> None:
+    async def hint(self, offsets: Mapping[Place, int]) -> bool:
         consumer = self._consumer
         if consumer is None:
-            return
+            return False
         mine = {spot: at for place, at in offsets.items() if (spot := TopicPartition(*place)) in consumer.assignment()}
         try:
             if mine:
                 await asyncio.wait_for(consumer.commit(mine), 5)
         except (KafkaError, TimeoutError) as error:
             _log.info("offsets not noted at the broker", reason=str(error))
+            return False
+        return True
 
     async def ends(self) -> Mapping[Place, int]:
         consumer = self._consumer
@@ -305,14 +313,7 @@ class KafkaReader:
             await self.let_go()
         finally:
             if consumer is not None:
-                await _leave(consumer)
-
-
-async def _leave(consumer: AIOKafkaConsumer) -> None:
-    try:
-        await asyncio.wait_for(consumer.stop(), 5 * STOP_SECONDS)
-    except (KafkaError, TimeoutError) as error:
-        _log.warning("left without a word", reason=str(error))
+                await leave(consumer, 5 * STOP_SECONDS)
 
 
 class KafkaPublisher:
@@ -390,7 +391,7 @@ async def _publish_place(producer: AIOKafkaProducer, place: Place, rows: Sequenc
             builder.close()
             written = await producer.send_batch(builder, place[0], partition=place[1])
             await asyncio.wait_for(written, 2 * REQUEST_MS / 1000)
-    except (KafkaError, TimeoutError, OSError) as error:
+    except NOT_WRITTEN as error:
         return f"{type(error).__name__}: {error}"
     return None
 
@@ -409,7 +410,7 @@ async def _end(producer: AIOKafkaProducer) -> None:
     """Stop a producer; one that cannot flush in time is torn down, so that it writes nothing later."""
     try:
         await asyncio.wait_for(producer.stop(), STOP_SECONDS)
-    except (KafkaError, TimeoutError, OSError) as error:
+    except NOT_WRITTEN as error:
         _log.info("producer given up", reason=f"{type(error).__name__}: {error}")
         producer._message_accumulator.fail_all(ProducerClosed())  # aiokafka has no public way to give up what it holds
         sender = producer._sender.sender_task

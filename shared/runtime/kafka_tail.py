@@ -12,11 +12,11 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from shared.runtime.errors import ContractError, TransientError
+from shared.runtime.kafka_leaving import leave
 from shared.runtime.log import Record
 
 QUIET_SECONDS: Final = 3.0  # without a record: then a look at whether there is none, or whether none arrives
 LOOK_SECONDS: Final = 5.0
-STOP_SECONDS: Final = 5.0
 
 _log: Final = structlog.get_logger("opsfloor.kafka")
 
@@ -53,12 +53,12 @@ class KafkaTail:
             if self._since_ms is not None:
                 await self._skip_to(self._since_ms)
         except UnknownTopicOrPartitionError as error:
-            await self._consumer.stop()
+            await leave(self._consumer)
             raise ContractError(
                 f"Expected topics {self._topics}, found one missing: `opsfloor reference FOLDER` makes the floor's topics"
             ) from error
         except (KafkaError, OSError) as error:
-            await self._consumer.stop()
+            await leave(self._consumer)
             raise TransientError(f"Expected to read {self._topics}, found {error!r}") from error
         self._quiet_since = self._monotonic()
 
@@ -93,7 +93,7 @@ class KafkaTail:
         return [record_of(row) for rows in found.values() for row in rows]
 
     async def stop(self) -> None:
-        await self._consumer.stop()
+        await leave(self._consumer)
 
     async def _look(self) -> None:
         """Nothing has come for a while: is nothing there? A client that is behind at two looks in a row is replaced."""
@@ -127,21 +127,13 @@ class KafkaTail:
                 await fresh.start()
         except (KafkaError, OSError, TimeoutError) as error:
             _log.warning("the bus cannot be read", topics=self._topics, reason=repr(error))
-            await _leave(fresh)
+            await leave(fresh)
             return
         for place, offset in self._next.items():
             fresh.seek(place, offset)
         _log.error("the bus client of a tail had died silently: it was replaced", topics=self._topics)
         old, self._consumer = self._consumer, fresh
-        await _leave(old)
-
-
-async def _leave(consumer: Any) -> None:
-    try:
-        async with asyncio.timeout(STOP_SECONDS):
-            await consumer.stop()
-    except (KafkaError, OSError, TimeoutError) as error:
-        _log.warning("a client did not stop", reason=repr(error))
+        await leave(old)
 
 
 def record_of(row: Any) -> Record:

@@ -66,8 +66,8 @@ class GroupReader(Protocol):
     async def seek(self, starts: Mapping[Place, int]) -> None:
         """Read these places again from here."""
 
-    async def hint(self, offsets: Mapping[Place, int]) -> None:
-        """Tell the broker how far the group is, for lag tools only. Best effort: errors are counted, not raised."""
+    async def hint(self, offsets: Mapping[Place, int]) -> bool:
+        """Tell the broker how far the group is, for lag tools only. Whether it was taken: never from who is put out."""
 
     async def ends(self) -> Mapping[Place, int]:
         """The end offset of every owned place. Errors: `TransientError` when the bus cannot be seen."""

@@ -171,9 +171,12 @@ class MemoryReader:
         """Deliver the last `count` records of every place again."""
         self._positions = {place: max(0, at - count) for place, at in self._positions.items()}
 
-    async def hint(self, offsets: Mapping[Place, int]) -> None:
+    async def hint(self, offsets: Mapping[Place, int]) -> bool:
+        if self not in self._group.members or self._generation != self._group.generation:
+            return False
         for place, offset in offsets.items():
             self._log.hints[(self._name, place)] = offset
+        return True
 
     async def ends(self) -> Mapping[Place, int]:
         return {place: len(self._log.records[place]) for place in self._positions}

@@ -11,6 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from shared.runtime.errors import TransientError
+from shared.runtime.kafka_leaving import leave
 from shared.runtime.log import Place
 
 TRIES: Final = 60
@@ -57,5 +58,5 @@ async def note(bootstrap: str, group: str, offsets: Mapping[Place, int]) -> None
             reason = repr(error)
             await asyncio.sleep(TRY_SECONDS)
         finally:
-            await consumer.stop()
+            await leave(consumer)
     raise TransientError(f"Expected nobody in the group {group}, found {reason}")

@@ -61,7 +61,9 @@ class Situation(NamedTuple):
 
     Holds:   `boards` maps a board's name to the view that its `BoardSpec.fold` built; read, never write;
              `observed` is what the processor's `observe` found out for this event, or `None`;
-             `event_id` identifies the event, the same on every redelivery; `traceparent` is what it came with, or empty.
+             `event_id` identifies the event, the same on every redelivery; `traceparent` is what it came with, or empty;
+             `as_of` has the latest stamp of the records that each board took, the same for every process that read as far.
+    Units:   `as_of` in milliseconds of the Unix epoch.
     """
 
     now: datetime
@@ -70,6 +72,7 @@ class Situation(NamedTuple):
     boards: Mapping[str, Any] = MappingProxyType({})
     observed: Any = None
     traceparent: str = ""
+    as_of: Mapping[str, int] = MappingProxyType({})
 
 
 Facts = Sequence[Message]

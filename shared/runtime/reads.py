@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +21,15 @@ def named_statements(text: str) -> Mapping[str, str]:
     """The statements of a file, by the name in the comment above each."""
     pieces = _NAME.split(text)[1:]
     return dict(zip(pieces[::2], (piece.strip() for piece in pieces[1::2]), strict=True))
+
+
+async def look(pool: asyncpg.Pool[Any]) -> None:
+    """Ask the database the least there is. Errors: `TransientError` when it is away."""
+    try:
+        async with asyncio.timeout(READ_SECONDS_MAX):
+            await pool.fetchval("SELECT 1")
+    except (*AWAY, asyncpg.PostgresError) as error:  # also one that does not let us in any more
+        raise TransientError(f"Expected the database to answer, found {type(error).__name__}: {error}") from error
 
 
 class NamedReads:

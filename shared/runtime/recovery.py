@@ -328,7 +328,7 @@ class _Course:
         for item in taken:
             await self._at_hand([item.key])
             await self._observe(item)
-        self._engine.decide(taken, self._now, self._views, self._batch, tally)
+        self._engine.decide(taken, self._now, self._views, self._batch, tally, {})
 
     async def _observe(self, item: Taken) -> None:
         if self._processor.observe is not None and isinstance(item.event, Message):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from shared.runtime import metrics
 from shared.runtime.boards import Boards, views_of
 from shared.runtime.clock import Clock
 from shared.runtime.engine import Engine, FuseBlownError, Limits, Read, Taken, Tally
-from shared.runtime.errors import InvariantError, TransientError
+from shared.runtime.errors import InvariantError, RecordLostError, TransientError
 from shared.runtime.headers import header_of
 from shared.runtime.hops import oldest_by_topic
 from shared.runtime.log import GroupReader, Log, Outgoing, Place, Publisher, Record, group_of
@@ -38,6 +39,8 @@ GATHER_SECONDS_MAX: Final = 0.01
 GATHER_FACTOR: Final = 2.0  # and twice as long as the batch took, so that a busy machine makes larger batches
 PATIENCE_SECONDS: Final = 1.0  # real ones, of alarms that let the process do first what it is behind with
 TURN_SECONDS: Final = 0.1  # what a large batch may take: what is urgent waits for the one under way
+CALM_SECONDS: Final = 300.0  # without a restart of the bus client; then it is watched as closely as at first
+RESTARTS_MAX: Final = 3  # so often each restart of the bus client is given twice the time of the one before
 RECLAIM_SECONDS: Final = 2.0  # a shard lost to another owner is claimed again if the group still says it is ours
 
 
@@ -126,6 +129,8 @@ class Runner:
         self._read: dict[Place, int] = {}  # how far this process has seen its commits go
         self._monotonic: Final = monotonic
         self._looked_at = monotonic()  # when the bus was last seen
+        self._restarts = 0  # of the bus client, without calm in between
+        self._restarted_at = -math.inf
         self._stopping = False
         self._idle_turns = 0
         self._turn_seconds = 0.0  # what the last batch took, without waiting for its records
@@ -209,9 +214,16 @@ class Runner:
             records = await self._reader.at_hand(max(room // 2, room - len(ahead)))
         else:
             wait_seconds = 0.0 if ahead else self._wait_seconds()
-            records = await self._reader.fetch(max(1, room - len(ahead)), wait_seconds)
+            records = await self._fetched(max(1, room - len(ahead)), wait_seconds)
         reads = sorted(ahead + await self._decoded(records), key=lambda read: self._rank[read.record.topic])
         return self._cut(reads, room)
+
+    async def _fetched(self, records_max: int, wait_seconds: float) -> list[Record]:
+        try:
+            return await self._reader.fetch(records_max, wait_seconds)
+        except RecordLostError:  # retention was faster than the reader: no lane tells it, there is nothing to read
+            metrics.GAPS.labels(self._name).inc()
+            raise
 
     def _cut(self, reads: Sequence[Read], room: int) -> list[Read]:
         """What of the reads, the most urgent first, the batch takes; the rest waits for the next one.
@@ -302,7 +314,7 @@ class Runner:
             part = taken[start : start + self._limits.slice_records]
             await self._observe(part)
             before = time.perf_counter()
-            engine.decide(part, now, self._views, batch, tally)
+            engine.decide(part, now, self._views, batch, tally, self._boards.changed_ms)
             metrics.DECISION_SECONDS.labels(self._name).observe((time.perf_counter() - before) / len(part))
 
     def _patience(self) -> timedelta:
@@ -417,6 +429,7 @@ class Runner:
         A shard whose commit found another owner is claimed again too, a little later, unless the group has taken it away
         meanwhile: the other owner may have been one whom the group had already put out.
         """
+        await self._ask_for_lost()
         async with self._mutex:
             now = self._monotonic()
             shards = self._doubtful & set(self._engine.shards) | {n for n, at in self._lost.items() if at <= now}
@@ -424,6 +437,18 @@ class Runner:
             if shards:
                 starts = await self._claim(frozenset(shards))
                 await self._reader.seek(starts)
+
+    async def _ask_for_lost(self) -> None:
+        """Leave a lost shard alone for another while unless the group itself takes this process for a member.
+
+        Why:     one that is slow learns late that it was put out. It would take its shards from those who have them now,
+                 and they again from it, for as long as the machine is busy.
+        """
+        now = self._monotonic()
+        due = {number for number, at in self._lost.items() if at <= now}
+        read = {place: at for place, at in self._read.items() if place[1] in due}
+        if read and not await self._reader.hint(read):
+            self._lost.update(dict.fromkeys(due & set(self._lost), self._monotonic() + RECLAIM_SECONDS))
 
     async def _claimed(self, shards: frozenset[int]) -> Mapping[Place, int]:
         async with self._mutex:
@@ -524,12 +549,12 @@ class Runner:
         try:
             await self._look()
         except TransientError:
-            if self._monotonic() - self._looked_at > BLIND_SECONDS:
+            if self._monotonic() - self._looked_at > BLIND_SECONDS * self._leniency():
                 await self._restart("the bus client cannot see the bus: it is restarted")
             raise
         if self.progress.lag_records == 0:
             self.progress.last_progress = time.monotonic()
-        elif time.monotonic() - self.progress.last_progress > STALL_SECONDS:
+        elif time.monotonic() - self.progress.last_progress > STALL_SECONDS * self._leniency():
             await self._restart("no progress with records waiting: the bus client is restarted")
 
     async def _look(self) -> None:
@@ -543,8 +568,15 @@ class Runner:
         await self._reader.hint({place: at for place, at in self._read.items() if place[1] in self._engine.shards})
         metrics.LAG_RECORDS.labels(self._name).set(lag)
 
+    def _leniency(self) -> int:
+        """How much longer than at first a bus client is waited for: one that is only slow gets slower by each restart."""
+        calm = self._monotonic() - self._restarted_at > CALM_SECONDS
+        return 1 if calm else 2 ** min(self._restarts, RESTARTS_MAX)
+
     async def _restart(self, why: str) -> None:
         _log.error(why, processor=self._name)
+        self._restarts = 1 if self._leniency() == 1 else self._restarts + 1
+        self._restarted_at = self._monotonic()
         metrics.RESTARTS.labels(self._name).inc()
         self.progress.last_progress = time.monotonic()
         self._looked_at = self._monotonic()

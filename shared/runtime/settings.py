@@ -24,7 +24,7 @@ class Settings(BaseSettings):
     http_host: str = "127.0.0.1"
     http_port: Annotated[int, Field(ge=0, le=65_535)] = 0
     instance: Annotated[str, Field(description="static membership: a name that survives restarts")] = ""
-    session_timeout_seconds: Annotated[float, Field(gt=0)] = 6.0
+    session_timeout_seconds: Annotated[float, Field(gt=0, le=1_800)] = 6.0  # more no broker grants
     log_level: str = "info"
     last_words_seconds: Annotated[
         float, Field(ge=0, description="after a failure, how long the metrics can still be asked for; two scrapes")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from shared.runtime.errors import InvariantError
+from shared.runtime.errors import RecordLostError
 from shared.runtime.headers import Origin
 from shared.runtime.log import Place
 from shared.runtime.processor import Alarm, TimerFired
@@ -26,7 +26,7 @@ class Entity:
     journal_length: int = 0
 
 
-class GapFoundError(InvariantError):
+class GapFoundError(RecordLostError):
     """A lane skipped a sequence: a record was lost."""
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from deploy.grafana.boards import ABOVE_PROMISE, FLOOR
 from deploy.prometheus.rules import documents
 
 RECEIPTS = "opsfloor_intake_receipts_total"
@@ -63,3 +64,29 @@ def test_the_core_banks_queue_is_what_was_asked_less_what_was_answered(tmp_path:
         f'{COUNTED}{{business_type="b",outcome="refused_by_authoriser",instance="2"}}': "0+7x90",
     }
     asked(tmp_path, QUEUE, series, 10 * 40 + 10 * 39 - 9 * 40)
+
+
+MISSES = next(panel for panel in FLOOR.panels if panel.title == "What will be late wherever it goes?").queries[0].expr
+
+
+@needs_promtool
+@pytest.mark.parametrize(("answers", "told"), [("1x90", 0.0), ("1x79 0x10", None)])
+def test_a_count_of_0_is_told_only_while_somebody_counts(tmp_path: Path, answers: str, told: float | None) -> None:
+    """Nothing was foretold to be late, and routing answers: 0. It has died a moment ago: nothing, which is not well."""
+    asked(tmp_path, MISSES, {'up{job="routing",instance="r"}': answers}, told)
+
+
+@needs_promtool
+@pytest.mark.parametrize(("answers", "told"), [("1x90", -0.04), ("1x79 0x10", None)])
+def test_what_is_on_time_is_measured_by_each_types_own_promise(
+    tmp_path: Path, answers: str, told: float | None
+) -> None:
+    """91 of 100 where 95 are promised. With audit gone a moment ago the rate of the last minutes is not told."""
+    labels = 'business_type="a",outcome="posted",instance="1"'
+    series = {
+        f'{COUNTED}{{{labels},on_time="yes"}}': "0+91x90",
+        f'{COUNTED}{{{labels},on_time="no"}}': "0+9x90",
+        'opsfloor_objective_on_time_ratio{business_type="a"}': "0.95x90",
+        'up{job="audit",instance="1"}': answers,
+    }
+    asked(tmp_path, f"sum({ABOVE_PROMISE})", series, told)

@@ -6,6 +6,7 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -79,7 +80,8 @@ def _parts(page: Path) -> tuple[str, ...]:
 
 def test_the_list_here_is_whole() -> None:
     """Every folder with a processor is one of the processors looked at, so that none escapes the tests below."""
-    assert {(room.parent.name, room.name) for room in ROOMS} == {(p.service, p.name) for p in PROCESSORS}
+    looked_at = {(p.service, p.name) for p in PROCESSORS}
+    assert {(room.parent.name, room.name) for room in ROOMS} == looked_at, "enter it in PROCESSORS of this page"
 
 
 @pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
@@ -90,15 +92,22 @@ def test_every_processor_has_the_same_rooms(room: Path) -> None:
     }
 
 
-def named_by(module: Path) -> set[str]:
+@cache
+def tree_of(module: Path) -> ast.Module:
+    """A module as Python reads it."""
+    return ast.parse(module.read_text(encoding="utf-8"))
+
+
+@cache
+def named_by(module: Path) -> frozenset[str]:
     """The full names that a module imports, and those of what it takes out of them."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(module)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+    return frozenset(found)
 
 
 def deciding(room: Path) -> set[Path]:
@@ -132,16 +141,16 @@ def test_deciding_imports_nothing_that_reaches_outside(room: Path) -> None:
 def test_deciding_reads_nothing_from_outside(room: Path) -> None:
     """No room's pure core opens a file, prints, waits, or asks for the time."""
     for module in deciding(room):
-        tree = ast.parse(module.read_text(encoding="utf-8"))
-        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-        attributes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
-        named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        nodes = list(ast.walk(tree_of(module)))
+        calls = [node for node in nodes if isinstance(node, ast.Call)]
+        attributes = [node for node in nodes if isinstance(node, ast.Attribute)]
+        named = {node.id for node in nodes if isinstance(node, ast.Name)}
         asked = {node.func.attr for node in calls if isinstance(node.func, ast.Attribute)}
         clocks = {ast.unparse(node) for node in attributes if ast.unparse(node.value) in CLOCKS and node.attr in ASKS}
         assert not named & READS, module
         assert not asked & ASKS, module
         assert not clocks, module
-        waiting = [node for node in ast.walk(tree) if isinstance(node, ast.Await | ast.AsyncFunctionDef)]
+        waiting = [node for node in nodes if isinstance(node, ast.Await | ast.AsyncFunctionDef)]
         assert not waiting or ROOT / "shared" in module.parents, module  # `shared` names the ports there, too
 
 

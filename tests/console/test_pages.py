@@ -40,15 +40,20 @@ class Stage:
         return sits_down(self.chromium, self.url, self.floor.token(subject, role), size)
 
 
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """One browser's program for all tests: each person has a context of their own in it."""
+    with browser() as found:
+        yield found
+
+
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
+def stage(tmp_path: Path, chromium: Browser) -> Iterator[Stage]:
     """A floor of its own for each test, so that none sees the other's orders."""
-    with (
-        small_floor(tmp_path) as floor,
-        console(tmp_path / "console.log", routing=floor.url) as url,
-        browser() as chromium,
-    ):
+    with small_floor(tmp_path) as floor, console(tmp_path / "console.log", routing=floor.url) as url:
         yield Stage(floor, url, chromium)
+        for context in chromium.contexts:
+            context.close()
 
 
 def propose(floor: SmallFloor, subject: str = LIN, reroute_id: str = "r-test", **changes: object) -> str:

@@ -13,6 +13,7 @@ import pytest
 from tests.faults.play import KINDS, play
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_promises_hold_through_real_faults(caplog: pytest.LogCaptureFixture) -> None:
     """Each kind of fault strikes twice under load; every submission has one end and nothing happened twice."""

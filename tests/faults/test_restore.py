@@ -130,6 +130,7 @@ async def play(home: Path) -> dict[str, int]:
         floor.close()
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 def test_a_restored_database_is_brought_up() -> None:
     """Nothing that was told is decided a second time, nothing is lost: one end each, tables and topics one story."""

@@ -130,6 +130,7 @@ def told_of(floor: Floor, receiver: SpanReceiver, case_id: str) -> None:
     assert "audit.posting-requested.v1" in spans[span_id].attributes["opsfloor.facts"]
 
 
+@pytest.mark.alone
 async def test_one_submission_goes_through_four_real_services_to_its_posting(
     stack_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

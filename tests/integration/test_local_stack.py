@@ -214,6 +214,23 @@ def test_data_of_another_version(stack: Stack, stack_folder: Path) -> None:
     assert (data / "PG_VERSION").exists()
 
 
+def test_a_database_that_refuses_its_password(stack_folder: Path) -> None:
+    """A password that is another's is named with its remedy and not shown, and the server that refused it is ended."""
+    stack = Stack(stack_folder, owned=True)
+    stack.up(broker=False)
+    stack.down()
+    password = stack_folder / "postgres" / "password"
+    own = password.read_text()
+    password.write_text("another\n")
+    with pytest.raises(StackProblem, match="password to be the database's own") as problem:
+        stack.up(broker=False)
+    assert "another" not in str(problem.value)
+    assert gone_within(stack_folder, 5)
+    password.write_text(own)
+    stack.up(broker=False)
+    stack.down()
+
+
 def test_a_cluster_id_with_a_dash_in_front(stack: Stack, stack_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One random cluster id in 64 begins with a dash, and Kafka's formatting takes it like any other."""
     monkeypatch.setattr("deploy.local.kafka.uuid.uuid4", lambda: uuid.UUID(bytes=b"\xf8" + bytes(15)))

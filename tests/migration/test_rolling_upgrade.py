@@ -148,6 +148,7 @@ async def play(home: Path, tree: Path) -> dict[str, int]:
         floor.close()
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 def test_a_rolling_upgrade_over_a_schema_change() -> None:
     """Pre step, roll, post step while branches send: every submission has one end, tables and topics tell one story."""

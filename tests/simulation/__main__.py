@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
 from os import cpu_count
+from typing import Final
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -16,12 +20,32 @@ from rich.table import Table
 from tests.simulation.run import KINDS, Outcome, play, silence
 
 FAILURES_SHOWN = 10
+GARBAGE_MIN: Final = 100_000  # objects between two looks for cycles: a run is short and keeps nearly all that it makes
+
+Play = Callable[[int], Outcome]
 
 
-def play_quietly(seed: int) -> Outcome:
-    """One run in a worker process."""
+def begin_quietly() -> None:
+    """A worker process: no log lines, and no second look at what was there before it."""
     silence()
-    return play(seed)
+    gc.freeze()
+    gc.set_threshold(GARBAGE_MIN)
+
+
+@contextmanager
+def players() -> Iterator[ProcessPoolExecutor]:
+    """A process for each core. Holds: they are copies of this one, so that a guard that was taken out here is out there."""
+    pool = ProcessPoolExecutor(cpu_count(), mp_context=get_context("fork"), initializer=begin_quietly)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def first_day(seeds: Iterable[int], wanted: Callable[[Outcome], bool], game: Play = play) -> Outcome | None:
+    """The first wanted day, played on all cores; none when no seed gives one. No day is played long after it was found."""
+    with players() as pool:
+        return next(filter(wanted, pool.map(game, seeds)), None)
 
 
 def play_many(seeds: Iterable[int], show: bool = True) -> list[Outcome]:
@@ -31,10 +55,10 @@ def play_many(seeds: Iterable[int], show: bool = True) -> list[Outcome]:
     outcomes = []
     with (
         Progress(*columns, console=Console(stderr=True), disable=not show) as bar,
-        ProcessPoolExecutor(cpu_count()) as pool,
+        players() as pool,
     ):
         line = bar.add_task("", total=len(wanted))
-        for outcome in pool.map(play_quietly, wanted, chunksize=4):
+        for outcome in pool.map(play, wanted, chunksize=4):
             outcomes.append(outcome)
             bar.advance(line)
     return outcomes
@@ -74,7 +98,8 @@ def main() -> int:
     if given.seeds < 1:
         parser.error("Expected at least one run: --seeds 1 or more")
     if given.seed is not None:
-        return report([play_quietly(given.seed)])
+        silence()
+        return report([play(given.seed)])
     return report(play_many(range(given.first, given.first + given.seeds)))
 
 

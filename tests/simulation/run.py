@@ -54,7 +54,7 @@ CHAOS_STEPS: Final = 700
 FAST_SHARE: Final = 0.05  # of the steps in trouble bring everything that a process has begun to its end
 REST_ROUNDS_MAX: Final = 1_500
 RESTING_RECORDS_MAX: Final = 500
-HIRE_ROUND: Final = 200  # what is still open by then waits for people who are not excluded
+HIRE_ROUND: Final = 80  # what is still open by then waits for people who are not excluded
 
 
 @dataclass
@@ -147,7 +147,7 @@ class Run:
         self.stage.clock.move(2)
 
     def _count_what_trouble_met(self) -> None:
-        counts = self._audit().counts
+        counts = self._watched_so_far().counts
         self.outcome.met = {kind: counts[kind] for kind in MET}
 
     def _move(self) -> None:
@@ -329,11 +329,15 @@ class Run:
         )
 
     def _quiet(self) -> bool:
-        """Nothing is open. Looked at again and again, so that what was looked at once is not read anew."""
+        """Nothing is open."""
+        return self._watched_so_far().conservation()["open"] == 0 and self._lag() == 0
+
+    def _watched_so_far(self) -> Auditor:
+        """What somebody makes of it who read along."""
         for place, records in sorted(self.stage.log.records.items()):
             self._watching.take_all(records[self._watched[place] :])
             self._watched[place] = len(records)
-        return self._watching.conservation()["open"] == 0 and self._lag() == 0
+        return self._watching
 
     def _lag(self) -> int:
         """Records not yet read, over all processors."""

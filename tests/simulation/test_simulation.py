@@ -13,7 +13,7 @@ from services.audit.controls import guards as control_guards
 from services.routing.desk import dealing
 from services.routing.desk import guards as desk_guards
 from shared.runtime import memory_store, runner, shard
-from tests.simulation.__main__ import play_many
+from tests.simulation.__main__ import first_day, play_many
 from tests.simulation.run import KINDS, MET, Outcome, Run, play, silence
 
 SEEDS = 500
@@ -96,7 +96,7 @@ def first_broken(
     seeds: int = SEEDS_FOR_A_GUARD, wanted: Callable[[Outcome], bool] = lambda day: bool(day.findings)
 ) -> Outcome | None:
     """The first day on which a promise is broken."""
-    return next((day for seed in range(seeds) if wanted(day := play(seed))), None)
+    return first_day(range(seeds), wanted)
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import click
 
 
+@cache
 def under(command: Any) -> Mapping[str, Any] | None:
     """A group's commands by name; `None` for a command that is none."""
     if not hasattr(command, "list_commands"):

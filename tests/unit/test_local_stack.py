@@ -22,6 +22,7 @@ from deploy.local.stack import home, jars_folder
 from deploy.local.watch import NEVER, Watch
 
 FOLDER = Path("/somewhere/.opsfloor")
+NOTE = '{"kafka_port": %s, "controller_port": 21001, "postgres_port": 21002, "kafka_pid": %s}'
 
 PROBLEMS = {
     "port": problems.port_taken(9092, "Kafka"),
@@ -34,6 +35,11 @@ PROBLEMS = {
     "other": problems.from_os(OSError(errno.EIO, "Input/output error"), FOLDER),
     "port number": problems.not_a_port("http"),
     "note": problems.unreadable(FOLDER / "stack.json", "no JSON"),
+    "password": problems.not_asked(FOLDER, 'FATAL: password authentication failed for user "opsfloor"'),
+    "first question": problems.not_asked(FOLDER, "FATAL: the database system is in recovery mode"),
+    "half written": problems.half_written(FOLDER / "kafka" / "data" / "meta.properties", FOLDER / "kafka"),
+    "no room for the data": problems.not_made(FOLDER, "initdb: could not write: No space left on device", "nobody"),
+    "no data": problems.not_made(FOLDER, "initdb: Permission denied", "nobody"),
     "owner": problems.not_ours(FOLDER, "user 1001"),
 }
 
@@ -50,6 +56,8 @@ def test_a_full_disk_and_a_closed_folder_are_told_apart() -> None:
     """The same failed write means two things, and each has its own remedy."""
     assert "free some space" in PROBLEMS["disk"].remedy
     assert "OPSFLOOR_HOME" in PROBLEMS["permission"].remedy
+    assert "nobody" not in str(PROBLEMS["no room for the data"])
+    assert "the user 'nobody'" in PROBLEMS["no data"].remedy
 
 
 def test_the_lock_names_every_jar_once() -> None:
@@ -178,12 +186,70 @@ def test_another_versions_broker_data(tmp_path: Path) -> None:
         Broker(tmp_path, tmp_path, 21_000, 21_001).format()
 
 
+def test_a_brokers_note_that_was_cut_off(tmp_path: Path) -> None:
+    """Of a folder without records it is made anew; where there are records, they are kept and the remedy is told."""
+    data, broker = tmp_path / "data", Broker(tmp_path, tmp_path, 21_000, 21_001)
+    (data / "broker.events-0").mkdir(parents=True)
+    (data / "meta.properties").touch()
+    (tmp_path / "version").write_text(jars.KAFKA)
+    with pytest.raises(StackProblem, match="found it cut off"):
+        broker.format()
+    assert (data / "broker.events-0").exists()
+    (data / "broker.events-0").rmdir()
+    with pytest.raises(StackProblem, match="Kafka to format"):  # no jars here: the formatting itself cannot be
+        broker.format()
+    assert not (data / "meta.properties").exists()
+
+
+def test_what_a_server_said_last(tmp_path: Path) -> None:
+    """The cause that a Java program names, and not the calls that led to it."""
+    log = tmp_path / "kafka.log"
+    assert children.last_lines(log) == "no output"
+    log.write_text("ready\njava.lang.Exception: no cluster.id\n\tat kafka.Kafka$.main\n\t... 2 more\n\nleaving\n")
+    assert children.last_lines(log) == "java.lang.Exception: no cluster.id"
+    before = children.size_of(log)
+    log.write_text(log.read_text() + "PANIC:  could not write: No space left on device\nterminating\nshut down\n")
+    assert children.last_lines(log, since=before) == "PANIC:  could not write: No space left on device"
+    log.write_text("ready\nleaving\n")
+    assert children.last_lines(log) == "ready | leaving"
+
+
+def test_a_disk_that_filled_up_while_a_server_ran_is_told_as_such() -> None:
+    """The server's last words name the cause, and the remedy is that of a full disk."""
+    told = problems.did_not_start(
+        "PostgreSQL", FOLDER / "postgres.log", "PANIC: could not write: No space left on device"
+    )
+    assert "free some space" in told.remedy
+
+
+def test_down_where_nothing_can_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A folder that has become read-only is told with its remedy by `down` as it is by `up`."""
+    (tmp_path / "stack.json").write_text(NOTE % (21_000, "null"))
+
+    def read_only(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(tmp_path / "lock"))
+
+    monkeypatch.setattr(Path, "open", read_only)
+    with pytest.raises(StackProblem, match="Expected to be allowed to write"):
+        Stack(tmp_path).down()
+
+
 def test_a_link_in_place_of_the_databases_folder(tmp_path: Path) -> None:
     """A link where the data should lie is refused: it could lead anywhere."""
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "postgres").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(StackProblem, match="to be a folder of this user"):
         Database(tmp_path / "postgres", 21_002).make()
+
+
+@pytest.mark.parametrize("left", [b"", b"\n", b"\x00\x00\x00", b"4194305\n/data\n"])
+def test_a_note_that_a_power_cut_left(tmp_path: Path, left: bytes) -> None:
+    """PostgreSQL's note of its process, empty, of zeros, or of a process that is gone, does not keep it from starting."""
+    note = tmp_path / "data" / "postmaster.pid"
+    note.parent.mkdir()
+    note.write_bytes(left)
+    Database(tmp_path, 21_002)._forget_dead_postmaster()
+    assert not note.exists()
 
 
 def test_folders_follow_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -228,11 +294,36 @@ def test_prometheus_and_alertmanager_are_in_the_status(tmp_path: Path) -> None:
     assert watch.prometheus() is None
 
 
-def test_a_bent_note(tmp_path: Path) -> None:
-    """A note that cannot be read is a problem with a remedy, not a stack trace."""
-    (tmp_path / "stack.json").write_text('{"kafka_port": ')
-    with pytest.raises(StackProblem, match="to say what was started"):
-        Stack(tmp_path).status()
+@pytest.mark.parametrize(
+    "bent",
+    [
+        '{"kafka_port": ',
+        "[1, 2, 3]",
+        NOTE % (21_000, '"abc"'),
+        NOTE % (21_000, "-1"),
+        NOTE % (21_000, "true"),
+        NOTE % (21_000, "99999999999"),
+        NOTE % (70_000, "null"),
+        NOTE % (0, "null"),
+    ],
+)
+def test_a_bent_note(tmp_path: Path, bent: str) -> None:
+    """A note that cannot be read, or tells of ports and processes that cannot be, is a problem with a remedy."""
+    (tmp_path / "stack.json").write_text(bent)
+    for asked in (Stack(tmp_path).status, Stack(tmp_path).up, Stack(tmp_path).down):
+        with pytest.raises(StackProblem, match="to say what was started"):
+            asked()
+
+
+@pytest.mark.parametrize("bent", ["", "abc 21003", "4194305", "4194305 999999"])
+def test_a_bent_note_of_prometheus(tmp_path: Path, bent: str) -> None:
+    """The same of the servers beside the stack."""
+    watch = Watch(tmp_path)
+    watch.folder.mkdir()
+    (watch.folder / "prometheus.pid").write_text(bent)
+    for asked in (watch.status, watch.prometheus, watch.down):
+        with pytest.raises(StackProblem, match=r"prometheus\.pid to say what was started"):
+            asked()
 
 
 def test_a_port_that_is_no_number(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 from services.audit.controls.due import cut_off_left_seconds
 from shared.contracts import audit
@@ -49,6 +49,14 @@ CORE_ANSWER: Final = Histogram(
     "From a posting requested to the case ended by the core bank's answer, of postings that this process requested",
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600),
 )
+ASKED_AT: Final = Gauge(
+    "opsfloor_core_asked_timestamp_seconds",
+    "When this process last requested a posting, by the machine's clock; 0 for not yet",
+)
+ANSWERED_AT: Final = Gauge(
+    "opsfloor_core_answered_timestamp_seconds",
+    "When this process last heard the core bank's answer, by the machine's clock; 0 for not yet",
+)
 ANSWERS_REFUSED: Final = Counter("opsfloor_core_answers_refused_total", "Core answers that do not fit", ["code"])
 for _code in ("not_requested", "other_posting", "contradiction"):
     ANSWERS_REFUSED.labels(_code)  # there from 0 on, so that the first one shows as a rise
@@ -77,9 +85,12 @@ def measure(facts: Sequence[Message], now: datetime) -> None:
                 _started(fact)
             case audit.CasePosted():
                 _ended(fact, "posted", now)
+                ANSWERED_AT.set_to_current_time()
                 POSTED.labels(fact.business_type, "yes" if fact.first_pass else "no").inc()
             case audit.CaseClosed():
                 _ended(fact, fact.code, now)
+                if fact.code == "refused_by_core":
+                    ANSWERED_AT.set_to_current_time()
             case audit.ResultAccepted():
                 RESULTS.labels(fact.business_type, fact.step).inc()
             case audit.ResultRefused():
@@ -137,6 +148,7 @@ _asked_at: Final[OrderedDict[str, datetime]] = OrderedDict()
 
 
 def _asked(fact: audit.PostingRequested) -> None:
+    ASKED_AT.set_to_current_time()  # the machine's, by which rules look back, not the floor's
     _asked_at[fact.case_id] = fact.requested_at
     if len(_asked_at) > ASKED_MAX:
         _asked_at.popitem(last=False)

@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import faust
@@ -53,8 +54,8 @@ SILENT_SECONDS: Final = 60.0  # a balancer that has not turned for so long is no
 _log: Final = structlog.get_logger("opsfloor.balancer")
 
 
-def faust_app(kafka: str, instance: str, hear: Callable[[Record], None]) -> Any:
-    """The Faust application: one agent per topic on which work is asked for.
+def faust_app(kafka: str, instance: str, hear: Callable[[Record], None], folder: Path) -> Any:
+    """The Faust application: one agent per topic on which work is asked for. Faust wants a folder, and writes nothing in it.
 
     Holds:   every balancer is a group of its own and hears everything: two at once make the same plan, and a new one
              need not wait until the group has given up on the one that was killed. It begins with what comes now: what
@@ -63,6 +64,7 @@ def faust_app(kafka: str, instance: str, hear: Callable[[Record], None]) -> Any:
     app = faust.App(
         f"opsfloor-balancer-{instance}",
         broker=f"kafka://{kafka}",
+        datadir=folder,
         store="memory://",
         web_enabled=False,
         stream_wait_empty=False,
@@ -135,12 +137,15 @@ class Turning:
 
     boards_ready: bool = False
     turned_at: float = field(default_factory=time.monotonic)
+    hindered: str = ""  # what kept the last plan from being made or told
 
     def live(self) -> bool:
         return time.monotonic() - self.turned_at < SILENT_SECONDS
 
     def ready(self) -> tuple[bool, list[str]]:
-        return self.boards_ready, [] if self.boards_ready else ["boards are still being read"]
+        reasons = [] if self.boards_ready else ["boards are still being read"]
+        reasons += [self.hindered] if self.hindered else []
+        return not reasons, reasons
 
 
 class BalancerHost:
@@ -182,7 +187,7 @@ class BalancerHost:
             face = build_app("balancer", verifier, (), self._turning, traced=traced_by(spans))
             return await self._work(keeper, face, partial(turn.plan, publish))
 
-    async def _work(self, keeper: BoardKeeper, face: ASGIApp, plan: Callable[[], Awaitable[None]]) -> int:
+    async def _work(self, keeper: BoardKeeper, face: ASGIApp, plan: Callable[[], Awaitable[str]]) -> int:
         working = [
             asyncio.create_task(self._feed(keeper)),
             asyncio.create_task(self._listen()),
@@ -206,8 +211,10 @@ class BalancerHost:
 
     async def _listen(self) -> None:
         """Hear of arrivals. Whatever makes Faust give up, it begins anew: what is missed meanwhile is little."""
+        folder = self._settings.home / "faust"
+        folder.mkdir(parents=True, exist_ok=True)
         while True:
-            app = faust_app(self._settings.kafka, self._instance, self._hear)
+            app = faust_app(self._settings.kafka, self._instance, self._hear, folder)
             (ended,) = await asyncio.gather(heard_out(app), return_exceptions=True)
             metrics.LISTENERS.inc()
             _log.warning("Faust gave up, begun anew", reason=repr(ended))
@@ -219,10 +226,10 @@ class BalancerHost:
         metrics.REFUSED.inc(self._balance.refused - refused)
         metrics.HEARD.inc(self._balance.heard - heard)
 
-    async def _turn(self, plan: Callable[[], Awaitable[None]]) -> None:
+    async def _turn(self, plan: Callable[[], Awaitable[str]]) -> None:
         loop = asyncio.get_running_loop()
         while True:
             begun = loop.time()
-            await plan()
+            self._turning.hindered = await plan()
             self._turning.turned_at = time.monotonic()
             await asyncio.sleep(max(0.0, begun + PLAN_SECONDS - loop.time()))

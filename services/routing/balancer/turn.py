@@ -38,8 +38,8 @@ class Turn:
         self._instance: Final = instance
         self._pieces: Final = pieces
 
-    async def plan(self, publish: Publish) -> None:
-        """One plan, from the boards to the bus."""
+    async def plan(self, publish: Publish) -> str:
+        """One plan, from the boards to the bus. Returns what kept it from being made or told, in words; else nothing."""
         with self._pieces(NAME) as piece:
             now, begun = self._clock.now(), time.perf_counter()
             try:
@@ -48,7 +48,7 @@ class Turn:
                 metrics.FAILED.labels("solver").inc()
                 metrics.SOLVED.observe(time.perf_counter() - begun, piece.says("solver", {"reason": str(error)}))
                 _log.error("no plan", reason=str(error))
-                return
+                return "the solver has no plan: the last one stays in force"
             seconds = time.perf_counter() - begun
             told: list[Message] = [*self._balance.learned(now), *([made] if made is not None else [])]
             metrics.SOLVED.observe(seconds, self._say(piece, told, made, seconds))
@@ -61,10 +61,11 @@ class Turn:
                 metrics.FAILED.labels("bus").inc()
                 piece.says("bus", {"reason": str(error)})
                 _log.warning("plan not told", reason=str(error))
-                return
+                return "the bus is away: plans are not told"
         if made is not None:
             metrics.MADE.inc()
             _log.info("plan", **about(made))
+        return ""
 
     def _say(self, piece: Piece, told: Sequence[Message], made: PlanMade | None, seconds: float) -> Exemplar | None:
         if not told:

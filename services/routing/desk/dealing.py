@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from services.routing import eligibility
+from services.routing.boards import as_of
 from services.routing.desk.choice import Head, Weighing
 from services.routing.desk.holding import keeps_free
 from services.routing.desk.state import PRESENT, DeskItem, DeskOperator, OperatorPhase, TeamDesk
@@ -207,6 +208,7 @@ class Dealing:
                 why=why,
                 considered=considered,
                 picked=picked,
+                boards=as_of(self.situation),
             )
         )
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any, Final, Literal
 
+from services.routing.boards import as_of
 from services.routing.eligibility import Rulebook
 from services.routing.placement.choice import Choice, Sight, choose, detail_of
 from services.routing.placement.state import Phase, PlacedItem, held_by
@@ -49,7 +50,7 @@ def place(
     """Choose a team, or let the item wait with its reason. What was keyed of it so far goes with it."""
     choice = _choose(order, placings, avoid, situation)
     if choice.team_id is not None:
-        return (_placed(order, placings, attempt, avoid, choice, situation.now, draft),)
+        return (_placed(order, placings, attempt, avoid, choice, situation, draft),)
     return (_unplaceable(order, placings, attempt, avoid, choice, situation, draft),)
 
 
@@ -58,7 +59,7 @@ def try_again(item: PlacedItem, event: TimerFired, situation: Situation) -> Fact
     order = _order_of(item)
     choice = _choose(order, item.placing, item.released_by, situation)
     if choice.team_id is not None:
-        return (_placed(order, item.placing, item.attempt, item.released_by, choice, situation.now, item.draft),)
+        return (_placed(order, item.placing, item.attempt, item.released_by, choice, situation, item.draft),)
     if (choice.reason, held_by(choice.considered)) != (item.reason, item.held_by):
         return (_unplaceable(order, item.placing, item.attempt, item.released_by, choice, situation, item.draft),)
     if item.next_try_at is not None and item.next_try_at <= situation.now:
@@ -174,7 +175,7 @@ def _placed(
     attempt: int,
     avoid: str | None,
     choice: Choice,
-    now: datetime,
+    situation: Situation,
     draft: Draft | None = None,
 ) -> WorkPlaced:
     if choice.team_id is None:
@@ -184,12 +185,13 @@ def _placed(
         placing=placings + 1,
         attempt=attempt,
         order=order,
-        placed_at=now,
+        placed_at=situation.now,
         considered=choice.considered,
         draw_seed=choice.seed,
         plan_made_at=choice.plan_made_at,
         avoided=avoid,
         late_seconds=choice.late_seconds,
+        boards=as_of(situation),
         draft=draft,
     )
 
@@ -216,6 +218,7 @@ def _unplaceable(
         attempt=attempt,
         released_by=released_by,
         next_try_at=_next_try_at(order.work_item_id, 1, situation) if reason in WAITED_OUT else None,
+        boards=as_of(situation),
         draft=draft,
     )
 

@@ -38,6 +38,7 @@ CHANGES: Final = Counter(
     "opsfloor_operator_standing_changes_total", "Changes of operators' standing", ["provider", "standing"]
 )
 STANDINGS: Final = ("probation", "allowed", "suspended")
+FINDERS: Final = ("arbitration", "review", "inspection")
 
 
 def measure(facts: Sequence[Message], now: datetime) -> None:
@@ -45,6 +46,7 @@ def measure(facts: Sequence[Message], now: datetime) -> None:
     for fact in facts:
         match fact:
             case vendor.KeyingJudged(subject="provider"):
+                _begin(fact.provider_id)
                 JUDGED.labels(fact.provider_id, fact.what, fact.found_by).inc()
             case vendor.CaseAppraised():
                 INSPECTIONS.labels(fact.verdict).inc()
@@ -56,12 +58,22 @@ def measure(facts: Sequence[Message], now: datetime) -> None:
                 continue
 
 
+def _begin(provider_id: str) -> None:
+    """Show a provider's errors from 0 on, so that the first one shows as a rise."""
+    for finder in FINDERS:
+        JUDGED.labels(provider_id, "error", finder)
+
+
 def standing_levels(view: StandingView, reference: ReferenceView) -> Read:
-    """Read who stands how: as the standing topic says, and else as the reference data begins."""
+    """Read who stands how: as the standing topic says, and else as the reference data begins.
+
+    Holds:   each provider's errors are counted from 0 on from the first look.
+    """
 
     def read() -> Iterator[Reading]:
         initial_by_provider = {name: provider.initial_standing for name, provider in reference.providers.items()}
         for provider_id in sorted(initial_by_provider.keys() | view.providers.keys()):
+            _begin(provider_id)
             found = view.provider(provider_id, initial_by_provider.get(provider_id, "probation"))
             for standing in STANDINGS:
                 yield PROVIDER, (provider_id, standing), float(standing == found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -96,6 +97,17 @@ def test_without_a_floor_the_remedy_is_told(
     assert "Traceback" not in told
 
 
+@pytest.mark.parametrize("words", [("console",), ("stack", "status"), ("stack", "down")])
+def test_a_bent_note_of_the_stack_is_told_with_its_remedy(
+    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The note of a server beside the stack was cut off by a full disk: every command that reads it says so."""
+    (tmp_path / "prometheus").mkdir()
+    (tmp_path / "prometheus" / "prometheus.pid").write_text("12")
+    assert run(monkeypatch, tmp_path, *words) == 1
+    assert "then delete" in " ".join(capsys.readouterr().err.split())
+
+
 def test_a_broker_that_is_away_is_told_with_its_remedy(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -122,6 +134,9 @@ def test_a_document_that_cannot_be_handed_in_is_refused_before_anything_is_sent(
     ):
         assert run(monkeypatch, tmp_path, *words) == 1
         assert remedy in " ".join(capsys.readouterr().err.split())
+    monkeypatch.setenv("OPSFLOOR_IMAGES", "nonsense")
+    assert run(monkeypatch, tmp_path, *asked, "branch-01") == 1
+    assert "unset it" in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize(
@@ -133,3 +148,89 @@ def test_a_mistyped_command_is_refused_with_its_usage(
     """Exit status 2 and the usage: nothing is begun."""
     assert run(monkeypatch, tmp_path, *words) == 2
     assert "Usage:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("OPSFLOOR_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none", "Expected intake to start, found"),
+        ("OPSFLOOR_DATABASE_URL", "nonsense", "Expected intake to start, found"),
+        ("OPSFLOOR_DATABASE_URL", "postgresql://floor:abc/none", "Expected intake to start, found"),
+        ("OPSFLOOR_CLOCK_SCALE", "fast", "Expected OPSFLOOR_CLOCK_START"),
+        ("OPSFLOOR_CLOCK_SCALE", "0", "a scale of 0"),
+        ("OPSFLOOR_SESSION_TIMEOUT_SECONDS", "inf", "OPSFLOOR_SESSION_TIMEOUT_SECONDS: Input should be"),
+        ("OPSFLOOR_POOL_SIZE_MAX", "many", "OPSFLOOR_POOL_SIZE_MAX: Input should be"),
+        ("OPSFLOOR_HOME", __file__, f"Expected to use {__file__}"),
+    ],
+)
+def test_a_service_with_nonsense_settings_says_which(
+    name: str, value: str, told: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Expected, found and remedy, and no stack of calls, before anything is connected."""
+    environment = NOWHERE | {"OPSFLOOR_CLOCK_START": "2026-03-02T09:00:00Z", "OPSFLOOR_CLOCK_ANCHOR": "0"}
+    for other, given in (environment | {"OPSFLOOR_HOME": str(tmp_path), name: value}).items():
+        monkeypatch.setenv(other, given)
+    done = subprocess.run(
+        [sys.executable, "-m", "opsfloor", "run", "intake"], capture_output=True, text=True, timeout=100
+    )
+    assert done.returncode == 1
+    said = " ".join(done.stderr.split())
+    assert told in said
+    assert "Remedy:" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "code"),
+    [
+        (("status",), 1, "expected_otherwise"),
+        (("case", "c-1"), 1, "expected_otherwise"),
+        (("reroute", "list"), 1, "expected_otherwise"),
+        (("dlq", "list"), 1, "dependency_away"),
+        (("case",), 2, "invalid_request"),
+        (("dlq", "list", "--nonsense"), 2, "invalid_request"),
+    ],
+)
+def test_who_asks_for_json_is_told_what_failed_in_json(
+    words: tuple[str, ...],
+    status: int,
+    code: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """One problem on standard error and nothing on standard output, whatever failed; the exit status is the same."""
+    for name, value in NOWHERE.items():
+        monkeypatch.setenv(name, value)
+    assert run(monkeypatch, tmp_path, *words, "--json") == status
+    told = capsys.readouterr()
+    problem = json.loads(told.err)
+    assert set(problem) == {"type", "code", "detail", "remedy"}
+    assert (problem["code"], problem["type"]) == (code, f"urn:opsfloor:problem:{code}")
+    assert problem["remedy"]
+    assert told.out == ""
+
+
+def test_a_start_that_is_stopped_says_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever typed Ctrl-C learns that nothing was left running."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    for name in NOWHERE:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("signal.signal", lambda *_: None)  # the tests' own process keeps its handlers
+    monkeypatch.setattr("deploy.local.Stack.up", interrupted)
+    assert run(monkeypatch, tmp_path, "stack", "up") == 130
+    assert "ended again" in capsys.readouterr().err
+
+
+def test_a_command_that_ends_well_ends_well_with_json_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The document on standard output, exit status 0; help is help."""
+    assert run(monkeypatch, tmp_path, "stack", "status", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["kafka"] == "never started"
+    assert run(monkeypatch, tmp_path, "status", "--json", "--help") == 0

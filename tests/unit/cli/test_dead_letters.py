@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from opsfloor import answers, dead_letters
 from opsfloor.answers import Remedied
 from opsfloor.dead_letters import again, one, readable
-from shared.contracts.ops import RecordParked
+from shared.contracts.ops import RecordParked, RecordRedriven
 
 BODY = b'{"kind":"branch.submitted.v1"'
 
@@ -70,3 +71,32 @@ def test_an_unknown_record_is_refused_with_where_to_look() -> None:
     with pytest.raises(Remedied, match="p-2") as refused:
         one({"p-1": PARKED}, "p-2")
     assert "dlq list" in refused.value.remedy
+
+
+def test_the_list_fits_a_terminal_and_its_ids_are_taken(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each id stands on one line, short and enough to show and redrive the record; whoever needs all of it takes JSON."""
+    ids = ("59cd16b5-04ec-5666-9fe6-000000000001", "59cd16b5-1111-5666-9fe6-000000000002")
+    parked = {one: PARKED.model_copy(update={"parked_id": one}) for one in ids}
+    redriven = {
+        ids[1]: [RecordRedriven(parked_id=ids[1], origin_topic="t", actor="ann", reason="mended", at=PARKED.at)]
+    }
+
+    async def read(topic: str | None) -> object:
+        return parked, redriven
+
+    monkeypatch.setattr(dead_letters, "_read", read)
+    monkeypatch.setattr(answers.out, "width", 80)
+    dead_letters.list_parked()
+    told = capsys.readouterr().out
+    assert max(map(len, told.splitlines())) <= 80
+    assert len(told.splitlines()) < 14
+    for shown, whole in (("59cd16b5-0", ids[0]), ("59cd16b5-1", ids[1])):
+        assert shown in told.split()
+        assert one(parked, shown).parked_id == whole
+    assert "sent again by ann" in told
+    with pytest.raises(Remedied, match="found 2"):
+        one(parked, "59cd16b5")
+    with pytest.raises(Remedied, match="found none"):
+        one(parked, "59")

@@ -44,6 +44,13 @@ def test_a_gzipped_log_is_the_same_log(tmp_path: Path) -> None:
     assert len(read_log(file, COLUMNS)) == 3
 
 
+def test_a_log_from_a_spreadsheet_is_the_same_log(tmp_path: Path) -> None:
+    """Its byte order mark, its line ends and a cell of two lines change nothing."""
+    file = tmp_path / "log.csv"
+    file.write_bytes((HEAD + GOOD.replace("Ann", '"Ann\nLee"', 1)).replace("\n", "\r\n").encode("utf-8-sig"))
+    assert [activity.line for activity in read_log(file, COLUMNS)] == [2, 4, 5]
+
+
 def test_an_activity_waits_for_what_had_ended_when_it_was_enabled(tmp_path: Path) -> None:
     """Order within a case is kept by what followed what."""
     case = by_case(read_log(written(tmp_path, GOOD), COLUMNS))["1"]
@@ -96,7 +103,15 @@ def test_the_implied_reference_data_keeps_the_banks_rules_but_for_arbitration(tm
     ("name", "content", "reason"),
     [
         ("wide.csv", (HEAD + "1," + "x" * 200_000).encode(), r"line \d+: .*field larger than field limit"),
-        ("latin.csv", (HEAD + "1,Überweisung").encode("latin-1"), r"line \d+: .*can't decode byte"),
+        (
+            "latin.csv",
+            (HEAD + GOOD + "1,Überweisung\n" + GOOD).encode("latin-1"),
+            "line 5: .*the byte 0xdc; save it as",
+        ),
+        ("quote.csv", (HEAD + GOOD + '1,"Check,Ann\n' + GOOD * 9).encode(), "line 5: .*end of the file within a quote"),
+        ("comma.csv", (HEAD + GOOD.replace("Bob", "Bob, Dr", 1)).encode(), "line 3: expected 7 cells, found 8"),
+        ("twice.csv", (HEAD.replace("\n", ",case\n") + GOOD).encode(), r"line 1: expected columns \['case'\] once"),
+        ("none.csv", b"", "line 1: expected columns"),
         ("plain.csv.gz", HEAD.encode(), "line 1: .*[Nn]ot a gzipped file"),
         ("cut.csv.gz", gzip.compress((HEAD + GOOD).encode())[:-12], r"line \d+: "),
     ],

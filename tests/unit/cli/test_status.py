@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import httpx
 import pytest
 
 from opsfloor import status
@@ -57,6 +59,16 @@ def test_services_elsewhere_are_those_that_the_environment_names(
     assert running("routing") == []
 
 
+def test_a_note_that_was_cut_off_is_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Whoever asks while a service is starting, or after the disk was full, is told of the others."""
+    monkeypatch.setenv("OPSFLOOR_HOME", str(tmp_path))
+    (tmp_path / "run").mkdir()
+    whole = f'{{"service": "intake", "pid": {os.getpid()}, "url": "http://127.0.0.1:1"}}'
+    for name, text in enumerate((whole, "", "[]", '{"pid": "x"}', whole.replace(str(os.getpid()), '"x"'))):
+        (tmp_path / "run" / f"{name}.json").write_text(text)
+    assert running() == [Running("intake", os.getpid(), "http://127.0.0.1:1")]
+
+
 def test_shards_are_told_by_processor() -> None:
     """A processor's own counters beside it, in the order of names."""
     page = (
@@ -67,4 +79,32 @@ def test_shards_are_told_by_processor() -> None:
     assert [(row["processor"], row["owned"], row["lag_records"]) for row in rows] == [
         ("desk", 2, 9),
         ("placement", 3, 0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        (httpx.Response(200, json={"service": "audit", "ready": True, "reasons": []}), "yes"),
+        (httpx.Response(503, json={"ready": False, "reasons": ["the database is away"]}), "NO: the database is away"),
+        (httpx.Response(502, text="<html>"), "NO: its answer is none of this floor's"),
+        (httpx.ConnectError("refused"), "NO: it does not answer"),
+    ],
+)
+def test_what_a_service_cannot_do_is_shown(
+    answer: httpx.Response | Exception, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the column where another would be ready."""
+
+    def get(url: str, timeout: float) -> httpx.Response:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(httpx, "get", get)
+    assert status._told(status._service(Running("audit", 7, "http://127.0.0.1:1"))) == [
+        "audit",
+        "7",
+        "http://127.0.0.1:1",
+        shown,
     ]

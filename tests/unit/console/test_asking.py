@@ -6,14 +6,15 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
+from itertools import pairwise
 
 import httpx
 import pytest
 
 from deploy.grafana.questions import Board, Question, one
 from opsfloor.console import asking
-from opsfloor.console.asking import Figures, Prometheus, PrometheusAwayError
-from opsfloor.console.screen import chart
+from opsfloor.console.asking import Figures, Prometheus, PrometheusAwayError, Series
+from opsfloor.console.screen import LINES, chart
 
 BOARD = Board(
     "b",
@@ -150,3 +151,21 @@ async def test_a_chart_shows_the_limits_that_matter() -> None:
     drawn = chart(lines.series, lines.question)
     assert drawn["series"][0]["data"] == [[0, 1.0], [30_000, 4.0], [45_000, 3.0]]
     assert drawn["series"][0]["markLine"]["data"] == [{"yAxis": 1}]
+
+
+def test_lines_beside_each_other_differ_in_colour_and_in_dash() -> None:
+    """Also where there are only two; and no two of a panel are drawn alike."""
+    assert len(set(LINES)) == len(LINES)
+    assert all(one[0] != two[0] and one[1] != two[1] for one, two in pairwise(LINES))
+
+
+@pytest.mark.parametrize(("highest", "unit"), [(170.0, "' s'"), (300.0, "' min'")])
+def test_an_axis_is_marked_in_one_unit(highest: float, unit: str) -> None:
+    """Seconds, or minutes where it reaches that far: never both; and its first and last hour stay in the picture."""
+    drawn = chart([Series("a", ((0.0, 1.0), (15.0, highest)))], Question("How long?", one("x"), "s"))
+    assert unit in drawn["yAxis"]["axisLabel"][":formatter"]
+    assert "?" not in drawn["yAxis"]["axisLabel"][":formatter"]
+    assert (drawn["xAxis"]["axisLabel"]["alignMinLabel"], drawn["xAxis"]["axisLabel"]["alignMaxLabel"]) == (
+        "left",
+        "right",
+    )

@@ -62,6 +62,9 @@ def test_the_day_again_has_the_same_cases_and_people() -> None:
 
 def test_it_is_played_under_both_ways_of_dealing_and_the_same_each_time() -> None:
     """Shares between none and all, no worse by the floor's own code, the same again from the same seed."""
-    found = play_again(started(200), reference(), people(), OPENS, seed=1)
+    told: list[float] = []
+    found = play_again(started(80), reference(), people(), OPENS, 1, told.append)
+    assert told == sorted(told)
+    assert (len(told) > 4, told[-1]) == (True, 1.0), "whoever waits sees that it goes on"
     assert 0.0 <= found.round_robin <= found.ours <= 1.0
-    assert found == play_again(started(200), reference(), people(), OPENS, seed=1)
+    assert found == play_again(started(80), reference(), people(), OPENS, seed=1)

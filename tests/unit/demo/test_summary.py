@@ -161,3 +161,37 @@ def test_without_a_screen_there_are_plain_lines() -> None:
 def test_cases_are_found_by_what_the_branch_sent() -> None:
     """The bank's case id follows from the submission id."""
     assert case_of("s1") != case_of("s2")
+
+
+def test_a_day_that_was_given_up_is_compared_with_nothing() -> None:
+    """It is told as it was; nobody waits for a virtual day that it could be held against."""
+    told = printed(replace(summary_of(), same_day=None))
+    assert "virtual time" not in told
+    assert "completed" in told
+
+
+def test_a_day_that_was_given_up_is_not_called_lost() -> None:
+    """What is open may yet end: it is counted as such, the day fails all the same, and no finding is left out unsaid."""
+    bus = good_day()
+    for number in range(1_248):
+        bus.outside(sent(f"open-{number}"))
+    seen = replace(SEEN, sent=1_251, given_up=True)
+    summary = summarise(bus.auditor, seen, [], None)
+    assert (summary.unfinished, summary.lost, summary.kept) == (1_248, 0, False)
+    told = printed(summary)
+    assert "1,248" in told
+    assert "and 1,238 more findings" in told
+    assert "the day was not finished" in told
+    assert "a promise was broken" not in told
+    waited = summarise(bus.auditor, replace(seen, given_up=False), [], None)
+    assert (waited.unfinished, waited.lost) == (0, 1_248)
+
+
+def test_a_floor_that_stands_still_is_seen_to() -> None:
+    """While something is open and nothing ends, the view says for how long; at rest it does not."""
+    one = board()
+    for _ in range(20):
+        one.tick()
+    assert one._pace(3) == "[yellow]nothing has ended for 19 s[/]"
+    assert "cases/s" in one._pace(0)
+    assert "cases/s" in board()._pace(3)

@@ -115,6 +115,19 @@ async def test_a_header_that_proves_nothing_is_a_401(client: httpx.AsyncClient, 
     assert answer.json()["detail"].startswith("Expected ")
 
 
+@pytest.mark.parametrize("path", ["/cases/%00", "/notes/a%0Ab", "/notes?id=%00", "/notes?id=a%1Bb"])
+async def test_a_path_with_control_characters_reaches_nothing(client: httpx.AsyncClient, path: str) -> None:
+    """No id has any, and the database would refuse a NUL in the middle of a query; without a token it is a 401."""
+    is_problem(await client.get(path, headers=bearer()), 422, "invalid_request")
+    assert (await client.get(path)).status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/notes/%C3%A9", "/notes?id=a+b%20c%FF"])
+async def test_a_path_in_any_language_is_looked_for(client: httpx.AsyncClient, path: str) -> None:
+    """Letters beyond ASCII and spaces are lawful; whether anything is there is the service's to say."""
+    assert (await client.get(path, headers=bearer())).status_code in (404, 405)
+
+
 async def test_health_tells_the_truth(client: httpx.AsyncClient, health: Health) -> None:
     """Both answers are open and change their status with the process."""
     assert (await client.get("/health")).json() == {"service": "tested", "live": True}

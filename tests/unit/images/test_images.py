@@ -144,6 +144,23 @@ async def test_what_is_put_is_got_by_its_hash(tmp_path: Path) -> None:
     assert len([file for file in (tmp_path / "images").rglob("*") if file.is_file()]) == 2
 
 
+async def test_a_very_large_image_is_stored_without_a_word(tmp_path: Path) -> None:
+    """Whether it has too many pixels is said in reception's receipt, not by a warning of Pillow's in between."""
+    (_, *rest) = chunks(picture())
+    head = struct.pack(">IIBBBBB", 12_000, 12_000, 8, 0, 0, 0, 0)
+    content = SIGNATURE + b"".join(chunk(n, b) for n, b in ((b"IHDR", head), *rest))
+    assert await ImageStore.in_folder(tmp_path / "images").put(content) == told(content)
+
+
+@pytest.mark.parametrize("address", ["nonsense", "ftp://x", "s3://", "az://x", "file:///proc/none", "s3://a b"])
+def test_an_address_that_names_no_store_is_told_in_a_line(address: str) -> None:
+    """With the setting's name, what may stand there, and nothing of a library's inside."""
+    with pytest.raises(ValueError, match="Expected OPSFLOOR_IMAGES") as refused:
+        ImageStore.from_url(address)
+    assert address in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
 async def test_an_unknown_image_is_none(tmp_path: Path) -> None:
     """Absence is an answer."""
     assert await ImageStore.from_url(f"file://{tmp_path}/images").get("0" * 64) is None

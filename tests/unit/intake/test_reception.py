@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -107,6 +109,20 @@ def test_other_content_under_a_used_id_is_a_conflict_and_changes_nothing() -> No
     assert after == state
 
 
+@pytest.mark.parametrize("left_out", [(), ("urgent",), ("urgent", "declared_amount")])
+def test_a_branch_signs_what_it_sends(left_out: tuple[str, ...]) -> None:
+    """As reception's page tells it to programs that have nothing of ours; a field it does not know yet changes nothing."""
+    known = json.loads(submission().model_dump_json(exclude={"signature"}))
+    body = {name: value for name, value in known.items() if name not in left_out} | {"business_type": "переводы"}
+    signed = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    sent = json.dumps(body | {"signature": base64.b64encode(KEY.sign(signed)).decode()})
+    event = SubmissionSent.model_validate_json(sent)
+    assert event.signing_bytes() == signed
+    (receipt,), _ = answer(Submission("s-1"), event, situation())
+    assert isinstance(receipt, SubmissionRejected)
+    assert receipt.code == "unknown_business_type", "the signature is looked at first"
+
+
 def test_a_rejection_is_said_again_too() -> None:
     """A rejected id has its end; the same content does not get a second chance under it."""
     event = submission().model_copy(update={"signature": "AAAA"})
@@ -165,6 +181,25 @@ def test_an_image_that_is_not_what_it_says_is_refused(
     found = inspect(reference, content, limits)
     assert isinstance(found, ImageFault)
     assert found.code == code
+
+
+def test_an_unreadable_image_is_told_in_the_same_words_each_time() -> None:
+    """The receipt is published and kept: replaying the log must give it again, and nothing of the process's memory."""
+    content = b"GIF89a" + bytes(40)
+    found = [inspect(reference_to(content), content, FloorLimits(id="floor")) for _ in range(2)]
+    assert found[0] == found[1]
+    assert isinstance(found[0], ImageFault)
+    assert " at 0x" not in found[0].detail
+
+
+def test_a_picture_behind_the_first_is_refused() -> None:
+    """Nobody would ever see it."""
+    out = io.BytesIO()
+    first, second = Image.new("L", (40, 40), 255), Image.new("L", (40, 40), 0)
+    first.save(out, "PNG", save_all=True, append_images=[second])
+    found = inspect(reference_to(out.getvalue()), out.getvalue(), FloorLimits(id="floor"))
+    assert isinstance(found, ImageFault)
+    assert found.code == "image_type"
 
 
 def test_a_sound_image_is_measured() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.contracts.reference import BusinessType, Operator, ReferenceEntry, Tier
+from shared.contracts.reference import BusinessType, Operator, ReferenceEntry, SliceArea, TemplateField, Tier
 from shared.reference import ReferenceErrors, load
 from shared.reference.board import ReferenceView
 from shared.reference.rules import faults_of
@@ -18,6 +20,11 @@ from shared.reference.staffing import most_seated
 
 BANK = Path(__file__).parents[3] / "deploy" / "reference"
 ENTRIES = load(BANK)
+KEY = base64.b64encode(bytes(32)).decode()
+WHOLE = TemplateField(
+    name="amount", label="Amount", form="amount", vendor_keyings=(1,), area=SliceArea(left=0, top=0, width=1, height=1)
+)
+"""A field of which the crop is the whole document."""
 
 
 def told(folder: Path, text: str) -> list[str]:
@@ -85,15 +92,33 @@ def test_an_unreadable_file_and_an_empty_folder_are_faults(tmp_path: Path) -> No
         ("floor", {"image_bytes_max": 0}, "image_bytes_max must be above zero"),
         ("floor", {"id": "other"}, "have the id 'floor'"),
         ("corporate-transfer", {"cut_off": "27:15"}, "is no time of day"),
+        ("corporate-transfer", {"sla_seconds": math.inf}, "corporate-transfer: sla_seconds must be finite"),
+        ("corporate-transfer", {"sla_urgent_seconds": 1_201.0}, "sla_urgent_seconds must not lie above sla_seconds"),
+        ("corporate-transfer", {"amount_field": "payee-name"}, "amount_field 'payee-name' is no amount"),
+        ("corporate-transfer", {"fields": (WHOLE,)}, "vendors may key it, and would see 100% of the image"),
+        ("branch-01", {"public_key": KEY}, ""),
         ("corporate-transfer", {"tiers": ()}, ""),
     ],
 )
 def test_a_rule_of_control_that_the_data_would_break_is_told(
     identity: str, update: dict[str, object], fault: str
 ) -> None:
-    """One sentence with its remedy; the last row shows that a lawful change is told nothing."""
+    """One sentence with its remedy; the last rows show that a lawful change is told nothing."""
     faults = faults_of(changed(identity, **update))
     assert any(fault in one for one in faults) if fault else faults == []
+
+
+def test_a_key_that_two_branches_have_is_told() -> None:
+    """Each could hand in documents in the other's name."""
+    doubled = [e.model_copy(update={"public_key": KEY}) if e.id in ("branch-01", "branch-02") else e for e in ENTRIES]
+    assert [fault for fault in faults_of(doubled) if "public_key is that of branch-02 too" in fault]
+
+
+def test_lists_without_end_are_told(tmp_path: Path) -> None:
+    """A file that no reader can follow is refused like any other that is no YAML of ours."""
+    assert told(tmp_path, "centres: " + "[" * 3_000 + "]" * 3_000)[0].startswith(
+        "bank.yaml: expected lists and entries"
+    )
 
 
 def test_the_same_id_twice_is_told() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from shared.contracts.reference import Operator, ReferenceEntry, Shift, ShiftBreak
 from shared.reference.rules import faults_of
-from shared.reference.shifts import presence
+from shared.reference.shifts import at_work, presence
 from tests.unit.reference.test_rules import ENTRIES
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -32,6 +32,15 @@ def test_hours_before_within_and_after_a_shift() -> None:
     """The share of each hour: nothing, half of it, all of it; 2026-03-02 is a Monday."""
     assert presence(shift(), local("2026-03-02T07:30"), 3, SHANGHAI) == (0, 0.5, 1)
     assert presence(shift(), local("2026-03-02T16:00"), 3, SHANGHAI) == (1, 0.5, 0)
+
+
+@pytest.mark.parametrize(
+    ("hour", "there"),
+    [("08:59", False), ("09:00", True), ("12:00", False), ("13:00", True), ("17:29", True), ("17:30", False)],
+)
+def test_who_is_at_work_at_an_instant(hour: str, there: bool) -> None:
+    """From the beginning on, not at lunch, until the end."""
+    assert at_work(shift(breaks=(LUNCH,)), local(f"2026-03-02T{hour}"), SHANGHAI) is there
 
 
 def test_a_shift_that_begins_after_midnight_is_seen_before_it() -> None:

@@ -126,9 +126,10 @@ class Floor:
         self.facts: list[Message] = []
         self.state: Any = processor.table.read(key, {})
         self.stored: dict[str, bytes] = {}
+        self.as_of: Mapping[str, int] = {}
 
     def situation(self) -> Situation:
-        return Situation(self.now, 0, "event", self.views)
+        return Situation(self.now, 0, "event", self.views, as_of=self.as_of)
 
     def send(self, event: Event) -> Sequence[Message]:
         """Let one event meet the state; returns the facts."""

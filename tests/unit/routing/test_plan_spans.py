@@ -13,6 +13,7 @@ import pytest
 from prometheus_client import REGISTRY
 from prometheus_client.exposition import choose_encoder
 
+from services.routing.balancer.app import Turning
 from services.routing.balancer.balance import Balance
 from services.routing.balancer.turn import NAME, Turn
 from shared.contracts.message import Message
@@ -137,10 +138,23 @@ async def test_with_and_without_a_listener_the_same_plan_is_published(receiver: 
     """Only the trace that the record names is another."""
     (heard, hears), (alone, publishes) = bus(), bus()
     await spans_after(receiver, balance(), hears)
-    await turn(balance()).plan(publishes)
+    assert await turn(balance()).plan(publishes) == ""
     one, other = heard.records[(PLAN.name, 0)][0], alone.records[(PLAN.name, 0)][0]
     assert one.value == other.value
     assert dict(one.headers) | {"traceparent": b""} == dict(other.headers) | {"traceparent": b""}
+
+
+async def test_a_balancer_whose_plans_reach_nobody_is_not_ready() -> None:
+    """It says why to whoever asks, and is ready again with the next plan that is told."""
+
+    async def away(message: Message, event_id: str) -> None:
+        raise TransientError("Expected a broker")
+
+    turning = Turning(boards_ready=True)
+    turning.hindered = await turn(balance()).plan(away)
+    assert turning.ready() == (False, ["the bus is away: plans are not told"])
+    turning.hindered = await turn(balance()).plan(bus()[1])
+    assert turning.ready() == (True, [])
 
 
 def test_without_an_endpoint_the_balancer_loads_nothing_of_opentelemetry() -> None:

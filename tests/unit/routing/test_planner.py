@@ -230,7 +230,7 @@ def test_agents_run_one_at_a_time_on_raw_values() -> None:
     """One agent per topic, concurrency 1, values as bytes: nothing of Faust's decodes, and nothing runs side by side."""
 
     async def built() -> None:
-        app = balancer_app.faust_app("127.0.0.1:1", "test", lambda record: None)
+        app = balancer_app.faust_app("127.0.0.1:1", "test", lambda record: None, Path("nowhere"))
         app.finalize()
         agents = list(app.agents.values())
         assert sorted(agent.channel.topics[0] for agent in agents) == sorted(t.name for t in balancer_app.ASKED_ON)
@@ -239,6 +239,21 @@ def test_agents_run_one_at_a_time_on_raw_values() -> None:
             assert (agent.channel.value_serializer, agent.channel.key_serializer) == ("raw", "raw")
 
     asyncio.run(built())
+
+
+def test_faust_leaves_nothing_where_it_was_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its folder lies with the floor's other data, not in whatever folder one stood in."""
+    (tmp_path / "here").mkdir()
+    (tmp_path / "home").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+
+    async def started() -> None:
+        app = balancer_app.faust_app("127.0.0.1:1", "test", lambda record: None, tmp_path / "home")
+        await app.on_first_start()
+
+    asyncio.run(started())
+    assert list((tmp_path / "here").iterdir()) == []
+    assert list((tmp_path / "home").iterdir()) != []
 
 
 def test_no_table_and_no_window_holds_anything() -> None:

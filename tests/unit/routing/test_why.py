@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -57,6 +57,18 @@ def test_a_late_item_among_teams_that_wait_alike_is_placed_the_same_again(n: int
     assert fact.team_id == "t18"
     assert "t18" in [candidate.team_id for candidate in fact.considered]
     assert place_again(fact).same
+
+
+def test_a_decision_says_how_far_its_boards_had_been_read() -> None:
+    """Whoever asks later which rules and reroutes were known then finds the instant in the fact and in the sentence."""
+    f = Floor(placement(), "item-1", boards(PEOPLE, [load("north", ["ann"])]))
+    f.as_of = {"reference": 1_772_442_000_250, "reroutes": 1_772_445_600_000, "load": 1}
+    fact = only(f.send(WorkRequested(order=order())), WorkPlaced)
+    assert fact.boards is not None
+    read_at = datetime(2026, 3, 2, 9, 0, 0, 250_000, UTC)
+    assert (fact.boards.reference, fact.boards.standing) == (read_at, None)
+    (told,) = tell([fact])
+    assert told.because[-1] == ("by the boards as of: reference 2026-03-02 09:00:00, reroutes 2026-03-02 10:00:00")
 
 
 def test_another_team_another_lateness_or_another_seed_is_seen() -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from shared.contracts import core, intake
 from shared.contracts.core import PostingConfirmed
@@ -19,13 +20,13 @@ from shared.contracts.ops import RecordParked
 from shared.runtime.boards import Boards
 from shared.runtime.clock import SetClock
 from shared.runtime.engine import FuseBlownError, Limits
-from shared.runtime.errors import InvariantError, TransientError
+from shared.runtime.errors import ContractError, InvariantError, RecordLostError, TransientError
 from shared.runtime.headers import Cause, body_of, headers_for, origin_of, outside_headers
-from shared.runtime.log import Outgoing, Place
+from shared.runtime.log import Outgoing, Place, Record
 from shared.runtime.memory_log import MemoryLog, MemoryReader
 from shared.runtime.memory_store import MemoryDatabase
-from shared.runtime.processor import Alarm, DocumentTable, Facts, Processor, Rejection, Situation, TimerFired
-from shared.runtime.runner import BLIND_SECONDS, Runner
+from shared.runtime.processor import Alarm, BoardSpec, DocumentTable, Facts, Processor, Rejection, Situation, TimerFired
+from shared.runtime.runner import BLIND_SECONDS, CALM_SECONDS, RECLAIM_SECONDS, Runner
 from shared.runtime.shard import AlarmClock
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -182,6 +183,23 @@ async def test_an_unreadable_record_is_parked_with_its_coordinates_and_the_next_
     assert (parked.origin_topic, parked.origin_offset, parked.processor) == (IN.name, 0, "test/counting")
     assert "no.such.kind" in parked.reason
     assert bench.written() == ["a"]
+
+
+def test_why_a_record_is_parked_is_told_in_a_sentence() -> None:
+    """Each fault by its field, the first few of them; no value of a customer's, and no address of a library's pages."""
+    headers = outside_headers(
+        PostingConfirmed(posting_id="p", case_id="c", core_reference="r", booked_at=NOW), "/o", "e", NOW
+    )
+    for body, told in (
+        (b'{"case_id": "secret", "booked_at": 5}', "posting_id: Field required"),
+        (b"{", "Invalid JSON"),
+    ):
+        record = Record(IN.name, 0, 0, b"k", body, headers, 0)
+        with pytest.raises(ContractError, match=told) as refused:
+            body_of(record, origin_of(record).kind)
+        assert "secret" not in str(refused.value)
+        assert "http" not in str(refused.value)
+        assert len(str(refused.value)) < 400
 
 
 async def test_too_many_unreadable_records_blow_the_fuse() -> None:
@@ -347,10 +365,93 @@ async def test_a_client_that_cannot_see_the_bus_is_restarted() -> None:
     await runner.cycle()
     await runner.flush()
     assert bench.written() == ["before", "after"]
+    assert await blind_until_restarted(runner, seconds) == 2 * BLIND_SECONDS
+    assert [await blind_until_restarted(runner, seconds) for _ in range(2)] == [4 * BLIND_SECONDS, 8 * BLIND_SECONDS]
+    assert await blind_until_restarted(runner, seconds) == 8 * BLIND_SECONDS, "no longer, however often"
+    seconds[0] += CALM_SECONDS + 1
+    await runner.watch()
+    assert await blind_until_restarted(runner, seconds) == BLIND_SECONDS
+
+
+async def blind_until_restarted(runner: Runner, seconds: list[float]) -> float:
+    """For how long, in whole multiples, a client that sees nothing is kept before a new one takes its place."""
+    blind, began = runner._reader, seconds[0]
+    blind.__class__ = BlindReader
+    while runner._reader is blind:
+        seconds[0] += BLIND_SECONDS
+        with pytest.raises(TransientError):
+            await runner.watch()
+    return seconds[0] - began - BLIND_SECONDS
+
+
+async def test_one_whom_the_group_has_put_out_takes_no_shard_back() -> None:
+    """It lost its shard to another and hears nothing of it: it leaves the shard alone, and the other works undisturbed."""
+    bench, seconds = Bench(), [0.0]
+    store = bench.database.store("counting")
+    out = Runner(PROCESSOR, bench.log, store, Boards(()), bench.clock, bench.limits, lambda: seconds[0])
+    await out.start()
+    bench.send("a")
+    await turn(out)
+    reader = out._reader
+    assert isinstance(reader, MemoryReader)
+    reader.isolated = True
+    reader.vanish()
+    owner = await bench.runner()
+    bench.send("b")
+    await turn(out)
+    assert out._lost, "found that another has it"
+    for _ in range(3):
+        seconds[0] += RECLAIM_SECONDS + 1
+        await turn(out)
+    await turn(owner)
+    assert bench.written() == ["a", "b"]
+    assert bench.database.parts["counting"].epochs[0] == 2, "claimed once by each"
+
+
+class Trimmed(MemoryReader):
+    """Retention was faster than its reader."""
+
+    async def fetch(self, records_max: int, wait_seconds: float) -> list[Record]:
+        raise RecordLostError("Expected the log to hold where the store has read to")
+
+
+async def test_a_record_that_retention_took_is_a_gap() -> None:
+    """Counted like one on a lane, so that the same alert calls somebody; the process stops."""
+    runner = await Bench().runner()
+    labels = {"processor": PROCESSOR.full_name}
+    before = REGISTRY.get_sample_value("opsfloor_shard_gaps_total", labels) or 0.0
+    runner._reader.__class__ = Trimmed
+    with pytest.raises(RecordLostError):
+        await runner.cycle()
+    assert REGISTRY.get_sample_value("opsfloor_shard_gaps_total", labels) == before + 1
 
 
 URGENT = core.POSTING
 BULK = intake.CASE
+
+
+async def test_a_decision_is_told_how_far_its_boards_had_been_read() -> None:
+    """By the latest stamp that a board took, so that every process that has read as far says the same."""
+    bench, told = Bench(), list[Mapping[str, int]]()
+
+    def noting(state: Count, event: Message | TimerFired, situation: Situation) -> Facts | Rejection:
+        told.append(dict(situation.as_of))
+        return decide(state, event, situation)
+
+    board = BoardSpec("sent", IN, dict[str, Message | None], lambda view, key, message: view.update({key: message}))
+    boards, log = Boards((board,)), MemoryLog(1, [IN.name])
+    message = PostingConfirmed(posting_id="p", case_id="c-0", core_reference="x", booked_at=NOW)
+    for stamp in (7_000, 5_000):
+        headers = outside_headers(message, "/outside", f"o-{stamp}", NOW)
+        log.append((IN.name, 0), Outgoing(b"c-0", message.model_dump_json().encode(), headers, stamp))
+    for record in log.records[(IN.name, 0)]:
+        boards.feed(record)
+    processor = replace(PROCESSOR, decide=noting)
+    runner = Runner(processor, bench.log, bench.database.store("counting"), boards, bench.clock, bench.limits)
+    await runner.start()
+    bench.send("now")
+    await runner.cycle()
+    assert told == [{"sent": 7_000}]
 
 
 class Crowd(Bench):

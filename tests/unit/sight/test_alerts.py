@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,12 @@ def test_every_command_of_a_page_exists(page: str, command: str) -> None:
     if first == "make":
         assert re.search(rf"^{re.escape(words[0])}:", (ROOT / "Makefile").read_text(), re.MULTILINE), command
     else:
-        _check(typer.main.get_command(app), words, command)
+        _check(_opsfloor(), words, command)
+
+
+@cache
+def _opsfloor() -> Any:
+    return typer.main.get_command(app)
 
 
 def _check(found: Any, words: Sequence[str], command: str) -> None:

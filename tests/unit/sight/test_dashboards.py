@@ -80,6 +80,19 @@ def unit_told(expr: str) -> str | None:
     return next((unit for ending, unit in units.items() if plain.endswith(ending)), "short")
 
 
+def test_a_figure_that_outlives_its_process_is_told_only_while_somebody_measures() -> None:
+    """A rate stands for its window, a 0 for ever: a wall must not call well what nobody measures."""
+    lasting = ("rate(", "increase(", ":ratio_rate", ":rate", "vector(0)")
+    judged = [
+        (question.title, query.expr)
+        for _, question in questions()
+        for query in question.queries
+        if question.shape != "line" and question.warns_at is not None
+    ]
+    left = [title for title, expr in judged if any(each in expr for each in lasting) and "and on () max(up" not in expr]
+    assert left == ["Is somebody being called?"] * 2, "Prometheus itself measures that"
+
+
 def test_a_query_with_limits_of_its_own_has_its_own_colours() -> None:
     """One page is bad where one ticket is not: Grafana colours that query by its limits."""
     calls = Question("Is it?", (Query("p", "pages", (1, 2)), Query("t", "tickets")), "short", "number", 1, 20)

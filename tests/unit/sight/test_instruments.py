@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,16 +11,20 @@ from pathlib import Path
 import pytest
 import yaml
 from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 from deploy.grafana.boards import BOARDS
 from deploy.prometheus.alerts import ALERTS
 from deploy.prometheus.instruments import instruments
 from services.audit.controls import metrics as controls
+from services.intake.reception import metrics as reception
 from services.routing import metrics as routing
 from services.routing.balancer.metrics import plan_levels
 from services.routing.boards import PlanView
 from services.routing.emergency.metrics import reroute_levels
-from shared.contracts.audit import CasePosted
+from services.vendor.supervision import metrics as supervision
+from shared.contracts.audit import CaseEnd, CasePosted
+from shared.contracts.reference import Shift, ShiftBreak
 from shared.contracts.routing import CapacityByWorkType, LoadByWorkType, LoadSnapshot, PlanMade
 from shared.reference.board import ReferenceView
 from shared.reroutes import RerouteView
@@ -28,7 +33,7 @@ from shared.runtime.hops import Hop, hop_of, oldest_by_topic
 from shared.runtime.house import house_levels
 from shared.runtime.log import Record
 from shared.runtime.metrics import begin
-from shared.standing import STANDING_BOARD
+from shared.standing import STANDING_BOARD, StandingView
 from tests.bench.__main__ import FIRST_ASSIGNMENT_MS_MAX
 from tests.bench.desk import TARGET_US as DECISION_US_MAX
 from tests.bench.plan import TARGET_MS as PLAN_MS_MAX
@@ -88,6 +93,25 @@ def test_saturation_is_the_backlog_per_person_at_their_pace() -> None:
     assert ("opsfloor_desk_saturation_ratio", ("t",)) not in levels(load(present=()))
 
 
+def test_whom_the_shift_calendar_expects_is_told_by_team() -> None:
+    """Two at work at 09:00 UTC, one at lunch; the team without a calendar is not told, as nobody knows."""
+    operator = fact("reference.operator.v1")
+    people = (("early", "a"), ("early", "a"), ("lunch", "a"), ("night", "b"), (None, "c"))
+    operators = {
+        f"op-{n}": operator.model_copy(update={"id": f"op-{n}", "shift_id": shift, "team_id": team})
+        for n, (shift, team) in enumerate(people)
+    }
+    lunch = ShiftBreak(begins="17:00", ends="18:00")  # the floor lives by Shanghai's time
+    shifts = {
+        "early": Shift(id="early", label="e", begins="09:00", ends="17:30"),
+        "lunch": Shift(id="lunch", label="l", begins="09:00", ends="20:00", breaks=(lunch,)),
+        "night": Shift(id="night", label="n", begins="22:00", ends="06:00"),
+    }
+    view = ReferenceView(operators=operators, shifts=shifts)
+    read = {labels: value for _, labels, value in routing.shift_levels(view, lambda: AT)()}
+    assert read == {("a",): 2, ("b",): 0}
+
+
 def test_an_order_that_should_be_over_hides_no_other_that_ends_soon() -> None:
     """Two figures, and drills apart: one order gives its work back since 100 s, another ends in five minutes, a drill in one."""
     order = fact("routing.reroute-order.v1")
@@ -121,6 +145,28 @@ def test_the_first_predicted_miss_of_a_business_type_is_a_rise() -> None:
     order = placed.order.model_copy(update={"business_type": "in-time"})
     routing.measure([placed.model_copy(update={"order": order})], AT)
     assert REGISTRY.get_sample_value("opsfloor_predicted_misses_total", {"business_type": "in-time"}) == 0
+
+
+@pytest.mark.parametrize(("code", "named"), [("conflict", 1), ("bad_signature", 1), ("do_locally", 0)])
+def test_a_refused_submission_is_named_in_the_log(code: str, named: int) -> None:
+    """Whoever is called can tell the branch which one; what a reroute sends back is no trouble to look into."""
+    refused = fact("intake.submission-rejected.v1", code=code)
+    with capture_logs() as said:
+        reception.measure([refused], AT)
+    lines = [(line["code"], line["branch"], line["submission"], line["content_sha256"]) for line in said]
+    assert lines == named * [(code, refused.branch_id, refused.submission_id, refused.content_sha256)]
+
+
+@pytest.mark.parametrize("finder", ["arbitration", "review", "inspection"])
+def test_the_first_error_of_a_provider_is_a_rise(finder: str) -> None:
+    """Counted from 0 on with the first keyed field that is judged, and after a restart from the first look at standing."""
+    judged = fact("vendor.keying-judged.v1", subject="provider", what="keyed", found_by="none", provider_id="keys-on")
+    supervision.measure([judged], AT)
+    reference = ReferenceView(providers={"quiet-yet": fact("reference.provider.v1")})
+    list(supervision.standing_levels(StandingView(), reference)())
+    for provider in ("keys-on", "quiet-yet"):
+        labels = {"provider": provider, "what": "error", "found_by": finder}
+        assert REGISTRY.get_sample_value("opsfloor_keyings_judged_total", labels) == 0
 
 
 def test_a_processor_that_has_read_nothing_says_so() -> None:
@@ -158,6 +204,25 @@ def test_the_core_banks_answer_is_timed() -> None:
     controls.measure([posting, posted, posted], AT)
     after = shown("opsfloor_core_answer_seconds_sum"), shown("opsfloor_core_answer_seconds_count")
     assert (after[0] - before[0], after[1] - before[1]) == (7, 1)
+
+
+@pytest.mark.parametrize(
+    ("end", "answers"),
+    [
+        (fact("audit.case-posted.v1"), True),
+        (fact("audit.case-closed.v1", code="refused_by_core"), True),
+        (fact("audit.case-closed.v1", code="refused_by_authoriser"), False),
+    ],
+)
+def test_when_the_core_bank_was_asked_and_when_it_answered_is_told(end: CaseEnd, answers: bool) -> None:
+    """By the machine's clock, also on a floor that plays another day; an authoriser's refusal is no answer."""
+    controls.ASKED_AT.set(0)
+    controls.ANSWERED_AT.set(0)
+    began = time.time()
+    controls.measure([fact("audit.posting-requested.v1"), end], AT)
+    asked, answered = (shown(f"opsfloor_core_{what}_timestamp_seconds") for what in ("asked", "answered"))
+    assert began <= asked <= time.time()
+    assert asked <= answered if answers else answered == 0
 
 
 @pytest.mark.parametrize(("first", "in_first_pass"), [({}, True), ({"amount": "1.00"}, False)])

@@ -38,22 +38,28 @@ def window() -> Window:
     return Window()
 
 
+@pytest.fixture(scope="module")
+def shut() -> Window:
+    """A face that lets nobody in, for tests of which none changes anything behind it."""
+    return Window()
+
+
 def completions(window: Window, team: str = "north") -> int:
     """How many results the desk gave out."""
     return sum(isinstance(fact, WorkCompleted) for fact in window.desks.by_team[team].facts)
 
 
 @pytest.mark.parametrize(("method", "path", "body"), ENDPOINTS)
-async def test_every_endpoint_wants_a_token(window: Window, method: str, path: str, body: Any) -> None:
+async def test_every_endpoint_wants_a_token(shut: Window, method: str, path: str, body: Any) -> None:
     """Without a token nothing of the workbench answers."""
-    assert (await window.anonymous().request(method, path, json=body)).status_code == 401
+    assert (await shut.anonymous().request(method, path, json=body)).status_code == 401
 
 
 @pytest.mark.parametrize("role", ["team_leader", "auditor", "vendor_manager", "on_call", "branch", "service"])
 @pytest.mark.parametrize(("method", "path", "body"), ENDPOINTS)
-async def test_every_endpoint_wants_an_operator(window: Window, method: str, path: str, body: Any, role: str) -> None:
+async def test_every_endpoint_wants_an_operator(shut: Window, method: str, path: str, body: Any, role: str) -> None:
     """No other role does an operator's work, not even with an operator's name."""
-    answer = await window.client("anna", role=role).request(method, path, json=body)
+    answer = await shut.client("anna", role=role).request(method, path, json=body)
     assert (answer.status_code, answer.json()["code"]) == (403, "wrong_role")
 
 
@@ -69,12 +75,12 @@ async def test_every_endpoint_wants_an_operator(window: Window, method: str, pat
 )
 @pytest.mark.parametrize(("method", "path", "body"), ENDPOINTS)
 async def test_token_and_reference_must_agree(
-    window: Window, method: str, path: str, body: Any, subject: str, team: str | None, claims: dict[str, str], code: str
+    shut: Window, method: str, path: str, body: Any, subject: str, team: str | None, claims: dict[str, str], code: str
 ) -> None:
     """A token whose team or provider is not the operator's own in the reference opens nothing and publishes nothing."""
-    answer = await window.client(subject, team, **claims).request(method, path, json=body)
+    answer = await shut.client(subject, team, **claims).request(method, path, json=body)
     assert (answer.status_code, answer.json()["code"]) == (403, code)
-    assert window.desks.published == []
+    assert shut.desks.published == []
 
 
 async def test_an_operator_works_from_sign_on_to_sign_off(window: Window) -> None:
