@@ -123,11 +123,13 @@ async def test_what_waits_at_no_desk_is_counted_off_placements_rows(pool: asyncp
 async def test_the_workbench_finds_answers_by_their_command(pool: asyncpg.Pool) -> None:
     """Whoever asks again after a lost answer gets the answer of that very command, and nobody else's."""
     window = Window()
-    await window.in_hand("anna")
+    anna = await window.in_hand("anna", keeps_draft=True)
+    await anna.put("/assignment/item-1/draft", json={"attempt": 1, "revision": 1, "value": "12"})
     await kept(pool, desk(), {"north": window.desks.rows("north")})
-    reads = PostgresDeskReads(pool)
-    answers = list(window.desks.by_team["north"].state.answers["anna"].values())
-    assert len(answers) == 2  # signed on, accepted
+    reads, state = PostgresDeskReads(pool), window.desks.by_team["north"].state
+    last_draft = state.operators["anna"].last_draft
+    answers = [*state.answers["anna"].values(), last_draft]
+    assert [answer.answer for answer in answers] == ["ready", "taken", "drafted"]
     for answer in answers:
         assert await reads.answer("north", "anna", answer.command_id) == answer
         assert await reads.answer("north", "ben", answer.command_id) is None
