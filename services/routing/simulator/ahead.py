@@ -28,7 +28,7 @@ from shared.reroutes import REROUTE_BOARD, RerouteView, sent_back
 WAITING_MAX: Final = 600  # items; of more the oldest are played
 COMING_MAX: Final = 500  # of more, so much shorter a time is played
 MINUTES_MAX: Final = 30.0
-LOAD_SECONDS: Final = 5.0  # desks tell their load so often, which costs most of the running time
+LOAD_SECONDS: Final = 10.0  # desks tell their load so often, which costs most of the running time
 TOLD_SECONDS: Final = 5  # of the day's, between two calls of `tell` where nothing gets done
 LEASE_SECONDS: Final = 4 * 3600.0  # everybody finishes what they have
 FOREVER: Final = float("inf")

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
+import time
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -182,6 +186,32 @@ async def test_another_process_plays_and_is_gone_afterwards() -> None:
             assert await looker.look(ahead, terms) is None
     finally:
         looker.close()
+
+
+ORPHAN = """
+import os, sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from services.routing.emergency.looking import _give_way
+if __name__ == "__main__":
+    pool = ProcessPoolExecutor(1, get_context("spawn"), _give_way)
+    print(pool.submit(os.getpid).result(), flush=True)
+    os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.timeout(120)
+def test_who_plays_does_not_outlive_a_service_that_was_killed(tmp_path: Path) -> None:
+    """SIGKILL tells nobody: the process finds out by itself, and within seconds."""
+    script = tmp_path / "killed.py"
+    script.write_text(ORPHAN)
+    killed = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    player = int(killed.stdout)
+    assert killed.returncode == -9
+    until = time.monotonic() + 60
+    while Path(f"/proc/{player}").exists():
+        assert time.monotonic() < until, f"process {player} still plays for nobody"
+        time.sleep(0.1)
 
 
 class Seer:
