@@ -187,7 +187,6 @@ class Host:
             stack.push_async_callback(pool.close)
             await migrate(pool, self._plan.name)
             boards = Boards(self._plan.boards)
-            keeper = BoardKeeper(boards, log)
             publisher = log.publisher()
             await publisher.start()
             stack.push_async_callback(publisher.stop)
@@ -197,6 +196,7 @@ class Host:
                 levels = Levels(read)
                 REGISTRY.register(levels)
                 stack.callback(REGISTRY.unregister, levels)
+            keeper = BoardKeeper(boards, log)
             await keeper.start()
             stack.push_async_callback(keeper.stop)
             self._health.boards_ready = True
