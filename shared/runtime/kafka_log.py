@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
@@ -13,6 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError, ProducerClosed
 
+from shared.runtime.bundles import all_facts
 from shared.runtime.errors import ContractError, InvariantError, TransientError
 from shared.runtime.kafka_tail import KafkaTail, record_of
 from shared.runtime.log import Claimed, Dropped, Outgoing, Place, Record, room_for
@@ -21,6 +23,7 @@ BATCH_BYTES_MAX: Final = 512 * 1024
 REQUEST_MS: Final = 15_000
 STOP_SECONDS: Final = 2.0
 HELD_RECORDS: Final = 100  # after a smaller batch nothing is fetched ahead: what comes meanwhile comes in one piece
+ROWS_MAX: Final = 32  # records asked of the client at once: each may be a bundle
 JOIN_SECONDS: Final = 0.05  # between two looks at a client that is joining the group
 START_CHECKS_MAX: Final = 8
 START_CHECK_SECONDS: Final = 0.5
@@ -63,8 +66,16 @@ class KafkaLog:
 
         return KafkaReader(client, topics, claimed, dropped)
 
-    def tail(self, topics: Sequence[str], *, gather_bytes: int = 1, since_ms: int | None = None) -> KafkaTail:
-        """A tail that takes every record at once; one in no hurry gathers so many bytes, for at most 250 ms.
+    def tail(
+        self,
+        topics: Sequence[str],
+        *,
+        gather_bytes: int = 1,
+        since_ms: int | None = None,
+        kinds: frozenset[bytes] = frozenset(),
+    ) -> KafkaTail:
+        """A tail that takes every record at once; one in no hurry gathers so many bytes, for at most 250 ms; one that
+        names kinds passes over all others.
 
         Units:   `since_ms` is the stamp (since the epoch) from which on records are wanted; none: from the beginning.
         """
@@ -80,7 +91,7 @@ class KafkaLog:
                 request_timeout_ms=REQUEST_MS,
             )
 
-        return KafkaTail(client, topics, since_ms=since_ms)
+        return KafkaTail(client, topics, since_ms=since_ms, kinds=kinds)
 
     def publisher(self) -> KafkaPublisher:
         return KafkaPublisher(self.bootstrap)
@@ -140,6 +151,7 @@ class KafkaReader:
         self._owned: frozenset[int] = frozenset()
         self._open: frozenset[int] = frozenset()
         self._failure: BaseException | None = None
+        self._left: Final[dict[TopicPartition, deque[Record]]] = {}  # facts of records that were taken in part
 
     async def start(self) -> None:
         consumer = self._client()
@@ -156,6 +168,7 @@ class KafkaReader:
         if not numbers or self._consumer is not consumer:
             return
         self._owned = numbers
+        self._left.clear()
         with self._kept():
             starts = await self._claimed(numbers)
             await self._check(consumer, starts)
@@ -165,6 +178,7 @@ class KafkaReader:
     async def let_go(self) -> None:
         """Finish and give up everything owned."""
         owned, self._owned, self._open = self._owned, frozenset(), frozenset()
+        self._left.clear()
         if owned:
             with self._kept():
                 await self._dropped(owned)
@@ -202,6 +216,7 @@ class KafkaReader:
         assigned = consumer.assignment()
         for place, offset in starts.items():
             spot = TopicPartition(*place)
+            self._left.pop(spot, None)
             if spot in assigned:
                 consumer.seek(spot, offset)
 
@@ -214,63 +229,85 @@ class KafkaReader:
             return []
         consumer.resume(*consumer.paused())
         try:
-            found = await self._handed_out(consumer, records_max) or await self._waited_for(
-                consumer, records_max, wait_seconds
-            )
+            found = await self._handed_out(consumer, records_max)
+            found = found or await self._waited_for(consumer, records_max, wait_seconds)
         except KafkaError as error:
             _log.warning("fetch failed", reason=str(error))
             await asyncio.sleep(max(wait_seconds, 0.1))
             return []
         # No await between the hand-out above and the next lines: neither a seek nor a request can come between them.
-        if 0 < sum(map(len, found.values())) < HELD_RECORDS:
+        if 0 < len(found) < HELD_RECORDS:
             consumer.pause(*consumer.assignment())
-        return self._of_open(found)
+        return found
 
     async def at_hand(self, records_max: int) -> list[Record]:
         if self._consumer is None or self._failure is not None:
             return []
         try:
-            return self._of_open(await self._handed_out(self._consumer, records_max))
+            return await self._handed_out(self._consumer, records_max)
         except KafkaError as error:
             _log.warning("fetch failed", reason=str(error))
             return []
 
-    async def _waited_for(
-        self, consumer: AIOKafkaConsumer, records_max: int, wait_seconds: float
-    ) -> Mapping[TopicPartition, list[Any]]:
+    async def _waited_for(self, consumer: AIOKafkaConsumer, records_max: int, wait_seconds: float) -> list[Record]:
         """What comes first, whatever it is, and then in turn what has come with it."""
-        found: dict[TopicPartition, list[Any]] = {}
-        if wait_seconds > 0:
-            found = await consumer.getmany(timeout_ms=int(wait_seconds * 1000), max_records=1)
-        opened = self._open
-        if found:
-            for spot, rows in (await self._handed_out(consumer, records_max - 1)).items():
-                found.setdefault(spot, []).extend(rows)
-        return found if self._open is opened else {}
+        if wait_seconds <= 0:
+            return []
+        found = await consumer.getmany(timeout_ms=int(wait_seconds * 1000), max_records=1)
+        if not found or self._consumer is not consumer:
+            return []
+        self._unpack(found)
+        return await self._handed_out(consumer, records_max)
 
-    async def _handed_out(self, consumer: AIOKafkaConsumer, records_max: int) -> Mapping[TopicPartition, list[Any]]:
+    async def _handed_out(self, consumer: AIOKafkaConsumer, records_max: int) -> list[Record]:
         """What the client has at hand: topic by topic, of each place its part, then whatever it has.
 
         Holds:   it waits only while the group changes; what was handed out before such a change is left, as whoever owns
                  the number then reads on from what the store says.
         """
-        opened, found, left = self._open, dict[TopicPartition, list[Any]](), records_max
+        opened, found = self._open, list[Record]()
         for topic in self._topics:
             spots = [spot for spot in consumer.assignment() if spot.topic == topic]
-            room = room_for(topic, self._topics, left)
+            room = room_for(topic, self._topics, records_max - len(found))
             for some, part in [([spot], -(-room // len(spots))) for spot in spots] + [(spots, room)]:
                 if not some or room <= 0:
                     break
-                taken = await consumer.getmany(*some, timeout_ms=0, max_records=min(part, room))
+                taken = await self._take(consumer, some, min(part, room))
                 if self._open is not opened or self._consumer is not consumer:
-                    return {}
-                for spot, rows in taken.items():
-                    found.setdefault(spot, []).extend(rows)
-                    room, left = room - len(rows), left - len(rows)
+                    return []
+                found += taken
+                room -= len(taken)
         return found
 
-    def _of_open(self, found: Mapping[TopicPartition, Sequence[Any]]) -> list[Record]:
-        return [record_of(row) for place, rows in found.items() if place.partition in self._open for row in rows]
+    async def _take(self, consumer: AIOKafkaConsumer, spots: Sequence[TopicPartition], facts_max: int) -> list[Record]:
+        """Up to so many facts of these places: what is left of records taken before, then of the next ones.
+
+        Holds:   records are asked for a few at a time, as each may hold many facts.
+        """
+        opened, taken = self._open, self._drain(spots, facts_max)
+        while len(taken) < facts_max:
+            asked = min(facts_max - len(taken), ROWS_MAX)
+            rows = await consumer.getmany(*spots, timeout_ms=0, max_records=asked)
+            if not rows or self._open is not opened or self._consumer is not consumer:
+                break
+            self._unpack(rows)
+            taken += self._drain(list(rows), facts_max - len(taken))
+            if sum(map(len, rows.values())) < asked:
+                break
+        return taken
+
+    def _unpack(self, rows: Mapping[TopicPartition, Sequence[Any]]) -> None:
+        for spot, records in rows.items():
+            if spot.partition in self._open:
+                self._left.setdefault(spot, deque()).extend(all_facts(map(record_of, records)))
+
+    def _drain(self, spots: Iterable[TopicPartition], facts_max: int) -> list[Record]:
+        taken: list[Record] = []
+        for spot in spots:
+            left = self._left.get(spot)
+            while left and len(taken) < facts_max:
+                taken.append(left.popleft())
+        return taken
 
     async def seek(self, starts: Mapping[Place, int]) -> None:
         if self._consumer is not None:
