@@ -35,7 +35,7 @@ def bundled(rows: Sequence[Outgoing]) -> list[Outgoing]:
 
 
 def _likeness(row: Outgoing) -> tuple[object, ...]:
-    return (*shared_part(row.headers), row.timestamp_ms) if row.value is not None else (id(row),)
+    return (shared_part(row.headers), row.timestamp_ms) if row.value is not None else (id(row),)
 
 
 def _parts(run: Sequence[Outgoing]) -> Iterator[Sequence[Outgoing]]:
@@ -55,7 +55,7 @@ def _parts(run: Sequence[Outgoing]) -> Iterator[Sequence[Outgoing]]:
 
 def _bundle(part: Sequence[Outgoing]) -> Outgoing:
     first = part[0]
-    packed = ormsgpack.packb([(row.key, row.value, *own_part(row.headers)) for row in part])
+    packed = ormsgpack.packb([(row.key, row.value, own_part(row.headers)) for row in part])
     headers = tuple(CONTENT if name == CONTENT[0] else (name, value) for name, value in first.headers)
     return Outgoing(first.key, packed, (*headers, (COUNT, b"%d" % len(part))), first.timestamp_ms)
 
@@ -79,7 +79,7 @@ def _unbundled(record: Record, rows: Sequence[Sequence[bytes]]) -> Iterator[Reco
     topic, partition, offset, _, _, headers, timestamp_ms, _ = record
     source, first = header_of(headers, "ce_source"), int(header_of(headers, "sequence"))
     last = len(rows) - 1
-    for number, (key, value, *own) in enumerate(rows):
+    for number, (key, value, own) in enumerate(rows):
         sequence = first + number
         event_id = event_id_of(source, (topic, partition), sequence)
         told = alone(headers, event_id, sequence, Own(*own))

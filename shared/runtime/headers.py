@@ -139,9 +139,10 @@ def shared_part(headers: Headers) -> tuple[bytes, ...]:
     return headers[2][1], headers[3][1], headers[5][1]
 
 
-def own_part(headers: Headers) -> Own:
-    """The reverse of `alone`."""
-    return Own(*(value for _, value in headers[len(SHARED) :]))
+def own_part(headers: Headers) -> tuple[bytes, bytes, bytes, bytes]:
+    """What `Own` names of a fact's headers, to be packed. The reverse of `alone`."""
+    (_, turn), (_, correlation), (_, causation), (_, traceparent) = headers[len(SHARED) :]
+    return turn, correlation, causation, traceparent
 
 
 def alone(headers: Headers, event_id: bytes, sequence: int, own: Own) -> Headers:
