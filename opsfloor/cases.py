@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import re
+from typing import Annotated, Any, Final
 
 import typer
 
 from opsfloor import floor
-from opsfloor.answers import as_json, out, said, table
+from opsfloor.answers import as_json, table
 
+_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)$")
 Json = Annotated[bool, typer.Option("--json", help="one JSON document instead of tables")]
 
 
@@ -20,8 +22,10 @@ def case(
     if json:
         as_json(answer)
         return
-    summary = {key: value for key, value in answer.items() if not isinstance(value, list | dict)}
-    out.print("  ".join(f"[dim]{said(key)}[/] {said(value)}" for key, value in summary.items()))
+    known = {key: value for key, value in answer.items() if value is not None and not isinstance(value, list | dict)}
+    table(
+        f"Case {answer['case_id']}", ("", ""), ((key.replace("_", " "), _plain(value)) for key, value in known.items())
+    )
     table("Timeline", ("at", "what happened"), ((_clock(e["at"]), e["sentence"]) for e in answer["timeline"]))
 
 
@@ -36,6 +40,13 @@ def item(identity: Annotated[str, typer.Argument(metavar="ID", help="work item i
 
 def _clock(at: str) -> str:
     return at[11:19]
+
+
+def _plain(value: Any) -> str:
+    """A value for people: yes and no, instants to the second."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value[:10]} {value[11:19]} UTC" if isinstance(value, str) and _INSTANT.match(value) else str(value)
 
 
 def _short(value: Any) -> str:

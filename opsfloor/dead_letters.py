@@ -24,6 +24,7 @@ from shared.runtime.log import Outgoing, Record
 app: Final = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Records that a reader could not take: list, show, redrive."
 )
+ACTOR_MAX: Final = 128
 ID_MIN: Final = 8  # characters of an id that are enough, where no other record's begins alike
 LANE_HEADERS: Final = frozenset({"sequence", "ce_source", "ce_id"})
 Json = Annotated[bool, typer.Option("--json", help="one JSON document instead of a table")]
@@ -71,11 +72,13 @@ def _briefly(
 @app.command("show")
 def show(parked_id: Annotated[str, typer.Argument(help="from `opsfloor dlq list`")], json: Json = False) -> None:
     """One parked record, whole: headers and raw bytes as text where they are text."""
-    record = one(asyncio.run(_read(None))[0], parked_id)
+    parked, redriven = asyncio.run(_read(None))
+    record = one(parked, parked_id)
     answer = record.model_dump(mode="json") | {
         "raw_key": readable(record.raw_key),
         "raw_value": readable(record.raw_value),
         "raw_headers": {name: readable(value) for name, value in record.raw_headers},
+        "redriven": [f"{r.actor}, {r.at:%Y-%m-%d %H:%M}: {r.reason}" for r in redriven.get(record.parked_id, ())],
     }
     if json:
         as_json(answer)
@@ -91,6 +94,11 @@ def redrive(
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
 ) -> None:
     """Send parked records to their topic again; readers take each at most once, by its business key."""
+    if not (actor.strip() and reason.strip() and actor.isprintable() and len(actor) <= ACTOR_MAX):
+        raise Remedied(
+            f"Expected who sends them again, in at most {ACTOR_MAX} printable characters, and why: both are kept on record",
+            "name yourself with `--actor` and what was mended with `--reason`",
+        )
     parked, redriven = asyncio.run(_read(None))
     records = [one(parked, parked_id) for parked_id in parked_ids]
     for record in records:

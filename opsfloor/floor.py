@@ -137,9 +137,11 @@ def ask(service: str, path: str, role: str = "on_call", subject: str = "command-
     """GET a JSON answer from a running service. Errors: `Remedied` when none runs, it refuses or knows nothing."""
     answer = _call(service, "GET", path, bearer(role, subject), None)
     if answer.status_code == httpx.codes.NOT_FOUND:
+        identity = path.rpartition("/")[2].partition("?")[0]
         raise Remedied(
-            f"Expected {path} to be known, found nothing",
+            f"Expected {service} to know {identity}, found nothing of it",
             "check the id; what was sent a moment ago may still be on its way",
+            "unknown",
         )
     return _told(service, answer)
 

@@ -19,6 +19,7 @@ from opsfloor import floor
 from opsfloor.answers import Remedied, as_json, err, out, said, table
 from shared.contracts.message import Message
 from shared.runtime.boards import BoardKeeper, Boards, views_of
+from shared.runtime.bundles import facts_of
 from shared.runtime.clock import clock_from_environment
 from shared.runtime.errors import TransientError
 from shared.runtime.headers import source_of
@@ -238,4 +239,5 @@ async def _until(consumer: Any, spots: Sequence[Any], ends: Mapping[Any, int]) -
         for found in rows.values():
             for row in found:
                 if row.offset < ends[TopicPartition(row.topic, row.partition)]:
-                    yield record_of(row)
+                    for fact in facts_of(record_of(row)):
+                        yield fact

@@ -63,7 +63,10 @@ def run_service(
     except TransientError:
         raise
     except _troubles() as error:
-        raise Remedied(f"Expected {service} to start, found {_in_short(error)}", TO_START) from error
+        told = str(error)
+        raise Remedied(
+            told if told.startswith("Expected ") else f"Expected {service} to start, found {_in_short(error)}", TO_START
+        ) from error
     finally:
         note.unlink(missing_ok=True)
         target.unlink(missing_ok=True)

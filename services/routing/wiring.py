@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 from services.routing.balancer.metrics import plan_levels
 from services.routing.boards import LOAD_BOARD, PLAN_BOARD
@@ -25,7 +26,7 @@ from services.routing.workbench.api import Workbench, workbench_routers
 from services.routing.workbench.commands import CommandCounter
 from services.routing.workbench.slices import SliceCutter
 from services.routing.workbench.store import PostgresDeskReads
-from services.routing.workbench.tailer import Tailer
+from services.routing.workbench.tailer import KINDS, Tailer
 from shared.images import ImageStore, crop
 from shared.reference.board import REFERENCE_BOARD
 from shared.reroutes import REROUTE_BOARD
@@ -45,7 +46,8 @@ def wire(around: Surroundings) -> Service:
         slices=SliceCutter(ImageStore.from_url(around.settings.images_url), crop),
         now=around.clock.now,
     )
-    tailer = Tailer(around.log.tail, answers, lambda: datetime.fromtimestamp(around.clock.wall_ms() / 1000, UTC))
+    tail = partial(around.log.tail, kinds=KINDS)
+    tailer = Tailer(tail, answers, lambda: datetime.fromtimestamp(around.clock.wall_ms() / 1000, UTC))
     processors = tuple(_measured(processor) for processor in (placement(), desk(), emergency()))
     loads = load_levels(around.boards.views[LOAD_BOARD.name], around.clock.now)
     orders, reference = around.boards.views[REROUTE_BOARD.name], around.boards.views[REFERENCE_BOARD.name]

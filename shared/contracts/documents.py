@@ -79,6 +79,7 @@ def readme() -> str:
         *(_topic_row(topic) for topic in TOPICS.values()),
         "",
         f"What a reader cannot decode is parked in `{DEAD_LETTERS}`, under the same key.",
+        "A record of a `bundled` topic may hold several facts of one kind: `shared/runtime/bundles.py` says how they lie in it.",
         "",
         "## Kinds",
         "",
@@ -94,6 +95,8 @@ def _topic_row(topic: Topic) -> str:
     kept = "for ever" if topic.retention_ms is None else f"{topic.retention_ms // DAY_MS} d"
     if topic.compacted:
         kept = "latest per key" if topic.retention_ms is None else f"latest per key, {kept}"
+    if topic.bundled:
+        kept += ", bundled"
     readers = ", ".join(READERS[topic.name]) or "people and tools"
     return f"| `{topic.name}` | {topic.owner} | {topic.keyed_by} | {kept} | {readers} |"
 

@@ -29,7 +29,8 @@ Step = Literal["entry", "arbitration", "review", "authorisation", "inspection"]
 class Topic:
     """One topic of the floor, as a reviewed artefact.
 
-    Holds:   one owning writer; `keyed_by` says in words what the record key is.
+    Holds:   one owning writer; `keyed_by` says in words what the record key is. On a `bundled` one, which only the floor
+             itself reads, a record may hold several facts (`shared/runtime/bundles.py`).
     Units:   retention in milliseconds; `None` keeps records for ever.
     """
 
@@ -38,6 +39,7 @@ class Topic:
     keyed_by: str
     retention_ms: int | None = 7 * DAY_MS
     compacted: bool = False
+    bundled: bool = False
 
     @property
     def dead_letters(self) -> str:

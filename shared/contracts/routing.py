@@ -11,10 +11,10 @@ from pydantic import Field
 from shared.contracts.message import DAY_MS, Identity, Instant, Message, Part, Step, Topic
 from shared.contracts.work import DRAFT_CHARACTERS_MAX, Draft, Outcome, WorkOrder
 
-PLACED: Final = Topic("routing.placed.v1", "routing", "team id")
+PLACED: Final = Topic("routing.placed.v1", "routing", "team id", bundled=True)
 COMMAND: Final = Topic("routing.command.v1", "routing's HTTP faces", "team id")
-DESK: Final = Topic("routing.desk.v1", "routing", "team id")
-ASSIGNMENT: Final = Topic("routing.assignment.v1", "routing", "work item id")
+DESK: Final = Topic("routing.desk.v1", "routing", "team id", bundled=True)
+ASSIGNMENT: Final = Topic("routing.assignment.v1", "routing", "work item id", bundled=True)
 RESULT: Final = Topic("routing.result.v1", "routing", "case id", retention_ms=30 * DAY_MS)
 LOAD: Final = Topic("routing.load.v1", "routing", "team id", retention_ms=DAY_MS, compacted=True)
 PLAN: Final = Topic("routing.plan.v1", "routing's balancer", "floor", retention_ms=DAY_MS, compacted=True)

@@ -13,7 +13,7 @@ from shared.contracts.message import Message
 from shared.contracts.ops import RecordParked
 from shared.contracts.registry import CONTRACTS
 from shared.runtime.errors import ContractError, InvariantError
-from shared.runtime.headers import Cause, Origin, body_of, headers_for, origin_of, source_of, turn_of
+from shared.runtime.headers import Cause, Origin, body_of, event_id_of, headers_for, origin_of, source_of, turn_of
 from shared.runtime.log import Outgoing, Place, Record, partition_of
 from shared.runtime.processor import Alarm, Event, Processor, Rejection, Situation, TimerFired, derived_id
 from shared.runtime.shard import ADOPTS, Entity, Shard, take_from_lane
@@ -34,6 +34,7 @@ class Limits:
         0.1  # real time between looks at the alarms: a floor that runs fast must not spin on them
     )
     entities_max: int = ENTITIES_MAX
+    bundles: bool = True  # several facts may go out in one record: no process of a release that cannot read it is left
     fuse_window: int = 500
     fuse_share: float = 0.2
     fuse_parked_min: int = 25
@@ -137,9 +138,9 @@ class Engine:
                 continue
             tally.records += 1
             event = self._take_one(shard, read, batch, tally, now)
-            shard.next_offsets[place] = record.offset + 1
+            shard.next_offsets[place] = record.next_offset
             batch.epochs[shard.number] = shard.epoch
-            batch.next_offsets[(shard.number, record.topic)] = record.offset + 1
+            batch.next_offsets[(shard.number, record.topic)] = record.next_offset
             if event is not None:
                 taken.append(event)
         return taken
@@ -202,7 +203,7 @@ class Engine:
 
     def _park(self, shard: Shard, record: Record, reason: str, batch: Batch, tally: Tally, now: datetime) -> None:
         parked = RecordParked(
-            parked_id=derived_id(self.processor.full_name, record.topic, str(record.partition), str(record.offset)),
+            parked_id=derived_id(self.processor.full_name, *record.spot.rsplit("/", 2)),
             processor=self.processor.full_name,
             origin_topic=record.topic,
             origin_partition=record.partition,
@@ -214,7 +215,7 @@ class Engine:
             at=now,
         )
         place = (f"{record.topic}.dlq", record.partition)
-        cause = Cause(f"{record.topic}/{record.partition}/{record.offset}", "", "")
+        cause = Cause(record.spot, "", "")
         shard.turns += 1
         turn = turn_of(shard.epoch, shard.turns, 1, 1)
         self._write(shard, place, parked, record.key or b"", cause, now, batch, turn)
@@ -326,7 +327,7 @@ class Engine:
     ) -> bytes:
         sequence = shard.next_sequence(place)
         source = self._source(shard.number)
-        event_id = b"%b/%b/%d/%d" % (source, place[0].encode(), place[1], sequence)
+        event_id = event_id_of(source, place, sequence)
         body = fact.__pydantic_serializer__.to_json(fact)
         headers = headers_for(fact, event_id, source, sequence, self._told_at(now), cause, turn, known)
         record = Outgoing(key, body, headers, self.wall_ms)

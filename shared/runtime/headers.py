@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from shared.contracts.message import Message
 from shared.contracts.registry import CONTRACTS
 from shared.runtime.errors import ContractError
-from shared.runtime.log import Headers, Record
+from shared.runtime.log import Headers, Place, Record
 from shared.runtime.tracing import from_outside, trace_of, written_by
 
 FAULTS_MAX: Final = 5  # of a body, that are told; each further one only counts
@@ -67,7 +67,7 @@ def origin_of(record: Record) -> Origin:
             kind=kind.decode(),
             source=found.get("ce_source", b"").decode(),
             sequence=sequence,
-            event_id=found.get("ce_id", b"").decode() or f"{record.topic}/{record.partition}/{record.offset}",
+            event_id=found.get("ce_id", b"").decode() or record.spot,
             correlation=found.get("correlationid", b"").decode(),
             traceparent=traceparent.decode() if sequence else from_outside(traceparent),
         )
@@ -129,6 +129,54 @@ def headers_for(
         ("causationid", cause.event_id.encode()),
         ("traceparent", written_by(source, cause.event_id, trace).encode()),
     )
+
+
+class Own(NamedTuple):
+    """What of a fact's headers is its own; the rest it shares with the facts that were told with it, or follows."""
+
+    turn: bytes
+    correlation: bytes
+    causation: bytes
+    traceparent: bytes
+
+
+SHARED: Final = ("ce_specversion", "content-type", "ce_type", "ce_source", "ce_id", "ce_time", "sequence")
+"""The names of the headers before those of `Own`, in the order of `headers_for`."""
+
+
+def shared_part(headers: Headers) -> tuple[bytes, ...]:
+    """Kind, source and instant of a fact on a lane; empty for whatever has not the headers of `headers_for`."""
+    if len(headers) != len(SHARED) + len(Own._fields) or headers[6][0] != "sequence" or headers[7][0] != "turn":
+        return ()
+    return headers[2][1], headers[3][1], headers[5][1]
+
+
+def own_part(headers: Headers) -> tuple[bytes, bytes, bytes, bytes]:
+    """What `Own` names of a fact's headers, to be packed. The reverse of `alone`."""
+    (_, turn), (_, correlation), (_, causation), (_, traceparent) = headers[len(SHARED) :]
+    return turn, correlation, causation, traceparent
+
+
+def alone(headers: Headers, event_id: bytes, sequence: int, own: Own) -> Headers:
+    """The headers of one fact of a bundle, as `headers_for` gave them; `headers` are the bundle's."""
+    return (
+        _SPEC,
+        _TYPE,
+        headers[2],
+        headers[3],
+        ("ce_id", event_id),
+        headers[5],
+        ("sequence", b"%020d" % sequence),
+        ("turn", own.turn),
+        ("correlationid", own.correlation),
+        ("causationid", own.causation),
+        ("traceparent", own.traceparent),
+    )
+
+
+def event_id_of(source: bytes, place: Place, sequence: int) -> bytes:
+    """`ce_id` of a fact: follows from where it stands."""
+    return b"%b/%b/%d/%d" % (source, place[0].encode(), place[1], sequence)
 
 
 def trace_for(fact: Message, traceparent: str, event_id: str) -> str:

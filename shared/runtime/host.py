@@ -37,7 +37,7 @@ from shared.runtime.postgres_store import PostgresStore
 from shared.runtime.processor import BoardSpec, Processor, derived_id
 from shared.runtime.reads import look
 from shared.runtime.runner import Runner, went_back
-from shared.runtime.schema import mark, migrate, migrations
+from shared.runtime.schema import mark, migrate, migrations, taken
 from shared.runtime.settings import Settings
 from shared.runtime.tracing import REQUEST
 
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from shared.runtime.otlp_tracing import Spans
 
 WATCH_SECONDS: Final = 2.0
+BUNDLES: Final = "0003_post_bundles.sql"  # the step from which on everybody reads several facts in one record
 SILENT_SECONDS: Final = 60.0  # a runner whose loop has not turned for so long is not alive
 DRAIN_SECONDS: Final = 15.0  # that a batch under way may take when the process ends; then it is left as by a crash
 
@@ -187,7 +188,6 @@ class Host:
             stack.push_async_callback(pool.close)
             await migrate(pool, self._plan.name)
             boards = Boards(self._plan.boards)
-            keeper = BoardKeeper(boards, log)
             publisher = log.publisher()
             await publisher.start()
             stack.push_async_callback(publisher.stop)
@@ -197,10 +197,12 @@ class Host:
                 levels = Levels(read)
                 REGISTRY.register(levels)
                 stack.callback(REGISTRY.unregister, levels)
+            keeper = BoardKeeper(boards, log)
             await keeper.start()
             stack.push_async_callback(keeper.stop)
             self._health.boards_ready = True
-            limits = Limits(batch_records_max=settings.batch_records_max)
+            bundles = BUNDLES in await taken(pool, service.name)
+            limits = Limits(batch_records_max=settings.batch_records_max, bundles=bundles)
             spans = await spans_of(settings, service.name, stack)
             runners = [
                 Runner(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
@@ -13,6 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import ConsumerStoppedError, KafkaError, ProducerClosed
 
+from shared.runtime.bundles import all_facts
 from shared.runtime.errors import ContractError, RecordLostError, TransientError
 from shared.runtime.kafka_leaving import leave
 from shared.runtime.kafka_tail import KafkaTail, record_of
@@ -22,6 +24,7 @@ BATCH_BYTES_MAX: Final = 512 * 1024
 REQUEST_MS: Final = 15_000
 STOP_SECONDS: Final = 2.0
 HELD_RECORDS: Final = 100  # after a smaller batch nothing is fetched ahead: what comes meanwhile comes in one piece
+ROWS_MAX: Final = 32  # records asked of the client at once: each may be a bundle
 JOIN_SECONDS: Final = 0.05  # between two looks at a client that is joining the group
 START_CHECKS_MAX: Final = 8
 START_CHECK_SECONDS: Final = 0.5
@@ -69,8 +72,16 @@ class KafkaLog:
 
         return KafkaReader(client, topics, claimed, dropped)
 
-    def tail(self, topics: Sequence[str], *, gather_bytes: int = 1, since_ms: int | None = None) -> KafkaTail:
-        """A tail that takes every record at once; one in no hurry gathers so many bytes, for at most 250 ms.
+    def tail(
+        self,
+        topics: Sequence[str],
+        *,
+        gather_bytes: int = 1,
+        since_ms: int | None = None,
+        kinds: frozenset[bytes] = frozenset(),
+    ) -> KafkaTail:
+        """A tail that takes every record at once; one in no hurry gathers so many bytes, for at most 250 ms; one that
+        names kinds passes over all others.
 
         Units:   `since_ms` is the stamp (since the epoch) from which on records are wanted; none: from the beginning.
         """
@@ -86,7 +97,7 @@ class KafkaLog:
                 request_timeout_ms=REQUEST_MS,
             )
 
-        return KafkaTail(client, topics, since_ms=since_ms)
+        return KafkaTail(client, topics, since_ms=since_ms, kinds=kinds)
 
     def publisher(self) -> KafkaPublisher:
         return KafkaPublisher(self.bootstrap)
@@ -146,6 +157,7 @@ class KafkaReader:
         self._owned: frozenset[int] = frozenset()
         self._open: frozenset[int] = frozenset()
         self._failure: BaseException | None = None
+        self._left: Final[dict[TopicPartition, deque[Record]]] = {}  # facts of records that were taken in part
 
     async def start(self) -> None:
         consumer = self._client()
@@ -162,6 +174,7 @@ class KafkaReader:
         if not numbers or self._consumer is not consumer:
             return
         self._owned = numbers
+        self._left.clear()
         with self._kept():
             starts = await self._claimed(numbers)
             await self._check(consumer, starts)
@@ -171,6 +184,7 @@ class KafkaReader:
     async def let_go(self) -> None:
         """Finish and give up everything owned."""
         owned, self._owned, self._open = self._owned, frozenset(), frozenset()
+        self._left.clear()
         if owned:
             with self._kept():
                 await self._dropped(owned)
@@ -208,6 +222,7 @@ class KafkaReader:
         assigned = consumer.assignment()
         for place, offset in starts.items():
             spot = TopicPartition(*place)
+            self._left.pop(spot, None)
             if spot in assigned:
                 consumer.seek(spot, offset)
 
@@ -219,64 +234,91 @@ class KafkaReader:
             await asyncio.sleep(max(wait_seconds, JOIN_SECONDS))
             return []
         consumer.resume(*consumer.paused())
+        found: list[Record] = []
         try:
-            found = await self._handed_out(consumer, records_max) or await self._waited_for(
-                consumer, records_max, wait_seconds
-            )
-        except NOT_READ as error:
+            await self._hand_out(consumer, records_max, found)
+            if not found:
+                await self._wait_for(consumer, records_max, wait_seconds, found)
+        except NOT_READ as error:  # what was handed out before is not handed out again
             _log.warning("fetch failed", reason=repr(error))
-            await asyncio.sleep(max(wait_seconds, 0.1))
-            return []
+            if not found:
+                await asyncio.sleep(max(wait_seconds, 0.1))
         # No await between the hand-out above and the next lines: neither a seek nor a request can come between them.
-        if 0 < sum(map(len, found.values())) < HELD_RECORDS:
+        if 0 < len(found) < HELD_RECORDS:
             consumer.pause(*consumer.assignment())
-        return self._of_open(found)
+        return found
 
     async def at_hand(self, records_max: int) -> list[Record]:
         if self._consumer is None or self._failure is not None:
             return []
+        found: list[Record] = []
         try:
-            return self._of_open(await self._handed_out(self._consumer, records_max))
+            await self._hand_out(self._consumer, records_max, found)
         except NOT_READ as error:
             _log.warning("fetch failed", reason=repr(error))
-            return []
+        return found
 
-    async def _waited_for(
-        self, consumer: AIOKafkaConsumer, records_max: int, wait_seconds: float
-    ) -> Mapping[TopicPartition, list[Any]]:
+    async def _wait_for(
+        self, consumer: AIOKafkaConsumer, records_max: int, wait_seconds: float, found: list[Record]
+    ) -> None:
         """What comes first, whatever it is, and then in turn what has come with it."""
-        found: dict[TopicPartition, list[Any]] = {}
-        if wait_seconds > 0:
-            found = await consumer.getmany(timeout_ms=int(wait_seconds * 1000), max_records=1)
+        if wait_seconds <= 0:
+            return
         opened = self._open
-        if found:
-            for spot, rows in (await self._handed_out(consumer, records_max - 1)).items():
-                found.setdefault(spot, []).extend(rows)
-        return found if self._open is opened else {}
+        rows = await consumer.getmany(timeout_ms=int(wait_seconds * 1000), max_records=1)
+        if rows and self._consumer is consumer and self._open is opened:
+            self._unpack(rows)
+            await self._hand_out(consumer, records_max, found)
 
-    async def _handed_out(self, consumer: AIOKafkaConsumer, records_max: int) -> Mapping[TopicPartition, list[Any]]:
-        """What the client has at hand: topic by topic, of each place its part, then whatever it has.
+    async def _hand_out(self, consumer: AIOKafkaConsumer, records_max: int, found: list[Record]) -> None:
+        """Put into `found` what the client has at hand: topic by topic, of each place its part, then whatever it has.
 
         Holds:   it waits only while the group changes; what was handed out before such a change is left, as whoever owns
                  the number then reads on from what the store says.
         """
-        opened, found, left = self._open, dict[TopicPartition, list[Any]](), records_max
+        opened = self._open
         for topic in self._topics:
             spots = [spot for spot in consumer.assignment() if spot.topic == topic]
-            room = room_for(topic, self._topics, left)
+            room = room_for(topic, self._topics, records_max - len(found))
             for some, part in [([spot], -(-room // len(spots))) for spot in spots] + [(spots, room)]:
                 if not some or room <= 0:
                     break
-                taken = await consumer.getmany(*some, timeout_ms=0, max_records=min(part, room))
+                before = len(found)
+                await self._take(consumer, some, before + min(part, room), found)
                 if self._open is not opened or self._consumer is not consumer:
-                    return {}
-                for spot, rows in taken.items():
-                    found.setdefault(spot, []).extend(rows)
-                    room, left = room - len(rows), left - len(rows)
-        return found
+                    found.clear()
+                    return
+                room -= len(found) - before
 
-    def _of_open(self, found: Mapping[TopicPartition, Sequence[Any]]) -> list[Record]:
-        return [record_of(row) for place, rows in found.items() if place.partition in self._open for row in rows]
+    async def _take(
+        self, consumer: AIOKafkaConsumer, spots: Sequence[TopicPartition], most: int, found: list[Record]
+    ) -> None:
+        """Fill `found` up to `most` with facts of these places: what is left of records taken before, then the next ones.
+
+        Holds:   records are asked for a few at a time, as each may hold many facts.
+        """
+        opened = self._open
+        self._drain(spots, most, found)
+        while len(found) < most:
+            asked = min(most - len(found), ROWS_MAX)
+            rows = await consumer.getmany(*spots, timeout_ms=0, max_records=asked)
+            if not rows or self._open is not opened or self._consumer is not consumer:
+                break
+            self._unpack(rows)
+            self._drain(list(rows), most, found)
+            if sum(map(len, rows.values())) < asked:
+                break
+
+    def _unpack(self, rows: Mapping[TopicPartition, Sequence[Any]]) -> None:
+        for spot, records in rows.items():
+            if spot.partition in self._open:
+                self._left.setdefault(spot, deque()).extend(all_facts(map(record_of, records)))
+
+    def _drain(self, spots: Iterable[TopicPartition], most: int, found: list[Record]) -> None:
+        for spot in spots:
+            left = self._left.get(spot)
+            while left and len(found) < most:
+                found.append(left.popleft())
 
     async def seek(self, starts: Mapping[Place, int]) -> None:
         if self._consumer is not None:

@@ -11,7 +11,9 @@ import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
+from shared.runtime.bundles import all_facts
 from shared.runtime.errors import ContractError, TransientError
+from shared.runtime.headers import header_of
 from shared.runtime.kafka_leaving import leave
 from shared.runtime.log import Record
 
@@ -24,9 +26,10 @@ _log: Final = structlog.get_logger("opsfloor.kafka")
 class KafkaTail:
     """Reads all partitions of its topics from the beginning, or from an instant on, without a group.
 
-    Holds:   each record is handed out once, in order, also over a change of clients. aiokafka's consumer has been seen
-             to fall silent for ever after a broker was killed: when nothing comes, the ends are compared with what was
-             read; a client that cannot tell them, or does not move towards them, is replaced and reads on.
+    Holds:   each fact of the wanted `kinds` (none named: of all) is handed out once, in order, also over a change of
+             clients. aiokafka's consumer has been seen to fall silent for ever after a broker was killed: when nothing
+             comes, the ends are compared with what was read; a client that cannot tell them, or does not move towards
+             them, is replaced and reads on.
     """
 
     def __init__(
@@ -35,11 +38,13 @@ class KafkaTail:
         topics: Sequence[str],
         monotonic: Callable[[], float] = time.monotonic,
         since_ms: int | None = None,
+        kinds: frozenset[bytes] = frozenset(),
     ) -> None:
         self._client: Final = client
         self._topics: Final = list(topics)
         self._monotonic: Final = monotonic
         self._since_ms: Final = since_ms
+        self._kinds: Final = kinds
         self._consumer: Any = client()
         self._ends: dict[TopicPartition, int] = {}
         self._next: Final[dict[TopicPartition, int]] = {}  # where to read on, by partition
@@ -90,7 +95,13 @@ class KafkaTail:
             self._quiet_since, self._doubtful = self._monotonic(), None
         elif self._monotonic() - self._quiet_since > QUIET_SECONDS:
             await self._look()
-        return [record_of(row) for rows in found.values() for row in rows]
+        wanted = (row for rows in found.values() for row in rows if self._wants(row))
+        return list(all_facts(map(record_of, wanted)))
+
+    def _wants(self, row: Any) -> bool:
+        """Asked of the header alone, so that a bundle which nobody here waits for is not even unpacked."""
+        kind = header_of(row.headers, "ce_type") if self._kinds else b""
+        return not kind or kind in self._kinds
 
     async def stop(self) -> None:
         await leave(self._consumer)

@@ -11,7 +11,10 @@ Place = tuple[str, int]  # topic, partition
 
 
 class Record(NamedTuple):
-    """One record as read. Units: `timestamp_ms` since the epoch."""
+    """One record as read, or one fact of a bundle as if it had come alone.
+
+    Units:   `timestamp_ms` since the epoch. `more` facts of the same record of the bus follow.
+    """
 
     topic: str
     partition: int
@@ -20,6 +23,18 @@ class Record(NamedTuple):
     value: bytes | None
     headers: Headers
     timestamp_ms: int
+    more: int = 0
+
+    @property
+    def next_offset(self) -> int:
+        """Where to read on once this is taken: at the same record of the bus as long as facts of it follow."""
+        return self.offset if self.more else self.offset + 1
+
+    @property
+    def spot(self) -> str:
+        """A name for the place where it lies, whatever is in it."""
+        spot = f"{self.topic}/{self.partition}/{self.offset}"
+        return f"{spot}-{self.more}" if self.more else spot
 
 
 class Outgoing(NamedTuple):

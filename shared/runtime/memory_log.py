@@ -6,10 +6,12 @@ a coroutine there.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from shared.runtime.bundles import facts_of
 from shared.runtime.errors import ContractError
 from shared.runtime.log import Claimed, Dropped, Outgoing, Place, Record, room_for
 
@@ -35,7 +37,10 @@ class Faults:
 
 
 class MemoryLog:
-    """Partitions, offsets, consumer groups with rebalances; several readers in one process."""
+    """Partitions, offsets, consumer groups with rebalances; several readers in one process.
+
+    Holds:   `records` are the facts of each place, those of a bundle one by one: they share its offset.
+    """
 
     def __init__(self, partitions: int, topics: Sequence[str], pause: Pause = no_pause) -> None:
         self.count: Final = partitions
@@ -48,11 +53,19 @@ class MemoryLog:
     def append(self, place: Place, outgoing: Outgoing) -> Record:
         """Write one record at the end of a place, as any producer may."""
         rows = self.records[place]
-        record = Record(
-            place[0], place[1], len(rows), outgoing.key, outgoing.value, outgoing.headers, outgoing.timestamp_ms
-        )
-        rows.append(record)
+        key, value, headers, timestamp_ms = outgoing
+        record = Record(place[0], place[1], self.end(place), key, value, headers, timestamp_ms)
+        rows.extend(facts_of(record))
         return record
+
+    def end(self, place: Place) -> int:
+        """The offset of the next record."""
+        rows = self.records[place]
+        return rows[-1].offset + 1 if rows else 0
+
+    def index_of(self, place: Place, offset: int) -> int:
+        """Where among a place's facts the record of this offset begins."""
+        return bisect_left(self.records[place], offset, key=lambda record: record.offset)
 
     def group_reader(self, group: str, topics: Sequence[str], claimed: Claimed, dropped: Dropped) -> MemoryReader:
         return MemoryReader(
@@ -108,7 +121,7 @@ class MemoryReader:
         self._dropped: Final = dropped
         self._generation = -1
         self._owned: frozenset[int] = frozenset()
-        self._positions: dict[Place, int] = {}
+        self._positions: dict[Place, int] = {}  # among the facts of the place
         self._turn = 0
         self.isolated = False  # hears nothing of rebalances: a paused process that wakes up as a zombie
 
@@ -162,10 +175,13 @@ class MemoryReader:
             starts = await self._claimed(new)
             for topic in self._topics:
                 for number in new:
-                    self._positions[(topic, number)] = starts.get((topic, number), 0)
+                    place = (topic, number)
+                    self._positions[place] = self._log.index_of(place, starts.get(place, 0))
 
     async def seek(self, starts: Mapping[Place, int]) -> None:
-        self._positions.update({place: at for place, at in starts.items() if place in self._positions})
+        for place, at in starts.items():
+            if place in self._positions:
+                self._positions[place] = self._log.index_of(place, at)
 
     def step_back(self, count: int) -> None:
         """Deliver the last `count` records of every place again."""
@@ -179,7 +195,7 @@ class MemoryReader:
         return True
 
     async def ends(self) -> Mapping[Place, int]:
-        return {place: len(self._log.records[place]) for place in self._positions}
+        return {place: self._log.end(place) for place in self._positions}
 
     async def stop(self) -> None:
         owned, self._owned, self._positions = self._owned, frozenset(), {}

@@ -1,3 +1,6 @@
+-- name: steps
+SELECT name FROM {schema}.migration;
+
 -- name: claim
 INSERT INTO {schema}.shard AS s (processor, shard, epoch)
 SELECT $1, number, 1 FROM unnest($2::int[]) AS number ORDER BY number

@@ -340,8 +340,8 @@ class _Course:
         if place not in shard.next_offsets and record.offset > 0:
             shard.lanes_in[(ADOPTS, record.topic)] = 1
             batch.lanes_in[(shard.number, ADOPTS, record.topic)] = 1
-        shard.next_offsets[place] = record.offset + 1
-        batch.next_offsets[(shard.number, record.topic)] = record.offset + 1
+        shard.next_offsets[place] = record.next_offset
+        batch.next_offsets[(shard.number, record.topic)] = record.next_offset
         try:
             origin = origin_of(record)
             if origin.sequence and take_from_lane(shard, origin, record.topic, record.offset):
@@ -359,7 +359,7 @@ class _Course:
 
 def _names(record: Record) -> Iterator[str]:
     """What a fact may call the record that it follows from: its event's id, or its spot when it could not be read."""
-    yield f"{record.topic}/{record.partition}/{record.offset}"
+    yield record.spot
     try:
         yield origin_of(record).event_id
     except ContractError:

@@ -15,6 +15,7 @@ import structlog
 from shared.contracts.message import Message
 from shared.runtime import metrics
 from shared.runtime.boards import Boards, views_of
+from shared.runtime.bundles import bundled
 from shared.runtime.clock import Clock
 from shared.runtime.engine import Engine, FuseBlownError, Limits, Read, Taken, Tally
 from shared.runtime.errors import InvariantError, RecordLostError, TransientError
@@ -117,6 +118,7 @@ class Runner:
         self._limits: Final = limits or Limits()
         self._name: Final = processor.full_name
         self._rank: Final = {topic.name: rank for rank, topic in enumerate(processor.inputs)}
+        self._bundling: Final = {topic.name for topic in processor.outputs if topic.bundled and self._limits.bundles}
         self._publisher: Final[Publisher] = log.publisher()
         self._reader: GroupReader = self._new_reader()
         self._mutex: Final = asyncio.Lock()  # a batch and a change of ownership never overlap
@@ -388,7 +390,9 @@ class Runner:
             places.setdefault((row.lane[1], row.lane[2]), []).append(row.record)
             reached[row.lane] = row.sequence
         before = time.perf_counter()
-        failures = await self._publisher.publish(places)
+        failures = await self._publisher.publish(
+            {place: bundled(facts) if place[0] in self._bundling else facts for place, facts in places.items()}
+        )
         seconds = time.perf_counter() - before
         exemplar = None
         if self._tracing is not None:

@@ -87,6 +87,12 @@ def mark(service: str, known: Sequence[Step]) -> str:
     return f"opsfloor/{service}/{known[-1].number}"
 
 
+async def taken(pool: asyncpg.Pool[Any], schema: str) -> frozenset[str]:
+    """The steps that a schema has taken. Errors: `TransientError` when the database is away."""
+    async with _connected(pool) as connection:
+        return frozenset(row["name"] for row in await connection.fetch(statements(schema)["steps"]))
+
+
 async def migrate(pool: asyncpg.Pool[Any], schema: str, when: When = "pre", known: Sequence[Step] | None = None) -> int:
     """Take the steps that are left, all or none, under a lock. Returns how many.
 

@@ -280,10 +280,10 @@ async def _look(services: ServiceProcesses, addresses: Addresses, home: Path) ->
     """CPU seconds by process so far, and the sums of the runtime's metrics by processor."""
     private, _ = ensure_key_pair(home / "keys")  # the bench's own floor has keys of its own
     bearer = {"Authorization": f"Bearer {Issuer(private).issue(subject='bench', role='on_call', seconds=300)}"}
-    cpu, found = {"load (bench)": _cpu(psutil.Process())}, dict[str, dict[str, float]]()
+    cpu, found = {"load (bench)": cpu_seconds(psutil.Process())}, dict[str, dict[str, float]]()
     for name in SERVICES:
         for pid, url in services.urls(name).items():
-            cpu[name] = _cpu(psutil.Process(pid))
+            cpu[name] = cpu_seconds(psutil.Process(pid))
             async with httpx.AsyncClient() as client:
                 text = (await client.get(f"{url}/metrics", headers=bearer)).raise_for_status().text
             for family in text_string_to_metric_families(text):
@@ -304,11 +304,12 @@ def _server_cpu(port: int) -> float:
         listens = connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port
         if listens and connection.pid:
             server = psutil.Process(connection.pid)
-            return _cpu(server) + sum(_cpu(child) for child in server.children(recursive=True))
+            return cpu_seconds(server) + sum(cpu_seconds(child) for child in server.children(recursive=True))
     return 0.0
 
 
-def _cpu(process: psutil.Process) -> float:
+def cpu_seconds(process: psutil.Process) -> float:
+    """What a process has worked so far; 0 when it is gone."""
     try:
         times = process.cpu_times()
     except psutil.NoSuchProcess:

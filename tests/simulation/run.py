@@ -342,7 +342,7 @@ class Run:
     def _lag(self) -> int:
         """Records not yet read, over all processors."""
         return sum(
-            len(self.stage.log.records[(topic.name, number)]) - part.next_offsets.get((number, topic.name), 0)
+            self.stage.log.end((topic.name, number)) - part.next_offsets.get((number, topic.name), 0)
             for processors in self.stage.processors.values()
             for processor in processors
             for part in [self.stage.database.parts[processor.name]]

@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import pytest
 
+from shared.contracts.core import PostingConfirmed
+from shared.runtime.bundles import bundled
 from shared.runtime.errors import ContractError
+from shared.runtime.headers import Cause, event_id_of, headers_for
 from shared.runtime.log import GroupReader, Log, Outgoing, Place, Publisher, Record, Tail
 
 PARTITIONS = 4
 TURNS_MAX = 400
 WAIT_SECONDS = 0.1
+AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,11 @@ class Member:
         for record in await self.reader.fetch(3, WAIT_SECONDS):
             assert record.partition in self.owned
             self.taken.append(record)
-            self.noted[(record.topic, record.partition)] = record.offset + 1
+            self.noted[(record.topic, record.partition)] = record.next_offset
+
+    def reader_of(self) -> GroupReader:
+        assert self.reader is not None
+        return self.reader
 
     async def leave(self) -> None:
         assert self.reader is not None
@@ -67,6 +76,13 @@ class Member:
 
 def outgoing(text: str) -> Outgoing:
     return Outgoing(text.encode(), f"body of {text}".encode(), (("ce_type", text.encode()),), 1_900_000_000_000)
+
+
+def lane_fact(place: Place, sequence: int) -> Outgoing:
+    """A fact of one writer's lane, as the runtime writes it."""
+    fact = PostingConfirmed(posting_id=f"p{sequence}", case_id="c", core_reference="r", booked_at=AT)
+    headers = headers_for(fact, event_id_of(b"/w", place, sequence), b"/w", sequence, b"t", Cause("e", "", ""))
+    return Outgoing(b"k", fact.model_dump_json().encode(), headers, 1_900_000_000_000)
 
 
 async def write(publisher: Publisher, places: Sequence[Place], texts: Sequence[str]) -> None:
@@ -122,6 +138,29 @@ class LogSuite:
             Record(bus.a, 2, 0, first.key, first.value, first.headers, first.timestamp_ms),
             Record(bus.a, 2, 1, second.key, None, (), second.timestamp_ms),
         ]
+
+    async def test_a_bundle_comes_fact_by_fact(self, bus: Bus, publisher: Publisher) -> None:
+        """A hand-out may end within it: the rest comes with the next; who begins at what was noted gets all of it again."""
+        place = (bus.a, 1)
+        facts = [lane_fact(place, sequence) for sequence in range(1, 9)]
+        assert await publisher.publish({place: [*bundled(facts[:7]), facts[7]]}) == {}
+        member = Member({})
+        await member.join(bus)
+        await work([member], lambda: len(member.taken) > 0)
+        assert (len(member.taken) < 7, member.noted) == (True, {place: 0})
+        await member.reader_of().seek(member.noted)
+        member.taken.clear()
+        await work([member], lambda: len(member.taken) == 8)
+        await member.leave()
+        assert [record.value for record in member.taken] == [fact.value for fact in facts]
+        assert [record.headers for record in member.taken] == [fact.headers for fact in facts]
+        assert [(record.offset, record.more) for record in member.taken] == [
+            *((0, 6 - n) for n in range(7)),
+            (1, 0),
+        ]
+        tail = bus.log.tail([bus.a])
+        assert await read_to_ready(tail) == member.taken
+        await tail.stop()
 
     async def test_order_per_place(self, bus: Bus, publisher: Publisher) -> None:
         """Records of one place arrive in the order of publication, over many batches, with dense offsets."""

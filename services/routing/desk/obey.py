@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from heapq import merge
 from typing import Any, Final
@@ -13,6 +13,7 @@ from services.routing.orders import StandingOrders
 from shared.contracts.message import Message
 from shared.contracts.reroute import RerouteOrder
 from shared.contracts.routing import AssignmentRevoked, MovedCount, ReroutesHeeded, WorkReleased
+from shared.contracts.work import WorkOrder
 
 MOVED_MAX: Final = 1_000  # items that leave in one decision; more wait for the next
 MOVED_MIN: Final = 200  # as many leave however busy the floor is: an evacuation comes to its end
@@ -33,6 +34,7 @@ class Obedience:
     orders: StandingOrders
     now: datetime
     given: set[str]
+    _movers: dict[tuple[str, str], RerouteOrder | None] = field(default_factory=dict)  # by work type and data class
 
     def facts(self) -> list[Message]:
         """Recall what is in hand, let a chunk of the queue go, and say whether there is more."""
@@ -48,7 +50,7 @@ class Obedience:
             return found + self._heeded(moved, due_at, self.desk.heed.chunk)
         left = chunk
         for item in self._queued():
-            by = self.orders.moving(item.order, self.desk.team_id)
+            by = self._mover(item.order)
             if by is not None and item.work_item_id not in self.given:
                 self._leave(item, by, found, moved)
                 left -= 1
@@ -87,6 +89,16 @@ class Obedience:
         touched = (q for work_type, q in self.desk.queues.items() if self.orders.may_move(work_type, self.desk.team_id))
         for turn in merge(*(queue.turns for queue in touched)):
             yield self.desk.items[turn[2]]
+
+    def _mover(self, work: WorkOrder) -> RerouteOrder | None:
+        """The order by which the work leaves; asked once for all work that the orders do not tell apart."""
+        key = work.work_type, work.data_class
+        if key not in self._movers:
+            mover = self.orders.moving(work, self.desk.team_id)
+            if not self.orders.alike(work.work_type):
+                return mover
+            self._movers[key] = mover
+        return self._movers[key]
 
     def _leave(self, item: DeskItem, order: RerouteOrder, found: list[Message], moved: dict[str, int]) -> None:
         self.given.add(item.work_item_id)

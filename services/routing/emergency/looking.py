@@ -97,6 +97,7 @@ class Looks(Protocol):
 class Looker:
     """The process that plays. Holds: one look at a time; it begins with the first and ends with `run`."""
 
+    play_seconds: float = PLAY_SECONDS
     answer_seconds: float = ANSWER_SECONDS
     begin_seconds: float = BEGIN_SECONDS
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -110,7 +111,7 @@ class Looker:
             seconds = self.answer_seconds if self._pool is not None else self.begin_seconds
             self._pool = self._pool or ProcessPoolExecutor(1, get_context("spawn"), _give_way)
             try:
-                playing = asyncio.get_running_loop().run_in_executor(self._pool, look, ahead, terms)
+                playing = asyncio.get_running_loop().run_in_executor(self._pool, look, ahead, terms, self.play_seconds)
                 return await asyncio.wait_for(playing, seconds)
             except (TooSlowError, TimeoutError):
                 return None

@@ -70,6 +70,7 @@ class BatchSight:
     fields: dict[tuple[Sort, float, str | None], Field] = field(default_factory=dict)
     alike: dict[str, bool] = field(default_factory=dict)  # by work type: the reroutes in force tell no orders apart
     staff_branches: frozenset[str | None] | None = None
+    sight: Sight | None = None  # of the batch's instant
 
     def excludes_somebody(self, order: WorkOrder, book: Rulebook) -> bool:
         """Whether a rule about the case may keep somebody from it."""
@@ -91,9 +92,12 @@ class Sight:
 
     @classmethod
     def of(cls, boards: Mapping[str, Any], now: datetime, seen: BatchSight | None) -> Sight:
-        """The floor as the boards show it; with nothing `seen` nothing is known to be under way."""
-        orders = StandingOrders.of(boards, now)
-        return cls(Rulebook.of(boards), boards["load"], orders, now, boards["plan"], seen or BatchSight())
+        """The floor as the boards show it, looked at once a batch; with nothing `seen` nothing is known to be under way."""
+        seen = seen or BatchSight()
+        if seen.sight is None or seen.sight.now is not now:
+            orders = StandingOrders.of(boards, now)
+            seen.sight = cls(Rulebook.of(boards), boards["load"], orders, now, boards["plan"], seen)
+        return seen.sight
 
     def field_of(self, order: WorkOrder, avoid: str | None) -> Field:
         """The teams that the order may be drawn to, with the plan's shares."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -17,11 +18,35 @@ KEPT_MAX: Final = 10_000  # placings remembered per team; a desk that is told of
 
 
 class Placing(NamedTuple):
-    """One item on its way."""
+    """One item on its way. Units: standard milliseconds, whole, so that what is added can be taken off again exactly."""
 
     placed_at: datetime
     work_type: str
-    seconds: float
+    milliseconds: int
+
+
+@dataclass(slots=True)
+class OnTheWay:
+    """What was sent to one team, oldest first, and its sums by work type, so that looking costs nothing per placing."""
+
+    placings: deque[Placing] = field(default_factory=deque)
+    by_type: dict[str, int] = field(default_factory=dict)
+
+    def add(self, placing: Placing) -> None:
+        """One more; the oldest beyond `KEPT_MAX` is forgotten."""
+        self.placings.append(placing)
+        self.by_type[placing.work_type] = self.by_type.get(placing.work_type, 0) + placing.milliseconds
+        if len(self.placings) > KEPT_MAX:
+            self._forget_oldest()
+
+    def forget_until(self, told_at: datetime) -> None:
+        """The desk's load counts what was placed until then."""
+        while self.placings and self.placings[0].placed_at <= told_at:
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        placing = self.placings.popleft()
+        self.by_type[placing.work_type] -= placing.milliseconds
 
 
 class SentSince:
@@ -32,28 +57,27 @@ class SentSince:
     """
 
     def __init__(self) -> None:
-        self._by_team: Final[dict[str, deque[Placing]]] = {}
+        self._by_team: Final[dict[str, OnTheWay]] = {}
 
     def note(self, facts: Facts, now: datetime) -> None:
         """Take what was committed."""
         for fact in facts:
             if isinstance(fact, WorkPlaced):
-                placings = self._by_team.setdefault(fact.team_id, deque(maxlen=KEPT_MAX))
-                placings.append(Placing(fact.placed_at, fact.order.work_type, fact.order.standard_seconds))
+                order = fact.order
+                placing = Placing(fact.placed_at, order.work_type, round(order.standard_seconds * 1000))
+                self._by_team.setdefault(fact.team_id, OnTheWay()).add(placing)
 
     def since(self, loads: LoadView) -> Sent:
-        """What no told load counts yet. Forgets the rest."""
-        found: dict[str, Mapping[str, float]] = {}
-        for team_id, placings in self._by_team.items():
+        """What no told load counts yet, in standard seconds. Forgets the rest."""
+        for team_id, sent in self._by_team.items():
             load = loads.get(team_id)
-            while placings and load is not None and placings[0].placed_at <= load.at:
-                placings.popleft()
-            if placings:
-                by_type: dict[str, float] = {}
-                for placing in placings:
-                    by_type[placing.work_type] = by_type.get(placing.work_type, 0.0) + placing.seconds
-                found[team_id] = by_type
-        return found
+            if load is not None:
+                sent.forget_until(load.at)
+        return {
+            team_id: {work_type: sum_ms / 1000 for work_type, sum_ms in sent.by_type.items() if sum_ms}
+            for team_id, sent in self._by_team.items()
+            if sent.placings
+        }
 
     async def observe(self, events: Sequence[Message], boards: Mapping[str, Any]) -> Sequence[BatchSight]:
         """The same for every event of a batch: a batch sees the floor as it was when it began."""

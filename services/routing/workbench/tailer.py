@@ -23,7 +23,7 @@ GATHER_SECONDS: Final = 0.02  # nobody sees it, and the broker is asked less oft
 RETRY_SECONDS: Final = 1.0
 REMEMBERED: Final = timedelta(minutes=10)  # older answers than this at the start are passed over undecoded
 
-_HEARD: Final = frozenset(kind.encode() for kind in HEARD)
+KINDS: Final = frozenset(kind.encode() for kind in HEARD)
 _log: Final = structlog.get_logger("opsfloor.workbench")
 
 
@@ -86,7 +86,7 @@ class Tailer:
 
     def _hear(self, record: Record) -> None:
         kind = kind_of(record)
-        if kind and kind not in _HEARD:  # most of what desks tell: nobody here waits for it
+        if kind and kind not in KINDS:  # most of what desks tell: nobody here waits for it
             return
         try:
             self._answers.hear(body_of(record, origin_of(record).kind))

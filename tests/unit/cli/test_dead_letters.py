@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -100,3 +101,26 @@ def test_the_list_fits_a_terminal_and_its_ids_are_taken(
         one(parked, "59cd16b5")
     with pytest.raises(Remedied, match="found none"):
         one(parked, "59")
+
+
+@pytest.mark.parametrize(
+    ("actor", "reason"), [("", "mended"), ("ann", " "), ("a" * 129, "mended"), ("a\x1b", "mended")]
+)
+def test_nobody_sends_again_without_a_name_and_a_reason(actor: str, reason: str) -> None:
+    """It is told before anything is read or sent."""
+    with pytest.raises(Remedied, match="who sends them again"):
+        dead_letters.redrive(["p-1"], actor, reason, yes=True)
+
+
+def test_a_record_that_was_sent_again_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever looks at it learns who has tried, when and why."""
+    again_by = RecordRedriven(parked_id="p-1", origin_topic="t", actor="ann", reason="mended", at=PARKED.at)
+
+    async def read(topic: str | None) -> object:
+        return {"p-1": PARKED}, {"p-1": [again_by]}
+
+    monkeypatch.setattr(dead_letters, "_read", read)
+    dead_letters.show("p-1", json=True)
+    assert json.loads(capsys.readouterr().out)["redriven"] == ["ann, 2026-03-02 09:00: mended"]

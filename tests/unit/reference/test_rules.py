@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.routing.workbench.decide import SLICE_SHARE_MAX
 from shared.contracts.reference import BusinessType, Operator, ReferenceEntry, SliceArea, TemplateField, Tier
 from shared.reference import ReferenceErrors, load
 from shared.reference.board import ReferenceView
-from shared.reference.rules import faults_of
+from shared.reference.rules import VENDOR_AREA_MAX, faults_of
 from shared.reference.staffing import most_seated
 
 BANK = Path(__file__).parents[3] / "deploy" / "reference"
@@ -112,6 +113,11 @@ def test_a_key_that_two_branches_have_is_told() -> None:
     """Each could hand in documents in the other's name."""
     doubled = [e.model_copy(update={"public_key": KEY}) if e.id in ("branch-01", "branch-02") else e for e in ENTRIES]
     assert [fault for fault in faults_of(doubled) if "public_key is that of branch-02 too" in fault]
+
+
+def test_what_vendors_may_key_they_may_also_see() -> None:
+    """The workbench refuses an outside person a crop that shows too much: no lawful field is cut so large."""
+    assert VENDOR_AREA_MAX < SLICE_SHARE_MAX
 
 
 def test_lists_without_end_are_told(tmp_path: Path) -> None:

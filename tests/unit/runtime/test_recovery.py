@@ -17,10 +17,11 @@ from shared.contracts.intake import SubmissionAccepted
 from shared.contracts.message import Message
 from shared.contracts.vendor import InspectionSettled
 from shared.runtime.boards import Boards
+from shared.runtime.bundles import bundled
 from shared.runtime.clock import SetClock
 from shared.runtime.engine import Limits
 from shared.runtime.errors import InvariantError
-from shared.runtime.headers import body_of, origin_of, outside_headers
+from shared.runtime.headers import Cause, body_of, event_id_of, headers_for, origin_of, outside_headers
 from shared.runtime.log import Outgoing, Place, Record
 from shared.runtime.memory_log import MemoryLog
 from shared.runtime.memory_store import MemoryDatabase
@@ -71,7 +72,7 @@ PROCESSOR = Processor(
     service="test",
     name="counting",
     inputs=(IN,),
-    outputs=(RECEIPT, InspectionSettled.topic),
+    outputs=(replace(RECEIPT, bundled=True), replace(InspectionSettled.topic, bundled=True)),
     key=lambda message: message.case_id if isinstance(message, PostingConfirmed) else None,
     table=DocumentTable("counting", Count, Count),
     decide=decide,
@@ -131,7 +132,7 @@ class Story:
         for place, rows in lanes.items():
             went = [row.record for row in rows[: self.draw.randrange(len(rows) + 1)]]
             if went:
-                await publisher.publish({place: went})
+                await publisher.publish({place: bundled(went)})
         runner._pending.clear()
 
     def bus(self, lose: int | None = None) -> Bus:
@@ -227,6 +228,34 @@ async def test_every_way_is_gone() -> None:
     """The stories fold, complete half events and decide lost ones anew: none of the three is never needed."""
     found = [(await played(seed))[1] for seed in SEEDS]
     assert all(sum(getattr(each, way) for each in found) > 20 for way in ("folded", "completed", "redelivered"))
+
+
+async def test_a_bundle_that_was_decided_in_part_is_read_on_from_its_middle() -> None:
+    """What is told of its first facts is folded; the inlet stays before it, and its lane says what is new of it."""
+    story, place = Story(3), (IN.name, 0)
+    rows = []
+    for sequence in range(1, 6):
+        message = PostingConfirmed(posting_id="p", case_id="c", core_reference=f"r-{sequence}", booked_at=NOW)
+        event_id = event_id_of(b"/other/0", place, sequence)
+        headers = headers_for(message, event_id, b"/other/0", sequence, b"t", Cause("e", "", ""))
+        rows.append(Outgoing(b"c", message.model_dump_json().encode(), headers, 0))
+    (bundle,) = bundled(rows)
+    story.log.append(place, bundle)
+    runner = await story.runner()
+    await runner.cycle()
+    await runner.flush()
+    await runner._reader.stop()
+    story.database = MemoryDatabase()
+    found = await story.recover()
+    assert (found.lacks, found.folded) == ([], 3)
+    assert story.database.parts["counting"].next_offsets == {(0, IN.name): 0}
+    again = await story.runner()
+    for _ in range(4):
+        await again.cycle()
+        await again.flush()
+    bodies = [body_of(records[0], origin_of(records[0]).kind) for records in story.told().values()]
+    assert sorted(b.branch_id for b in bodies if isinstance(b, SubmissionAccepted)) == [f"r-{n}" for n in range(1, 6)]
+    assert story.database.parts["counting"].next_offsets == {(0, IN.name): 1}
 
 
 async def worked() -> Story:

@@ -176,7 +176,7 @@ async def test_another_process_plays_and_is_gone_afterwards() -> None:
     """It answers what playing here would; while one look is under way another is not begun; once closed it ends."""
     bank = Bank({"north-entry": 3, "south-entry": 3}).wait("north-entry", ENTRY, 40)
     terms = away_from("north", minutes=20)
-    ahead, looker = bank.day(terms), Looker(begin_seconds=100, answer_seconds=100)
+    ahead, looker = bank.day(terms), Looker(play_seconds=100, answer_seconds=100, begin_seconds=100)
     try:
         seen = await looker.look(ahead, terms)
         assert seen is not None

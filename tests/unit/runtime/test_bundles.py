@@ -1,0 +1,123 @@
+"""Bundles: several facts in one record of the bus, and each of them for its reader as if it had come alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.contracts.core import PostingConfirmed
+from shared.runtime.boards import Boards
+from shared.runtime.bundles import BYTES_MAX, FACTS_MAX, all_facts, bundled, facts_of
+from shared.runtime.engine import Limits
+from shared.runtime.headers import Cause, headers_for, outside_headers
+from shared.runtime.log import Outgoing, Record
+from shared.runtime.memory_log import MemoryLog
+from shared.runtime.runner import Runner
+from tests.unit.runtime.test_runner import IN, NOW, OUT, PROCESSOR, Bench, die, turn
+
+SOURCE = b"/opsfloor/other/lane/0"
+
+
+def fact(sequence: int, *, at: bytes = b"t", source: bytes = SOURCE, body: bytes = b"", stamp: int = 0) -> Outgoing:
+    """A fact on the lane to partition 0, with a cause of its own."""
+    message = PostingConfirmed(posting_id="p", case_id=f"c-{sequence}", core_reference=f"s{sequence}", booked_at=NOW)
+    event_id = b"%b/%b/0/%d" % (source, IN.name.encode(), sequence)
+    headers = headers_for(
+        message, event_id, source, sequence, at, Cause(f"e-{sequence}", "", ""), b"1.%d.1.1" % sequence
+    )
+    return Outgoing(message.key.encode(), body or message.model_dump_json().encode(), headers, stamp)
+
+
+def come(rows: Sequence[Outgoing]) -> list[Record]:
+    """What is read of the rows when they were written as they are."""
+    return [Record(IN.name, 0, offset, *row) for offset, row in enumerate(rows)]
+
+
+def told(records: Sequence[Record]) -> list[Outgoing]:
+    return [Outgoing(record.key or b"", record.value, record.headers, record.timestamp_ms) for record in records]
+
+
+@given(st.lists(st.sampled_from(["next", "later", "other", "outside", "big"]), max_size=30))
+def test_whatever_is_bundled_comes_back_fact_by_fact(course: list[str]) -> None:
+    """Facts of several batches and writers, some of them large, records from outside between them: all as they were."""
+    rows: list[Outgoing] = []
+    at, last = b"t0", {SOURCE: 0, b"/opsfloor/other/lane/1": 0}
+    for number, step in enumerate(course):
+        at = b"t%d" % number if step == "later" else at
+        source = b"/opsfloor/other/lane/1" if step == "other" else SOURCE
+        if step == "outside":
+            message = PostingConfirmed(posting_id="p", case_id="c", core_reference="x", booked_at=NOW)
+            rows.append(Outgoing(b"k", None, outside_headers(message, "/outside", f"o-{number}", NOW), 0))
+            continue
+        last[source] += 1
+        rows.append(fact(last[source], at=at, source=source, body=b"x" * (BYTES_MAX // 2) if step == "big" else b""))
+    written = bundled(rows)
+    assert told(list(all_facts(come(written)))) == rows
+    assert len(written) <= len(rows)
+
+
+def test_a_run_of_alike_facts_is_one_record_up_to_the_limit() -> None:
+    """Its kind, writer and first sequence stand in its headers; each fact knows how many of its record follow."""
+    first, second = bundled([fact(sequence) for sequence in range(1, FACTS_MAX + 3)])
+    headers = dict(first.headers)
+    assert (headers["ce_type"], headers["ce_source"]) == (b"core.posting-confirmed.v1", SOURCE)
+    assert (int(headers["sequence"]), headers["facts"], first.key) == (1, b"100", b"c-1")
+    facts = facts_of(Record(IN.name, 0, 7, *second))
+    assert [(one.offset, one.more, one.next_offset, one.spot) for one in facts] == [
+        (7, 1, 7, f"{IN.name}/0/7-1"),
+        (7, 0, 8, f"{IN.name}/0/7"),
+    ]
+
+
+def test_a_bundle_has_a_limit_in_bytes() -> None:
+    """A broker refuses what is too large; a single fact goes out however large it is."""
+    body = b"x" * (BYTES_MAX // 2)
+    assert [len(facts_of(one)) for one in come(bundled([fact(n, body=body) for n in range(1, 6)]))] == [2, 2, 1]
+    assert len(bundled([fact(1, body=body * 5), fact(2, body=body * 5)])) == 2
+
+
+def test_what_cannot_be_unpacked_comes_as_it_is() -> None:
+    """Its reader parks it, and stops at the facts that are missing after it."""
+    (bundle,) = bundled([fact(1), fact(2)])
+    broken = Record(IN.name, 0, 0, bundle.key, b"\xc1", bundle.headers, 0)
+    assert facts_of(broken) == (broken,)
+
+
+@pytest.mark.parametrize("room", [1, 2, 3, 7])
+async def test_a_process_that_dies_in_the_middle_of_a_bundle_loses_and_doubles_nothing(room: int) -> None:
+    """A batch may end within a bundle; whoever takes over reads the record again and takes what is new of it."""
+    bench = Bench(Limits(timer_tick_seconds=0, batch_records_max=room))
+    for row in bundled([fact(sequence) for sequence in range(1, 6)]):
+        bench.log.append((IN.name, 0), row)
+    bench.log.append((IN.name, 0), fact(6))
+    for _ in range(6):
+        runner = await bench.runner()
+        await turn(runner)
+        die(runner)
+    runner = await bench.runner()
+    while await runner.cycle():
+        await runner.flush()
+    assert bench.written() == [f"s{sequence}" for sequence in range(1, 7)]
+
+
+async def test_only_a_bundled_topic_has_bundles_and_only_once_everybody_reads_them() -> None:
+    """An outsider's topic has a record for each fact; so has every topic while a process of the old release may live."""
+    records = {}
+    for name, topic, allowed in (("outside", OUT, True), ("early", replace(OUT, bundled=True), False),
+                                 ("bundled", replace(OUT, bundled=True), True)):  # fmt: skip
+        bench = Bench(Limits(timer_tick_seconds=0, bundles=allowed))
+        for reference in "abc":
+            bench.send(reference)
+        processor = replace(PROCESSOR, outputs=(topic,))
+        log: MemoryLog = bench.log
+        store = bench.database.store("counting")
+        runner = Runner(processor, log, store, Boards(()), bench.clock, bench.limits)
+        await runner.start()
+        await turn(runner)
+        records[name] = log.end((OUT.name, 0))
+        assert bench.written() == ["a", "b", "c"]
+    assert records == {"outside": 3, "early": 3, "bundled": 1}
