@@ -264,9 +264,8 @@ class KafkaReader:
         """What comes first, whatever it is, and then in turn what has come with it."""
         if wait_seconds <= 0:
             return
-        opened = self._open
         rows = await consumer.getmany(timeout_ms=int(wait_seconds * 1000), max_records=1)
-        if rows and self._consumer is consumer and self._open is opened:
+        if rows and self._consumer is consumer:
             self._unpack(rows)
             await self._hand_out(consumer, records_max, found)
 
