@@ -60,6 +60,10 @@ def all_back_at(order: dict[str, Any]) -> str:
 def tell_preview(terms: dict[str, Any], preview: dict[str, Any]) -> None:
     """What will happen, before it does."""
     out.print(f"\n[bold]This would {said(terms_words(terms))}.[/]")
+    if terms["effect"] == "local":
+        out.print(
+            "  What branches send of it from then on goes back to them, to be done there; what is here stays here."
+        )
     hand = f", and {preview['in_hand_moving']} in hand" if preview["in_hand_moving"] else ""
     out.print(f"  {preview['items_moving']:,} waiting items move now{hand}.")
     _tell_against(preview)

@@ -126,13 +126,10 @@ def _forecast(terms: RerouteTerms, floor: FloorNow, work_type: str) -> SkillFore
         for team in floor.teams()
     }
     moving = [
-        part
-        for team in floor.teams()
-        if terms.effect in MOVES_QUEUE and holds(terms, team, work_type)
-        for part in _queued(floor, team, work_type)
+        part for team in floor.teams() if moves(terms, team, work_type) for part in _queued(floor, team, work_type)
     ]
-    before = _outlook(floor, work_type, without, 0.0)
-    after = _outlook(floor, work_type, with_it, sum(part.standard_seconds for part in moving))
+    before = _outlook(floor, work_type, without, None)
+    after = _outlook(floor, work_type, with_it, terms)
     return SkillForecast(
         work_type=work_type,
         moves=sum(part.queued for part in moving),
@@ -165,19 +162,24 @@ class Outlook:
 
 def outlook_now(floor: FloorNow, work_type: str) -> Outlook:
     """How a work type stands as the floor is, with the orders in force."""
-    return _outlook(floor, work_type, _open_shares(floor, work_type), 0.0)
+    return _outlook(floor, work_type, _open_shares(floor, work_type), None)
 
 
 def _open_shares(floor: FloorNow, work_type: str) -> dict[str, float]:
     return {team.id: 1 - floor.held_back(team, work_type) for team in floor.teams()}
 
 
-def _outlook(floor: FloorNow, work_type: str, open_share: dict[str, float], moved_seconds: float) -> Outlook:
+def moves(terms: RerouteTerms | None, team: Team, work_type: str) -> bool:
+    """What waits of this at the team leaves it."""
+    return terms is not None and terms.effect in MOVES_QUEUE and holds(terms, team, work_type)
+
+
+def _outlook(floor: FloorNow, work_type: str, open_share: dict[str, float], terms: RerouteTerms | None) -> Outlook:
     parts = [part for team in floor.teams() for part in _queued(floor, team, work_type)]
     people = _people(floor, work_type, open_share)
     count = sum(part.queued for part in parts)
     oldest = max((_age(floor, part) for part in parts), default=0.0)
-    wait = _wait(floor, work_type, open_share, people, moved_seconds)
+    wait = _wait(floor, work_type, open_share, people, terms)
     late = misses(count, oldest, wait, _seconds_allowed(floor, work_type))
     return Outlook(count, round(people), people <= 0, wait, late)
 
@@ -214,16 +216,53 @@ def _takers(floor: FloorNow, work_type: str, open_share: dict[str, float]) -> It
 
 
 def _wait(
-    floor: FloorNow, work_type: str, open_share: dict[str, float], people: float, moved_seconds: float
+    floor: FloorNow, work_type: str, open_share: dict[str, float], people: float, terms: RerouteTerms | None
 ) -> float | None:
+    """How long the last of the work type waits, when these terms are in force (none: as it is).
+
+    Holds:   a team counts with its people and its whole backlog, both to the share to which it is open, and with all
+             that comes to people who may do this, whatever it is. What stays at a team that takes nothing new is worked
+             off by its own people: the last of all is the last there or the last elsewhere.
+    """
     if people <= 0:
         return None
-    backlog = moved_seconds
+    backlog, behind = _moved_seconds(floor, work_type, open_share, terms), [0.0]
     for team in floor.teams():
-        load = floor.load(team.id)
-        if load is not None and open_share[team.id] > 0 and floor.able(team, work_type):
-            backlog += sum(part.standard_seconds for part in load.queued)
-    return round(backlog / people, 1)
+        able = floor.able(team, work_type)
+        if not able:
+            continue
+        stays = sum(
+            part.standard_seconds for part in _all_queued(floor, team) if not moves(terms, team, part.work_type)
+        )
+        backlog += stays * open_share[team.id]
+        if open_share[team.id] < 1 and not moves(terms, team, work_type) and any(_queued(floor, team, work_type)):
+            behind.append(stays / able)
+    return round(max(backlog / people, *behind), 1)
+
+
+def _moved_seconds(floor: FloorNow, work_type: str, open_share: dict[str, float], terms: RerouteTerms | None) -> float:
+    """The work that leaves its teams and comes to somebody who may do the work type."""
+    if terms is None or terms.effect not in MOVES_QUEUE:
+        return 0.0
+    takers = [team for team in floor.teams() if open_share[team.id] > 0 and floor.able(team, work_type)]
+    coming: dict[str, bool] = {}  # by work type, whether any of them takes it
+
+    def comes(other: str) -> bool:
+        if other not in coming:
+            coming[other] = any(not holds(terms, team, other) and floor.able(team, other) for team in takers)
+        return coming[other]
+
+    return sum(
+        part.standard_seconds
+        for team in touched_teams(terms.scope, floor.teams())
+        for part in _all_queued(floor, team)
+        if moves(terms, team, part.work_type) and comes(part.work_type)
+    )
+
+
+def _all_queued(floor: FloorNow, team: Team) -> Sequence[LoadByWorkType]:
+    load = floor.load(team.id)
+    return () if load is None else load.queued
 
 
 def _age(floor: FloorNow, part: LoadByWorkType) -> float:
