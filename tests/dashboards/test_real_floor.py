@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from deploy.grafana.boards import BOARDS, FLOOR
+from deploy.grafana.boards import ABOVE_PROMISE, BOARDS, FLOOR
 from deploy.grafana.questions import Query
 from deploy.local.watch import PROGRAMS, Watch
 from opsfloor.console.app import path_of
@@ -29,6 +29,7 @@ from tests.support.span_receiver import ReceivedSpan, receiving
 SUBMISSIONS = 200
 DAY_SECONDS = 60
 DEMO_SECONDS_MAX = 400
+BUSINESS_TYPES = {"account-maintenance", "cheque-deposit", "corporate-transfer"}
 
 pytestmark = [
     pytest.mark.skipif(
@@ -57,6 +58,7 @@ class Day:
     asked: list[Answers]
     pointed: Mapping[tuple[str, Query], set[str]]
     spans: Mapping[str, list[ReceivedSpan]]
+    alive: Seen | None
     seen: Mapping[tuple[str, str], Seen]
     afterwards: Seen | None
 
@@ -71,7 +73,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
     with receiving() as receiver:
         playing = _play(home, receiver.endpoint)
         try:
-            address = _ask_until_it_is_over(playing, floor, watch, found)
+            address, alive = _ask_until_it_is_over(playing, floor, watch, found)
             pointed = _pointed(address, found, began)
             seen, afterwards = _look(address, watch, home / "console.log") if CHROMIUM else ({}, None)
         finally:
@@ -83,7 +85,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
     spans: dict[str, list[ReceivedSpan]] = {}
     for span in receiver.spans:
         spans.setdefault(span.trace_id, []).append(span)
-    return Day(found, pointed, spans, seen, afterwards)
+    return Day(found, pointed, spans, alive, seen, afterwards)
 
 
 def _keep(found: list[Answers]) -> None:
@@ -93,8 +95,11 @@ def _keep(found: list[Answers]) -> None:
     (SCREENS / "panels.json").write_text(json.dumps(shown, indent=1))
 
 
-def _ask_until_it_is_over(playing: subprocess.Popen[bytes], floor: Path, watch: Watch, found: list[Answers]) -> str:
-    """Prometheus is started as soon as a service is there. Returns where it answers."""
+def _ask_until_it_is_over(
+    playing: subprocess.Popen[bytes], floor: Path, watch: Watch, found: list[Answers]
+) -> tuple[str, Seen | None]:
+    """Prometheus is started as soon as a service is there. Returns where it answers, and the first page on its way."""
+    alive: Seen | None = None
     end = time.monotonic() + DEMO_SECONDS_MAX
     while playing.poll() is None and not list((floor / "run").glob("*.json")):
         time.sleep(0.2)
@@ -102,8 +107,15 @@ def _ask_until_it_is_over(playing: subprocess.Popen[bytes], floor: Path, watch: 
     with httpx.Client(base_url=address, timeout=30) as prometheus:
         while playing.poll() is None and time.monotonic() < end:
             ask_all(prometheus, found)
+            if CHROMIUM and alive is None and len(ask(prometheus, ABOVE_PROMISE)) == len(BUSINESS_TYPES):
+                alive = _look_once(address, floor / "console.log")
             time.sleep(1)
-    return address
+    return address, alive
+
+
+def _look_once(prometheus: str, log: Path) -> Seen:
+    with console(log, prometheus=prometheus) as url, browser() as chromium:
+        return look(chromium, url, "desk", "floor-alive")
 
 
 def _pointed(address: str, found: list[Answers], began: float) -> dict[tuple[str, Query], set[str]]:
@@ -193,9 +205,17 @@ def test_every_board_is_on_the_floors_own_page(day: Day) -> None:
         assert list(page.panels) == [question.title for question in board.panels]
         assert [title for title, words in page.panels.items() if not words] == []
         assert page.troubles == ()
-    margins = day.seen[FLOOR.uid, "desk"].panels["How far is the share on time above its promise?"]
-    assert {"account-maintenance", "cheque-deposit", "corporate-transfer"} <= set(margins.split())
-    assert margins.count("%") == 3
+
+
+@needs_chromium
+def test_the_first_page_tells_each_promise_while_the_floor_works_and_nothing_once_nobody_measures(day: Day) -> None:
+    """A wall that says good of a dead floor is worse than an empty one."""
+    question = "How far is the share on time above its promise?"
+    assert day.alive is not None
+    margins = day.alive.panels[question]
+    assert set(margins.split()) >= BUSINESS_TYPES
+    assert margins.count("%") == len(BUSINESS_TYPES)
+    assert "no answer from" in day.seen[FLOOR.uid, "desk"].panels[question]
 
 
 @needs_chromium
