@@ -38,7 +38,6 @@ pytestmark = [
         CHROMIUM is None, reason="Expected Chromium on PATH: `make test` installs Debian's package when it is root"
     ),
     pytest.mark.timeout(600),
-    pytest.mark.alone,
 ]
 
 

@@ -63,7 +63,7 @@ def test_the_service_tells_the_document_that_is_drawn_from(face: Face) -> None:
 
 
 @SCHEMA.include(path_regex="^/reroute").parametrize()
-@settings(max_examples=15, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, suppress_health_check=list(HealthCheck))
 def test_every_answer_is_as_the_document_says(case: Case[Any], face: Face) -> None:
     """No 5xx, no undocumented status or body, no request accepted that the document forbids."""
     case.call_and_validate(base_url=face.url, headers=face.headers, excluded_checks=NOT_ASKED)

@@ -40,7 +40,7 @@ def days() -> list[Outcome]:
     return play_many(range(SEEDS), show=False)
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_every_promise_holds_on_every_day(days: list[Outcome]) -> None:
     """Nothing lost, nothing doubled, one end each, dense lanes, replay equal: on every seed."""
     broken = [f"{day.command}: {day.findings[0]}" for day in days if day.findings]
