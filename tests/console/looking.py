@@ -11,7 +11,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.dashboards.looking import SCREENS, SIZES
 
 PHONE: Final = (412, 900)
-PATIENCE_MS: Final = 20_000
+PATIENCE_MS: Final = 60_000
+HEARD: Final = "window.did_handshake === true"  # NiceGUI drops what is typed or pressed before its page is connected
 TABS_MAX: Final = 80  # how many times somebody presses Tab before they give up
 SERIOUS: Final = ("serious", "critical")
 
@@ -70,6 +71,7 @@ def sits_down(browser: Browser, url: str, token: str, size: tuple[int, int] = SI
     page.on("pageerror", lambda error: person.troubles.append(str(error)))
     page.on("console", lambda said: person.troubles.append(said.text) if said.type == "error" else None)
     page.goto(f"{url}/control")
+    page.wait_for_function(HEARD)
     page.get_by_label("Token").fill(token)
     person.press("Sign in")
     page.wait_for_url("**/control")
