@@ -22,11 +22,12 @@ from rich.table import Table
 from deploy.local import Addresses, Stack
 from deploy.local.stack import home
 from shared.runtime.topics import ensure_topics
-from tests.bench import desk, evacuation, plan, simulator
+from tests.bench import desk, evacuation, plan, preview, simulator
 from tests.bench.cases import measure_cases
 from tests.bench.desk import measure_desk
 from tests.bench.evacuation import ITEMS, measure_evacuation
 from tests.bench.plan import measure_plans
+from tests.bench.preview import measure_preview
 from tests.bench.records import PARTITIONS
 from tests.bench.simulator import measure_simulator
 from tests.bench.throughput import Tell, measure_throughput
@@ -40,7 +41,7 @@ TARGETS: Final = {
 }
 FIRST_ASSIGNMENT_MS_MAX: Final = 150.0
 TRACING_OFF_MAX: Final = 1.02
-PARTS: Final = ("cases", "throughput", "plan", "desk", "evacuation", "simulator", "tracing")
+PARTS: Final = ("cases", "throughput", "plan", "desk", "preview", "evacuation", "simulator", "tracing")
 
 
 def main() -> int:
@@ -106,6 +107,9 @@ async def _measure(given: argparse.Namespace, folder: Path, addresses: Addresses
     if "desk" in parts:
         tell("decisions of a desk")
         found["desk"] = measure_desk()
+    if "preview" in parts:
+        tell("previews of a reroute")
+        found["preview"] = measure_preview()
     if "evacuation" in parts:
         measured = await measure_evacuation(folder / "evacuation", addresses, given.items, given.processes, tell)
         found["evacuation"] = measured.summary()
@@ -141,6 +145,8 @@ def show(found: dict[str, Any], console: Console) -> None:
         plan.show(found["plan"], console)
     if "desk" in found:
         desk.show(found["desk"], console)
+    if "preview" in found:
+        preview.show(found["preview"], console)
     if "evacuation" in found:
         evacuation.show(found["evacuation"], console)
     if "simulator" in found:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -20,7 +21,8 @@ from shared.reroutes import covers_team, covers_work_type, share_now
 class FloorNow:
     """The boards at one instant.
 
-    Holds:   `in_force` are the orders that hold work back now; counts are of people present and allowed to work.
+    Holds:   `in_force` are the orders that hold work back now; counts are of people present and allowed to work. The boards
+             do not move while it is at hand, so that what is asked of a team for every work type is worked out once.
     """
 
     book: Rulebook
@@ -28,6 +30,7 @@ class FloorNow:
     in_force: tuple[RerouteOrder, ...]
     now: datetime
     plan: PlanView = field(default_factory=PlanView)
+    _able: dict[str, Counter[str]] = field(default_factory=dict, compare=False, repr=False)  # by team, by work type
 
     @classmethod
     def of(cls, boards: Mapping[str, Any], orders: Iterable[RerouteOrder], now: datetime) -> FloorNow:
@@ -45,19 +48,19 @@ class FloorNow:
 
     def able(self, team: Team, work_type: str) -> int:
         """How many of the team are present and may do the work type."""
-        load = self.load(team.id)
-        return 0 if load is None else sum(1 for person in load.present if self._may(team, person, work_type))
+        known = self._able.get(team.id)
+        if known is None:
+            load = self.load(team.id)
+            present = () if load is None else load.present
+            known = self._able[team.id] = Counter(name for person in present for name in set(self.may_do(team, person)))
+        return known[work_type]
 
-    def _may(self, team: Team, person: str, work_type: str) -> bool:
-        operator, provider = self.book.member(team.id, person), self.book.provider_of(team.id)
-        if operator is None or provider is None or work_type not in operator.work_types:
-            return False
-        return not eligibility.suspended(operator, provider, self.book.standing)
-
-    def may_do(self, team: Team, person: str) -> list[str]:
+    def may_do(self, team: Team, person: str) -> Sequence[str]:
         """The work types that somebody of the team may be given now."""
-        operator = self.book.member(team.id, person)
-        return [] if operator is None else [w for w in operator.work_types if self._may(team, person, w)]
+        operator, provider = self.book.member(team.id, person), self.book.provider_of(team.id)
+        if operator is None or provider is None or eligibility.suspended(operator, provider, self.book.standing):
+            return ()
+        return operator.work_types
 
     def coming_per_hour(self) -> Mapping[str, float] | None:
         """What the plan expects of the coming hour, in items by work type; `None` without a plan that is still good."""

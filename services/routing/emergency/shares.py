@@ -142,10 +142,14 @@ class Sharing:
             items = work.per_hour * self.terms.minutes / 60
             left = items * self._handed_in(work)
             yield Flow(items, left, work.shares, self._after(work, work.shares, takers), frozenset(takers))
+        takers_of: dict[str, tuple[Work, Mapping[str, int]]] = {}  # alike wherever it lies
         for team in self.floor.teams():
             load = self.floor.load(team.id)
             for part in () if load is None else load.queued:
-                yield self._lying(team, part.work_type, part.queued, planned)
+                if part.work_type not in takers_of:
+                    work = Work(part.work_type, shares=_usual(part.work_type, planned))
+                    takers_of[part.work_type] = work, self._takers(work)
+                yield self._lying(team, part.queued, *takers_of[part.work_type])
 
     def _planned(self) -> Iterator[Work]:
         plan = self.floor.plan.plan
@@ -159,11 +163,10 @@ class Sharing:
         local = self.terms.effect == "local" and covers_work_type(self.terms.scope, work.work_type)
         return 1 - self._taken if local else 1.0
 
-    def _lying(self, team: Team, work_type: str, items: int, planned: Sequence[Work]) -> Flow:
-        here, work = {team.id: 1.0}, Work(work_type, shares=_usual(work_type, planned))
+    def _lying(self, team: Team, items: int, work: Work, takers: Mapping[str, int]) -> Flow:
+        here = {team.id: 1.0}
         if self.terms.effect not in MOVES_QUEUE or not self._held(team, work):
             return Flow(items, items, here, here)
-        takers = self._takers(work)
         return Flow(items, items, here, self._after(work, here, takers), frozenset(takers))
 
     @property

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
 
+from services.routing import eligibility
 from services.routing.emergency.floor import FloorNow
 from services.routing.emergency.preview import preview_of
+from shared.contracts.reference import Operator
 from shared.contracts.reroute import RerouteScope, SkillForecast
 from shared.contracts.routing import LoadByWorkType
 from tests.unit.emergency.control_room import ControlRoom, desk_load, terms
@@ -55,3 +58,17 @@ def test_all_that_comes_to_the_same_people_counts() -> None:
     assert foreseen(reviews=600, effect="evacuate").wait_seconds_with == 1_050
     entries = RerouteScope(centres=("n",), work_types=(ENTRY,))
     assert foreseen(reviews=600, effect="evacuate", scope=entries).wait_seconds_with == 750
+
+
+def test_who_may_work_is_asked_once_for_each_who_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many work types and limits are forecast: on a large floor the preview would come too late otherwise."""
+    asked: Counter[str] = Counter()
+    ask = eligibility.suspended
+
+    def counted(operator: Operator, *rest: Any) -> bool:
+        asked[operator.id] += 1
+        return ask(operator, *rest)
+
+    monkeypatch.setattr(eligibility, "suspended", counted)
+    foreseen(reviews=600, effect="evacuate")
+    assert asked == dict.fromkeys(("ann", "bob", "cai", "dee"), 1)
