@@ -13,7 +13,7 @@ from typing import Final
 import ormsgpack
 
 from shared.runtime.headers import Own, alone, event_id_of, header_of, own_part, shared_part
-from shared.runtime.log import Headers, Outgoing, Place, Record
+from shared.runtime.log import Outgoing, Record
 
 FACTS_MAX: Final = 100  # in one record
 BYTES_MAX: Final = 256 * 1024  # of the bodies in one record: a quarter of what a broker takes unless told otherwise
@@ -90,6 +90,3 @@ def all_facts(records: Iterable[Record]) -> Iterator[Record]:
     """What many records of the bus bring, in their order."""
     for record in records:
         yield from facts_of(record)
-
-
-__all__ = ["FACTS_MAX", "Headers", "Place", "all_facts", "bundled", "facts_of"]

@@ -261,6 +261,7 @@ def reroute_routers(control: Control) -> Sequence[tuple[APIRouter, tuple[str, ..
     """The control room's routers, each with the roles that may use it."""
     looking, proposing, approving, alerting = (APIRouter(tags=["reroutes"]) for _ in range(4))
     _look(looking, control)
+    _look_around(looking, control)
     _propose(proposing, control)
     _approve(approving, control)
     _alert(alerting, control)
@@ -316,6 +317,8 @@ def _look(router: APIRouter, control: Control) -> None:
             )
         return _view(found)
 
+
+def _look_around(router: APIRouter, control: Control) -> None:
     @router.get("/reroute-floor", summary="The floor at a glance: centres, teams, work types")
     async def floor() -> FloorGlance:
         return await control.glance()

@@ -151,19 +151,21 @@ def step_back(book: OrderBook, order: RerouteOrder, situation: Situation) -> Seq
     """
     floor = floor_of(book, situation)
     view: ReferenceView = situation.boards["reference"]
-    fault = None if _looked_late(order, situation.now) else unwell(order.terms, order.tallies, floor)
+    late = _looked_late(order, situation.now)
+    fault = None if late else unwell(order.terms, order.tallies, floor)
     if fault is not None and order.last_end_at is not None and situation.now < order.last_end_at:
         again = situation.now + timedelta(seconds=view.limits.reroute_fall_back_seconds)
         ends_at = min(again, order.last_end_at)
         return (RerouteFellBack(reroute_id=order.reroute_id, at=situation.now, detail=fault, ends_at=ends_at),)
     if order.return_steps_done >= len(order.return_held):
-        late = " Nobody could look in time." if _looked_late(order, situation.now) else ""
-        return (_over(order, "ended", fault or f"All work is back.{late}", situation),)
+        well = "All work is back. Nobody could look in time." if late else "All work is back."
+        return (_over(order, "ended", fault or well, situation),)
+    well = "nobody could look in time; it goes by the clock" if late else "the scope is well"
     return (
         RerouteReturning(
             reroute_id=order.reroute_id,
             at=situation.now,
-            reason=fault or _well(order, situation.now),
+            reason=fault or well,
             ends_at=order.ends_at or situation.now,
             steps_done=order.return_steps_done + 1,
             held_percent=order.return_held[order.return_steps_done],
@@ -176,10 +178,6 @@ def _looked_late(order: RerouteOrder, now: datetime) -> bool:
     """The step has been done for half as long as a step lasts."""
     done_at = step_ends_at(order)
     return done_at is not None and (now - done_at).total_seconds() > order.return_step_seconds / 2
-
-
-def _well(order: RerouteOrder, now: datetime) -> str:
-    return "nobody could look in time; it goes by the clock" if _looked_late(order, now) else "the scope is well"
 
 
 COURSE: Final[Mapping[Phase, Course]] = {
