@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import time
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -48,12 +48,24 @@ def faults_by_key(entries: Iterable[ReferenceEntry]) -> list[tuple[str, str]]:
     for row in rows:
         view.fold(row.key, row)
     faults = [(key, f"{key}: defined {n} times; keep one") for key, n in Counter(r.key for r in rows).items() if n > 1]
+    shared_by = _shared_keys(view)
     for row in rows:
-        faults += [(row.key, f"{row.noun.replace('-', ' ')} {row.id}: {fault}") for fault in _faults(row, view)]
+        faults += [
+            (row.key, f"{row.noun.replace('-', ' ')} {row.id}: {fault}") for fault in _faults(row, view, shared_by)
+        ]
     return faults
 
 
-def _faults(row: ReferenceEntry, view: ReferenceView) -> Iterator[str]:
+def _shared_keys(view: ReferenceView) -> Mapping[str, str]:
+    """Branches that do not alone sign with their key, each with another one that has it."""
+    by_key: dict[str, list[str]] = defaultdict(list)
+    for branch in view.branches.values():
+        if branch.public_key != LOCAL:
+            by_key[branch.public_key].append(branch.id)
+    return {one: ids[0] if one != ids[0] else ids[1] for ids in by_key.values() if len(ids) > 1 for one in ids}
+
+
+def _faults(row: ReferenceEntry, view: ReferenceView, shared_by: Mapping[str, str]) -> Iterator[str]:
     for name in _endless(row.model_dump()):
         yield f"{name} must be finite; give a number"
     match row:
@@ -62,7 +74,9 @@ def _faults(row: ReferenceEntry, view: ReferenceView) -> Iterator[str]:
         case Operator():
             yield from _operator(row, view)
         case Branch():
-            yield from _branch(row, view)
+            if row.id in shared_by:
+                yield f"public_key is that of {shared_by[row.id]} too, which could sign in its name; give each branch its own"
+            yield from _branch(row)
         case FloorLimits():
             yield from _limits(row)
         case RerouteDuty():
@@ -118,10 +132,7 @@ def _provider_of(operator: Operator, view: ReferenceView) -> Provider | None:
     return None if team is None else view.providers.get(team.provider_id)
 
 
-def _branch(branch: Branch, view: ReferenceView) -> Iterator[str]:
-    same = [b.id for b in view.branches.values() if b.public_key == branch.public_key != LOCAL and b.id != branch.id]
-    if same:
-        yield f"public_key is that of {same[0]} too, which could sign in its name; give each branch its own"
+def _branch(branch: Branch) -> Iterator[str]:
     try:
         known = branch.public_key == LOCAL or len(base64_bytes(branch.public_key)) == PUBLIC_KEY_BYTES
     except ValueError:
