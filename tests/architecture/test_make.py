@@ -24,7 +24,7 @@ def quick_tests(target: str) -> str:
     return line
 
 
-def test_every_commit_is_spared_the_long_tests_and_three_examples_of_four() -> None:
+def test_every_commit_is_spared_the_long_tests_and_most_examples() -> None:
     """They would take it from one minute to three."""
     assert '-m "not long" --hypothesis-profile quick' in quick_tests("check")
     assert settings.get_profile("quick").max_examples == USUAL // 4
