@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -223,6 +224,7 @@ def schema_finding(service: str, done: frozenset[str] | None, known: Sequence[St
 
 async def _images(settings: Settings) -> list[Finding]:
     if _folder_missing(settings.images_url):
+        _try_to_make(Path(settings.images_url.removeprefix("file://")))
         return [Finding("object store", True, f"no folder yet at {settings.images_url}; the first service makes it")]
     await ImageStore.from_url(settings.images_url).get(NOBODYS_IMAGE)
     return [Finding("object store", True, f"answers at {settings.images_url}")]
@@ -230,6 +232,15 @@ async def _images(settings: Settings) -> list[Finding]:
 
 def _folder_missing(url: str) -> bool:
     return url.startswith("file://") and not Path(url.removeprefix("file://")).exists()
+
+
+def _try_to_make(folder: Path) -> None:
+    """Make a folder and take it away again: whether it can be made nothing else tells. Errors: `OSError`."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True)
+    for each in missing:
+        with contextlib.suppress(OSError):  # a service that starts now has put something there
+            each.rmdir()
 
 
 async def _disk(settings: Settings) -> list[Finding]:

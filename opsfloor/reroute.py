@@ -315,7 +315,7 @@ def show(
 @app.command("history")
 def history(identity: Identity, json: Json = False) -> None:
     """Everything that happened to one reroute."""
-    life = floor.ask("routing", f"/reroutes/{identity}/history", "viewer")
+    life = floor.ask("routing", f"/reroutes/{identity}/history", "viewer", of=identity)
     if json:
         as_json(life)
     else:

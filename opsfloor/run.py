@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from socket import gethostname
 from typing import Annotated, Final
 
 import typer
@@ -105,7 +106,7 @@ async def _host(service: str, settings: Settings, serving: Callable[[str], None]
 
 def _write_note(note: Path, service: str, url: str) -> None:
     note.parent.mkdir(parents=True, exist_ok=True)
-    _replace(note, json.dumps({"service": service, "pid": os.getpid(), "url": url}))
+    _replace(note, json.dumps({"service": service, "pid": os.getpid(), "url": url, "host": gethostname()}))
 
 
 def _write_target(target: Path, service: str, url: str) -> None:

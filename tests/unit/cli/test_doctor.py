@@ -97,6 +97,7 @@ def test_a_floor_without_anything_is_told_line_by_line(tmp_path: Path, monkeypat
         ("OPSFLOOR_IMAGES", "nonsense", "object store", "OPSFLOOR_IMAGES"),
         ("OPSFLOOR_IMAGES", "ftp://x", "object store", "OPSFLOOR_IMAGES"),
         ("OPSFLOOR_IMAGES", "s3://images", "object store", "OPSFLOOR_IMAGES"),
+        ("OPSFLOOR_IMAGES", "file:///proc/nothing", "object store", "OPSFLOOR_IMAGES"),
     ],
 )
 def test_an_address_that_is_none_or_where_nobody_answers_is_a_finding(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import re
 import time
 from collections.abc import Iterator
@@ -15,7 +17,7 @@ from structlog.testing import capture_logs
 
 from deploy.grafana.boards import BOARDS
 from deploy.prometheus.alerts import ALERTS
-from deploy.prometheus.instruments import instruments
+from deploy.prometheus.instruments import PACKAGES, ROOT, instruments
 from services.audit.controls import metrics as controls
 from services.intake.reception import metrics as reception
 from services.routing import metrics as routing
@@ -250,6 +252,27 @@ def test_every_promised_time_is_an_edge_of_the_turnaround() -> None:
     edges = {each.name: set(each.edges) for each in instruments()}
     assert promised <= edges["opsfloor_case_turnaround_seconds"]
     assert promised <= edges["opsfloor_case_with_branch_seconds"]
+
+
+def test_every_instrument_is_fed() -> None:
+    """What the page lists some process tells: no instrument is made and then forgotten."""
+    used = {
+        name
+        for package in PACKAGES
+        for file in (ROOT / package).rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        for name in ([node.id] if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) else _attribute(node))
+    }
+    forgotten = [
+        each.name
+        for each in instruments()
+        if not used & {name for name, value in vars(importlib.import_module(each.home)).items() if value is each.source}
+    ]
+    assert forgotten == []
+
+
+def _attribute(node: ast.AST) -> list[str]:
+    return [node.attr] if isinstance(node, ast.Attribute) else []
 
 
 def _limits() -> Iterator[tuple[str, float]]:
