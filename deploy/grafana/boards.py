@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from deploy.grafana.questions import Board, Query, Question, measured, one, per_minute, quantile
+from deploy.prometheus.alerts import SERVICES
 
 SATURATION: Final = "max by (team) (opsfloor_desk_saturation_ratio)"
 ABOVE_PROMISE: Final = measured(
@@ -12,6 +13,14 @@ ABOVE_PROMISE: Final = measured(
     "  - on (business_type) business_type:opsfloor_objective_on_time:max",
     "audit",
 )
+SILENT: Final = (
+    "(("
+    + " or ".join(f'label_replace(vector(1), "job", "{service}", "", "")' for service in SERVICES)
+    + ") unless on (job) up == 1)"
+)
+"""The services of which no process answered the last scrape."""
+CALLS: Final = f'count(ALERTS{{alertstate="firing",severity="%s"}}) or (vector(0) unless on () {SILENT})'
+"""How many alerts fire; none while a service is silent, since what it would be called for is not known."""
 _QUEUE: Final = "max by (team, step) (opsfloor_desk_queue_items)"
 _UNPLACEABLE: Final = "max by (reason, business_type) (opsfloor_unplaceable_items)"
 _AT_NO_DESK: Final = "A reason such as nobody_present stands for what waits at no desk."
@@ -103,14 +112,20 @@ FLOOR: Final = Board(
         Question(
             "Is somebody being called?",
             (
-                Query('count(ALERTS{alertstate="firing",severity="page"}) or vector(0)', "pages", limits=(1, 1)),
-                Query('count(ALERTS{alertstate="firing",severity="ticket"}) or vector(0)', "tickets"),
+                Query(CALLS % "page", "pages", limits=(1, 1)),
+                Query(CALLS % "ticket", "tickets"),
+                Query(
+                    f"count({SILENT}) or vector(0)",
+                    "services not heard, so not yet known",
+                    limits=(1, len(SERVICES)),
+                ),
             ),
             "short",
             "number",
             warns_at=1,
             bad_at=5,
             highest=200,
+            about="That nobody is called says something only while every service is heard.",
         ),
         Question("How full are the teams?", one(SATURATION, "{{team}}"), "percentunit", "bars", 0.8, 1.0),
         Question(
