@@ -14,7 +14,7 @@ from typing import Annotated, Final
 import typer
 import uvloop
 
-from deploy.local.watch import SCRAPE_SECONDS, Watch
+from deploy.local.watch import SCRAPE_SECONDS, Watch, forget_predecessor
 from opsfloor import floor
 from opsfloor.answers import Remedied, err, out
 from opsfloor.promises import between_edges
@@ -56,6 +56,7 @@ def run_service(
 
     def serving(url: str) -> None:
         _write_note(note, service, url)
+        forget_predecessor(floor.home(), service)
         _write_target(target, service, url)
 
     mend_connections()
