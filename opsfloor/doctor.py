@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import shutil
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -165,13 +166,16 @@ def topics_finding(partitions_by_topic: Mapping[str, int]) -> Finding:
             f"missing: {', '.join(missing[:5])} ({len(missing)})",
             "`opsfloor reference FOLDER` makes them",
         )
-    counts = set(partitions_by_topic.values())
-    if len(counts) > 1:
-        odd = sorted(f"{name}: {count}" for name, count in partitions_by_topic.items() if count != max(counts))
+    ((usual, most), *others) = Counter(partitions_by_topic.values()).most_common()
+    if others:
+        odd = sorted(f"{name}: {count}" for name, count in partitions_by_topic.items() if count != usual)
         return Finding(
-            "topics", False, f"unequal partitions: {', '.join(odd[:5])}", "docs/operations.md, «More partitions»"
+            "topics",
+            False,
+            f"unequal partitions: {', '.join(odd[:5])} ({len(odd)}); the other {most} have {usual}",
+            "docs/operations.md, «More partitions»",
         )
-    return Finding("topics", True, f"{len(partitions_by_topic)} with {counts.pop()} partitions each")
+    return Finding("topics", True, f"{len(partitions_by_topic)} with {usual} partitions each")
 
 
 # -------------------------------------------------------------------- database

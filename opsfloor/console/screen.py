@@ -16,6 +16,7 @@ from opsfloor.console.elements import words
 from opsfloor.console.words import SIGNS, Verdict, figure, judged, told
 
 CALLS_MAX: Final = 5  # of the alerts that fire; the rest is counted
+READING: Final = "reading …"
 TEXT_PX: Final = 12.0  # of a chart, where the page's own size is not known
 CLASS: Final[dict[Verdict, str]] = {"good": "good", "watch": "watch", "bad": "bad", "": "plain"}
 # Okabe and Ito's colours and, for who cannot tell them apart, dashes; the last value stands beside each name.
@@ -70,6 +71,8 @@ class Panel:
         with ui.element("section").classes("panel").props(f'aria-label="{question.title}"'):
             words("h2", question.title)
             self._body: Final = ui.element("div").classes("w-full")
+            with self._body:
+                words("p", READING).classes("about")
             if question.about:
                 words("p", question.about).classes("about")
         self._chart: ui.echart | None = None
@@ -227,7 +230,7 @@ class Screen:
                     if other is board:
                         link.props('aria-current="page"')
                 ui.link("Control room", "/control")
-            self._told: Final = ui.label().classes("told")
+            self._told: Final = ui.label(READING).classes("told")
         self._stale: Final = ui.label().classes("stale").props('role="alert"')
         self._stale.set_visibility(False)
         self._firing: Final = ui.element("div").classes("w-full")

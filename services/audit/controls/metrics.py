@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, get_args
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -40,6 +40,7 @@ RESULTS: Final = Counter("opsfloor_results_total", "Results of work items that c
 RESULTS_REFUSED: Final = Counter(
     "opsfloor_results_refused_total", "Results that do not count, by who gave them and why", ["provider", "code"]
 )
+REFUSAL_CODES: Final = get_args(audit.ResultRefused.model_fields["code"].annotation)
 REVIEWS: Final = Counter("opsfloor_reviews_total", "Reviews by verdict", ["verdict"])
 ENTRIES: Final = Counter("opsfloor_entries_total", "Fields compared", ["outcome"])
 ERRORS: Final = Counter("opsfloor_keying_errors_total", "Keying errors caught", ["provider", "found_by"])
@@ -157,11 +158,14 @@ def _asked(fact: audit.PostingRequested) -> None:
 def promise_levels(view: ReferenceView, now: Callable[[], datetime]) -> Read:
     """Read what the bank has promised off the reference board.
 
-    Holds:   each business type's answers are counted from 0 on from the first look: after a restart an answer may be
-             the first that is heard of a case.
+    Holds:   each business type's answers, and each provider's refused results, are counted from 0 on from the first look:
+             after a restart an answer may be the first that is heard of a case.
     """
 
     def read() -> Iterator[Reading]:
+        for provider_id in view.providers:
+            for code in REFUSAL_CODES:
+                RESULTS_REFUSED.labels(provider_id, code)
         for name, template in sorted(view.business_types.items()):
             _begin(name)
             yield PROMISE, (name,), template.sla_seconds

@@ -88,6 +88,15 @@ def test_a_floor_without_anything_is_told_line_by_line(tmp_path: Path, monkeypat
     assert not home.exists(), "a look makes nothing"
 
 
+def test_the_topics_that_differ_are_named_and_not_the_others() -> None:
+    """Whether they have fewer partitions than the rest or more."""
+    odd = {"routing.load.v1": 4, "vendor.score.v1.dlq": 9}
+    found = topics_finding({**ALL, **odd}).found
+    assert (
+        found == f"unequal partitions: routing.load.v1: 4, vendor.score.v1.dlq: 9 (2); the other {len(ALL) - 2} have 8"
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "value", "what", "remedy"),
     [

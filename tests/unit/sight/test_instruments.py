@@ -23,11 +23,12 @@ from services.intake.reception import metrics as reception
 from services.routing import metrics as routing
 from services.routing.balancer.metrics import plan_levels
 from services.routing.boards import PlanView
-from services.routing.emergency.metrics import reroute_levels
+from services.routing.emergency.metrics import proof_levels, reroute_levels
 from services.vendor.supervision import metrics as supervision
 from shared.contracts.audit import CaseEnd, CasePosted
 from shared.contracts.reference import Shift, ShiftBreak
 from shared.contracts.routing import CapacityByWorkType, LoadByWorkType, LoadSnapshot, PlanMade
+from shared.reference import files
 from shared.reference.board import ReferenceView
 from shared.reroutes import RerouteView
 from shared.runtime.boards import Boards
@@ -252,6 +253,26 @@ def test_every_promised_time_is_an_edge_of_the_turnaround() -> None:
     edges = {each.name: set(each.edges) for each in instruments()}
     assert promised <= edges["opsfloor_case_turnaround_seconds"]
     assert promised <= edges["opsfloor_case_with_branch_seconds"]
+
+
+def test_what_is_rare_is_counted_from_0_on() -> None:
+    """The first of its kind after a start shows as a rise: it may be the only one for days."""
+    reference = ReferenceView()
+    for entry in files.load(BANK.parent):
+        reference.fold(entry.key, entry)
+    reads = (
+        proof_levels(RerouteView(), reference, lambda: AT),
+        controls.promise_levels(reference, lambda: AT),
+    )
+    for read in reads:
+        list(read())
+    for name, labels in (
+        ("opsfloor_reroutes_total", {"effect": "drain", "phase": "active"}),
+        ("opsfloor_reroute_commands_total", {"code": "too_many_open"}),
+        ("opsfloor_reroute_items_moved_total", {"team": "north-entry"}),
+        ("opsfloor_results_refused_total", {"provider": "clearkey", "code": "excluded_person"}),
+    ):
+        assert REGISTRY.get_sample_value(name, labels) is not None, name
 
 
 def test_every_instrument_is_fed() -> None:
