@@ -695,13 +695,13 @@ SERVICE: Final = Board(
         Question(
             "How long does an operator's click take?",
             one(
-                "histogram_quantile(0.99, sum by (le) (rate(opsfloor_workbench_command_seconds_bucket[5m])))",
-                "99 %, all of routing",
+                f"histogram_quantile(0.99, sum by (le) (rate(opsfloor_workbench_command_seconds_bucket{{{_OF}}}[5m])))",
+                "99 %",
             ),
             "s",
             warns_at=1,
             bad_at=2.5,
-            empty_because="no operator has clicked in the last five minutes",
+            empty_because="routing alone has clicks to answer, and there no operator has clicked in the last five minutes",
             highest=10,
         ),
     ),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import markdown2
 import pytest
+from nicegui.elements.markdown import prepare_content
 
 from opsfloor.console.app import MARKDOWN, RUNBOOK
 
@@ -18,4 +18,4 @@ STEP = re.compile(r"^ *(\d+\.|-) ", re.MULTILINE)
 def test_each_step_stands_on_its_own(page: Path) -> None:
     """Also where a list follows on a sentence: nobody reads steps out of one paragraph at night."""
     text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
-    assert markdown2.markdown(text, extras=MARKDOWN).count("<li>") == len(STEP.findall(text))
+    assert prepare_content(text, " ".join(MARKDOWN)).count("<li>") == len(STEP.findall(text))

@@ -147,6 +147,13 @@ def test_a_panel_asks_only_for_what_exists(board: Board, question: Question) -> 
         assert variables <= ({board.variable[0]} if board.variable else set())
 
 
+def test_one_service_shows_that_service_alone() -> None:
+    """Another one's figures under its name would be taken for its own."""
+    board = next(board for board in BOARDS if board.uid == "opsfloor-service")
+    everybodys = [query.expr for panel in board.panels for query in panel.queries if 'job="$service"' not in query.expr]
+    assert everybodys == []
+
+
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.uid)
 def test_every_line_of_a_histogram_asks_for_exemplars(board: Board) -> None:
     """A point beside the line leads to the trace of a case that was so slow; other panels ask for none."""

@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import yaml
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
@@ -40,7 +39,7 @@ from shared.standing import STANDING_BOARD, StandingView
 from tests.bench.__main__ import FIRST_ASSIGNMENT_MS_MAX
 from tests.bench.desk import TARGET_US as DECISION_US_MAX
 from tests.bench.plan import TARGET_MS as PLAN_MS_MAX
-from tests.unit.audit.floor_of_cases import confirmed, started
+from tests.unit.audit.floor_of_cases import TRANSFER, confirmed, started
 from tests.unit.runtime.test_runner import Bench, turn
 from tests.unit.sight.facts import fact, shown
 
@@ -246,13 +245,34 @@ def test_a_posted_case_says_whether_it_went_through_in_the_first_pass(
     assert shown("opsfloor_cases_posted_total", business_type="transfer", first_pass=name) - before == 1
 
 
-def test_every_promised_time_is_an_edge_of_the_turnaround() -> None:
-    """A share of cases within a promise can be read exactly, not interpolated."""
-    bank = yaml.safe_load(BANK.read_text())["business_types"]
-    promised = {each[name] for each in bank for name in ("sla_seconds", "sla_urgent_seconds") if name in each}
-    edges = {each.name: set(each.edges) for each in instruments()}
-    assert promised <= edges["opsfloor_case_turnaround_seconds"]
-    assert promised <= edges["opsfloor_case_with_branch_seconds"]
+@pytest.mark.parametrize("promised", [(5_400, 1_800), (1_500, None), (100_000, 77)])
+def test_every_promised_time_is_an_edge_of_the_turnaround(promised: tuple[int, int | None]) -> None:
+    """A share of cases within a promise can be read exactly, not interpolated, whatever the bank has published."""
+    reference = ReferenceView()
+    usual, urgent = promised
+    template = TRANSFER.model_copy(
+        update={"id": f"promised-{usual}", "sla_seconds": usual, "sla_urgent_seconds": urgent}
+    )
+    reference.fold(template.key, template)
+    ended = fact("audit.case-posted.v1", business_type=template.id, received_at=AT, captured_at=AT)
+    for seconds in (usual, usual + 1):
+        controls.measuring(reference)([ended.model_copy(update={"at": AT + timedelta(seconds=seconds)})], AT)
+    for name in ("opsfloor_case_turnaround_seconds_bucket", "opsfloor_case_with_branch_seconds_bucket"):
+        assert shown(name, business_type=template.id, le=f"{usual:.1f}") == 1
+        if urgent is not None:
+            assert REGISTRY.get_sample_value(name, {"business_type": template.id, "le": f"{urgent:.1f}"}) == 0
+
+
+def test_a_changed_promise_begins_the_counts_of_its_type_anew() -> None:
+    """As a restart does; other types count on."""
+    reference = ReferenceView()
+    for name, seconds in (("moved", 1_500), ("kept", 1_500), ("moved", 1_600)):
+        template = TRANSFER.model_copy(update={"id": name, "sla_seconds": seconds, "sla_urgent_seconds": None})
+        reference.fold(template.key, template)
+        for each in ("moved", "kept"):
+            controls.measuring(reference)([fact("audit.case-posted.v1", business_type=each)], AT)
+    counted = {name: shown("opsfloor_case_turnaround_seconds_count", business_type=name) for name in ("moved", "kept")}
+    assert counted == {"moved": 1, "kept": 2}
 
 
 def test_what_is_rare_is_counted_from_0_on() -> None:
