@@ -84,6 +84,12 @@ def test_what_is_mistyped_is_refused_with_its_remedy(words: list[str], desk: Fro
     assert not desk.room.book.orders
 
 
+@pytest.mark.parametrize("word", ["show", "history"])
+def test_a_reroute_that_nobody_knows_is_named(word: str, desk: FrontDesk) -> None:
+    """As it was typed, and not the end of the address that was asked."""
+    assert "to know r-9f/3," in str(refused(word, "r-9f/3"))
+
+
 def test_a_name_like_the_mistyped_one_is_offered(desk: FrontDesk) -> None:
     """Who mistypes a rule at three in the morning reads how it is written."""
     assert "two-centres-authorise" in refused(*GLASS[1:], "--yes", "--override", "two-centre-authorise").remedy
