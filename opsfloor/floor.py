@@ -112,10 +112,8 @@ def _noted(file: Path) -> Running | None:
     """What a process of this machine wrote down; none of another machine's, or that a full disk or a crash cut off."""
     try:
         note = json.loads(file.read_text())
-        if (
-            note.get("host", gethostname()) != gethostname()
-        ):  # a home that machines share: neither its number nor its address means it here
-            return None
+        if note.get("host", gethostname()) != gethostname():
+            return None  # of a home that machines share: neither its number nor its address means it here
         return Running(str(note["service"]), int(note["pid"]), str(note["url"]))
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -139,14 +137,11 @@ def bearer(role: str = "on_call", subject: str = "command-line") -> dict[str, st
     return {"Authorization": f"Bearer {Issuer(private).issue(subject=subject, role=role, seconds=300)}"}
 
 
-def ask(service: str, path: str, role: str = "on_call", subject: str = "command-line", of: str = "") -> Any:
-    """GET a JSON answer from a running service, `of` something whose id is not the path's end.
-
-    Errors:  `Remedied` when none runs, it refuses or knows nothing.
-    """
+def ask(service: str, path: str, role: str = "on_call", subject: str = "command-line") -> Any:
+    """GET a JSON answer from a running service. Errors: `Remedied` when none runs, it refuses or knows nothing."""
     answer = _call(service, "GET", path, bearer(role, subject), None)
     if answer.status_code == httpx.codes.NOT_FOUND:
-        identity = unquote(of or path.rpartition("/")[2].partition("?")[0])
+        identity = unquote(path.split("/")[2].partition("?")[0])
         raise Remedied(
             f"Expected {service} to know {identity}, found nothing of it",
             "check the id; what was sent a moment ago may still be on its way",
