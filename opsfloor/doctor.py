@@ -167,11 +167,15 @@ def topics_finding(partitions_by_topic: Mapping[str, int]) -> Finding:
             f"missing: {', '.join(missing[:5])} ({len(missing)})",
             "`opsfloor reference FOLDER` makes them",
         )
-    usual, _ = Counter(partitions_by_topic.values()).most_common(1)[0]
-    odd = sorted(f"{name}: {count}" for name, count in partitions_by_topic.items() if count != usual)
-    if odd:
-        named = f"{', '.join(odd[:5])}{' …' if len(odd) > 5 else ''} ({len(odd)}; the others have {usual})"
-        return Finding("topics", False, f"unequal partitions: {named}", "docs/operations.md, «More partitions»")
+    ((usual, most), *others) = Counter(partitions_by_topic.values()).most_common()
+    if others:
+        odd = sorted(f"{name}: {count}" for name, count in partitions_by_topic.items() if count != usual)
+        return Finding(
+            "topics",
+            False,
+            f"unequal partitions: {', '.join(odd[:5])} ({len(odd)}); the other {most} have {usual}",
+            "docs/operations.md, «More partitions»",
+        )
     return Finding("topics", True, f"{len(partitions_by_topic)} with {usual} partitions each")
 
 
