@@ -58,12 +58,13 @@ class Full(BaseHTTPRequestHandler):
     def _answer(self, path: str, said: Mapping[str, str]) -> dict[str, Any]:
         if path.endswith("alerts"):
             return {"alerts": []}
-        if path.endswith("query_range"):
-            moments = range(int(said["start"]), int(said["end"]) + 1, int(said["step"]))
-            rows = [{"metric": each, "values": [[at, "0.5"] for at in moments]} for each in lines(said["query"])]
-            return {"resultType": "matrix", "result": rows}
-        rows = [{"metric": each, "value": [time.time(), "0.5"]} for each in lines(said["query"])]
-        return {"resultType": "vector", "result": rows}
+        found = lines(said["query"])
+        if not path.endswith("query_range"):
+            now = [time.time(), "0.5"]
+            return {"resultType": "vector", "result": [{"metric": each, "value": now} for each in found]}
+        moments = range(int(said["start"]), int(said["end"]) + 1, int(said["step"]))
+        points = [[at, "0.5"] for at in moments]
+        return {"resultType": "matrix", "result": [{"metric": each, "values": points} for each in found]}
 
     def log_message(self, *said: Any) -> None:
         """Say nothing."""
