@@ -44,13 +44,14 @@ body {{ background: #f4f5f7; color: #1b1f24; font-size: 1rem; line-height: 1.4; 
 .panel table {{ width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }}
 .panel th {{ text-align: left; font-weight: 400; padding: 0.1rem 0.5rem 0.1rem 0; overflow-wrap: anywhere; }}
 .panel td {{ text-align: right; white-space: nowrap; padding: 0.1rem 0 0.1rem 0.7rem; }}
+.panel .bars th {{ font-size: 0.85rem; }}
 .panel .number td {{ font-size: 1.35rem; font-weight: 600; }}
-.panel .line {{ font-size: 0.8rem; }}
+.panel .line {{ font-size: 0.8rem; line-height: 1.25; }}
 .verdict {{ border-radius: 0.25rem; padding: 0 0.35rem; font-size: 0.8rem; font-weight: 600; margin-left: 0.5rem; }}
 .verdict.good {{ background: {GOOD}; color: #fff; }}
 .verdict.watch {{ background: {WARNING}; color: #000; }}
 .verdict.bad {{ background: {BAD}; color: #000; }}
-.bar {{ height: 0.45rem; background: #e6e9ed; border-radius: 0.2rem; min-width: 4rem; }}
+.bar {{ height: 0.45rem; background: #e6e9ed; border-radius: 0.2rem; min-width: 3rem; }}
 .bar div {{ height: 100%; border-radius: 0.2rem; background: #57606a; }}
 .bar .good {{ background: {GOOD}; }} .bar .watch {{ background: {WARNING}; }} .bar .bad {{ background: {BAD}; }}
 .swatch {{ display: inline-block; width: 1.6rem; height: 0; border-top: 0.2rem solid; margin-right: 0.4rem; vertical-align: middle; }}
@@ -101,7 +102,7 @@ class Panel:
                 with ui.element("tr"):
                     words("th", one.name).props('scope="row"')
                     if self._question.shape == "bars":
-                        with ui.element("td").style("width: 40%"):
+                        with ui.element("td").style("width: 15%"):
                             _bar(one.last, most, verdict)
                     with ui.element("td"):
                         words("span", figure(one.last, self._question))
@@ -115,7 +116,7 @@ class Panel:
         if self._chart is None:
             self._body.clear()
             with self._body:
-                self._chart = ui.echart(options, renderer="svg").classes("w-full").style("height: 7.5rem")
+                self._chart = ui.echart(options, renderer="svg").classes("w-full").style("height: 5.25rem")
                 self._chart.props(f'role="img" aria-label="Line chart: {self._question.title}"')
                 self._rows = ui.element("div").classes("w-full")
         else:
