@@ -26,6 +26,7 @@ from tests.bench import desk, evacuation, plan, preview, simulator
 from tests.bench.cases import measure_cases
 from tests.bench.desk import measure_desk
 from tests.bench.evacuation import ITEMS, measure_evacuation
+from tests.bench.looking import show_profile
 from tests.bench.plan import measure_plans
 from tests.bench.preview import measure_preview
 from tests.bench.records import PARTITIONS
@@ -153,7 +154,7 @@ def show(found: dict[str, Any], console: Console) -> None:
         simulator.show(found["simulator"], console)
     console.print(f"{found['cores']} cores, load average {found['load_average_before']} before the run")
     if "processors" in figures:
-        _show_profile(figures, console)
+        show_profile(figures["processors"], "CPU ms per case", figures["cpu_ms_per_case"], console)
 
 
 def _show_tracing(table: Table, figures: dict[str, Any]) -> None:
@@ -169,18 +170,6 @@ def _show_tracing(table: Table, figures: dict[str, Any]) -> None:
 def _row(table: Table, name: str, value: float, target: str, held: bool | None) -> None:
     sign = {None: "", True: "[green]✓[/]", False: "[red]missed[/]"}[held]
     table.add_row(name.replace("_", " "), f"{value:g}", target, sign)
-
-
-def _show_profile(figures: dict[str, Any], console: Console) -> None:
-    parts = ("batches", "events_per_batch", "load_and_decide_ms", "commit_ms", "publish_ms")
-    table = Table("processor", *(part.replace("_", " ") for part in parts))
-    for name, row in figures["processors"].items():
-        table.add_row(name, *(f"{row[part]:g}" for part in parts))
-    console.print(table)
-    spent = Table("process", "CPU ms per case")
-    for name, value in figures["cpu_ms_per_case"].items():
-        spent.add_row(name, f"{value:g}")
-    console.print(spent)
 
 
 if __name__ == "__main__":
