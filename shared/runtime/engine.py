@@ -35,6 +35,7 @@ class Limits:
     )
     entities_max: int = ENTITIES_MAX
     bundles: bool = True  # several facts may go out in one record: no process of a release that cannot read it is left
+    compressed_bundles: bool = True  # and they may be compressed
     fuse_window: int = 500
     fuse_share: float = 0.2
     fuse_parked_min: int = 25
