@@ -22,11 +22,12 @@ from shared.runtime.store import LaneOut, OutboxRow
 
 FACTS_MAX: Final = 100  # in one record
 BYTES_MAX: Final = 256 * 1024  # of the bodies in one record: a quarter of what a broker takes unless told otherwise
+EXPANDED_BYTES_MAX: Final = 2 * BYTES_MAX  # of a bundle with its keys and headers
 COUNT: Final = "facts"  # the header that makes a record a bundle: how many facts are in it
 _CONTENT: Final = "content-type"
 PLAIN: Final = (_CONTENT, b"application/vnd.opsfloor.facts+msgpack")
 COMPRESSED: Final = (_CONTENT, b"application/vnd.opsfloor.facts+msgpack+lz4")
-UNREADABLE: Final = (ormsgpack.MsgpackDecodeError, lz4.block.LZ4BlockError)
+UNREADABLE: Final = (ormsgpack.MsgpackDecodeError, lz4.block.LZ4BlockError, TypeError, ValueError)  # or of other shape
 
 
 def rows_in_bundles(rows: Iterable[OutboxRow], topics: AbstractSet[str], *, compressed: bool) -> Iterator[OutboxRow]:
@@ -101,11 +102,17 @@ def facts_of(record: Record) -> Sequence[Record]:
     if not record.headers or record.headers[-1][0] != COUNT or record.value is None:
         return (record,)
     try:
-        compressed = COMPRESSED in record.headers
-        rows = ormsgpack.unpackb(lz4.block.decompress(record.value) if compressed else record.value)
+        rows = ormsgpack.unpackb(_expanded(record.value) if COMPRESSED in record.headers else record.value)
+        return list(_unbundled(record, rows))
     except UNREADABLE:
         return (record,)
-    return list(_unbundled(record, rows))
+
+
+def _expanded(value: bytes) -> bytes:
+    """What was compressed, whose size stands before it. Errors: `LZ4BlockError`, also for more than a bundle may have."""
+    if int.from_bytes(value[:4], "little") > EXPANDED_BYTES_MAX:
+        raise lz4.block.LZ4BlockError(f"Expected at most {EXPANDED_BYTES_MAX} bytes")
+    return bytes(lz4.block.decompress(value))
 
 
 def _unbundled(record: Record, rows: Sequence[Sequence[bytes]]) -> Iterator[Record]:

@@ -329,7 +329,7 @@ class Engine:
         sequence = shard.next_sequence(place)
         source = self._source(shard.number)
         event_id = event_id_of(source, place, sequence)
-        body = fact.__pydantic_serializer__.to_json(fact)
+        body = fact.to_json()
         headers = headers_for(fact, event_id, source, sequence, self._told_at(now), cause, turn, known)
         record = Outgoing(key, body, headers, self.wall_ms)
         lane = (shard.number, place[0], place[1])
