@@ -36,7 +36,7 @@ BLIND_SECONDS: Final = (
 )
 GATHER_RECORDS: Final = 100  # after a smaller batch …
 GATHER_SECONDS_MIN: Final = 0.004  # … let records gather: fewer transactions and requests for a little latency,
-GATHER_SECONDS_MAX: Final = 0.05
+GATHER_SECONDS_MAX: Final = 0.025
 GATHER_FACTOR: Final = 1.0  # and as long as the batch took, so that a busy machine makes larger batches
 PATIENCE_SECONDS: Final = 1.0  # real ones, of alarms that let the process do first what it is behind with
 TURN_SECONDS: Final = 0.1  # what a large batch may take: what is urgent waits for the one under way
