@@ -36,7 +36,7 @@ class Alive:
 class Blind:
     """Plays nothing: the preview stands without it."""
 
-    async def look(self, ahead: Ahead, terms: RerouteTerms) -> LookAhead | None:
+    async def look(self, days: Sequence[Ahead], terms: RerouteTerms) -> LookAhead | None:
         return None
 
 
