@@ -22,10 +22,11 @@ from rich.table import Table
 from deploy.local import Addresses, Stack
 from deploy.local.stack import home
 from shared.runtime.topics import ensure_topics
-from tests.bench import desk, evacuation, plan, preview, simulator
+from tests.bench import desk, evacuation, hops, plan, preview, simulator
 from tests.bench.cases import measure_cases
 from tests.bench.desk import measure_desk
 from tests.bench.evacuation import ITEMS, measure_evacuation
+from tests.bench.hops import measure_hops
 from tests.bench.looking import show_profile
 from tests.bench.plan import measure_plans
 from tests.bench.preview import measure_preview
@@ -42,7 +43,8 @@ TARGETS: Final = {
 }
 FIRST_ASSIGNMENT_MS_MAX: Final = 150.0
 TRACING_OFF_MAX: Final = 1.02
-PARTS: Final = ("cases", "throughput", "plan", "desk", "preview", "evacuation", "simulator", "tracing")
+PARTS: Final = ("cases", "throughput", "plan", "desk", "preview", "evacuation", "simulator", "tracing", "hops")
+BY_THEMSELVES: Final = frozenset({"tracing", "hops"})  # need no broker and no database
 
 
 def main() -> int:
@@ -58,9 +60,12 @@ def main() -> int:
     given = parser.parse_args()
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     console = Console(highlight=False)
-    found = _on_a_stack(given, console) if given.only != "tracing" else _circumstances()
+    found = _circumstances() if given.only in BY_THEMSELVES else _on_a_stack(given, console)
     if given.only in (None, "tracing"):
         found["tracing"] = measure_tracing(lambda what: console.print(f"[dim]{what} …[/]")).summary()
+    if given.only in (None, "hops"):
+        console.print("[dim]hops of an evacuation …[/]")
+        found["hops"] = measure_hops()
     given.json.parent.mkdir(parents=True, exist_ok=True)
     given.json.write_text(json.dumps(found, indent=2) + "\n")
     show(found, console)
@@ -150,6 +155,8 @@ def show(found: dict[str, Any], console: Console) -> None:
         preview.show(found["preview"], console)
     if "evacuation" in found:
         evacuation.show(found["evacuation"], console)
+    if "hops" in found:
+        hops.show(found["hops"], console)
     if "simulator" in found:
         simulator.show(found["simulator"], console)
     console.print(f"{found['cores']} cores, load average {found['load_average_before']} before the run")
