@@ -367,7 +367,6 @@ class KafkaPublisher:
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap: Final = bootstrap
         self._producer: AIOKafkaProducer | None = None
-        self._known: Final[set[Place]] = set()  # places that the broker was seen to have
         self._renewing: Final = asyncio.Lock()
 
     async def start(self) -> None:
@@ -386,7 +385,6 @@ class KafkaPublisher:
             await _end(producer)
             raise TransientError(f"Expected Kafka to take a producer, found {error}") from error
         self._producer = producer
-        self._known.clear()
 
     async def publish(self, batch: Mapping[Place, Sequence[Outgoing]]) -> Mapping[Place, str]:
         producer = self._producer or await self._renew(None)
@@ -394,31 +392,13 @@ class KafkaPublisher:
             return dict.fromkeys(batch, "no producer: Kafka is away")
         places = list(batch.items())
         if len(places) == 1:
-            reasons = [await self._publish_place(producer, *places[0])]
+            reasons = [await _publish_place(producer, *places[0])]
         else:
-            reasons = await asyncio.gather(*(self._publish_place(producer, place, rows) for place, rows in places))
+            reasons = await asyncio.gather(*(_publish_place(producer, place, rows) for place, rows in places))
         failed = {place: reason for (place, _), reason in zip(places, reasons, strict=True) if reason is not None}
         if failed:
             await self._renew(producer)
         return failed
-
-    async def _publish_place(self, producer: AIOKafkaProducer, place: Place, rows: Sequence[Outgoing]) -> str | None:
-        position = 0
-        try:
-            if place not in self._known:
-                if not await asyncio.wait_for(_known(producer, place), REQUEST_MS / 1000):
-                    return f"Expected a topic {place[0]} with a partition {place[1]}, found none"
-                self._known.add(place)
-            while position < len(rows):
-                builder = producer.create_batch()
-                while position < len(rows) and _append(builder, rows[position]):  # an empty batch takes any record
-                    position += 1
-                builder.close()
-                written = await producer.send_batch(builder, place[0], partition=place[1])
-                await asyncio.wait_for(written, 2 * REQUEST_MS / 1000)
-        except NOT_WRITTEN as error:
-            return f"{type(error).__name__}: {error}"
-        return None
 
     async def _renew(self, failed: AIOKafkaProducer | None) -> AIOKafkaProducer | None:
         """After an error the producer may hold batches that it would send later: a new one takes its place, once."""
@@ -438,6 +418,23 @@ class KafkaPublisher:
         producer, self._producer = self._producer, None
         if producer is not None:
             await _end(producer)
+
+
+async def _publish_place(producer: AIOKafkaProducer, place: Place, rows: Sequence[Outgoing]) -> str | None:
+    position = 0
+    try:
+        if not await asyncio.wait_for(_known(producer, place), REQUEST_MS / 1000):
+            return f"Expected a topic {place[0]} with a partition {place[1]}, found none"
+        while position < len(rows):
+            builder = producer.create_batch()
+            while position < len(rows) and _append(builder, rows[position]):  # an empty batch takes any record
+                position += 1
+            builder.close()
+            written = await producer.send_batch(builder, place[0], partition=place[1])
+            await asyncio.wait_for(written, 2 * REQUEST_MS / 1000)
+    except NOT_WRITTEN as error:
+        return f"{type(error).__name__}: {error}"
+    return None
 
 
 async def _known(producer: AIOKafkaProducer, place: Place) -> bool:
