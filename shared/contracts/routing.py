@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
 from shared.contracts.message import DAY_MS, Identity, Instant, Message, Part, Step, Topic
 from shared.contracts.work import DRAFT_CHARACTERS_MAX, Draft, Outcome, WorkOrder
@@ -79,6 +79,30 @@ class WorkPlaced(Message):
     @property
     def key(self) -> str:
         return self.team_id
+
+    def to_json(self) -> bytes:
+        """As any body, byte for byte; what was considered, half of it and the same for many, is written out once."""
+        rest = self.__pydantic_serializer__.to_json(self, exclude={"considered"})
+        return rest.replace(
+            _AFTER_CONSIDERED, b',"considered":%b%b' % (_considered_json(self.considered), _AFTER_CONSIDERED), 1
+        )
+
+
+_AFTER_CONSIDERED: Final = b',"draw_seed":'
+_CONSIDERED: Final = TypeAdapter(tuple[Candidate, ...]).serializer
+_CONSIDERED_KEPT: Final = 256
+_written_out: Final[dict[tuple[int, ...], tuple[tuple[Candidate, ...], bytes]]] = {}
+
+
+def _considered_json(considered: tuple[Candidate, ...]) -> bytes:
+    """The candidates as JSON. Those that a batch works out once are the same objects in many of its facts."""
+    objects = tuple(map(id, considered))
+    known = _written_out.get(objects)
+    if known is None:
+        if len(_written_out) == _CONSIDERED_KEPT:
+            _written_out.clear()
+        known = _written_out[objects] = considered, _CONSIDERED.to_json(considered)
+    return known[1]
 
 
 class WorkRecalled(Message):

@@ -298,7 +298,7 @@ class _Course:
 
     def _same(self, fact: Message, told: Told) -> bool:
         place = (fact.topic.name, partition_of(fact.key.encode(), self._engine.partitions))
-        return place == told.place and fact.__pydantic_serializer__.to_json(fact) == told.record.value
+        return place == told.place and fact.to_json() == told.record.value
 
     def _cause(self, event_id: str) -> Cause:
         record = self._record_of(event_id)
