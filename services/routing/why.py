@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.routing.delay import slack_of
-from services.routing.placement.choice import pick, seed_of
+from services.routing.placement.choice import NEVER, pick, seed_of, wait_for
 from shared.contracts.message import Message
 from shared.contracts.routing import (
     AssignmentDeclined,
@@ -126,9 +126,15 @@ def _open(fact: WorkPlaced) -> Iterator[str]:
             load = "no load told" if candidate.load_version is None else f"load {candidate.load_version}"
             yield (
                 f"{chosen}{candidate.team_id} would begin in {candidate.expected_wait_seconds:.0f} s: "
-                f"{candidate.backlog_seconds:.0f} s of work waiting{sent}, {candidate.eligible_present} present who may "
-                f"do it ({load})"
+                f"{candidate.backlog_seconds:.0f} s of work waiting{sent}, {_there(candidate)} ({load})"
             )
+
+
+def _there(candidate: Candidate) -> str:
+    if candidate.own_seconds is None:
+        return f"{candidate.eligible_present} present who may do it"
+    own = f"{candidate.own_seconds:.0f} s of all that is of its own type"
+    return f"{own}; {candidate.in_hand} in hand, {candidate.present} present, {candidate.eligible_present} of them may do it"
 
 
 def _removed(considered: Sequence[Candidate]) -> Iterator[str]:
@@ -148,14 +154,38 @@ def place_again(fact: WorkPlaced) -> Again:
     expected = seed_of(fact.order.work_item_id, fact.placing)
     if fact.draw_seed != expected:
         return Again(False, f"the seed of the draw should be {expected}")
-    if not fact.considered:
-        return Again(False, "the fact tells of no candidates")
+    waits = [
+        (candidate, _wait_again(candidate, fact.order.standard_seconds))
+        for candidate in fact.considered
+        if candidate.removed_by is None
+    ]
+    if not waits:
+        return Again(False, "the fact tells of no team that could be chosen")
+    for candidate, wait in waits:
+        if wait not in (None, candidate.expected_wait_seconds):
+            return Again(False, f"by what the fact tells of it, {candidate.team_id} would begin in {wait:.1f} s")
     untouched = [candidate.model_copy(update={"drawn": False}) for candidate in fact.considered]
     picked = pick(untouched, fact.draw_seed, fact.avoided, slack_of(fact.order, fact.placed_at))
     drawn = {candidate.team_id for candidate in fact.considered if candidate.drawn}
     again = {candidate.team_id for candidate in picked.candidates if candidate.drawn}
     same = (picked.team_id, picked.late_seconds, again) == (fact.team_id, fact.late_seconds, drawn)
-    return Again(same, f"{picked.team_id}, of {' and '.join(sorted(again))}")
+    by = (
+        "waits as the fact tells them, without their parts"
+        if any(wait is None for _, wait in waits)
+        else "the waits made again too"
+    )
+    return Again(same, f"{picked.team_id}, of {' and '.join(sorted(again))}; {by}")
+
+
+def _wait_again(candidate: Candidate, standard_seconds: float) -> float | None:
+    """The expected wait, of what the fact tells; `None` in a fact of before the parts of the wait were told."""
+    own, in_hand, present = candidate.own_seconds, candidate.in_hand, candidate.present
+    if own is None or in_hand is None or present is None:
+        return None
+    if not 0 < candidate.eligible_present <= present:
+        return NEVER
+    queued = candidate.backlog_seconds + candidate.sent_since_seconds
+    return wait_for(queued, own, in_hand, standard_seconds, present, candidate.eligible_present)
 
 
 # ------------------------------------------------------------------------ desk

@@ -248,28 +248,39 @@ def _with_shares(
 
 
 def assess(order: WorkOrder, team_id: str, sight: Sight) -> Candidate:
-    """The terms of one team, or what removes it.
-
-    Units:   seconds of work at the pace of the team's people; the wait is what the desk has, half of what is in hand
-             and what was sent to it since, over its people: all of it over all who are there, or the item's own type
-             over those who may do it, whichever takes longer.
-    """
+    """The terms of one team, or what removes it. Units: seconds of work at the pace of the team's people."""
     load, sent = sight.loads.get(team_id), sight.seen.sent.get(team_id, {})
     present = () if load is None else load.present
     able = eligibility.able(order, present, team_id, sight.book)
     waiting = {} if load is None else load.seconds_by_work_type
-    backlog, under_way = sum(waiting.values()), sum(sent.values())
-    told = {"backlog_seconds": round(backlog, 1), "sent_since_seconds": round(under_way, 1)}
+    told = {"backlog_seconds": round(sum(waiting.values()), 1), "sent_since_seconds": round(sum(sent.values()), 1)}
     version = None if load is None else load.version
     if not able:
         reason = eligibility.team_hindrance(order, team_id, sight.book) or "nobody_present"
         return Candidate(team_id=team_id, removed_by=reason, load_version=version, **told)
-    own = waiting.get(order.work_type, 0.0) + sent.get(order.work_type, 0.0)
-    in_hand = 0.0 if load is None else load.in_hand * order.standard_seconds / 2
-    wait = max((backlog + under_way + in_hand) / len(present), own / able)
+    own = round(waiting.get(order.work_type, 0.0) + sent.get(order.work_type, 0.0), 1)
+    in_hand = 0 if load is None else load.in_hand
+    queued = told["backlog_seconds"] + told["sent_since_seconds"]
     return Candidate(
-        team_id=team_id, eligible_present=able, expected_wait_seconds=round(wait, 1), load_version=version, **told
+        team_id=team_id,
+        eligible_present=able,
+        own_seconds=own,
+        present=len(present),
+        in_hand=in_hand,
+        expected_wait_seconds=wait_for(queued, own, in_hand, order.standard_seconds, len(present), able),
+        load_version=version,
+        **told,
     )
+
+
+def wait_for(queued: float, own: float, in_hand: int, standard_seconds: float, present: int, able: int) -> float:
+    """How long an item would wait for somebody at a desk.
+
+    Holds:   what the desk has, half of what is in hand and what was sent to it since, over its people: all of it over
+             all who are there, or the item's own type over those who may do it, whichever takes longer. Follows from
+             what the fact tells of a candidate, rounded as there, so that it can be made again.
+    """
+    return round(max((queued + in_hand * standard_seconds / 2) / present, own / able), 1)
 
 
 def _expected_wait(candidate: Candidate) -> tuple[float, float, str]:

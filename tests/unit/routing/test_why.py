@@ -15,7 +15,7 @@ from shared.contracts.audit import WorkRequested
 from shared.contracts.reference import Team
 from shared.contracts.routing import HeadConsidered, Picked, WorkAssigned, WorkPlaced
 from shared.reference.board import REFERENCE_BOARD
-from tests.unit.routing.floor import NOW, Floor, boards, load, only, operator, order
+from tests.unit.routing.floor import NOW, REVIEW, Floor, boards, load, only, operator, order
 from tests.unit.routing.test_placement import PEOPLE, plan
 
 
@@ -78,10 +78,46 @@ def test_another_team_another_lateness_or_another_seed_is_seen() -> None:
     assert not place_again(fact.model_copy(update={"team_id": other})).same
     assert not place_again(fact.model_copy(update={"late_seconds": 5.0})).same
     assert not place_again(fact.model_copy(update={"draw_seed": fact.draw_seed + 1})).same
+    assert not place_again(fact.model_copy(update={"considered": ()})).same
     better = tuple(
         c if c.team_id != fact.team_id else c.model_copy(update={"expected_wait_seconds": 9e9}) for c in fact.considered
     )
     assert not place_again(fact.model_copy(update={"considered": better})).same
+
+
+FORGED: dict[str, float] = {
+    "backlog_seconds": 990,
+    "sent_since_seconds": 900,
+    "own_seconds": 990,
+    "present": 2,
+    "in_hand": 100,
+    "eligible_present": 1,
+    "expected_wait_seconds": 46,
+}
+
+
+@pytest.mark.parametrize("part", FORGED)
+def test_a_wait_that_does_not_follow_from_its_parts_is_seen(part: str) -> None:
+    """Each part counts, though the team is the same each time: what waits, what of it is of the item's type, who is
+    there, what they have in hand."""
+    busy = load("north", ["al", "amy", "ann"], 90).model_copy(update={"in_hand": 2})
+    f = Floor(placement(), "item-1", boards([*PEOPLE, operator("amy"), operator("al", work_types=(REVIEW,))], [busy]))
+    fact = only(f.send(WorkRequested(order=order())), WorkPlaced)
+    north = next(c for c in fact.considered if c.team_id == "north")
+    assert (north.present, north.in_hand, north.own_seconds, north.expected_wait_seconds) == (3, 2, 90, 45)
+    assert place_again(fact).same
+    forged = tuple(c.model_copy(update={part: FORGED[part]}) if c is north else c for c in fact.considered)
+    assert not place_again(fact.model_copy(update={"considered": forged})).same
+
+
+def test_a_fact_of_before_the_parts_of_a_wait_were_told_is_made_again_from_the_wait() -> None:
+    """It says so, and is no different decision for that."""
+    fact = placed()
+    older = tuple(c.model_copy(update={"own_seconds": None, "present": None, "in_hand": None}) for c in fact.considered)
+    assert place_again(fact).found.endswith("; the waits made again too")
+    again = place_again(fact.model_copy(update={"considered": older}))
+    assert again.same
+    assert again.found.endswith("; waits as the fact tells them, without their parts")
 
 
 def test_a_placing_is_told_with_its_plan_its_terms_and_what_removed_the_others() -> None:
@@ -95,7 +131,10 @@ def test_a_placing_is_told_with_its_plan_its_terms_and_what_removed_the_others()
     text = "\n".join(told.because)
     assert "drawn by the plan of 02:00:00" in text
     assert "south (40% of the plan)" in text
-    assert "chosen: south would begin in 30 s: 30 s of work waiting, 1 present who may do it (load 1)" in text
+    assert (
+        "chosen: south would begin in 30 s: 30 s of work waiting, 30 s of all that is of its own type; "
+        "0 in hand, 1 present, 1 of them may do it (load 1)" in text
+    )
     assert "north would begin in 90 s" in text
     assert "removed: vendor (vendor_barred)" in text
 
