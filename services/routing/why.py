@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.routing.delay import slack_of
-from services.routing.placement.choice import NEVER, pick, seed_of, wait_for
+from services.routing.placement.choice import NEVER, finish_within, pick, seed_of, wait_for
 from shared.contracts.message import Message
 from shared.contracts.routing import (
     AssignmentDeclined,
@@ -125,9 +124,13 @@ def _open(fact: WorkPlaced) -> Iterator[str]:
             chosen = "chosen: " if candidate.team_id == fact.team_id else "" if candidate.drawn else "not drawn: "
             load = "no load told" if candidate.load_version is None else f"load {candidate.load_version}"
             yield (
-                f"{chosen}{candidate.team_id} would begin in {candidate.expected_wait_seconds:.0f} s: "
+                f"{chosen}{candidate.team_id} would begin in {candidate.expected_wait_seconds:.0f} s{_takes(candidate)}: "
                 f"{candidate.backlog_seconds:.0f} s of work waiting{sent}, {_there(candidate)} ({load})"
             )
+
+
+def _takes(candidate: Candidate) -> str:
+    return "" if candidate.item_seconds is None else f" and take {candidate.item_seconds:.0f} s"
 
 
 def _there(candidate: Candidate) -> str:
@@ -154,18 +157,14 @@ def place_again(fact: WorkPlaced) -> Again:
     expected = seed_of(fact.order.work_item_id, fact.placing)
     if fact.draw_seed != expected:
         return Again(False, f"the seed of the draw should be {expected}")
-    waits = [
-        (candidate, _wait_again(candidate, fact.order.standard_seconds))
-        for candidate in fact.considered
-        if candidate.removed_by is None
-    ]
+    waits = [(candidate, _wait_again(candidate)) for candidate in fact.considered if candidate.removed_by is None]
     if not waits:
         return Again(False, "the fact tells of no team that could be chosen")
     for candidate, wait in waits:
         if wait not in (None, candidate.expected_wait_seconds):
             return Again(False, f"by what the fact tells of it, {candidate.team_id} would begin in {wait:.1f} s")
-    untouched = [candidate.model_copy(update={"drawn": False}) for candidate in fact.considered]
-    picked = pick(untouched, fact.draw_seed, fact.avoided, slack_of(fact.order, fact.placed_at))
+    untouched = [_untouched(candidate, fact.order.standard_seconds) for candidate in fact.considered]
+    picked = pick(untouched, fact.draw_seed, fact.avoided, finish_within(fact.order, fact.placed_at))
     drawn = {candidate.team_id for candidate in fact.considered if candidate.drawn}
     again = {candidate.team_id for candidate in picked.candidates if candidate.drawn}
     same = (picked.team_id, picked.late_seconds, again) == (fact.team_id, fact.late_seconds, drawn)
@@ -177,15 +176,21 @@ def place_again(fact: WorkPlaced) -> Again:
     return Again(same, f"{picked.team_id}, of {' and '.join(sorted(again))}; {by}")
 
 
-def _wait_again(candidate: Candidate, standard_seconds: float) -> float | None:
+def _untouched(candidate: Candidate, standard_seconds: float) -> Candidate:
+    """As it was before the draw; in a fact of before they told it, every team was taken to work at the standard pace."""
+    item_seconds = standard_seconds if candidate.item_seconds is None else candidate.item_seconds
+    return candidate.model_copy(update={"drawn": False, "item_seconds": item_seconds})
+
+
+def _wait_again(candidate: Candidate) -> float | None:
     """The expected wait, of what the fact tells; `None` in a fact of before the parts of the wait were told."""
-    own, in_hand, present = candidate.own_seconds, candidate.in_hand, candidate.present
-    if own is None or in_hand is None or present is None:
+    own, in_hand, present, item = candidate.own_seconds, candidate.in_hand, candidate.present, candidate.item_seconds
+    if own is None or in_hand is None or present is None or item is None:
         return None
     if not 0 < candidate.eligible_present <= present:
         return NEVER
     queued = candidate.backlog_seconds + candidate.sent_since_seconds
-    return wait_for(queued, own, in_hand, standard_seconds, present, candidate.eligible_present)
+    return wait_for(queued, own, in_hand, item, present, candidate.eligible_present)
 
 
 # ------------------------------------------------------------------------ desk

@@ -92,6 +92,7 @@ FORGED: dict[str, float] = {
     "present": 2,
     "in_hand": 100,
     "eligible_present": 1,
+    "item_seconds": 3000,
     "expected_wait_seconds": 46,
 }
 
@@ -113,7 +114,8 @@ def test_a_wait_that_does_not_follow_from_its_parts_is_seen(part: str) -> None:
 def test_a_fact_of_before_the_parts_of_a_wait_were_told_is_made_again_from_the_wait() -> None:
     """It says so, and is no different decision for that."""
     fact = placed()
-    older = tuple(c.model_copy(update={"own_seconds": None, "present": None, "in_hand": None}) for c in fact.considered)
+    untold = dict.fromkeys(("own_seconds", "present", "in_hand", "item_seconds"))
+    older = tuple(c.model_copy(update=untold) for c in fact.considered)
     assert place_again(fact).found.endswith("; the waits made again too")
     again = place_again(fact.model_copy(update={"considered": older}))
     assert again.same
@@ -132,7 +134,7 @@ def test_a_placing_is_told_with_its_plan_its_terms_and_what_removed_the_others()
     assert "drawn by the plan of 02:00:00" in text
     assert "south (40% of the plan)" in text
     assert (
-        "chosen: south would begin in 30 s: 30 s of work waiting, 30 s of all that is of its own type; "
+        "chosen: south would begin in 30 s and take 30 s: 30 s of work waiting, 30 s of all that is of its own type; "
         "0 in hand, 1 present, 1 of them may do it (load 1)" in text
     )
     assert "north would begin in 90 s" in text
