@@ -6,8 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from opsfloor.comparing import DEALINGS
 from opsfloor.event_log import Activity
 from opsfloor.log_days import LogWorld, worked_seconds
+from services.routing.simulator.bound import on_time_bound
+from services.routing.simulator.figures import figures_of
 from services.routing.simulator.floor import Floor
 from services.routing.simulator.real import RealDealing
 from shared.contracts.reference import Operator, Team
@@ -75,3 +78,13 @@ def test_people_and_activities_in_another_script_stay_apart() -> None:
         len({one.team_id for one in operators}) == len([entry for entry in reference if isinstance(entry, Team)]) == 4
     )
     assert {work_type for one in operators for work_type in one.work_types} == {"审核/entry", "录入/entry"}
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("way", list(DEALINGS))
+def test_no_policy_passes_the_bound_on_a_day_of_the_log(way: str, seed: int) -> None:
+    """In overload, where not all cases can be on time: the log as it is, and drawn anew."""
+    day = LogWorld.of(LOG, frozenset()).day(3.0, seed)
+    bound = on_time_bound(day)
+    assert bound < 1.0
+    assert figures_of(Floor(day, DEALINGS[way]()).play())["on_time"] <= bound + 1e-9
