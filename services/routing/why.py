@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.routing.placement.choice import NEVER, finish_within, pick, seed_of, wait_for
+from services.routing.eligibility import most_telling
+from services.routing.placement.choice import NEVER, detail_of, finish_within, pick, seed_of, wait_for
 from shared.contracts.message import Message
 from shared.contracts.routing import (
     AssignmentDeclined,
@@ -36,7 +37,7 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One thing that happened to the item. Holds: `again` only for decisions that chose among several."""
+    """One thing that happened to the item. Holds: `again` only for what the code decided, not for what a person picked."""
 
     at: datetime | None
     what: str
@@ -69,7 +70,8 @@ def _told(fact: Message) -> Told | None:
             return _held_back(fact)
         case WorkUnplaceable():
             details = (*_removed(fact.considered), *_by_boards(fact))
-            return Told(fact.at, f"Nobody anywhere may do it now ({fact.reason}): {fact.detail}", details)
+            told = f"Nobody anywhere may do it now ({fact.reason}): {fact.detail}"
+            return Told(fact.at, told, details, refuse_again(fact))
         case WorkReleased():
             moved = f" by reroute {fact.reroute_id}" if fact.reroute_id else ""
             return Told(fact.at, f"{fact.team_id} gave it back{moved} ({fact.reason})")
@@ -109,6 +111,9 @@ def _drawing(fact: WorkPlaced) -> Iterator[str]:
     drawn = [_share(candidate) for candidate in fact.considered if candidate.drawn]
     by = "evenly, without a plan" if fact.plan_made_at is None else f"by the plan of {fact.plan_made_at:%H:%M:%S}"
     yield f"drawn {by}, from seed {fact.draw_seed}: {' and '.join(drawn)}"
+    if fact.plan_made_at is not None and fact.plan_made_at > fact.placed_at:
+        ahead = (fact.plan_made_at - fact.placed_at).total_seconds()
+        yield f"the balancer's clock was {ahead:.0f} s or more ahead, or its plan came after the batch had looked at its own"
     if fact.avoided is not None:
         yield f"{fact.avoided} had given it back and was to be drawn only if there was no other"
 
@@ -160,6 +165,9 @@ def place_again(fact: WorkPlaced) -> Again:
     waits = [(candidate, _wait_again(candidate)) for candidate in fact.considered if candidate.removed_by is None]
     if not waits:
         return Again(False, "the fact tells of no team that could be chosen")
+    for candidate, _ in waits:
+        if candidate.team_id in fact.order.excluded_teams:
+            return Again(False, f"the order keeps {candidate.team_id} from it")
     for candidate, wait in waits:
         if wait not in (None, candidate.expected_wait_seconds):
             return Again(False, f"by what the fact tells of it, {candidate.team_id} would begin in {wait:.1f} s")
@@ -174,6 +182,16 @@ def place_again(fact: WorkPlaced) -> Again:
         else "the waits made again too"
     )
     return Again(same, f"{picked.team_id}, of {' and '.join(sorted(again))}; {by}")
+
+
+def refuse_again(fact: WorkUnplaceable) -> Again:
+    """Find again what tells most of why nobody may do it, from what removed each team."""
+    removed = [candidate.removed_by for candidate in fact.considered if candidate.removed_by is not None]
+    if len(removed) < len(fact.considered):
+        return Again(False, "the fact tells of a team that could be chosen")
+    reason = most_telling(removed)
+    same = (reason, detail_of(reason, fact.order)) == (fact.reason, fact.detail)
+    return Again(same, f"{reason} tells most, of {len(removed)} teams that the fact tells of")
 
 
 def _untouched(candidate: Candidate, standard_seconds: float) -> Candidate:
@@ -202,7 +220,7 @@ def _assigned(fact: WorkAssigned) -> Told:
         fact.at,
         f"{fact.team_id} gave it to {fact.operator_id} (attempt {fact.attempt}): {fact.why}",
         (*best, *_by_boards(fact)),
-        assign_again(fact),
+        assign_again(fact) if fact.picked is None else None,
     )
 
 
@@ -217,8 +235,6 @@ def _term(head: HeadConsidered) -> str:
 
 def assign_again(fact: WorkAssigned) -> Again:
     """Weigh the items that the fact tells of again: the largest index among those that could be given."""
-    if fact.picked is not None:
-        return Again(True, f"picked by {fact.picked.picked_by}, not weighed")
     could = [head for head in fact.considered if head.removed_by is None]
     mine = next((head for head in could if head.work_item_id == fact.work_item_id), None)
     if mine is None:

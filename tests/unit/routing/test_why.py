@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from services.routing.boards import PLAN_BOARD
 from services.routing.placement.processor import placement
-from services.routing.why import assign_again, place_again, tell
+from services.routing.why import Again, assign_again, place_again, refuse_again, tell
 from shared.contracts.audit import WorkRequested
-from shared.contracts.reference import Team
-from shared.contracts.routing import HeadConsidered, Picked, WorkAssigned, WorkPlaced
+from shared.contracts.reference import Operator, Team
+from shared.contracts.routing import HeadConsidered, Picked, WorkAssigned, WorkPlaced, WorkUnplaceable
 from shared.reference.board import REFERENCE_BOARD
 from tests.unit.routing.floor import NOW, REVIEW, Floor, boards, load, only, operator, order
 from tests.unit.routing.test_placement import PEOPLE, plan
@@ -188,6 +188,38 @@ def test_a_desks_choice_that_does_not_follow_is_seen() -> None:
 
 
 def test_a_pick_is_told_as_one() -> None:
-    """Nothing was weighed: a person answers for it."""
-    again = assign_again(assigned(picked=Picked(picked_by="lee", reason="the customer waits", command_id="c-1")))
-    assert (again.same, again.found) == (True, "picked by lee, not weighed")
+    """Nothing was weighed, so that there is nothing to weigh again: a person answers for it."""
+    (told,) = tell([assigned(picked=Picked(picked_by="lee", reason="the customer waits", command_id="c-1"))])
+    assert told.again is None
+
+
+def unplaceable(*people: Operator) -> WorkUnplaceable:
+    f = Floor(placement(), "item-1", boards(people))
+    fact: WorkUnplaceable = only(f.send(WorkRequested(order=order())), WorkUnplaceable)
+    return fact
+
+
+def test_why_nobody_may_is_found_again_from_what_removed_each_team() -> None:
+    """The nearest miss; another reason, another sentence or a team that could be chosen is seen."""
+    fact = unplaceable(*PEOPLE)
+    assert refuse_again(fact) == Again(True, "nobody_present tells most, of 3 teams that the fact tells of")
+    assert next(tell([fact])).again == refuse_again(fact)
+    assert refuse_again(unplaceable()).same
+    opened = (fact.considered[0].model_copy(update={"removed_by": None}), *fact.considered[1:])
+    for forged in ({"reason": "standing"}, {"detail": "Because."}, {"considered": opened}):
+        assert not refuse_again(fact.model_copy(update=forged)).same
+
+
+def test_a_team_that_the_order_itself_excludes_cannot_have_been_open() -> None:
+    """Of the hard rules this one stands in the order."""
+    fact = placed()
+    order_against = fact.order.model_copy(update={"excluded_teams": (fact.team_id,)})
+    assert not place_again(fact.model_copy(update={"order": order_against})).same
+
+
+def test_a_plan_from_after_the_placing_is_explained() -> None:
+    """Two clocks: a batch looks at its own when it begins."""
+    fact = placed()
+    (told,) = tell([fact.model_copy(update={"plan_made_at": fact.placed_at + timedelta(seconds=29)})])
+    assert any("29 s or more ahead" in sentence for sentence in told.because)
+    assert not any("ahead" in sentence for sentence in next(tell([fact])).because)
