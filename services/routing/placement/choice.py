@@ -199,21 +199,22 @@ def pick(candidates: Sequence[Candidate], seed: int, avoid: str | None, within_s
 def draw(
     candidates: Sequence[Candidate], seed: int, avoid: str | None, within_seconds: float
 ) -> tuple[str, frozenset[str], float]:
-    """The better of the two drawn, by expected finish; when neither can have it done in time, the best of all.
+    """Of the two drawn and in time the one with less work for each person; when neither can be, of all the first done.
 
     Shape:   its id, the ids of the drawn, and by how many seconds the item will be late even there.
     Holds:   follows from its arguments alone, and gives the same when candidates are left out that were neither drawn
              nor the best: so a decision can be run again from what a fact tells. `avoid`, the team that gave the item
-             back last, is drawn only when there is no other. Ties: the larger share, then by team id.
+             back last, is drawn only when there is no other. Ties: the larger share, then the first done, then by team id.
+    Why:     who is in time anywhere waits where people are least behind: sent where it would itself be done first, work
+             crowds the quickest team, and more of it was late (`opsfloor simulate compare`).
     Source:  Mitzenmacher 2001, the power of two choices: load views are always stale, so never a global argmin; but
              what will be late everywhere goes where it will be least late.
     """
     open_to = [c for c in candidates if c.removed_by is None]
     others = [c for c in open_to if c.team_id != avoid] or open_to
     drawn = draw_two(others, seed)
-    best = min(drawn, key=_by_finish)
-    if _finish(best) > within_seconds:
-        best = min(others, key=_by_finish)
+    in_time = [c for c in drawn if _finish(c) <= within_seconds]
+    best = min(in_time, key=_by_wait) if in_time else min(others, key=_by_finish)
     late = 0.0 if best.expected_wait_seconds is None else round(max(0.0, _finish(best) - within_seconds), 1)
     return best.team_id, frozenset(c.team_id for c in drawn), late
 
@@ -306,6 +307,11 @@ def _finish(candidate: Candidate) -> float:
     """How long until the item would be done there. Units: seconds."""
     wait = candidate.expected_wait_seconds
     return NEVER if wait is None else wait + (candidate.item_seconds or 0.0)
+
+
+def _by_wait(candidate: Candidate) -> tuple[float, float, float, str]:
+    wait = candidate.expected_wait_seconds
+    return NEVER if wait is None else wait, -(candidate.share or 0.0), _finish(candidate), candidate.team_id
 
 
 def _by_finish(candidate: Candidate) -> tuple[float, float, str]:
