@@ -79,7 +79,7 @@ def _side_by_side(axes: Axes, at: AtLoad) -> None:
         axes.errorbar([number], means, whiskers, color=_colour(name), marker="o", capsize=4, clip_on=False)
     axes.axhline(at.bound.mean * ALL, label=BOUND, **BLACK)
     axes.set_xticks(range(len(at.figures)), list(at.figures), rotation=30, ha="right", fontsize="small")
-    axes.set_xlabel(f"load {at.load:.2f}: work that comes in, over paid time")
+    axes.set_xlabel(f"load {at.label}: work that comes in, over paid time")
 
 
 def _colour(policy: str) -> str:

@@ -162,7 +162,11 @@ def place_again(fact: WorkPlaced) -> Again:
     expected = seed_of(fact.order.work_item_id, fact.placing)
     if fact.draw_seed != expected:
         return Again(False, f"the seed of the draw should be {expected}")
-    waits = [(candidate, _wait_again(candidate)) for candidate in fact.considered if candidate.removed_by is None]
+    waits = [
+        (candidate, _wait_again(candidate, fact.order.standard_seconds))
+        for candidate in fact.considered
+        if candidate.removed_by is None
+    ]
     if not waits:
         return Again(False, "the fact tells of no team that could be chosen")
     for candidate, _ in waits:
@@ -200,15 +204,15 @@ def _untouched(candidate: Candidate, standard_seconds: float) -> Candidate:
     return candidate.model_copy(update={"drawn": False, "item_seconds": item_seconds})
 
 
-def _wait_again(candidate: Candidate) -> float | None:
+def _wait_again(candidate: Candidate, standard_seconds: float) -> float | None:
     """The expected wait, of what the fact tells; `None` in a fact of before the parts of the wait were told."""
-    own, in_hand, present, item = candidate.own_seconds, candidate.in_hand, candidate.present, candidate.item_seconds
-    if own is None or in_hand is None or present is None or item is None:
+    own, in_hand, present = candidate.own_seconds, candidate.in_hand, candidate.present
+    if own is None or in_hand is None or present is None:
         return None
     if not 0 < candidate.eligible_present <= present:
         return NEVER
     queued = candidate.backlog_seconds + candidate.sent_since_seconds
-    return wait_for(queued, own, in_hand, item, present, candidate.eligible_present)
+    return wait_for(queued, own, in_hand, standard_seconds, present, candidate.eligible_present)
 
 
 # ------------------------------------------------------------------------ desk

@@ -274,7 +274,7 @@ def assess(order: WorkOrder, team_id: str, sight: Sight) -> Candidate:
         present=len(present),
         in_hand=load.in_hand,
         item_seconds=item,
-        expected_wait_seconds=wait_for(queued, own, load.in_hand, item, len(present), able),
+        expected_wait_seconds=wait_for(queued, own, load.in_hand, order.standard_seconds, len(present), able),
         load_version=version,
         **told,
     )
@@ -293,14 +293,17 @@ def _sent(order: WorkOrder, team_id: str, load: LoadSnapshot | None, sight: Sigh
     return paced
 
 
-def wait_for(queued: float, own: float, in_hand: int, item_seconds: float, present: int, able: int) -> float:
+def wait_for(queued: float, own: float, in_hand: int, standard_seconds: float, present: int, able: int) -> float:
     """How long an item would wait for somebody at a desk. Units: seconds of work at the pace of the team's people.
 
     Holds:   what the desk has, half of what is in hand and what was sent to it since, over its people: all of it over
              all who are there, or the item's own type over those who may do it, whichever takes longer. Follows from
              what the fact tells of a candidate, rounded as there, so that it can be made again.
+    Why:     what is in hand counts at the standard pace, so that of two desks without a queue the one with more free
+             people gets the item: at the learned pace the quickest desk was kept full while others had people free, and
+             on a simulated bank day at 0.95 cases took a tenth longer.
     """
-    return round(max((queued + in_hand * item_seconds / 2) / present, own / able), 1)
+    return round(max((queued + in_hand * standard_seconds / 2) / present, own / able), 1)
 
 
 def _finish(candidate: Candidate) -> float:

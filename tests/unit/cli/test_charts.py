@@ -33,6 +33,11 @@ def test_every_policy_is_to_be_seen_at_one_load_as_at_several(loads: tuple[float
     assert seen == pytest.approx([90.0 + number for number in range(len(DEALINGS))])
 
 
+def test_a_small_load_is_not_told_as_none() -> None:
+    """Two digits, as many as it takes below a hundredth."""
+    assert [at(load).label for load in (0.9, 0.05, 0.0001)] == ["0.90", "0.05", "0.0001"]
+
+
 def test_every_policy_is_named() -> None:
     """Beside its point at one load, in the legend at several."""
     names = {label.get_text() for label in drawn(at(0.9)).get_xticklabels()}

@@ -202,14 +202,21 @@ def test_a_team_too_slow_to_be_in_time_is_a_predicted_miss_at_once() -> None:
     assert placed.late_seconds == 2400.0
 
 
-def test_what_was_sent_and_what_is_in_hand_count_at_the_teams_own_pace() -> None:
+def test_what_was_sent_counts_at_the_teams_own_pace() -> None:
     """Ten items of half a minute on their way to each, by the standard: at the slow desk they take ten times as long."""
     slow, quick = paced("north", "ann", 300, in_hand=1), paced("south", "sue", 30, in_hand=1)
     sight = BatchSight(sent={"north": {ENTRY: 300.0}, "south": {ENTRY: 300.0}})
     choice = choose(order(), 1, None, Sight.of(boards(PEOPLE, (slow, quick)), NOW, sight))
     found = {c.team_id: (c.sent_since_seconds, c.item_seconds, c.expected_wait_seconds) for c in choice.considered}
-    assert found["north"] == (3000.0, 300.0, 3000.0 + 300 / 2)
+    assert found["north"] == (3000.0, 300.0, 3000.0 + 30 / 2)
     assert found["south"] == (300.0, 30.0, 300.0 + 30 / 2)
+
+
+def test_of_two_desks_without_a_queue_the_one_with_more_free_people_gets_the_item() -> None:
+    """Though the other is quicker: what is in hand tells how many are free, and nobody who is free makes anything wait."""
+    quick = paced("south", "sue", 20, in_hand=1)
+    placed = only(floor(paced("north", "ann", 40), quick).send(WorkRequested(order=order())), WorkPlaced)
+    assert placed.team_id == "north"
 
 
 def test_other_work_on_its_way_counts_at_the_pace_of_its_own_type() -> None:
