@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import exp, sqrt
+from math import exp, expm1, sqrt, tanh
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -15,7 +15,6 @@ from shared.contracts.routing import ArrivalsLearned, DayKind
 from shared.reference.shifts import day_kind
 
 MEMORY_SECONDS: Final = 900.0  # "the last minutes": what came before so long weighs 1/e
-SEEN_MIN: Final = 1.0 / MEMORY_SECONDS  # about a second of it
 QUARTER: Final = timedelta(minutes=15)
 QUARTERS: Final = 96
 AHEAD: Final = 4  # quarters in the hour that is planned for
@@ -30,46 +29,31 @@ Slot = tuple[DayKind, int]
 
 @dataclass(slots=True)
 class _Recent:
-    """Arrivals with fading weight.
-
-    Units:   `weight` in items as of `at`; `since` is when counting began, `unseen` from when until when nobody counted.
-    """
+    """Arrivals with fading weight. Units: `weight` in items as of `at`; `since` is when counting began."""
 
     since: datetime
     at: datetime
     weight: float = 0.0
-    unseen: tuple[datetime, datetime] | None = None
 
     def count(self, now: datetime, items: float) -> None:
         self.weight = self.weight_at(now) + items
         self.at = max(self.at, now)
 
     def weight_at(self, now: datetime) -> float:
-        return self.weight * _faded(self.at, now)
+        return self.weight * exp(-max((now - self.at).total_seconds(), 0.0) / MEMORY_SECONDS)
 
     def per_hour(self, now: datetime) -> float:
-        """Holds: true in the mean from the first minute on: what was not seen is not taken for none."""
-        return self.weight_at(now) / (MEMORY_SECONDS * self.seen(now)) * 3600.0
+        """Holds: true in the mean from the first minute on: what was not seen before `since` is not taken for none."""
+        seen = -expm1(-max((now - self.since).total_seconds(), 1.0) / MEMORY_SECONDS)
+        return self.weight_at(now) / (MEMORY_SECONDS * seen) * 3600.0
 
     def by_chance(self, per_hour: float, now: datetime) -> float:
         """How far the estimate of such a rate strays by chance alone: one standard deviation. Units: items per hour.
 
         Source:  shot noise: the variance of a Poisson stream's sum under fading weights, over the weights seen so far.
         """
-        over = self.seen(now, 2.0) / self.seen(now) ** 2
-        return sqrt(per_hour * 3600.0 * over / (2.0 * MEMORY_SECONDS))
-
-    def seen(self, now: datetime, power: float = 1.0) -> float:
-        """The part of the fading weights, or of a power of them, that lies on time in which somebody counted."""
-        seen = 1.0 - _faded(self.since, now, power)
-        if self.unseen is not None:
-            seen -= _faded(self.unseen[1], now, power) - _faded(self.unseen[0], now, power)
-        return max(seen, power * SEEN_MIN)
-
-
-def _faded(since: datetime, now: datetime, power: float = 1.0) -> float:
-    """What is left by now of a weight of 1."""
-    return exp(-power * max((now - since).total_seconds(), 0.0) / MEMORY_SECONDS)
+        seen = max((now - self.since).total_seconds(), 1.0) / MEMORY_SECONDS
+        return sqrt(per_hour * 3600.0 / (2.0 * MEMORY_SECONDS * tanh(seen / 2.0)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +92,10 @@ class Arrivals:
     # ------------------------------------------------------------ what was told
 
     def resume(self, kind: Kind, per_hour: float, at: datetime) -> None:
-        """Go on from what a plan made at an instant said of the last minutes, unless this kind was heard of since.
-
-        Holds:   between the two nobody counted: that is neither taken for silence nor for more of the same, and the longer
-                 it was, the sooner what comes now counts for more than what was told.
-        """
+        """Go on from what a plan made at an instant said of the last minutes, unless this kind was heard of since."""
         if kind not in self._recent:
             weight = per_hour * MEMORY_SECONDS / 3600.0
-            self._recent[kind] = _Recent(at - timedelta(days=1), at, weight, (at, max(at, self._since)))
+            self._recent[kind] = _Recent(at - timedelta(days=1), self._since, weight)
 
     def remember(self, learned: ArrivalsLearned) -> None:
         """Take a learned profile as it was told."""
@@ -165,13 +145,11 @@ class Arrivals:
     def coming(self, kind: Kind, now: datetime, calendar: Calendar) -> float:
         """What is expected in the coming hour. Units: items.
 
-        Holds:   the profile of such a day, busier or quieter by as much as the last minutes are, less so further ahead, and
-                 less so the less of them was seen; where the profile is blank, as in the last minutes.
+        Holds:   the profile of such a day, busier or quieter by as much as the last minutes are, less so further ahead;
+                 where the profile is blank, as in the last minutes.
         """
         recent = self.recent_per_hour(kind, now)
         usual_now = self._usual(kind, now, calendar)
-        if usual_now is not None:
-            recent = usual_now + self._seen(kind, now) * (recent - usual_now)
         ratio = 1.0 if not usual_now else min(max(recent / usual_now, 1.0 / BUSIER_MAX), BUSIER_MAX)
         total = 0.0
         for ahead in range(AHEAD):
@@ -191,10 +169,6 @@ class Arrivals:
         if recent is None or was <= 0.0:
             return coming
         return was if abs(coming - was) <= CHANCES * recent.by_chance(coming, now) else coming
-
-    def _seen(self, kind: Kind, now: datetime) -> float:
-        recent = self._recent.get(kind)
-        return 0.0 if recent is None else recent.seen(now)
 
     def _usual(self, kind: Kind, at: datetime, calendar: Calendar) -> float | None:
         kind_of_day, slot = calendar.slot(at)

@@ -55,29 +55,6 @@ def test_a_new_process_goes_on_from_what_the_last_plan_said() -> None:
     assert arrivals.recent_per_hour(ENTRY, now) == pytest.approx(1200, rel=0.01)
 
 
-@pytest.mark.parametrize("hours", [1, 12, 24 * 60])
-def test_a_pause_of_all_balancers_is_neither_silence_nor_more_of_the_same(hours: int) -> None:
-    """After it, what comes now is what counts: within minutes of an hour's pause, and at once of half a day's."""
-    back = SINCE + timedelta(hours=hours)
-    busy, quiet = Arrivals(back), Arrivals(back)
-    for arrivals in (busy, quiet):
-        arrivals.resume(ENTRY, 3600.0, SINCE)
-    now = hear(busy, 600, 300, back)
-    assert busy.recent_per_hour(ENTRY, now) == pytest.approx(600 + 3000 * (0.05 if hours == 1 else 0.0), rel=0.1)
-    assert quiet.recent_per_hour(ENTRY, now) < (220 if hours == 1 else 0.01)
-
-
-def test_the_usual_stands_in_for_what_nobody_saw() -> None:
-    """Just after a night without a balancer the profile says what comes; minutes later ears say it too."""
-    back = SINCE + timedelta(hours=24)
-    arrivals = Arrivals(back)
-    arrivals.remember(learned([100.0] * QUARTERS))
-    arrivals.resume(ENTRY, 5000.0, SINCE)
-    assert arrivals.coming(ENTRY, back, CALENDAR) == pytest.approx(100, rel=0.01)
-    now = hear(arrivals, 200, 1800, back)
-    assert 140 < arrivals.coming(ENTRY, now, CALENDAR) < 195
-
-
 def test_what_was_heard_already_is_not_overruled_by_an_old_plan() -> None:
     """Own ears first."""
     arrivals = Arrivals(SINCE)
