@@ -205,8 +205,7 @@ def draw(
     Holds:   follows from its arguments alone, and gives the same when candidates are left out that were neither drawn
              nor the best: so a decision can be run again from what a fact tells. `avoid`, the team that gave the item
              back last, is drawn only when there is no other. Ties: the larger share, then the first done, then by team id.
-    Why:     who is in time anywhere waits where people are least behind: sent where it would itself be done first, work
-             crowds the quickest team, and more of it was late (`opsfloor simulate compare`).
+    Why:     who is in time anywhere waits where people are least behind, so that the quickest team is not crowded.
     Source:  Mitzenmacher 2001, the power of two choices: load views are always stale, so never a global argmin; but
              what will be late everywhere goes where it will be least late.
     """
@@ -300,8 +299,7 @@ def wait_for(queued: float, own: float, in_hand: int, standard_seconds: float, p
              all who are there, or the item's own type over those who may do it, whichever takes longer. Follows from
              what the fact tells of a candidate, rounded as there, so that it can be made again.
     Why:     what is in hand counts at the standard pace, so that of two desks without a queue the one with more free
-             people gets the item: at the learned pace the quickest desk was kept full while others had people free, and
-             on a simulated bank day at 0.95 cases took a tenth longer.
+             people gets the item; at the learned pace the quickest desk is kept full while others have people free.
     """
     return round(max((queued + in_hand * standard_seconds / 2) / present, own / able), 1)
 
