@@ -35,6 +35,7 @@ WAYS: dict[str, Callable[[], Dealing]] = {
     "ours without plan": partial(RealDealing, loads_a_plan=None),
     "ours": RealDealing,
 }
+OURS = pytest.param("ours", marks=pytest.mark.long)
 
 
 def morning(load: float = 0.9) -> Day:
@@ -54,7 +55,7 @@ def course(played: Played) -> list[tuple[str, float | None, str | None]]:
     return [(item.order.work_item_id, item.ended, item.operator_id) for item in played.items]
 
 
-@pytest.mark.parametrize("way", list(WAYS))
+@pytest.mark.parametrize("way", [*POLICIES, OURS])
 def test_every_way_of_dealing_keeps_the_rules_and_loses_nothing(way: str) -> None:
     """Every case ends; nobody has two roles on a case; nobody does what they are not qualified for or a vendor may not."""
     played = played_morning(way)
@@ -70,12 +71,13 @@ def test_every_way_of_dealing_keeps_the_rules_and_loses_nothing(way: str) -> Non
         assert len(roles) == len({operator_id for operator_id, _ in roles})
 
 
-@pytest.mark.parametrize("way", ["ours", "FIFO, random team"])
+@pytest.mark.parametrize("way", [OURS, "FIFO, random team"])
 def test_the_same_seed_gives_the_same_day(way: str) -> None:
     """To the last digit."""
     assert course(Floor(morning(), WAYS[way]()).play()) == course(played_morning(way))
 
 
+@pytest.mark.long
 def test_all_policies_meet_the_same_day() -> None:
     """The size of a task and the pace of a person hang on nothing that a policy decides."""
     ours, known = (played_morning(way) for way in ("ours", "round robin"))
@@ -101,6 +103,7 @@ def bound_of(day: Callable[[float], Day], load: float) -> float:
 
 @pytest.mark.parametrize(("day", "load"), [(morning, 0.9), (rushed, 1.5)])
 @pytest.mark.parametrize("way", list(WAYS))
+@pytest.mark.long
 def test_no_policy_passes_the_clairvoyant_bound(way: str, day: Callable[[float], Day], load: float) -> None:
     """Where all could be on time, and where not all can be."""
     bound = bound_of(day, load)
@@ -203,6 +206,7 @@ def test_the_clock_of_a_day_is_the_bank_s() -> None:
     assert Floor(day, RealDealing()).at(60.0) == BEGINS_AT + timedelta(minutes=1)
 
 
+@pytest.mark.long
 def test_another_standard_for_arbitration_reaches_the_cases_that_come_to_it() -> None:
     """It is no stage of a case but comes in when keyings differ: the day takes longer, other types keep their own."""
     day = morning()

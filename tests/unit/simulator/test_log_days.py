@@ -82,6 +82,7 @@ def test_people_and_activities_in_another_script_stay_apart() -> None:
 
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("way", list(DEALINGS))
+@pytest.mark.long
 def test_no_policy_passes_the_bound_on_a_day_of_the_log(way: str, seed: int) -> None:
     """In overload, where not all cases can be on time: the log as it is, and drawn anew."""
     day = LogWorld.of(LOG, frozenset()).day(3.0, seed)

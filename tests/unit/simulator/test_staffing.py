@@ -29,6 +29,7 @@ PROFILE = profile_of("small-centre")
 CASES = round(0.9 * cases_at_full_load(PROFILE, posts_of(PROFILE)))
 
 
+@pytest.mark.long
 def test_the_solver_prints_nothing() -> None:
     """Standard output is a command's own, from the first solver of a process on."""
     told = "import sys; from services.routing.solver import new_solver; new_solver().run(); print('mine')"
@@ -117,6 +118,7 @@ def test_a_roster_is_played_once_and_every_day_is_told(monkeypatch: pytest.Monke
     assert (played, len(told)) == ([1, 2, 1, 2], 6)
 
 
+@pytest.mark.long
 def test_several_processes_say_what_one_says() -> None:
     """The days are independent, and their figures come in the order in which they were asked for."""
     posts = posts_of(PROFILE)
