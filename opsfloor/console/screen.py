@@ -16,6 +16,7 @@ from opsfloor.console.elements import words
 from opsfloor.console.words import SIGNS, Verdict, figure, judged, told
 
 CALLS_MAX: Final = 5  # of the alerts that fire; the rest is counted
+READING: Final = "reading …"
 TEXT_PX: Final = 12.0  # of a chart, where the page's own size is not known
 CLASS: Final[dict[Verdict, str]] = {"good": "good", "watch": "watch", "bad": "bad", "": "plain"}
 # Okabe and Ito's colours and, for who cannot tell them apart, dashes; the last value stands beside each name.
@@ -39,7 +40,7 @@ body {{ background: #f4f5f7; color: #1b1f24; font-size: 1rem; line-height: 1.4; 
 .board {{ display: grid; gap: 0.6rem; width: 100%; grid-template-columns: repeat(auto-fit, minmax(max(19rem, 24%), 1fr)); }}
 .panel {{ background: #fff; border: 1px solid #d0d7de; border-radius: 0.3rem; padding: 0.6rem 0.8rem; min-height: 9rem; }}
 .panel h2 {{ font-size: 1rem; font-weight: 600; line-height: 1.25; margin: 0 0 0.35rem; }}
-.panel .about, .panel .empty, .panel .reading {{ font-size: 0.8rem; color: #57606a; margin: 0.2rem 0 0; }}
+.panel .about, .panel .empty {{ font-size: 0.8rem; color: #57606a; margin: 0.2rem 0 0; }}
 .panel table {{ width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }}
 .panel th {{ text-align: left; font-weight: 400; padding: 0.1rem 0.5rem 0.1rem 0; overflow-wrap: anywhere; }}
 .panel td {{ text-align: right; white-space: nowrap; padding: 0.1rem 0 0.1rem 0.7rem; }}
@@ -71,7 +72,7 @@ class Panel:
             words("h2", question.title)
             self._body: Final = ui.element("div").classes("w-full")
             with self._body:
-                words("p", "reading …").classes("reading")
+                words("p", READING).classes("about")
             if question.about:
                 words("p", question.about).classes("about")
         self._chart: ui.echart | None = None
@@ -229,7 +230,7 @@ class Screen:
                     if other is board:
                         link.props('aria-current="page"')
                 ui.link("Control room", "/control")
-            self._told: Final = ui.label().classes("told")
+            self._told: Final = ui.label(READING).classes("told")
         self._stale: Final = ui.label().classes("stale").props('role="alert"')
         self._stale.set_visibility(False)
         self._firing: Final = ui.element("div").classes("w-full")

@@ -192,6 +192,11 @@ class Engine:
         tally.late_seconds = max(tally.late_seconds, late)
         return taken
 
+    @property
+    def unreadable_share(self) -> float:
+        """The share of the last records that could not be read."""
+        return sum(self._fuse) / len(self._fuse) if self._fuse else 0.0
+
     def _watch_fuse(self, parked: bool) -> None:
         self._fuse.append(parked)
         count = sum(self._fuse) if parked else 0

@@ -295,6 +295,7 @@ class Runner:
             self._doubt(self._engine.shards)
         except FuseBlownError:
             metrics.FUSES.labels(self._name).inc()
+            metrics.FUSE_SHARE.labels(self._name).set(self._engine.unreadable_share)
             raise
         except GapFoundError:
             metrics.GAPS.labels(self._name).inc()
@@ -612,6 +613,7 @@ class Runner:
                 counter.labels(name).inc(count)
         if not tally.records and not tally.timers:
             return
+        metrics.FUSE_SHARE.labels(name).set(self._engine.unreadable_share)
         metrics.COMMIT_SECONDS.labels(name).observe(commit_seconds, exemplar)
         metrics.BATCH_SECONDS.labels(name).observe(batch_seconds, exemplar)
         metrics.BATCH_EVENTS.labels(name).observe(tally.events + tally.timers, exemplar)

@@ -210,6 +210,22 @@ async def test_too_many_unreadable_records_blow_the_fuse() -> None:
     runner = await bench.runner()
     with pytest.raises(FuseBlownError, match="opsfloor dlq list"):
         await turn(runner)
+    assert unreadable_share() == 1.0
+
+
+async def test_the_share_of_the_unreadable_is_told_before_the_fuse_blows() -> None:
+    """Three of four records: whoever watches sees it rise."""
+    bench = Bench()
+    bench.send("a")
+    for _ in range(3):
+        bench.rubbish()
+    await turn(await bench.runner())
+    assert unreadable_share() == 0.75
+
+
+def unreadable_share() -> float | None:
+    """What the processor tells of its last records."""
+    return REGISTRY.get_sample_value("opsfloor_shard_fuse_share_ratio", {"processor": PROCESSOR.full_name})
 
 
 async def test_a_rejection_becomes_a_fact() -> None:
