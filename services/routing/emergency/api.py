@@ -23,7 +23,7 @@ from services.routing.emergency.preview import preview_of
 from services.routing.emergency.proofs import DrillsView, drills_view
 from services.routing.emergency.reads import BookReads
 from services.routing.emergency.report import LifeLine, RerouteReport, line_of, page_of, report_of
-from services.routing.emergency.safety import overlap, scope_fault
+from services.routing.emergency.safety import broken_by_staying, overlap, scope_fault
 from services.routing.emergency.state import OVER, Answer, phase_of
 from services.routing.placement.waiting import Waits
 from shared.contracts.message import Sha256
@@ -177,8 +177,8 @@ class Control:
             raise Problem(409, "wrong_phase", f"Expected an order that is not over, found {reroute_id} {order.phase}.")
         orders = await self.reads.orders()
         floor = FloorNow.of(self.boards, orders, self.now()).without(reroute_id)
-        past = [one for one in orders if phase_of(one) in OVER]
-        return preview_of(order.terms.model_copy(update={"minutes": minutes, "starts_at": None}), floor, past)
+        staying = preview_of(order.terms.model_copy(update={"minutes": minutes, "starts_at": None}), floor)
+        return staying.model_copy(update={"broken_rules": tuple(broken_by_staying(order.terms, floor))})
 
     async def look_ahead(self, terms: RerouteTerms) -> LookAhead:
         """The next minutes with the terms and without them, or the problem that they cannot be played now."""
