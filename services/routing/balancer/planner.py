@@ -54,9 +54,9 @@ def make_plan(floor: FloorNow, arrivals: Arrivals, last: PlanView, made_by: str,
     """The plan for the coming hour.
 
     Units:   `interval_seconds` is how soon the next plan follows, by the floor's clock.
-    Holds:   the same boards, arrivals and instant give the same plan.
+    Holds:   the same boards, arrivals and instant give the same plan; a last plan that is in force no more is no memory.
     """
-    reference = floor.book.reference
+    reference, last = floor.book.reference, last.in_force(floor.now)
     calendar = calendar_of(reference)
     kinds = arrivals.kinds()
     before = {Kind.told(part): part.coming_per_hour for part in last.plan.work} if last.plan else {}
