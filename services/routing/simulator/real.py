@@ -162,7 +162,7 @@ class RealDealing:
             self._arrivals.remember(profile)
         floor.wake(floor.agenda.now + interval, self._plan)
         try:
-            plan = make_plan(FloorNow.of(self._boards, floor.now), self._arrivals, view, "simulated", interval)
+            plan = make_plan(FloorNow.of(self._boards, floor.now), self._arrivals, view, "simulated", interval, False)
         except ArithmeticError:  # as in life: the last plan stays in force
             return ()
         if plan.work and plan.teams:

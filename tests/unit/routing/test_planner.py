@@ -139,6 +139,20 @@ def test_what_hurts_is_told_in_words() -> None:
     assert plan.saturation == pytest.approx(2.0, abs=0.02)
 
 
+@pytest.mark.parametrize(("people", "per_hour", "waiting_seconds"), [(1, 120, 0), (5, 400, 7200), (3, 3600, 0)])
+def test_the_minutes_that_are_told_are_those_that_the_plan_with_that_person_saves(
+    people: int, per_hour: float, waiting_seconds: float
+) -> None:
+    """Just full, late by what waits, hopeless: never more than there is to save."""
+    plan, with_one = (
+        planned(views(desk("north", n, waiting_seconds), desk("south", people)), arrivals(any=per_hour))
+        for n in (people, people + 1)
+    )
+    saves = next(relief.saves_minutes for relief in plan.reliefs if relief.team_id == "north")
+    assert saves == pytest.approx(plan.lateness_minutes - with_one.lateness_minutes, rel=0.01, abs=0.2)
+    assert saves <= plan.lateness_minutes
+
+
 def test_a_plan_is_good_for_many_intervals_however_fast_the_clock_runs() -> None:
     """Ten minutes at a real clock's pace; sixty intervals where an interval is many minutes."""
     floor, known = views(desk("north", 1)), arrivals(any=10)
