@@ -90,21 +90,13 @@ class Line:
         slack, age = (turn[0] - now_us) / SECOND, max(now_us - turn[1], 0) / SECOND
         return Head(found, slope, self.rate, slack, age, self.worth != self.rate, slope * self.worth)
 
-    def around_steepest(self) -> float:
-        """A bound of the slope around the steepest point."""
-        return self._with_age(self.kind.at_closing.slope_max)
-
     def of_younger(self) -> float | None:
         """A bound of the slope of what has not come by age; `None` when no more are looked at."""
         if self.aged >= min(OLDEST_MAX, len(self.lane.ages)):
             return None
         now_us = self.weighing.now_us
-        return self._with_age(self.kind.slope_max(self.lane.turns[0], now_us, now_us))
-
-    def _with_age(self, most: float) -> float:
-        """A bound of the slope of what has not come by age, where slack adds so much at most."""
-        age = max(self.weighing.now_us - cast(int, self.lane.ages[self.aged][0]), 0) / SECOND
-        return self.kind.usual.waiting * age + most
+        age = max(now_us - cast(int, self.lane.ages[self.aged][0]), 0) / SECOND
+        return self.kind.usual.waiting * age + self.kind.slope_max(self.lane.turns[0], now_us, now_us)
 
 
 @dataclass(slots=True)
@@ -158,7 +150,7 @@ class Weighing:
     def best_first(self, operator_id: str, work_types: Iterable[str]) -> Descent:
         """The waiting items of these work types, by falling index. Ties: latest start, requested, id."""
         descent, last = Descent(), self.desk.operator(operator_id).last_work_type
-        queues, pace_of = self.desk.queues, self.desk.paces.of
+        queues, pace_of, heap, look = self.desk.queues, self.desk.paces.of, descent.heap, descent.open
         for work_type in work_types:
             queue = queues.get(work_type)
             if queue is not None:
@@ -168,8 +160,9 @@ class Weighing:
                     crest = self._crest(lane, work_type)
                     if crest is not None:
                         rate = ONE / (crest.kind.standard * pace)
-                        descent.join(Line(self, lane, crest.kind, rate, rate * bonus), crest.slope)
-        heapify(descent.heap)
+                        line = Line(self, lane, crest.kind, rate, rate * bonus)
+                        heap.append((-crest.slope * line.worth, NOWHERE, len(heap), line, look, crest.slope))
+        heapify(heap)
         return descent
 
     def head(self, item: DeskItem, operator_id: str) -> Head:
@@ -221,7 +214,10 @@ def _kinds(reference: ReferenceView, hour: int) -> Kinds:
 
 
 class Descent:
-    """Goes through several lines at once, always on from the largest index. Each item comes once."""
+    """Goes through several lines at once, always on from the largest index. Each item comes once.
+
+    Holds:   of a line that nobody has looked into yet, the heap has a bound.
+    """
 
     __slots__ = ("_come", "_ways", "heap")
 
@@ -229,10 +225,6 @@ class Descent:
         self.heap: Final[list[Entry]] = []
         self._ways = 1_000_000  # beyond the count of lines
         self._come: Final[set[str]] = set()
-
-    def join(self, line: Line, crest: float) -> None:
-        """Let a line take part, no item of which has a greater slope. The heap becomes one when all have joined."""
-        self.heap.append((-crest * line.worth, NOWHERE, len(self.heap), line, self._open, crest))
 
     def __iter__(self) -> Iterator[Head]:
         while self._settle():
@@ -268,22 +260,18 @@ class Descent:
                 self._go_on(line, way)
         return False
 
-    def _open(self, line: Line) -> None:
+    def open(self, line: Line) -> None:
         """Look into a line: at its head; past the steepest point, where what can be saved stands further back, also at
         what stands around that; and at the oldest, unless that is the head."""
         lane, steepest = line.lane, line.kind.usual.steepest_us
-        first = lane.turns[0]
+        first, peak = lane.turns[0], line.weighing.now_us + (steepest or 0)
         self._push(line, first, Way(line, 1, 1, SCAN_MAX - 1))
-        if steepest is not None and first[0] < line.weighing.now_us + steepest:
-            self._push_bound(line, line.around_steepest(), self._open_middle)
+        if steepest is not None and first[0] < peak:
+            middle = int(lane.turns.bisect_left((peak,)))
+            self._go_on(line, Way(line, middle - 1, -1))
+            self._go_on(line, Way(line, middle, 1))
         if lane.ages[0][1] != first[2]:
             self._push_bound(line, line.of_younger(), self._open_oldest)
-
-    def _open_middle(self, line: Line) -> None:
-        turns = line.lane.turns
-        middle = int(turns.bisect_left((line.weighing.now_us + (line.kind.usual.steepest_us or 0),)))
-        for way in (Way(line, middle - 1, -1), Way(line, middle, 1)):
-            self._go_on(line, way)
 
     def _open_oldest(self, line: Line) -> None:
         oldest = line.weighing.items[line.lane.ages[line.aged][1]].turn
