@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote
 
 import asyncpg
 import httpx
@@ -137,7 +138,7 @@ def ask(service: str, path: str, role: str = "on_call", subject: str = "command-
     """GET a JSON answer from a running service. Errors: `Remedied` when none runs, it refuses or knows nothing."""
     answer = _call(service, "GET", path, bearer(role, subject), None)
     if answer.status_code == httpx.codes.NOT_FOUND:
-        identity = path.rpartition("/")[2].partition("?")[0]
+        identity = unquote(path.split("/")[2].partition("?")[0])
         raise Remedied(
             f"Expected {service} to know {identity}, found nothing of it",
             "check the id; what was sent a moment ago may still be on its way",

@@ -12,7 +12,7 @@ import typer
 
 from opsfloor import floor
 from opsfloor.answers import Remedied, as_json, out, said, table
-from opsfloor.reroute_names import expect_known
+from opsfloor.reroute_names import expect_known, known_names
 from opsfloor.reroute_words import (
     clock,
     next_steps,
@@ -22,6 +22,7 @@ from opsfloor.reroute_words import (
     tell_look,
     tell_preview,
     tell_report,
+    tell_stay,
     tell_unproved,
 )
 from opsfloor.writing import expect_writable
@@ -66,6 +67,22 @@ def effects(incomplete: str) -> list[str]:
     return [effect for effect in EFFECTS if effect.startswith(incomplete)]
 
 
+def names(kind: str) -> Callable[[str], list[str]]:
+    """What a part of the scope, or an override, may name, for the shell's completion."""
+
+    def completed(incomplete: str) -> list[str]:
+        try:
+            return [name for name in known_names(kind) if name.startswith(incomplete)]
+        except Remedied:
+            return []
+
+    return completed
+
+
+def _named(kind: str) -> Any:
+    return typer.Option(help="part of the scope: only this one; again for more of them", autocompletion=names(kind))
+
+
 Effect = Annotated[str, typer.Argument(metavar="EFFECT", help=" | ".join(EFFECTS), autocompletion=effects)]
 
 
@@ -85,10 +102,19 @@ Actor = Annotated[
     str, typer.Option("--as", envvar="OPSFLOOR_ACTOR", help="who you are; kept on record", callback=somebody)
 ]
 Reason = Annotated[str, typer.Option(help="why; kept on record")]
-Override = Annotated[list[str] | None, typer.Option(help="name of a safety rule that you answer for breaking")]
+Override = Annotated[
+    list[str] | None,
+    typer.Option(help="name of a safety rule that you answer for breaking", autocompletion=names("rules")),
+]
 Yes = Annotated[bool, typer.Option("--yes", help="do not ask")]
 Json = Annotated[bool, typer.Option("--json", help="one JSON document")]
-Names = Annotated[list[str] | None, typer.Option(help="part of the scope: only this one; again for more of them")]
+Centres = Annotated[list[str] | None, _named("centres")]
+Teams = Annotated[list[str] | None, _named("teams")]
+Providers = Annotated[list[str] | None, _named("providers")]
+WorkTypes = Annotated[list[str] | None, _named("work_types")]
+BusinessTypes = Annotated[list[str] | None, _named("business_types")]
+Regions = Annotated[list[str] | None, _named("regions")]
+DataClasses = Annotated[list[str] | None, _named("data_classes")]
 Minutes = Annotated[int, typer.Option(help="how long it is in force, at most 4320 (72 hours)")]
 Percent = Annotated[int, typer.Option(help="of the items, for a shift alone")]
 StartsAt = Annotated[str | None, typer.Option(help="later: an instant with its zone, 2026-03-02T14:00+08:00")]
@@ -109,13 +135,13 @@ def _terms(effect: str, minutes: int, reason: str, percent: int, starts_at: str 
 @app.command("preview")
 def preview(
     effect: Effect,
-    centre: Names = None,
-    team: Names = None,
-    provider: Names = None,
-    work_type: Names = None,
-    business_type: Names = None,
-    region: Names = None,
-    data_class: Names = None,
+    centre: Centres = None,
+    team: Teams = None,
+    provider: Providers = None,
+    work_type: WorkTypes = None,
+    business_type: BusinessTypes = None,
+    region: Regions = None,
+    data_class: DataClasses = None,
     minutes: Minutes = 60,
     percent: Percent = 100,
     starts_at: StartsAt = None,
@@ -134,13 +160,13 @@ def preview(
 def propose(
     effect: Effect,
     reason: Reason,
-    centre: Names = None,
-    team: Names = None,
-    provider: Names = None,
-    work_type: Names = None,
-    business_type: Names = None,
-    region: Names = None,
-    data_class: Names = None,
+    centre: Centres = None,
+    team: Teams = None,
+    provider: Providers = None,
+    work_type: WorkTypes = None,
+    business_type: BusinessTypes = None,
+    region: Regions = None,
+    data_class: DataClasses = None,
     minutes: Annotated[
         int | None,
         typer.Option(help="how long it is in force, at most 4320 (72 hours); 60 unless given, with --break-glass 30"),
@@ -163,9 +189,9 @@ def propose(
 
 @app.command("drill")
 def drill(
-    centre: Names = None,
-    provider: Names = None,
-    team: Names = None,
+    centre: Centres = None,
+    provider: Providers = None,
+    team: Teams = None,
     minutes: Minutes = 30,
     reason: Reason = "drill",
     actor: Actor = "command-line",
@@ -270,6 +296,8 @@ def extend(
 ) -> None:
     """Keep it in force for longer, up to 72 hours from its start. Never your own proposal alone."""
     expect_known({}, override or ())
+    if not json:
+        tell_stay(minutes, floor.ask("routing", f"/reroutes/{identity}/stay?minutes={minutes}", "viewer", actor))
     body = {"reason": reason, "minutes": minutes, "override_rules": override or []}
     _do(identity, "extend", body, "approver", actor, json)
 

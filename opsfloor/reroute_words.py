@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from opsfloor.answers import out, said, table
-from services.routing.emergency.report import minutes_in_force, share_held
+from services.routing.emergency.report import back_words, minutes_in_force, share_held
 from shared.contracts.reroute import RerouteOrder
 
 NOUNS: Final[Mapping[str, str]] = {
@@ -64,20 +64,34 @@ def tell_preview(terms: dict[str, Any], preview: dict[str, Any]) -> None:
         out.print(
             "  What branches send of it from then on goes back to them, to be done there; what is here stays here."
         )
+        out.print(f"  {back_words(preview.get('submissions_back'))}")
     hand = f", and {preview['in_hand_moving']} in hand" if preview["in_hand_moving"] else ""
     out.print(f"  {preview['items_moving']:,} waiting items move now{hand}.")
     _tell_against(preview)
-    touched = [skill for skill in preview["skills"] if skill["queued"] or skill["dead_end"]]
-    if touched:
-        table("By work type, now → then", SKILL, (_skill(skill) for skill in touched), whole=SKILL[1:5])
+    _tell_skills(preview, "By work type, now → then")
     kept = [limit for limit in preview.get("limits", ()) if not limit["broken"]]
     if kept:
         out.print("  Shares of all work until it ends:")
     for limit in kept:
         out.print(f"    {said(limit['words'])}")
+
+
+def _tell_skills(preview: dict[str, Any], caption: str) -> None:
+    touched = [skill for skill in preview["skills"] if skill["queued"] or skill["dead_end"]]
+    if touched:
+        table(caption, SKILL, (_skill(skill) for skill in touched), whole=SKILL[1:5])
     rest = len(preview["skills"]) - len(touched)
     if rest:
         out.print(f"  Of {rest} other work types nothing waits, and somebody is left for each.")
+
+
+def tell_stay(minutes: int, preview: dict[str, Any]) -> None:
+    """What keeping a reroute for so much longer does, beside the floor without it."""
+    without, staying = (sum(skill[name] for skill in preview["skills"]) for name in ("misses_without", "misses_with"))
+    out.print(f"\n[bold]Kept in force for {minutes} more minutes[/] it would leave the floor like this:")
+    out.print(f"  Of what waits {staying:,} would be late with it, {without:,} without it.")
+    _tell_against(preview)
+    _tell_skills(preview, "By work type, without it → with it")
 
 
 def tell_look(look: dict[str, Any]) -> None:

@@ -17,20 +17,32 @@ Labels = frozenset[tuple[str, str]]
 """Of one sample, name and value: the order in which a page tells them says nothing."""
 
 Samples = dict[str, dict[Labels, float]]
+Rows = list[dict[str, object]]
 
 
 def status(json: Annotated[bool, typer.Option("--json", help="one JSON document instead of tables")] = False) -> None:
-    """Show what runs, who owns which shards, how far behind it is, and what waits where."""
+    """Show what runs, who owns which shards, how far behind it is, and what waits where.
+
+    Exit status 1 when one of the four services, or the balancer, is nowhere to be found or cannot do its work.
+    """
     services = floor.running()
     if not services:
         raise Remedied("Expected running services, found none", floor.START_IT)
     pages = [(entry, _scrape(entry)) for entry in services]
     shards = [row for entry, samples in pages for row in _shards(entry, samples)]
     queues = _queues([samples for _, samples in pages])
+    told = [_service(entry) for entry in services]
+    told += [_absent(name) for name in (*floor.SERVICES, floor.BALANCER) if all(e.service != name for e in services)]
     if json:
-        as_json({"services": [_service(entry) for entry in services], "shards": shards, "queues": queues})
-        return
-    table("Services", ("service", "pid", "url", "ready"), [_told(_service(entry)) for entry in services])
+        as_json({"services": told, "shards": shards, "queues": queues})
+    else:
+        _show(told, shards, queues)
+    if any(each["reasons"] for each in told):
+        raise typer.Exit(1)
+
+
+def _show(told: Rows, shards: Rows, queues: Rows) -> None:
+    table("Services", ("service", "pid", "url", "ready"), [_told(each) for each in told])
     table(
         "Shards",
         ("service", "pid", "processor", "owned", "lag records", "lag s", "parked", "gaps"),
@@ -64,6 +76,12 @@ def _service(entry: floor.Running) -> dict[str, object]:
         "ready": "NO" if reasons else "yes",
         "reasons": reasons,
     }
+
+
+def _absent(service: str) -> dict[str, object]:
+    """One of which no process is known here."""
+    reasons = [f"none is known here; `opsfloor run {service}` starts one"]
+    return {"service": service, "pid": "", "url": "", "ready": "NO", "reasons": reasons}
 
 
 def _hindrances(entry: floor.Running) -> list[str]:

@@ -116,9 +116,12 @@ def held_percent(order: RerouteOrder, now: datetime) -> int:
 
 def over_at(order: RerouteOrder) -> datetime | None:
     """When the last of its effect is gone, whoever lives then."""
-    if order.ends_at is None:
-        return None
-    return order.ends_at + len(order.return_held) * timedelta(seconds=order.return_step_seconds)
+    return None if order.ends_at is None else order.ends_at + ramp_of(order)
+
+
+def ramp_of(order: RerouteOrder) -> timedelta:
+    """How long the steps of its return take in all."""
+    return len(order.return_held) * timedelta(seconds=order.return_step_seconds)
 
 
 def share_now(order: RerouteOrder, now: datetime) -> float:

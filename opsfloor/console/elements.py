@@ -146,11 +146,15 @@ class Confirmation:
         self._dialog: Final = ui.element("dialog").classes("confirmation")
         with self._dialog:
             heading = words("h2", question)
-            words("p", about)
+            self._about: Final = words("p", about)
             with ui.element("div").classes("presses"):
                 Button("No, go back", self.close)
                 Button(yes, press, "bad")
         self._dialog.props["aria-labelledby"] = heading.html_id
+
+    def tell(self, about: str) -> None:
+        """What it is about this time."""
+        self._about.say(about)
 
     async def open(self) -> None:
         """Ask."""

@@ -113,6 +113,8 @@ class LimitForecast(Part):
 class Preview(Part):
     """What the reroute would do to the floor as it is now.
 
+    Units:   `submissions_back` is how many submissions go back to their branches until a `local` order ends, as the plan
+             expects them; `None`: it is no such order, or no plan says what comes.
     Holds:   `sha256` is the hash of everything else but `taken_at`: what an approver agrees to.
     """
 
@@ -126,6 +128,7 @@ class Preview(Part):
     also_in_force: tuple[Identity, ...]
     method: str = "fluid"
     limits: tuple[LimitForecast, ...] = ()  # every one that the reference data name, broken or not
+    submissions_back: Annotated[int, Field(ge=0)] | None = None
 
 
 class TeamTally(Part):

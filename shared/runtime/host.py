@@ -28,7 +28,7 @@ from shared.runtime.collector import spare_collector
 from shared.runtime.engine import Limits
 from shared.runtime.errors import InvariantError, TransientError
 from shared.runtime.headers import outside_headers
-from shared.runtime.house import house_levels
+from shared.runtime.house import house_levels, pool_levels
 from shared.runtime.kafka_log import KafkaLog
 from shared.runtime.levels import Levels, Read
 from shared.runtime.log import Outgoing, group_of, partition_of
@@ -193,7 +193,7 @@ class Host:
             stack.push_async_callback(publisher.stop)
             publish = CommandPublisher(log, publisher, f"/opsfloor/{self._plan.name}/http", self._clock).publish
             service = self._plan.wire(Surroundings(settings, self._clock, log, pool, boards, publish))
-            for read in (house_levels(service.name, boards, pool), *service.levels):
+            for read in (house_levels(service.name, boards), pool_levels(pool), *service.levels):
                 levels = Levels(read)
                 REGISTRY.register(levels)
                 stack.callback(REGISTRY.unregister, levels)

@@ -21,8 +21,8 @@ class Pool(Protocol):
     def get_max_size(self) -> int: ...
 
 
-def house_levels(service: str, boards: Boards, pool: Pool) -> Read:
-    """Read the process's own figures."""
+def house_levels(service: str, boards: Boards) -> Read:
+    """Read who the process is and how old its boards are."""
     release = _version()
 
     def read() -> Iterator[Reading]:
@@ -30,6 +30,14 @@ def house_levels(service: str, boards: Boards, pool: Pool) -> Read:
         for board, changed_ms in sorted(boards.changed_ms.items()):
             yield metrics.BOARD_CHANGED, (board,), changed_ms / 1000
         yield metrics.BOARD_REFUSED, (), float(boards.refused)
+
+    return read
+
+
+def pool_levels(pool: Pool) -> Read:
+    """Read how much of the database's pool is in use."""
+
+    def read() -> Iterator[Reading]:
         size, idle = pool.get_size(), pool.get_idle_size()
         yield metrics.CONNECTIONS, ("busy",), float(size - idle)
         yield metrics.CONNECTIONS, ("idle",), float(idle)

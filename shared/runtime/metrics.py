@@ -36,7 +36,9 @@ STATES: Final = Counter(
 )
 OWNED: Final = Gauge("opsfloor_shard_owned", "Shards that this process owns", _P)
 LAG_RECORDS: Final = Gauge("opsfloor_shard_lag_records", "Records not yet read, over owned shards", _P)
-LAG_SECONDS: Final = Gauge("opsfloor_shard_lag_seconds", "Age of the oldest record of the last batch when decided", _P)
+LAG_SECONDS: Final = Gauge(
+    "opsfloor_shard_lag_seconds", "Age of the oldest record of the last batch when decided; 0 once nothing waits", _P
+)
 FUSE_SHARE: Final = Gauge("opsfloor_shard_fuse_share_ratio", "Share of the last records that was unreadable", _P)
 ENTITIES: Final = Gauge("opsfloor_shard_entities", "States held in memory", _P)
 LAST_TURN: Final = Gauge(

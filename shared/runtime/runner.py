@@ -571,6 +571,8 @@ class Runner:
         self.progress.lag_records = lag
         await self._reader.hint({place: at for place, at in self._read.items() if place[1] in self._engine.shards})
         metrics.LAG_RECORDS.labels(self._name).set(lag)
+        if not lag:  # nothing follows that would tell how far behind it is
+            metrics.LAG_SECONDS.labels(self._name).set(0.0)
 
     def _leniency(self) -> int:
         """How much longer than at first a bus client is waited for: one that is only slow gets slower by each restart."""

@@ -12,10 +12,11 @@ import httpx
 
 from deploy.grafana.boards import BOARDS
 from deploy.grafana.questions import Board, Query, Question
+from opsfloor.floor import BALANCER, SERVICES
 
 EMPTY_BY_DESIGN: Mapping[str, str] = json.loads(Path(__file__).with_name("empty-by-design.json").read_text())
 """Panels, as `dashboard: title`, that a plain day leaves empty, and why. `test_rare_cases` makes each one's case."""
-VARIABLES: Mapping[str, tuple[str, ...]] = {"type": (".*",), "service": ("intake", "audit", "routing", "vendor")}
+VARIABLES: Mapping[str, tuple[str, ...]] = {"type": (".*",), "service": (*SERVICES, BALANCER)}
 
 
 @dataclass(slots=True)

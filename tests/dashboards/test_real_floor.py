@@ -22,7 +22,7 @@ from deploy.grafana.boards import ABOVE_PROMISE, BOARDS, FLOOR
 from deploy.grafana.questions import Query
 from deploy.local.watch import PROGRAMS, Watch
 from opsfloor.console.app import path_of
-from tests.dashboards.asking import EMPTY_BY_DESIGN, Answers, ask, ask_all, panels, traces
+from tests.dashboards.asking import EMPTY_BY_DESIGN, Answers, ask, ask_all, expressions, panels, traces
 from tests.dashboards.looking import CHROMIUM, SCREENS, SIZES, Seen, browser, console, look, seen_now
 from tests.support.span_receiver import ReceivedSpan, receiving
 
@@ -188,6 +188,13 @@ def test_a_slow_case_is_followed_from_the_line_through_every_service(day: Day) -
     services = {"opsfloor-intake", "opsfloor-audit", "opsfloor-routing"}
     assert any(services <= {span.service for span in spans} for spans in whole)
     assert any("core.posting-confirmed.v1" in span.name for spans in whole for span in spans)
+
+
+def test_every_service_can_be_chosen_and_the_balancer(day: Day) -> None:
+    """«One service» offers who says which release it is, and shows each one's memory and boards."""
+    for title in ("Which release runs?", "How much memory does it take?", "How old is what it decides by?"):
+        (answers,) = (answers for answers in day.asked if answers.question.title == title)
+        assert answers.filled >= set(expressions(answers.question.queries[0]))
 
 
 def test_every_plan_was_told(day: Day) -> None:

@@ -12,7 +12,8 @@ from opsfloor.console.control.draft import UnfinishedError, number
 from opsfloor.console.control.frame import Frame, Outcome
 from opsfloor.console.control.orders import may_not
 from opsfloor.console.control.preview_pane import PreviewPane
-from opsfloor.console.control.previews import misses
+from opsfloor.console.control.previews import misses, stay_words
+from opsfloor.console.control.routing import PREVIEW, RefusedError, RoutingAwayError, SignedOutError
 from opsfloor.console.elements import Button, Confirmation, Field, Press, Tick, words
 from shared.contracts.reroute import MINUTES_MAX, Preview, RerouteOrder
 
@@ -45,6 +46,8 @@ class Acts:
             "Stop it at once",
             self._cancel_confirmed,
         )
+        self._keep: Final = Confirmation("Keep it for longer?", "", "Keep it for longer", self._extend_confirmed)
+        self._keeping: Mapping[str, Any] = {}  # what the question is about
         with ui.element("div").classes("presses"):
             self._make_buttons()
 
@@ -54,7 +57,7 @@ class Acts:
             ("read", "Show me the new preview", self._read_anew, "main", self._has_moved),
             ("refuse", "Refuse", self._plain("refuse"), "plain", self._may_decide),
             ("end", "End it: let the work come back in steps", self._plain("end"), "main", _in_force),
-            ("extend", "Keep it for longer", self._extend, "plain", self._may_extend),
+            ("extend", "Keep it for longer …", self._ask_extend, "plain", self._may_extend),
             ("review", "Close the review with these words", self._plain("review"), "main", self._may_review),
             ("cancel", "Withdraw it", self._plain("cancel"), "plain", _not_begun),
             ("stop", "Stop it at once …", self._ask_stop, "bad", _has_begun),
@@ -151,13 +154,26 @@ class Acts:
         if self.agreed is not None:
             await self._act("approve", {"preview_sha256": self.agreed.sha256, "override_rules": sorted(self._rules)})
 
-    async def _extend(self) -> None:
+    async def _ask_extend(self) -> None:
+        if not self._reason_given():
+            return
         try:
             minutes = number(self._minutes.value, "number of minutes", MINUTES_MAX)
-        except UnfinishedError as error:
+            staying = await self._frame.ask(f"{self._path}/stay?minutes={minutes}", PREVIEW)
+        except (UnfinishedError, RefusedError, RoutingAwayError) as error:
             self._outcome.bad(str(error))
             return
-        await self._act("extend", {"minutes": minutes})
+        except SignedOutError:
+            self._frame.leave()
+            return
+        rules = [rule.rule_id for rule in staying.broken_rules if rule.overridable]
+        self._keeping = {"minutes": minutes, "override_rules": rules}
+        self._keep.tell(stay_words(minutes, staying))
+        await self._keep.open()
+
+    async def _extend_confirmed(self) -> None:
+        await self._keep.close()
+        await self._act("extend", self._keeping)
 
     async def _ask_stop(self) -> None:
         if self._reason_given():

@@ -18,6 +18,7 @@ from opsfloor.console.control.style import STYLE, UNHEARD
 from opsfloor.console.control.telling import clock, local, silent_desks, span
 from opsfloor.console.elements import Button, Words, words
 from services.routing.emergency.glance import FloorGlance
+from services.routing.emergency.looking import LookAhead
 from shared.contracts.reroute import Preview, RerouteOrder, RerouteTerms
 from shared.http.tokens import utc_now
 
@@ -131,7 +132,7 @@ class Frame:
         answer.wait()
         try:
             self._still_here()
-            view = await self.room.routing.tell(path, self.person.token, body)
+            view = await self.room.routing.tell(path, self.person.token, body, answer.still)
         except RoutingAwayError as error:
             answer.unsure(str(error))
             return None
@@ -139,7 +140,7 @@ class Frame:
             answer.bad(local(str(error), self._zone, self._at))
             return None
         except SignedOutError:
-            self._out()
+            self.leave()
             return None
         answer.good(local(view.detail, self._zone, self._at))
         return view.reroute_id
@@ -148,6 +149,11 @@ class Frame:
         """What the terms would do now. Errors: as `Routing.ask`."""
         self._still_here()
         return await self.room.routing.preview(terms, self.person.token)
+
+    async def look_ahead(self, terms: RerouteTerms) -> LookAhead:
+        """The next minutes played. Errors: as `Routing.look_ahead`."""
+        self._still_here()
+        return await self.room.routing.look_ahead(terms, self.person.token)
 
     def live(self, show: Show) -> None:
         """Renew the page now and from then on."""
@@ -168,7 +174,7 @@ class Frame:
         except (RoutingAwayError, RefusedError) as error:
             self._away(str(error))
         except SignedOutError:
-            self._out()
+            self.leave()
 
     def _still_here(self) -> None:
         """Errors: `SignedOutError` when the person left, in this tab or in another, or somebody else sits there now."""
@@ -196,7 +202,7 @@ class Frame:
         self._stale.say(f"■ STALE: no new figures: {why}.{shown}").set_visibility(True)
         self._told.say(f"last tried {clock(utc_now(), self._zone)} ({self._zone})")
 
-    def _out(self) -> None:
+    def leave(self) -> None:
         """Whoever sits there now sees the page as themselves; nobody: they sign in first."""
         here = self.room.people.at(self._browser)
         if here is not None and here is not self.person:
@@ -223,6 +229,10 @@ class Outcome:
     def wait(self) -> None:
         """It is under way."""
         self._say(self._good, self._bad, "… sent, waiting for the answer")
+
+    def still(self, why: str) -> None:
+        """It is not answered yet."""
+        self._say(self._good, self._bad, f"… not answered yet: {why}")
 
     def good(self, text: str) -> None:
         """It was done."""

@@ -5,13 +5,18 @@ from __future__ import annotations
 from opsfloor.console.control.telling import count, wait, what
 from opsfloor.console.sheet import Cell, Line
 from opsfloor.console.words import Verdict
+from services.routing.emergency.looking import LookAhead
+from services.routing.emergency.report import back_words
 from shared.contracts.reroute import Preview, RerouteTerms, SkillForecast
 
 
 def foreseen(terms: RerouteTerms, preview: Preview) -> str:
     """What it would do, in a sentence."""
     hand = f", and {preview.in_hand_moving} in hand" if preview.in_hand_moving else ""
-    return f"{what(terms).capitalize()}: {count(preview.items_moving)} waiting items move at once{hand}."
+    moves = f"{count(preview.items_moving)} waiting items move at once{hand}."
+    if terms.effect == "local":
+        moves = back_words(preview.submissions_back)
+    return f"{what(terms).capitalize()}: {moves}"
 
 
 def warnings(preview: Preview) -> list[tuple[Verdict, str]]:
@@ -29,6 +34,28 @@ def warnings(preview: Preview) -> list[tuple[Verdict, str]]:
     if not preview.dead_ends and not preview.broken_rules:
         found.insert(0, ("good", "Somebody is left for every work type, and no safety rule is broken."))
     return [late_words(preview), *found]
+
+
+def stay_words(minutes: int, preview: Preview) -> str:
+    """What keeping an order in force for so much longer does, and what whoever says yes answers for."""
+    before, after = misses(preview)
+    parts = [f"For {minutes} more minutes. Of what waits {after} would be late with it, {before} without it."]
+    parts += [f"DEAD END: nobody is left for {name}." for name in preview.dead_ends]
+    parts += [f"LIMIT: {limit.words}" for limit in preview.limits if limit.broken]
+    parts += [f"You answer for breaking {r.rule_id}: {r.detail}" for r in preview.broken_rules if r.overridable]
+    parts += [f"It cannot be kept: {rule.detail}" for rule in preview.broken_rules if not rule.overridable]
+    return " ".join(parts)
+
+
+def played(look: LookAhead) -> str:
+    """What the floor simulator saw of the next minutes."""
+    before, after = look.without, look.with_it
+    most = f", the most urgent; {count(look.left_out)} more wait" if look.left_out else ""
+    return (
+        f"Played on virtual time, the next {look.minutes:g} minutes of {count(look.items)} items{most}: "
+        f"done {count(before.done)} without it, {count(after.done)} with it; late {count(before.late)} and "
+        f"{count(after.late)}; still waiting {count(before.waiting)} and {count(after.waiting)}."
+    )
 
 
 def late_words(preview: Preview) -> tuple[Verdict, str]:

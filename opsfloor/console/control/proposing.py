@@ -12,8 +12,9 @@ from pydantic import TypeAdapter
 from opsfloor.console.control.draft import Draft, UnfinishedError
 from opsfloor.console.control.frame import Frame, Now, Outcome
 from opsfloor.console.control.preview_pane import PreviewPane
-from opsfloor.console.control.routing import RefusedError
-from opsfloor.console.control.telling import ABOUT, order_page
+from opsfloor.console.control.previews import played
+from opsfloor.console.control.routing import RefusedError, RoutingAwayError, SignedOutError
+from opsfloor.console.control.telling import ABOUT, order_page, what
 from opsfloor.console.elements import Button, Confirmation, Field, OneOf, Tick, words
 from services.routing.emergency.glance import NamedView, ScopeNames
 from shared.contracts.reroute import MINUTES_MAX, Effect
@@ -46,6 +47,9 @@ class Proposing:
             with ui.element("div").classes("beside"), ui.element("section").classes("card"):
                 self._pane: Final = PreviewPane("What it would do, now")
                 self._pane.say("Name a place, or a kind of work: what should be moved?")
+                with ui.element("div").classes("presses"):
+                    Button("Play the next minutes", self._play)
+                self._played: Final = words("p").props("role=status")
             with ui.element("section").classes("card acts").props('aria-label="Propose"'):
                 self._acts()
         ui.timer(SOON_SECONDS, self._follow)
@@ -185,6 +189,17 @@ class Proposing:
                 self._pane.show(terms, preview)
         except (UnfinishedError, RefusedError) as error:
             self._pane.say(str(error))
+
+    async def _play(self) -> None:
+        """The floor simulator's word on what the form says now."""
+        self._played.say("… playing the next minutes without it and with it")
+        try:
+            terms = self._draft.look(self._zone)
+            self._played.say(f"{what(terms).capitalize()}. {played(await self._frame.look_ahead(terms))}")
+        except (UnfinishedError, RefusedError, RoutingAwayError) as error:
+            self._played.say(f"Not played: {error}")
+        except SignedOutError:
+            self._frame.leave()
 
     # ------------------------------------------------------------------- commands
 

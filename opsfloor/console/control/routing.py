@@ -12,15 +12,23 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from services.routing.emergency.api import AnswerView
+from services.routing.emergency.looking import LookAhead
 from shared.contracts.reroute import Preview, RerouteTerms
 
 ASK_SECONDS: Final = httpx.Timeout(4.0, connect=2.0)
 COMMAND_SECONDS: Final = httpx.Timeout(8.0, connect=2.0)  # routing waits five seconds for the book
+LOOK_SECONDS: Final = httpx.Timeout(10.0, connect=2.0)  # the first look waits for its process
 TELL_SECONDS: Final = 20.0  # so long the same command is sent again while nobody answers it
 AGAIN_SECONDS: Final = 0.5
 ANSWER: Final = TypeAdapter(AnswerView)
 PREVIEW: Final = TypeAdapter(Preview)
+LOOK: Final = TypeAdapter(LookAhead)
+Still = Callable[[str], None]
 _T = TypeVar("_T")
+
+
+def ignored(why: str) -> None:
+    """Nobody waits to be told why there is no answer yet."""
 
 
 class RoutingAwayError(Exception):
@@ -61,35 +69,50 @@ class Routing:
         """What the terms would do now; changes nothing. Errors: as `ask`."""
         return _read(PREVIEW, await self._call("POST", "/reroutes/preview", token, terms.model_dump(mode="json")))
 
-    async def tell(self, path: str, token: str, body: Mapping[str, Any]) -> AnswerView:
+    async def look_ahead(self, terms: RerouteTerms, token: str) -> LookAhead:
+        """The next minutes played without the terms and with them. Errors: as `ask`; away, too, when there is no time."""
+        body = terms.model_dump(mode="json")
+        return _read(LOOK, await self._call("POST", "/reroutes/look-ahead", token, body, patience=LOOK_SECONDS))
+
+    async def tell(self, path: str, token: str, body: Mapping[str, Any], still: Still = ignored) -> AnswerView:
         """Hand a command in and wait for the book's answer.
 
-        Holds:   it is sent again under the same key while nobody answers, so that it is one command.
+        Holds:   it is sent again under the same key while nobody answers, so that it is one command; `still` is told why
+                 it is not answered yet each time.
         Errors:  as `ask`; after `RoutingAwayError` it may still be carried out.
         """
         key, end = uuid.uuid4().hex, time.monotonic() + TELL_SECONDS
         while True:
             try:
-                answer = _read(ANSWER, await self._call("POST", path, token, body, key))
+                answer = _read(ANSWER, await self._call("POST", path, token, body, key, COMMAND_SECONDS))
                 if answer.code != "pending":
                     return answer
                 away = RoutingAwayError("the book of reroutes has not answered yet")
             except RoutingAwayError as error:
                 away = error
-            if time.monotonic() >= end:
+            left = end - time.monotonic()
+            if left <= 0:
                 raise away
+            still(f"{away}; sent again for {left:.0f} s more")
             await asyncio.sleep(AGAIN_SECONDS)
 
     async def close(self) -> None:
         """Let the connections go."""
         await self._client.aclose()
 
-    async def _call(self, method: str, path: str, token: str, body: Any = None, key: str = "") -> httpx.Response:
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        token: str,
+        body: Any = None,
+        key: str = "",
+        patience: httpx.Timeout = ASK_SECONDS,
+    ) -> httpx.Response:
         headers = {"Authorization": f"Bearer {token}"} | ({"Idempotency-Key": key} if key else {})
         why = "no process of routing is known here: `opsfloor run routing`, or `opsfloor console --routing URL`"
         for door in self._doors():
             try:
-                patience = COMMAND_SECONDS if key else ASK_SECONDS
                 answer = await self._client.request(
                     method, f"{door}{path}", headers=headers, json=body, timeout=patience
                 )

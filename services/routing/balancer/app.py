@@ -36,6 +36,7 @@ from shared.reroutes import REROUTE_BOARD
 from shared.runtime.boards import BoardKeeper, Boards
 from shared.runtime.clock import Clock
 from shared.runtime.host import CommandPublisher, spans_of, traced_by
+from shared.runtime.house import house_levels
 from shared.runtime.kafka_log import KafkaLog
 from shared.runtime.levels import Levels
 from shared.runtime.log import Record
@@ -167,11 +168,15 @@ class BalancerHost:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop.set)
-        levels = Levels(metrics.plan_levels(self._boards.views[PLAN_BOARD.name], self._clock.now))
+        reads = (
+            house_levels("balancer", self._boards),
+            metrics.plan_levels(self._boards.views[PLAN_BOARD.name], self._clock.now),
+        )
         keeper, publisher = BoardKeeper(self._boards, self._log), self._log.publisher()
         async with contextlib.AsyncExitStack() as stack:
-            REGISTRY.register(levels)
-            stack.callback(REGISTRY.unregister, levels)
+            for levels in map(Levels, reads):
+                REGISTRY.register(levels)
+                stack.callback(REGISTRY.unregister, levels)
             await publisher.start()
             stack.push_async_callback(publisher.stop)
             await keeper.start()

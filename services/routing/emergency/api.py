@@ -17,7 +17,7 @@ from services.routing.emergency.counter import RerouteCounter
 from services.routing.emergency.effects import held_by_reroute
 from services.routing.emergency.floor import FloorNow
 from services.routing.emergency.glance import DutyView, FloorGlance, ScopeNames, duty_of, glance_of, names_of
-from services.routing.emergency.looking import LookAhead, Looks, day_ahead
+from services.routing.emergency.looking import LookAhead, Looks, days_ahead
 from services.routing.emergency.metrics import count_alerts
 from services.routing.emergency.preview import preview_of
 from services.routing.emergency.proofs import DrillsView, drills_view
@@ -160,11 +160,21 @@ class Control:
         past = [order for order in orders if phase_of(order) in OVER]
         return preview_of(terms, FloorNow.of(self.boards, orders, self.now()), past)
 
+    async def stay(self, reroute_id: str, minutes: int) -> Preview:
+        """What keeping an order in force for so much longer would do, beside the floor without it; or the problem."""
+        order = await self.known(reroute_id)
+        if phase_of(order) in OVER:
+            raise Problem(409, "wrong_phase", f"Expected an order that is not over, found {reroute_id} {order.phase}.")
+        orders = await self.reads.orders()
+        floor = FloorNow.of(self.boards, orders, self.now()).without(reroute_id)
+        past = [one for one in orders if phase_of(one) in OVER]
+        return preview_of(order.terms.model_copy(update={"minutes": minutes, "starts_at": None}), floor, past)
+
     async def look_ahead(self, terms: RerouteTerms) -> LookAhead:
         """The next minutes with the terms and without them, or the problem that they cannot be played now."""
         self._check_all(terms)
         floor = FloorNow.of(self.boards, await self.reads.orders(), self.now())
-        seen = await self.looker.look(day_ahead(floor, terms), terms)
+        seen = await self.looker.look(days_ahead(floor, terms), terms)
         if seen is None:
             raise Problem(503, "look_too_slow", "Expected the next minutes played within 3 s, found no time; ask again")
         return seen
@@ -294,6 +304,17 @@ def _look(router: APIRouter, control: Control) -> None:
         found = page_of(await control.report(reroute_id))
         headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
         return Response(found, media_type="text/html; charset=utf-8", headers=headers)
+
+    @router.get(
+        "/reroutes/{reroute_id}/stay",
+        summary="What would keeping it for longer do? Changes nothing",
+        responses=problem_responses(404, 409, 422),
+    )
+    async def stay(
+        reroute_id: RerouteId,
+        minutes: Annotated[int, Query(ge=1, le=MINUTES_MAX, description="so many minutes from now on")],
+    ) -> Preview:
+        return await control.stay(reroute_id, minutes)
 
     @router.get(
         "/reroutes/{reroute_id}/history",

@@ -27,7 +27,7 @@ from shared.contracts.reroute import (
     RerouteTerms,
 )
 from shared.reference.board import ReferenceView
-from shared.reroutes import IN_FORCE
+from shared.reroutes import IN_FORCE, ramp_of
 from shared.runtime.errors import InvariantError
 from shared.runtime.processor import Situation
 
@@ -62,14 +62,19 @@ def twin_fault(book: OrderBook, terms: RerouteTerms) -> str | None:
 
 
 def begin(order: RerouteOrder, floor: FloorNow) -> RerouteStarted:
-    """The order comes in force now, for its minutes."""
+    """The order comes in force now, for its minutes.
+
+    Holds:   of a broken glass the steps of the return count, too: what one person alone moved is all back after 30 minutes.
+    """
     now = floor.now
-    longest = timedelta(minutes=BREAK_GLASS_MINUTES_MAX) if order.break_glass else timedelta(hours=HOURS_MAX)
+    last_end_at = now + timedelta(hours=HOURS_MAX)
+    if order.break_glass:
+        last_end_at = max(now, now + timedelta(minutes=BREAK_GLASS_MINUTES_MAX) - ramp_of(order))
     return RerouteStarted(
         reroute_id=order.reroute_id,
         at=now,
-        ends_at=now + timedelta(minutes=order.terms.minutes),
-        last_end_at=now + longest,
+        ends_at=min(now + timedelta(minutes=order.terms.minutes), last_end_at),
+        last_end_at=last_end_at,
         review_opened=order.break_glass,
         drill_tallies=floor_tallies(floor) if order.terms.drill else (),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import reduce
 from typing import Any, Final, cast
@@ -180,9 +180,11 @@ def approve(book: OrderBook, order: RerouteOrder, command: ApproveReroute, situa
     barred = _never(now_preview, order.terms, floor) or _not_overridden(
         now_preview.broken_rules, command.override_rules, view
     )
+    starts_at = order.terms.starts_at or situation.now
+    if barred is None and order.terms.drill and starts_at <= situation.now:
+        barred = _drill_breach(book)
     if barred is not None:
         return barred
-    starts_at = order.terms.starts_at or situation.now
     agreed = RerouteApproved(
         reroute_id=order.reroute_id,
         at=situation.now,
@@ -220,6 +222,11 @@ def _never(preview: Preview, terms: RerouteTerms, floor: FloorNow) -> Rejection 
     if fault is not None:
         return Rejection("drill_breaks_rule", fault)
     return _fixed(preview.broken_rules)
+
+
+def _drill_breach(book: OrderBook) -> Rejection | None:
+    fault = course.in_earnest(book)
+    return None if fault is None else Rejection("drill_breaks_rule", fault)
 
 
 def _fixed(broken: Sequence[BrokenRule]) -> Rejection | None:
@@ -303,8 +310,7 @@ def _stay_breach(
             "own_proposal",
             f"Expected somebody other than {order.proposed_by}, who proposed it, to keep it for longer than agreed.",
         )
-    floor = course.floor_of(book, situation)
-    others = replace(floor, in_force=tuple(o for o in floor.in_force if o.reroute_id != order.reroute_id))
+    others = course.floor_of(book, situation).without(order.reroute_id)
     if order.terms.drill:
         fault = capacity_fault(preview_of(order.terms, others), order.terms, others)
         return None if fault is None else Rejection("drill_breaks_rule", fault)

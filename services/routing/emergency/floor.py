@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -37,6 +37,10 @@ class FloorNow:
         """The floor in a situation's boards, with these orders."""
         holding = tuple(order for order in orders if share_now(order, now) > 0)
         return cls(Rulebook.of(boards), boards["load"], holding, now, boards["plan"])
+
+    def without(self, reroute_id: str) -> FloorNow:
+        """The floor as it would be if this order were not in force."""
+        return replace(self, in_force=tuple(order for order in self.in_force if order.reroute_id != reroute_id))
 
     def teams(self) -> list[Team]:
         """Every team, by id."""

@@ -49,8 +49,22 @@ def preview_of(terms: RerouteTerms, floor: FloorNow, past: Sequence[RerouteOrder
         broken_rules=tuple(broken_rules(terms, floor, past)),
         also_in_force=tuple(sorted(order.reroute_id for order in floor.in_force)),
         limits=tuple(limit_forecasts(terms, floor)),
+        submissions_back=_submissions_back(terms, floor),
     )
     return bare.model_copy(update={"sha256": hash_of(bare)})
+
+
+def _submissions_back(terms: RerouteTerms, floor: FloorNow) -> int | None:
+    """What comes to be keyed until it ends, in submissions: each asks for all keyings of all of its type's fields."""
+    coming = floor.coming_per_hour() if terms.effect == "local" else None
+    if coming is None:
+        return None
+    per_hour = sum(
+        coming.get(work_type, 0.0) / sum(field.keyings for field in template.fields)
+        for name, template in floor.book.reference.business_types.items()
+        if _meant(terms, work_type := f"{name}/entry")
+    )
+    return round(per_hour * terms.minutes / 60)
 
 
 def hash_of(preview: Preview) -> str:

@@ -145,6 +145,13 @@ def share_held(order: RerouteOrder, held_percent: int) -> int:
     return round(order.terms.percent * held_percent / 100)
 
 
+def back_words(submissions: int | None) -> str:
+    """How many submissions a local order is likely to send back."""
+    if submissions is None:
+        return "How many that will be nobody knows: there is no good plan of what comes."
+    return f"About {submissions:,} submissions will go back until it ends (of every region, as the plan expects them)."
+
+
 def minutes_in_force(order: RerouteOrder) -> int:
     """For how long it is to be in force, as it was last said: it may have been kept for longer than was proposed."""
     if order.started_at is None or order.ends_at is None:

@@ -71,12 +71,15 @@ class Seen:
     waiting: int
 
 
-def ahead_of(now: Now, minutes: float) -> Ahead:
-    """The day from now on: what waits, the oldest first; what the plan expects; who is present, until it ends."""
-    waiting = sorted(_waiting(now), key=lambda case: (case.due, case.case_id))[:WAITING_MAX]
+def ahead_of(now: Now, minutes: float, size: float = 1.0) -> Ahead:
+    """The day from now on: what waits, the oldest first; what the plan expects; who is present, until it ends.
+
+    Units:   `size` is the part of all that is played at most, of items and of time.
+    """
+    waiting = sorted(_waiting(now), key=lambda case: (case.due, case.case_id))[: round(WAITING_MAX * size)]
     left_out = sum(part.queued for load in now.loads.values() for part in load.queued) - len(waiting)
     per_minute = sum(rate for _, rate in _coming(now)) / 60
-    played = min(minutes, MINUTES_MAX, COMING_MAX / per_minute if per_minute else FOREVER)
+    played = min(minutes, MINUTES_MAX * size, COMING_MAX * size / per_minute if per_minute else FOREVER)
     coming = sorted(_arrivals(now, played * 60), key=lambda case: case.arrives)
     day = Day(now.at, played * 60, tuple(_entries(now.reference)), _people(now), (*waiting, *coming))
     loads = {team: load.model_copy(update={"version": 0}) for team, load in now.loads.items()}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import httpx
 import pytest
+import typer
 
 from opsfloor import status
 from opsfloor.floor import Running, running
@@ -108,3 +110,20 @@ def test_what_a_service_cannot_do_is_shown(
         "http://127.0.0.1:1",
         shown,
     ]
+
+
+def test_a_service_that_is_nowhere_has_a_row_and_a_bad_end(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first command of the night says what is missing, not only what is there."""
+    monkeypatch.setenv("OPSFLOOR_HOME", str(tmp_path))
+    for name in ("INTAKE", "ROUTING", "VENDOR", "BALANCER"):
+        monkeypatch.setenv(f"OPSFLOOR_{name}_URL", "http://127.0.0.1:1")
+    well = httpx.Response(200, json={"ready": True, "reasons": []})
+    monkeypatch.setattr(httpx, "get", lambda url, **_: well if url.endswith("ready") else httpx.Response(200, text=""))
+    with pytest.raises(typer.Exit) as ended:
+        status.status(json=True)
+    told = {row["service"]: row["ready"] for row in json.loads(capsys.readouterr().out)["services"]}
+    assert (ended.value.exit_code, told.pop("audit"), set(told.values())) == (1, "NO", {"yes"})
+    monkeypatch.setenv("OPSFLOOR_AUDIT_URL", "http://127.0.0.1:1")
+    status.status(json=True)

@@ -97,8 +97,10 @@ async def test_a_command_is_one_command_however_often_it_is_sent(monkeypatch: py
             httpx.Response(202, json=DONE | {"code": "pending"}) if len(heard) == 2 else httpx.Response(200, json=DONE)
         )
 
-    answer = await at(answering).tell("/reroutes/r1/end", "mine", {"reason": "x"})
+    waits: list[str] = []
+    answer = await at(answering).tell("/reroutes/r1/end", "mine", {"reason": "x"}, waits.append)
     assert answer.code == "done"
+    assert ["does not answer" in waits[0], "has not answered yet" in waits[1], len(waits)] == [True, True, 2]
     assert len(heard) == 3
     assert {*heard} == {(heard[0][0], "Bearer mine")}
 

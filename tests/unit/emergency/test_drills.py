@@ -18,6 +18,7 @@ from shared.contracts.reroute import (
     CancelReroute,
     DrillJudged,
     DrillsPlanned,
+    EndReroute,
     HourTallied,
     ProposeReroute,
     RerouteScope,
@@ -362,3 +363,19 @@ def test_the_facts_and_the_rows_give_the_same_book_after_drills() -> None:
     room = held()
     assert room.replayed_contents() == room.book.contents() == room.reloaded_contents()
     assert datetime.fromisoformat(str(room.book.almanac.marked_at)) == NOW + timedelta(hours=3)
+
+
+def test_a_drill_by_hand_begins_in_no_emergency_either() -> None:
+    """While something is in force, or on its way back, its approval is refused; afterwards the same one is approved."""
+    room = ControlRoom()
+    assert (
+        room.ask(ProposeReroute, LIN, "real", terms=terms(effect="drain", scope=RerouteScope(centres=("s",)))) == "done"
+    )
+    assert room.approve(CHEN, "real") == "done"
+    assert room.ask(ProposeReroute, LIN, "drill", terms=terms(effect="shift", percent=1, drill=True)) == "done"
+    assert room.approve(CHEN, "drill") == "drill_breaks_rule"
+    assert room.ask(EndReroute, LIN, "real") == "done"
+    assert room.order("real").phase == "returning"
+    assert room.approve(CHEN, "drill") == "drill_breaks_rule"
+    assert room.ask(CancelReroute, LIN, "real") == "done"
+    assert room.approve(CHEN, "drill") == "done"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +15,9 @@ from shared.contracts.reference import Operator
 from shared.contracts.reroute import RerouteScope, SkillForecast
 from shared.contracts.routing import LoadByWorkType
 from tests.unit.emergency.control_room import ControlRoom, desk_load, terms
+from tests.unit.emergency.drilling import DrillRoom
 from tests.unit.routing.floor import ENTRY, NOW, REVIEW
+from tests.unit.sight.facts import fact
 
 
 def waiting(work_type: str, seconds: float) -> LoadByWorkType:
@@ -72,3 +75,18 @@ def test_who_may_work_is_asked_once_for_each_who_is_there(monkeypatch: pytest.Mo
     monkeypatch.setattr(eligibility, "suspended", counted)
     foreseen(reviews=600, effect="evacuate")
     assert asked == dict.fromkeys(("ann", "bob", "cai", "dee"), 1)
+
+
+def test_a_local_order_says_how_many_submissions_go_back() -> None:
+    """Of a hundred transfers an hour fifty in half of one, each asking for all of its keyings; without a plan nobody knows."""
+    room = DrillRoom()
+    template = fact("reference.business-type.v1", id="transfer")
+    keyings = sum(field.keyings for field in template.fields)
+    room.publish(template)
+    room.expect(per_hour=100 * keyings)
+    local = terms(effect="local", scope=RerouteScope(business_types=("transfer",)), minutes=30)
+    floor = FloorNow.of(room.views, (), room.now)
+    assert preview_of(local, floor).submissions_back == 50
+    assert preview_of(terms(), floor).submissions_back is None
+    late = FloorNow.of(room.views, (), room.now + timedelta(days=2))
+    assert preview_of(local, late).submissions_back is None

@@ -22,6 +22,7 @@ from shared.contracts.reroute import (
     RerouteScope,
 )
 from shared.reference.board import REFERENCE_BOARD
+from shared.reroutes import over_at
 from tests.unit.emergency.control_room import CHEN, LIN, MO, NORTH, ControlRoom, desk_load, terms
 from tests.unit.routing.floor import NOW
 from tests.unit.sight.facts import fact
@@ -171,6 +172,17 @@ def test_a_broken_glass_acts_at_once_for_half_an_hour_and_must_be_answered_for()
     assert room.ask(CloseReview, CHEN, reason="rightly so") == "done"
     assert room.order().review_words == "chen: rightly so"
     assert room.ask(CloseReview, CHEN) == "nothing_to_review"
+
+
+def test_all_that_a_broken_glass_moved_is_back_after_half_an_hour() -> None:
+    """The steps of the return count, too: they begin three minutes before; a shorter one is not cut."""
+    room = ControlRoom()
+    assert proposed(room, minutes=30, break_glass=True) == "done"
+    assert room.order().ends_at == NOW + timedelta(minutes=27)
+    assert over_at(room.order()) == NOW + timedelta(minutes=30)
+    room = ControlRoom()
+    assert proposed(room, minutes=20, break_glass=True) == "done"
+    assert room.order().ends_at == NOW + timedelta(minutes=20)
 
 
 def test_a_glass_is_broken_only_by_who_may() -> None:

@@ -13,7 +13,7 @@ from opsfloor.answers import Remedied
 from opsfloor.cli import app
 from opsfloor.reroute_words import order_words, scope_words, tell_look, until_words
 from shared.contracts.reference import Centre, Provider, RerouteRule
-from shared.contracts.reroute import ExtendReroute, ProposeReroute
+from shared.contracts.reroute import CancelReroute, ExtendReroute, ProposeReroute, RerouteScope
 from shared.contracts.routing import LoadByWorkType
 from shared.reference.board import REFERENCE_BOARD
 from tests.unit.emergency.control_room import CHEN, LIN, ControlRoom, desk_load, terms
@@ -210,3 +210,24 @@ def test_a_reroute_of_nothing_is_told_by_its_terms() -> None:
     room = ControlRoom()
     assert room.ask(ProposeReroute, LIN, terms=terms(minutes=5)) == "done"
     assert "for 5 min" in order_words(in_words(room))
+
+
+def test_completion_offers_the_names_that_a_scope_may_have(desk: FrontDesk) -> None:
+    """Work types, too, though nobody has written them down: each business type has its steps."""
+    assert reroute.names("centres")("no") == ["north"]
+    assert "cheque-deposit/review" in reroute.names("work_types")("cheque-deposit/")
+    assert reroute.names("rules")("two") == ["two-centres-authorise"]
+
+
+def test_who_keeps_an_order_for_longer_sees_what_that_does(desk: FrontDesk) -> None:
+    """Beside the floor without it, before it is done."""
+    scope = RerouteScope(teams=("north-entry",))
+    assert desk.room.ask(ProposeReroute, LIN, terms=terms(scope=scope, effect="drain")) == "done"
+    assert desk.room.approve(CHEN) == "done"
+    keep = ("extend", "r1", "30", "--reason", "still down", "--as", CHEN)
+    told = said(*keep)
+    assert "Kept in force for 30 more minutes it would leave the floor like this" in told
+    assert told.index("Kept in force") < told.index("In force until")
+    assert desk.room.ask(CancelReroute, LIN) == "done"
+    assert "Expected an order that is not over" in refused(*keep).what
+    assert "Expected routing to know r9" in refused("extend", "r9", *keep[2:]).what

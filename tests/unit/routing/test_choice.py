@@ -19,6 +19,7 @@ from shared.contracts.reference import BusinessType, DelayCost, FloorLimits, Sli
 from shared.contracts.routing import WorkAssigned
 from shared.contracts.work import WorkOrder
 from shared.reference.board import REFERENCE_BOARD, ReferenceView
+from tests.support.examples import share_of
 from tests.unit.routing.floor import ENTRY, NOW, only, operator, order
 from tests.unit.routing.test_desk import PEOPLE, Desk
 
@@ -205,7 +206,7 @@ LATER: Final = (0.0, 30.0, 400.0)  # seconds of later steps: more for a case tha
 AGES: Final = st.none() | st.integers(0, 9000)  # none: requested when the service level began, as first steps are
 
 
-@settings(max_examples=200)
+@settings(max_examples=share_of(200))
 @given(
     st.lists(
         st.tuples(st.sampled_from(KINDS), st.integers(-9000, 4000), st.booleans(), st.sampled_from(LATER), AGES),
@@ -330,7 +331,7 @@ def test_a_head_and_the_module_agree_on_what_is_slack() -> None:
 WAITING = st.lists(st.tuples(st.integers(-2_000, 1_500), st.integers(0, 3_000), st.booleans()), min_size=1, max_size=12)
 
 
-@settings(max_examples=200)
+@settings(max_examples=share_of(200))
 @given(WAITING)
 def test_of_what_the_fact_tells_the_best_that_may_be_given_is_given(waiting: list[tuple[int, int, bool]]) -> None:
     """Though ages and latest starts of a line lie in another order, and some of it is barred: it can be made again."""

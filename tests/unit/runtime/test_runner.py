@@ -426,6 +426,17 @@ async def test_a_record_that_retention_took_is_a_gap() -> None:
     assert REGISTRY.get_sample_value("opsfloor_shard_gaps_total", labels) == before + 1
 
 
+async def test_what_was_late_once_is_not_called_late_when_nothing_waits() -> None:
+    """A processor that has little to do would else be behind for hours on the board."""
+    bench, labels = Bench(), {"processor": "test/counting"}
+    runner = await bench.runner()
+    bench.send("late")  # written at the beginning of time
+    await turn(runner)
+    assert REGISTRY.get_sample_value("opsfloor_shard_lag_seconds", labels)
+    await runner._look()
+    assert REGISTRY.get_sample_value("opsfloor_shard_lag_seconds", labels) == 0
+
+
 URGENT = core.POSTING
 BULK = intake.CASE
 

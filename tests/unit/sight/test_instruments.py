@@ -30,7 +30,7 @@ from shared.reference.board import ReferenceView
 from shared.reroutes import RerouteView
 from shared.runtime.boards import Boards
 from shared.runtime.hops import Hop, hop_of, oldest_by_topic
-from shared.runtime.house import house_levels
+from shared.runtime.house import house_levels, pool_levels
 from shared.runtime.log import Record
 from shared.runtime.metrics import begin
 from shared.standing import STANDING_BOARD, StandingView
@@ -340,7 +340,8 @@ def test_a_process_tells_its_boards_and_its_pool() -> None:
     boards = Boards((STANDING_BOARD,))
     boards.feed(Record("vendor.standing.v1", 0, 0, b"operator:x", None, (), 1_500))
     boards.feed(Record("vendor.standing.v1", 0, 1, b"operator:y", b"rubbish", (), 2_500))
-    read = {(level.name, labels): value for level, labels, value in house_levels("routing", boards, Pool())()}
+    told = (*house_levels("routing", boards)(), *pool_levels(Pool())())
+    read = {(level.name, labels): value for level, labels, value in told}
     assert read[("opsfloor_board_changed_timestamp_seconds", ("standing",))] == 1.5
     assert read[("opsfloor_board_refused_records", ())] == 1
     assert read[("opsfloor_database_connections", ("busy",))] == 2

@@ -6,8 +6,9 @@ import pickle
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from itertools import count as numbers
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ import pytest
 
 from services.routing.boards import PLAN_BOARD
 from services.routing.emergency.floor import FloorNow
-from services.routing.emergency.looking import LookAhead, Looker, TooSlowError, day_ahead, look
+from services.routing.emergency.looking import LookAhead, Looker, TooSlowError, days_ahead, look
 from services.routing.simulator.ahead import COMING_MAX, MINUTES_MAX, WAITING_MAX, Ahead, in_force, play
-from shared.contracts.reroute import RerouteScope, RerouteTerms
+from shared.contracts.reroute import RerouteOrder, RerouteScope, RerouteTerms
 from shared.contracts.routing import CapacityByWorkType, LoadByWorkType, PlanMade, PlannedWork, TeamShare
 from shared.reference.board import REFERENCE_BOARD
 from tests.unit.emergency.conftest import BANK
@@ -71,9 +72,13 @@ class Bank:
         PLAN_BOARD.fold(self.views["plan"], plan.key, plan)
         return self
 
-    def day(self, terms: RerouteTerms) -> Ahead:
-        """What would be played."""
-        return day_ahead(FloorNow.of(self.views, (), NOW), terms)
+    def days(self, terms: RerouteTerms, *held: RerouteOrder) -> Sequence[Ahead]:
+        """What would be played, smaller days first."""
+        return days_ahead(FloorNow.of(self.views, held, NOW), terms)
+
+    def day(self, terms: RerouteTerms, *held: RerouteOrder) -> Ahead:
+        """The largest of them."""
+        return self.days(terms, *held)[-1]
 
 
 def away_from(centre: str, effect: Any = "evacuate", **changes: Any) -> RerouteTerms:
@@ -86,13 +91,13 @@ def test_an_evacuation_leaves_the_work_to_the_others() -> None:
     """Four people clear sixty items in time; two of them do not: the real desks and placement say how many."""
     bank = Bank({"north-entry": 2, "south-entry": 2}).wait("north-entry", ENTRY, 150)
     terms = away_from("north")
-    seen = look(bank.day(terms), terms, 60)
+    seen = look(bank.days(terms), terms, 60)
     assert seen.minutes == MINUTES_MAX
     assert (seen.items, seen.left_out) == (150, 0)
     assert seen.without.done > 0
     assert seen.with_it.late >= seen.without.late
     assert seen.without.done + seen.without.waiting <= 150
-    both_there = look(Bank({"north-entry": 2, "south-entry": 2}).wait("south-entry", ENTRY, 150).day(terms), terms, 60)
+    both_there = look(Bank({"north-entry": 2, "south-entry": 2}).wait("south-entry", ENTRY, 150).days(terms), terms, 60)
     assert both_there.with_it == both_there.without  # what waits in the south is no business of it
 
 
@@ -100,7 +105,7 @@ def test_nobody_left_means_that_everything_waits() -> None:
     """With the centre's people out of the way nobody keys."""
     bank = Bank({"north-entry": 2}).wait("north-entry", ENTRY, 20)
     terms = away_from("north", minutes=30)
-    seen = look(bank.day(terms), terms, 60)
+    seen = look(bank.days(terms), terms, 60)
     assert (seen.without.done, seen.without.waiting) == (20, 0)
     assert (seen.with_it.done, seen.with_it.waiting, seen.with_it.late) == (0, 20, 20)
 
@@ -109,7 +114,7 @@ def test_people_work_at_the_pace_that_their_desk_has_learned() -> None:
     """Twice as slow does half as much."""
     terms = away_from("south", minutes=10)
     quick, slow = (
-        look(Bank({"north-entry": 2}, pace).wait("north-entry", ENTRY, 100).day(terms), terms, 60).without.done
+        look(Bank({"north-entry": 2}, pace).wait("north-entry", ENTRY, 100).days(terms), terms, 60).without.done
         for pace in (1.0, 2.0)
     )
     assert quick == pytest.approx(2 * slow, abs=2)
@@ -121,14 +126,14 @@ def test_who_is_suspended_is_given_nothing() -> None:
     person = bank.views["load"]["north-entry"].present[0]
     stand(bank.views, "operator", person, "suspended")
     terms = away_from("south")
-    assert look(bank.day(terms), terms, 60).without.done == 0
+    assert look(bank.days(terms), terms, 60).without.done == 0
 
 
 def test_what_comes_is_what_the_plan_expects() -> None:
     """Sixty an hour are thirty in half an hour; a local order sends its types back to the branch."""
     bank = Bank({"north-entry": 3, "south-entry": 3}).expect(60, in_house_only=True)
     local = away_from("", "local", scope=RerouteScope(business_types=("corporate-transfer",)))
-    seen = look(bank.day(local), local, 60)
+    seen = look(bank.days(local), local, 60)
     assert seen.items == 30
     assert seen.without.done >= 28
     assert (seen.with_it.done, seen.with_it.waiting) == (0, 0)
@@ -154,7 +159,7 @@ def test_an_order_in_force_already_holds_in_both_days() -> None:
     ahead = bank.day(terms)
     assert play(ahead, terms) == play(ahead, terms)  # the same day, the same answer
     held = in_force(away_from("south"), NOW).model_copy(update={"reroute_id": "r0"})
-    with_one = day_ahead(FloorNow.of(bank.views, (held,), NOW), terms)
+    with_one = bank.day(terms, held)
     assert play(with_one, None).done == 30  # north takes them
     assert play(with_one, terms).done == 0
 
@@ -164,26 +169,41 @@ def test_playing_gives_up_when_its_time_is_over() -> None:
     bank = Bank({"north-entry": 5}).wait("north-entry", ENTRY, 300)
     terms = away_from("south")
     with pytest.raises(TooSlowError):
-        look(bank.day(terms), terms, 0.0)
+        look(bank.days(terms), terms, 0.0)
     nobody = Bank({"north-entry": 0}).wait("north-entry", ENTRY, 10)
     with pytest.raises(TooSlowError):
-        look(nobody.day(terms), terms, 0.0)
+        look(nobody.days(terms), terms, 0.0)
     assert pickle.loads(pickle.dumps(bank.day(terms))).left_out == 0
 
 
+def test_a_busy_machine_sees_less_and_not_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The larger day is begun, is not over in time, and the smaller one is told."""
+    bank = Bank({"north-entry": 5}).wait("north-entry", ENTRY, 600)
+    days, terms = bank.days(away_from("south")), away_from("south")
+    looks = numbers()
+    monkeypatch.setattr("services.routing.emergency.looking.time.monotonic", lambda: next(looks) * 0.0)
+    small = look(days[:1], terms, 5.0)
+    assert (small.items, small.left_out) == (38, 562)
+    until = next(looks) + 20  # within the next day
+    looks = numbers()
+    monkeypatch.setattr("services.routing.emergency.looking.time.monotonic", lambda: 9.0 * (next(looks) > until))
+    assert look(days, terms, 5.0) == small
+
+
 @pytest.mark.timeout(120)
+@pytest.mark.long
 async def test_another_process_plays_and_is_gone_afterwards() -> None:
     """It answers what playing here would; while one look is under way another is not begun; once closed it ends."""
     bank = Bank({"north-entry": 3, "south-entry": 3}).wait("north-entry", ENTRY, 40)
     terms = away_from("north", minutes=20)
-    ahead, looker = bank.day(terms), Looker(play_seconds=100, answer_seconds=100, begin_seconds=100)
+    days, looker = bank.days(terms), Looker(play_seconds=100, answer_seconds=100, begin_seconds=100)
     try:
-        seen = await looker.look(ahead, terms)
+        seen = await looker.look(days, terms)
         assert seen is not None
-        here = look(ahead, terms, 60)
+        here = look(days, terms, 60)
         assert seen.model_copy(update={"seconds": 0}) == here.model_copy(update={"seconds": 0})
         async with looker.turn:
-            assert await looker.look(ahead, terms) is None
+            assert await looker.look(days, terms) is None
     finally:
         looker.close()
 
@@ -201,6 +221,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.long
 def test_who_plays_does_not_outlive_a_service_that_was_killed(tmp_path: Path) -> None:
     """SIGKILL tells nobody: the process finds out by itself, and within seconds."""
     script = tmp_path / "killed.py"
@@ -217,8 +238,8 @@ def test_who_plays_does_not_outlive_a_service_that_was_killed(tmp_path: Path) ->
 class Seer:
     """Plays here, at once."""
 
-    async def look(self, ahead: Ahead, terms: RerouteTerms) -> LookAhead | None:
-        return look(ahead, terms, 60)
+    async def look(self, days: Sequence[Ahead], terms: RerouteTerms) -> LookAhead | None:
+        return look(days, terms, 60)
 
 
 async def test_the_face_answers_with_both_days_or_says_that_there_was_no_time() -> None:
