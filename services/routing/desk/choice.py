@@ -96,7 +96,7 @@ class Line:
             return None
         now_us = self.weighing.now_us
         age = max(now_us - cast(int, self.lane.ages[self.aged][0]), 0) / SECOND
-        return self.kind.usual.waiting * age + self.kind.slope_max(self.lane.turns[0], now_us, now_us)
+        return self.kind.usual.waiting * age + self.kind.slope_max(self.lane.turns[0], now_us)
 
 
 @dataclass(slots=True)
@@ -186,7 +186,7 @@ class Weighing:
         risen = first[0] < now_us + (kind.usual.steepest_us or 0)
         until_us = now_us + int((RISEN if risen else RISING) * SECOND * kind.usual.steep)
         age = max(until_us - oldest[0], 0) / SECOND
-        slope = kind.usual.waiting * age + kind.slope_max(first, now_us, until_us)
+        slope = kind.usual.waiting * age + kind.slope_max(first, until_us)
         lane.crest = Crest(kind, self.kinds, first, oldest, now_us, until_us, slope)
         return lane.crest
 

@@ -29,14 +29,15 @@ class Kind:
     at_closing: DelayTerms
     closings: frozenset[datetime]
 
-    def slope_max(self, first: Turn, since_us: int, until_us: int) -> float:
-        """A bound of what slack adds to the slope, between two instants, of an item of this turn and of all later ones."""
-        most = max(
-            terms.slope(0.0, (first[0] - at_us) / SECOND)
-            for terms in (self.usual, self.at_closing)
-            for at_us in (since_us, until_us)
-        )
-        steepest = self.usual.steepest_us
+    def slope_max(self, first: Turn, until_us: int) -> float:
+        """A bound of what slack adds to the slope, until an instant, of an item of this turn and of all later ones.
+
+        Holds:   until the steepest point the slope only rises; after it, it is bounded, and then rises again.
+        """
+        slack, steepest = (first[0] - until_us) / SECOND, self.usual.steepest_us
+        most = self.usual.slope(0.0, slack)
+        if self.at_closing is not self.usual:
+            most = max(most, self.at_closing.slope(0.0, slack))
         may_be_steepest = steepest is not None and first[0] < until_us + steepest
         return max(most, self.at_closing.slope_max) if may_be_steepest else most
 
