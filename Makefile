@@ -6,9 +6,11 @@ SHELL := /bin/bash
 VENV := .venv
 PY := $(VENV)/bin/python
 SIMULATED := build/simulation.log
+TYPES := build/types.log
 SEEDS ?= 200
 COUNT ?= 20
 QUICK := $(wildcard tests/unit tests/contracts tests/architecture)
+QUICKLY := -m "not long" --hypothesis-profile quick
 BY_CORES := tests/days tests/simulation
 REAL_ONLY := $(addprefix --ignore=,$(QUICK) $(BY_CORES))
 PACKAGES := services shared opsfloor deploy tests
@@ -41,6 +43,7 @@ demo: venv ## play a banking day on a local broker and database
 # The simulation, which asks for nothing but processors, gives way to everything else: real floors wait more than they
 # work. Whatever is marked `alone` throws real faults or measures a real floor's time; the others share the machine, each of
 # two workers with a broker and a database of its own.
+test: QUICKLY :=
 test: check programs ## everything: check, then days, simulation, faults, migrations, integration, browsers
 	$(PY) -m pytest -n logical --dist loadfile tests/days
 	@mkdir -p build; echo "The simulation runs beside what follows; its words are in $(SIMULATED), and at the end."; \
@@ -51,12 +54,17 @@ test: check programs ## everything: check, then days, simulation, faults, migrat
 	echo "Waiting for the simulation …"; wait $$simulation || simulated=$$?; cat $(SIMULATED); \
 	exit $$((real > simulated ? real : simulated))
 
-check: venv ## format, lint, types, import rules, quick tests
+# The types are checked beside the tests, and told after them. `make test` leaves nothing out and draws in full.
+check: venv ## format, lint, types, import rules, quick tests: about a minute on two cores
 	$(PY) -m ruff format --check $(PACKAGES)
 	$(PY) -m ruff check $(PACKAGES)
-	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
-	$(PY) -m pytest -p no:schemathesis -n logical --dist worksteal $(QUICK)
+	@mkdir -p build; echo "The types are checked beside the tests."; \
+	$(PY) -m mypy >$(TYPES) 2>&1 & types=$$!; \
+	trap 'kill $$types 2>/dev/null || true' EXIT; tested=0; typed=0; \
+	$(PY) -m pytest -p no:schemathesis -n logical --dist worksteal $(QUICKLY) $(QUICK) || tested=$$?; \
+	wait $$types || typed=$$?; echo "mypy:"; cat $(TYPES); \
+	exit $$((tested > typed ? tested : typed))
 
 # Rules, dashboards and scrapes are tested with the real programs. Where they cannot be had those tests say why they are
 # skipped; nothing is fetched from anywhere but the machine's own package source.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from obstore.exceptions import BaseError
 
 from opsfloor import floor
 from opsfloor.answers import as_json, table
+from shared.http.app import METRICS_ROLES
 from shared.http.keys import PRIVATE_NAME, PUBLIC_NAME, KeyPairError, found_keys
 from shared.images import ImageStore
 from shared.runtime.errors import TransientError
@@ -164,13 +166,12 @@ def topics_finding(partitions_by_topic: Mapping[str, int]) -> Finding:
             f"missing: {', '.join(missing[:5])} ({len(missing)})",
             "`opsfloor reference FOLDER` makes them",
         )
-    counts = set(partitions_by_topic.values())
-    if len(counts) > 1:
-        odd = sorted(f"{name}: {count}" for name, count in partitions_by_topic.items() if count != max(counts))
-        return Finding(
-            "topics", False, f"unequal partitions: {', '.join(odd[:5])}", "docs/operations.md, «More partitions»"
-        )
-    return Finding("topics", True, f"{len(partitions_by_topic)} with {counts.pop()} partitions each")
+    usual, _ = Counter(partitions_by_topic.values()).most_common(1)[0]
+    odd = sorted(f"{name}: {count}" for name, count in partitions_by_topic.items() if count != usual)
+    if odd:
+        named = f"{', '.join(odd[:5])}{' …' if len(odd) > 5 else ''} ({len(odd)}; the others have {usual})"
+        return Finding("topics", False, f"unequal partitions: {named}", "docs/operations.md, «More partitions»")
+    return Finding("topics", True, f"{len(partitions_by_topic)} with {usual} partitions each")
 
 
 # -------------------------------------------------------------------- database
@@ -291,8 +292,10 @@ def token_finding(token: str, now: datetime) -> Finding:
     renew = "`opsfloor stack up --with-metrics` writes a new one, or `opsfloor token prometheus --role service`"
     try:
         claims = jwt.decode(token.strip(), options={"verify_signature": False})
-        left = datetime.fromtimestamp(claims["exp"], UTC) - now
+        left, role = datetime.fromtimestamp(claims["exp"], UTC) - now, claims["role"]
     except (jwt.InvalidTokenError, KeyError) as error:
         return Finding("scrape token", False, f"unreadable: {error}", renew)
+    if role not in METRICS_ROLES:
+        return Finding("scrape token", False, f"of role {role}, which no service shows its figures to", renew)
     found = f"holds for {left.days} days" if left.days >= 0 else "is void"
     return Finding("scrape token", left.days >= TOKEN_DAYS_MIN, found, "" if left.days >= TOKEN_DAYS_MIN else renew)

@@ -39,7 +39,7 @@ body {{ background: #f4f5f7; color: #1b1f24; font-size: 1rem; line-height: 1.4; 
 .board {{ display: grid; gap: 0.6rem; width: 100%; grid-template-columns: repeat(auto-fit, minmax(max(19rem, 24%), 1fr)); }}
 .panel {{ background: #fff; border: 1px solid #d0d7de; border-radius: 0.3rem; padding: 0.6rem 0.8rem; min-height: 9rem; }}
 .panel h2 {{ font-size: 1rem; font-weight: 600; line-height: 1.25; margin: 0 0 0.35rem; }}
-.panel .about, .panel .empty {{ font-size: 0.8rem; color: #57606a; margin: 0.2rem 0 0; }}
+.panel .about, .panel .empty, .panel .reading {{ font-size: 0.8rem; color: #57606a; margin: 0.2rem 0 0; }}
 .panel table {{ width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }}
 .panel th {{ text-align: left; font-weight: 400; padding: 0.1rem 0.5rem 0.1rem 0; overflow-wrap: anywhere; }}
 .panel td {{ text-align: right; white-space: nowrap; padding: 0.1rem 0 0.1rem 0.7rem; }}
@@ -70,6 +70,8 @@ class Panel:
         with ui.element("section").classes("panel").props(f'aria-label="{question.title}"'):
             words("h2", question.title)
             self._body: Final = ui.element("div").classes("w-full")
+            with self._body:
+                words("p", "reading …").classes("reading")
             if question.about:
                 words("p", question.about).classes("about")
         self._chart: ui.echart | None = None

@@ -20,9 +20,9 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.conftest import open_folder
 from tests.support.terminal import running_floor, until
-from tests.unit.emergency.front_desk import FrontDesk
+from tests.unit.emergency.front_desk import KEY, face_for
 
-SCHEMA: Final = schemathesis.openapi.from_dict(FrontDesk().app.openapi())
+SCHEMA: Final = schemathesis.openapi.from_dict(face_for(KEY).app.openapi())
 NOT_ASKED: Final = [
     unsupported_method,  # Starlette's 405 tells the methods of one route; a path of two routes has GET and POST
     allow_header_conformance,  # the same

@@ -231,26 +231,33 @@ class Layout:
 
     # ----------------------------------------------------------------- the solver's
 
-    def programme(self) -> highspy.HighsLp:
-        """All columns and rows, column by column: the pieces, then those that stand in one row only."""
+    def hand_to(self, solver: highspy.Highs) -> None:
+        """Pass all columns and rows, column by column: the pieces, then those that stand in one row only."""
         row, factor = self._entries()
         real = row >= 0
         ends = np.concatenate([self.load_row[self.rows.band_row], self.bound_row, self._unplaced_row])
         gives = [bound.gives for bound in self.bounds]
         lower, upper = [bound.limits[0] for bound in self.bounds], [bound.limits[1] for bound in self.bounds]
         demands, loads = np.ones(len(self.demand_row)), np.full(len(self.load_row), INFINITE)
-        closed = np.zeros(len(self.band) + len(self.slack))
-        model = highspy.HighsLp()
-        model.num_col_, model.num_row_ = self.count, len(demands) + len(loads) + len(gives)
-        model.col_cost_ = model.col_lower_ = np.zeros(self.count)
-        model.col_upper_ = np.concatenate([self.pieces.width, closed, np.ones(len(self.unplaced))])
-        model.row_lower_, model.row_upper_ = np.r_[demands, -loads, lower], np.r_[demands, loads, upper]
-        matrix = model.a_matrix_
-        matrix.format_ = highspy.MatrixFormat.kColwise
-        matrix.start_ = np.r_[0, np.cumsum(np.r_[real.sum(axis=1), np.ones(len(ends), dtype=int)])].astype(np.int32)
-        matrix.index_ = np.r_[row[real], ends].astype(np.int32)
-        matrix.value_ = np.r_[factor[real], np.full(len(self.band), -1.0), gives, np.ones(len(self.unplaced))]
-        return model
+        closed, nothing = np.zeros(len(self.band) + len(self.slack)), np.zeros(self.count)
+        start = np.r_[0, np.cumsum(np.r_[real.sum(axis=1), np.ones(len(ends), dtype=int)])]
+        solver.passModel(
+            self.count,
+            len(demands) + len(loads) + len(gives),
+            int(start[-1]),
+            int(highspy.MatrixFormat.kColwise),
+            int(highspy.ObjSense.kMinimize),
+            0.0,
+            nothing,
+            nothing,
+            np.concatenate([self.pieces.width, closed, np.ones(len(self.unplaced))]),
+            np.r_[demands, -loads, lower],
+            np.r_[demands, loads, upper],
+            start.astype(np.int32),
+            np.r_[row[real], ends].astype(np.int32),
+            np.r_[factor[real], np.full(len(self.band), -1.0), gives, np.ones(len(self.unplaced))],
+            np.zeros(self.count, dtype=np.int32),  # every column takes any number, not only whole ones
+        )
 
     def _entries(self) -> tuple[Numbers, Vector]:
         """Rows and factors of each piece; row -1 where there is none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -79,26 +80,25 @@ class Pairs:
     @classmethod
     def of(cls, demands: Sequence[Demand], teams: Sequence[TeamNow]) -> Pairs:
         """The pairs of demands in the order of their kinds and teams in the order of their names."""
-        found = sorted(_pairs(demands, teams))
-        number = np.array([(demand, team) for demand, team, _, _, _ in found], dtype=np.int64).reshape(-1, 2)
-        skill = np.array([skill for _, _, *skill in found], dtype=float).reshape(-1, 3)
-        items = np.array([demand.items for demand in demands])[number[:, 0]]
-        hours = items * skill[:, 1] / 3600.0
-        return cls(demands, teams, number[:, 0], number[:, 1], hours, items, Skills(*skill.T))
+        found = np.fromiter(chain.from_iterable(_pairs(demands, teams)), dtype=float).reshape(-1, 5)
+        demand, team = found[:, 0].astype(np.int64), found[:, 1].astype(np.int64)
+        order = np.lexsort((team, demand))
+        demand, team, (people, seconds, waiting) = demand[order], team[order], found[order, 2:].T.copy()
+        items = np.array([demand.items for demand in demands])[demand]
+        return cls(demands, teams, demand, team, items * seconds / 3600.0, items, Skills(people, seconds, waiting))
 
     def __len__(self) -> int:
         return len(self.hours)
 
     def shares(self, by_kind: SharesByKind) -> Vector:
         """Shares by name, as an entry per pair."""
-        names = [team.team_id for team in self.teams]
-        rows = [by_kind.get(demand.kind, {}) for demand in self.demands]
-        return np.array(
-            [
-                rows[demand].get(names[team], 0.0)
-                for demand, team in zip(self.demand.tolist(), self.team.tolist(), strict=True)
-            ]
-        )
+        place = {team.team_id: number for number, team in enumerate(self.teams)}
+        found = np.zeros((len(self.demands), len(self.teams)))
+        for row, demand in enumerate(self.demands):
+            for team_id, share in by_kind.get(demand.kind, {}).items():
+                if team_id in place:
+                    found[row, place[team_id]] = share
+        return np.asarray(found[self.demand, self.team])
 
     def by_kind(self, shares: Vector, worth: float) -> SharesByKind:
         """Shares by name, those below `worth` left out, summing to 1."""
@@ -106,10 +106,7 @@ class Pairs:
         for pair in np.flatnonzero(shares > worth).tolist():
             by_team = found.setdefault(int(self.demand[pair]), {})
             by_team[self.teams[int(self.team[pair])].team_id] = float(shares[pair])
-        return {
-            self.demands[demand].kind: {team: share / sum(by_team.values()) for team, share in by_team.items()}
-            for demand, by_team in found.items()
-        }
+        return {self.demands[demand].kind: _summing_to_one(by_team) for demand, by_team in found.items()}
 
     def whole_teams(self) -> Loads:
         """The teams that may do any of the work, as loads."""
@@ -155,6 +152,11 @@ class Pairs:
         )
 
 
+def _summing_to_one(shares: Mapping[str, float]) -> Mapping[str, float]:
+    total = sum(shares.values())
+    return {name: share / total for name, share in shares.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class Skills:
     """Of each pair, who holds its work type in its team. Units: people, seconds per item, hours."""
@@ -177,7 +179,8 @@ def _pairs(demands: Sequence[Demand], teams: Sequence[TeamNow]) -> Iterator[tupl
                 work_type: [one for one in numbers if may_see(demands[one].kind, *sees)]
                 for work_type, numbers in asked.items()
             }
-        for work_type, skill in team.skills.items():
-            for one in seen[sees].get(work_type, ()):
-                if demands[one].kind not in team.barred:
-                    yield one, number, skill.people, skill.seconds, skill.waiting
+        may_see_of, barred = seen[sees], team.barred
+        for work_type, (people, seconds, waiting) in team.skills.items():
+            for one in may_see_of.get(work_type, ()):
+                if not barred or demands[one].kind not in barred:
+                    yield one, number, people, seconds, waiting

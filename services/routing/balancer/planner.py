@@ -158,17 +158,20 @@ def waiting_of(load: LoadSnapshot) -> Mapping[str, float]:
 
 def skills_of(load: LoadSnapshot, waiting: Mapping[str, float]) -> Mapping[str, Skill]:
     """The people by work type, how long each takes them, and what waits for them."""
+    if not load.expected_people_by_hour:
+        return {
+            one.work_type: Skill(float(one.present), one.learned_seconds, waiting.get(one.work_type, 0.0))
+            for one in load.capacity
+            if one.present >= PEOPLE_MIN and one.learned_seconds > 0
+        }
     found = {
-        one.work_type: Skill(float(one.present), one.learned_seconds, waiting.get(one.work_type, 0.0))
+        one.work_type: Skill(UNEXPECTED * one.present, one.learned_seconds, waiting.get(one.work_type, 0.0))
         for one in load.capacity
     }
-    if load.expected_people_by_hour:
-        for work_type, there in list(found.items()):
-            found[work_type] = Skill(UNEXPECTED * there.people, there.seconds, there.waiting)
-        for coming in load.expected:
-            known = found.get(coming.work_type)
-            people = max(coming.people_by_hour[0], 0.0 if known is None else known.people)
-            found[coming.work_type] = Skill(people, coming.learned_seconds, waiting.get(coming.work_type, 0.0))
+    for coming in load.expected:
+        known = found.get(coming.work_type)
+        people = max(coming.people_by_hour[0], 0.0 if known is None else known.people)
+        found[coming.work_type] = Skill(people, coming.learned_seconds, waiting.get(coming.work_type, 0.0))
     return {work_type: skill for work_type, skill in found.items() if skill.people >= PEOPLE_MIN and skill.seconds > 0}
 
 

@@ -81,7 +81,7 @@ class _Model:
         self._joined = self.layout.nobody
         self._solver: Final = new_solver()
         self._solver.setOptionValue("simplex_dual_edge_weight_strategy", DEVEX)
-        self._solver.passModel(self.layout.programme())
+        self.layout.hand_to(self._solver)
         self._values = np.zeros(self.layout.count)
         self._begin_from_last()
 

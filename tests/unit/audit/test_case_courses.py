@@ -17,6 +17,7 @@ from shared.contracts.work import (
     ReviewVerdict,
     WorkOrder,
 )
+from tests.support.examples import share_of
 from tests.unit.audit.floor_of_cases import (
     CASE,
     CaseRun,
@@ -94,7 +95,7 @@ def finish(run: CaseRun, amount: str) -> None:
             return  # nobody is left who may: the item waits, visibly
 
 
-@settings(max_examples=100)
+@settings(max_examples=share_of(100))
 @given(st.data())
 def test_whatever_comes_the_promises_hold(data: st.DataObject) -> None:
     """One role per person, one result per item, one posting, one end; replay and repetition change nothing."""
@@ -121,7 +122,7 @@ def test_whatever_comes_the_promises_hold(data: st.DataObject) -> None:
     assert bool(run.of(PostingRequested)) >= bool(run.of(CasePosted))
 
 
-@settings(max_examples=25)
+@settings(max_examples=share_of(25))
 @given(st.data(), st.sampled_from(AMOUNTS))
 def test_careful_people_get_every_case_posted(data: st.DataObject, amount: str) -> None:
     """When everybody reads right, a case is posted, whoever of those allowed does what and in which order."""

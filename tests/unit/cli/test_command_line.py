@@ -35,6 +35,7 @@ def test_the_whole_command_line_is_looked_at() -> None:
     assert {"opsfloor run", "opsfloor dlq redrive", "opsfloor reroute approve"} <= set(ALL)
 
 
+@pytest.mark.long
 def test_a_command_is_loaded_when_it_is_asked_for() -> None:
     """A service's process does not load the charts and the simulator of other commands, which would take seconds."""
     script = """
@@ -163,6 +164,7 @@ def test_a_mistyped_command_is_refused_with_its_usage(
         ("OPSFLOOR_HOME", __file__, f"Expected to use {__file__}"),
     ],
 )
+@pytest.mark.long
 def test_a_service_with_nonsense_settings_says_which(
     name: str, value: str, told: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -72,6 +72,15 @@ def test_a_token_about_to_end_is_told(tmp_path: Path) -> None:
     assert token_finding(token, now).well
     assert not token_finding(token, now + timedelta(days=5)).well
     assert token_finding(token, now + timedelta(days=12)).found == "is void"
+    operators = Issuer(private).issue(subject="prometheus", role="operator", seconds=10 * 86_400)
+    assert not token_finding(operators, now).well
+
+
+@pytest.mark.parametrize("count", [4, 9])
+def test_the_topic_that_differs_is_named_and_not_the_others(count: int) -> None:
+    """Whether it has more partitions or fewer."""
+    found = topics_finding({**ALL, "routing.load.v1": count}).found
+    assert found == f"unequal partitions: routing.load.v1: {count} (1; the others have 8)"
 
 
 def test_a_floor_without_anything_is_told_line_by_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

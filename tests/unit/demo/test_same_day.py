@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from deploy.demo.day import DAY, REFERENCE
 from deploy.demo.same_day import AtWork, day_again, play_again
 from shared.contracts.audit import CaseStarted
@@ -60,6 +62,7 @@ def test_the_day_again_has_the_same_cases_and_people() -> None:
     assert all(case.due - case.arrives == template.sla_seconds for case in day.cases)
 
 
+@pytest.mark.long
 def test_it_is_played_under_both_ways_of_dealing_and_the_same_each_time() -> None:
     """Shares between none and all, no worse by the floor's own code, the same again from the same seed."""
     told: list[float] = []

@@ -73,6 +73,7 @@ def test_the_ink_is_where_the_field_is() -> None:
         assert sum(margin.histogram()[:100]) < 60
 
 
+@pytest.mark.long
 def test_some_scans_are_bad() -> None:
     """A few of a hundred scans are bad ones, and most are not."""
     template, draw = templates()["account-maintenance"], random.Random(5)

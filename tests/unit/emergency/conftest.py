@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from shared.http.keys import ensure_key_pair
+from shared.http.keys import PRIVATE_NAME, ensure_key_pair
 from shared.http.server import HttpServer
 from shared.reference.board import REFERENCE_BOARD
 from shared.reference.files import load
 from tests.unit.emergency.control_room import desk_load
-from tests.unit.emergency.front_desk import FrontDesk
+from tests.unit.emergency.front_desk import KEY, FrontDesk
 
 BANK = load(Path(__file__).parents[3] / "deploy" / "reference")
 
@@ -29,10 +30,20 @@ def example_bank(desk: FrontDesk) -> None:
         desk.room.tell_load(desk_load(team_id, sorted(people)))
 
 
+def leave_key(folder: Path) -> None:
+    """The key whose tokens the face believes, where the command line looks for it."""
+    folder.mkdir()
+    private = folder / PRIVATE_NAME
+    private.write_bytes(KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    private.chmod(0o600)
+    ensure_key_pair(folder)
+
+
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FrontDesk]:
     """A control room that answers on a port, and a command line that finds it."""
-    face = FrontDesk(key=ensure_key_pair(tmp_path / "keys").private)
+    face = FrontDesk()
+    leave_key(tmp_path / "keys")
     example_bank(face)
     loop, ready = asyncio.new_event_loop(), threading.Event()
     server = HttpServer(face.app, "127.0.0.1", 0)

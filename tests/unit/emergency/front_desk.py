@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Final
 
 import httpx
@@ -20,6 +21,7 @@ from shared.contracts.reroute import RerouteFact, RerouteOrder, RerouteTerms
 from shared.http.app import build_app
 from shared.http.tokens import Issuer, Verifier
 from shared.reroutes import REROUTE_BOARD
+from tests.support.shared_face import SharedFace
 from tests.unit.emergency.control_room import ControlRoom
 
 KEY: Final = Ed25519PrivateKey.generate()
@@ -40,6 +42,13 @@ class Blind:
         return None
 
 
+@cache
+def face_for(key: Ed25519PrivateKey) -> SharedFace[Control]:
+    """The application that lets in whoever has a token of this key."""
+    verifier = Verifier(key.public_key())
+    return SharedFace(Control, lambda control: build_app("routing", verifier, reroute_routers(control), Alive()))
+
+
 class FrontDesk:
     """The face, and the truth behind it. Holds: a `mute` book takes commands and answers none."""
 
@@ -57,7 +66,7 @@ class FrontDesk:
         control = Control(
             self, self.room.views, counter, lambda: self.room.now, lambda: self.waiting, looker or Blind()
         )
-        self.app = build_app("routing", Verifier(key.public_key()), reroute_routers(control), Alive())
+        self.app = face_for(key).over(control)
 
     def client(self, subject: str, role: str) -> httpx.AsyncClient:
         """Somebody's client, with a token."""

@@ -23,6 +23,7 @@ from shared.contracts.reroute import (
     RerouteOrder,
 )
 from shared.runtime.processor import TimerFired
+from tests.support.examples import share_of
 from tests.unit.emergency.control_room import CHEN, LIN, MO, ControlRoom, desk_load, terms
 from tests.unit.emergency.drilling import DrillRoom, entry
 
@@ -86,7 +87,7 @@ def test_every_phase_has_an_answer_to_every_command() -> None:
     assert set(RULES) == {(phase, form) for phase in Phase for form in COMMANDS}
 
 
-@settings(max_examples=60)
+@settings(max_examples=share_of(60))
 @given(MOVES)
 def test_the_facts_and_the_rows_give_the_same_book(moves: list[Move]) -> None:
     """Replay from the log, reload from the store."""
@@ -94,7 +95,7 @@ def test_the_facts_and_the_rows_give_the_same_book(moves: list[Move]) -> None:
     assert room.replayed_contents() == room.book.contents() == room.reloaded_contents()
 
 
-@settings(max_examples=40)
+@settings(max_examples=share_of(40))
 @given(MOVES)
 def test_what_is_told_of_an_order_is_what_is_booked(moves: list[Move]) -> None:
     """The last notice on the topic equals the row; versions rise one by one, so no notice is skipped."""
@@ -109,14 +110,14 @@ def test_what_is_told_of_an_order_is_what_is_booked(moves: list[Move]) -> None:
         assert versions == sorted(set(versions))
 
 
-@settings(max_examples=40)
+@settings(max_examples=share_of(40))
 @given(MOVES, MOVES)
 def test_the_same_course_gives_the_same_facts(moves: list[Move], more: list[Move]) -> None:
     """Determinism."""
     assert play(moves + more).facts == play(moves + more).facts
 
 
-@settings(max_examples=40)
+@settings(max_examples=share_of(40))
 @given(MOVES)
 def test_nobody_ever_starts_a_reroute_alone_for_more_than_half_an_hour(moves: list[Move]) -> None:
     """In force: approved by somebody else, or a broken glass of at most thirty minutes with an open or closed review."""

@@ -156,6 +156,7 @@ def public_bytes(folder: str) -> bytes:
     return ensure_key_pair(Path(folder)).public.public_bytes_raw()
 
 
+@pytest.mark.long
 def test_two_processes_that_start_at_once_share_one_pair(tmp_path: Path) -> None:
     """Of several processes that make the pair at the same moment all end with the same keys."""
     with ProcessPoolExecutor(3, mp_context=get_context("forkserver")) as pool:

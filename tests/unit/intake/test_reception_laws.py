@@ -26,6 +26,7 @@ from shared.reroutes import RerouteView
 from shared.runtime.errors import TransientError
 from shared.runtime.processor import Rejection, Situation, derived_id
 from tests.simulation.world import bank
+from tests.support.examples import share_of
 from tests.unit.intake.test_reception import png, reference_to
 
 NOW: Final = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -92,7 +93,7 @@ def step(state: Any, event: SubmissionSent, around: Situation) -> tuple[list[Mes
 
 
 @given(COURSES)
-@settings(max_examples=100)
+@settings(max_examples=share_of(100))
 def test_one_submission_id_has_one_end_over_any_course(course: list[tuple[str, bool, Any]]) -> None:
     """Conservation, replay and determinism at once.
 

@@ -120,6 +120,7 @@ def test_what_vendors_may_key_they_may_also_see() -> None:
     assert VENDOR_AREA_MAX < SLICE_SHARE_MAX
 
 
+@pytest.mark.long
 def test_lists_without_end_are_told(tmp_path: Path) -> None:
     """A file that no reader can follow is refused like any other that is no YAML of ours."""
     assert told(tmp_path, "centres: " + "[" * 3_000 + "]" * 3_000)[0].startswith(

@@ -13,6 +13,7 @@ from services.routing.kinds import Kind
 from shared.contracts.reference import FloorLimits, Shift
 from shared.contracts.routing import ArrivalsLearned
 from shared.reference.shifts import day_kind
+from tests.support.examples import share_of
 
 SINCE = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)  # 10:00 in Shanghai, a Monday
 ENTRY = Kind("transfer/entry")
@@ -27,7 +28,7 @@ def hear(arrivals: Arrivals, per_hour: float, seconds: float, since: datetime = 
     return since + timedelta(seconds=seconds)
 
 
-@settings(max_examples=50)
+@settings(max_examples=share_of(50))
 @given(st.floats(20, 5000), st.floats(400, 20_000))
 def test_a_steady_rate_is_found_however_short_the_watch(per_hour: float, seconds: float) -> None:
     """What was not watched is not taken for quiet."""

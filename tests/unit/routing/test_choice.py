@@ -19,6 +19,7 @@ from shared.contracts.reference import BusinessType, DelayCost, FloorLimits, Sli
 from shared.contracts.routing import WorkAssigned
 from shared.contracts.work import WorkOrder
 from shared.reference.board import REFERENCE_BOARD, ReferenceView
+from tests.support.examples import share_of
 from tests.unit.routing.floor import ENTRY, NOW, only, operator, order
 from tests.unit.routing.test_desk import PEOPLE, Desk
 
@@ -205,7 +206,7 @@ LATER: Final = (0.0, 30.0, 400.0)  # seconds of later steps: more for a case tha
 AGES: Final = st.none() | st.integers(0, 9000)  # none: requested when the service level began, as first steps are
 
 
-@settings(max_examples=200)
+@settings(max_examples=share_of(200))
 @given(
     st.lists(
         st.tuples(st.sampled_from(KINDS), st.integers(-9000, 4000), st.booleans(), st.sampled_from(LATER), AGES),
@@ -243,6 +244,52 @@ def test_the_descent_finds_the_best_of_any_queue_and_every_item_once(
     best = max(weighing.head(item, "ann").index for item in state.items.values())
     assert found[0].index >= 0.97 * best
     assert found[0] == weighing.head(found[0].item, "ann")
+
+
+@settings(max_examples=100)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(KINDS),
+            st.integers(-3000, 1500),
+            st.integers(0, 3000),
+            st.booleans(),
+            st.sampled_from((0, 1, 60, 400)),
+            st.booleans(),
+        ),
+        min_size=2,
+        max_size=40,
+    )
+)
+def test_what_a_lane_keeps_of_its_bound_changes_no_choice(
+    drawn: list[tuple[tuple[str, float, float], int, int, bool, int, bool]],
+) -> None:
+    """Items come and go while time passes: a desk that weighed all along finds what one finds that never weighed before."""
+    known, view, now = TeamDesk("north"), ReferenceView(), NOW
+    for name, seconds, sla in KINDS:
+        view.fold(f"business-type:{name}", template(name, seconds, sla, cut_off="10:30"))
+    for number, ((name, seconds, _), slack, age, urgent, passes, takes) in enumerate(drawn):
+        due_at, requested_at = now + timedelta(seconds=slack), now - timedelta(seconds=age)
+        placed = order(
+            f"item-{number}",
+            business_type=name,
+            urgent=urgent,
+            due_at=due_at,
+            requested_at=requested_at,
+            standard_seconds=seconds,
+            later_seconds=0,
+        )
+        known.put_item(DeskItem(placed, 1, 0, now))
+        now += timedelta(seconds=passes)
+        found = [head.item.work_item_id for head in Weighing(known, view, now).best_first("ann", (ENTRY, CHEQUE))]
+        fresh = TeamDesk("north")
+        for item in known.items.values():
+            fresh.put_item(item)
+        assert found == [
+            head.item.work_item_id for head in Weighing(fresh, view, now).best_first("ann", (ENTRY, CHEQUE))
+        ]
+        if takes:
+            known.drop_item(found[0])
 
 
 def test_without_the_look_around_the_steepest_point_a_saved_item_would_be_missed(
@@ -284,7 +331,7 @@ def test_a_head_and_the_module_agree_on_what_is_slack() -> None:
 WAITING = st.lists(st.tuples(st.integers(-2_000, 1_500), st.integers(0, 3_000), st.booleans()), min_size=1, max_size=12)
 
 
-@settings(max_examples=200)
+@settings(max_examples=share_of(200))
 @given(WAITING)
 def test_of_what_the_fact_tells_the_best_that_may_be_given_is_given(waiting: list[tuple[int, int, bool]]) -> None:
     """Though ages and latest starts of a line lie in another order, and some of it is barred: it can be made again."""

@@ -27,6 +27,7 @@ from shared.contracts.routing import (
     WorkWithdrawn,
 )
 from shared.contracts.work import KeyedValue, ReviewVerdict
+from tests.support.examples import share_of
 from tests.unit.routing.floor import ENTRY, REVIEW, operator, order, stand
 from tests.unit.routing.test_desk import Desk
 
@@ -259,5 +260,5 @@ class AnyDay(RuleBasedStateMachine):
         assert alarms(self.desk.reloaded()) == alarms(self.desk.state)
 
 
-AnyDay.TestCase.settings = settings(max_examples=20, stateful_step_count=40)
+AnyDay.TestCase.settings = settings(max_examples=share_of(20), stateful_step_count=40)
 TestAnyDay = AnyDay.TestCase

@@ -13,6 +13,7 @@ from services.routing.desk.learning import BEYOND, ONE, PACE_MAX, PACE_MIN, Pace
 from shared.contracts.reference import BusinessType, SliceArea, StandardTimes, TemplateField
 from shared.contracts.routing import AcceptAssignment, LoadSnapshot
 from shared.reference.board import REFERENCE_BOARD
+from tests.support.examples import share_of
 from tests.unit.routing.floor import ENTRY, NOW, only, operator, order, stand
 from tests.unit.routing.test_desk import Desk
 
@@ -101,7 +102,7 @@ def test_the_bound_on_outliers_leaves_means_where_they_are() -> None:
         assert abs(sum(found) / len(found) / 40 - 1) < 0.03
 
 
-@settings(max_examples=50)
+@settings(max_examples=share_of(50))
 @given(st.lists(st.tuples(st.sampled_from(["ann", "bob", "cat"]), st.floats(0, 1e6)), max_size=60))
 def test_figures_stay_in_bounds_and_do_not_hang_on_the_order_of_the_rows(
     results: list[tuple[str, float]],

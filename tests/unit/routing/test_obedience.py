@@ -119,6 +119,7 @@ def test_work_with_no_team_left_waits_visibly_and_goes_on_when_the_order_is_over
     assert "WorkPlaced" in kinds(floor.wait(400))
 
 
+@pytest.mark.long
 def test_a_shift_takes_its_share_of_the_items() -> None:
     """Of four hundred items about a quarter stay away, the same ones tonight."""
     away = {n for n in range(400) if _removed(f"item-{n}")}

@@ -36,6 +36,7 @@ from shared.contracts.vendor import InspectionRequested, InspectionSettled
 from shared.contracts.work import WorkOrder
 from shared.reference.board import REFERENCE_BOARD
 from shared.runtime.processor import TimerFired
+from tests.support.examples import share_of
 from tests.unit.routing.floor import ENTRY, NOW, Floor, boards, kinds, load, only, operator, order, stand
 
 PEOPLE = (
@@ -262,7 +263,7 @@ def test_two_choices_tolerate_a_stale_view() -> None:
     assert chosen["t3"] == 0
 
 
-@settings(max_examples=100)
+@settings(max_examples=share_of(100))
 @given(st.integers(0, 2**53 - 1), st.integers(2, 60))
 def test_a_draw_without_a_plan_gives_two_different_teams(seed: int, count: int) -> None:
     """Both are of the field and differ."""
@@ -279,7 +280,7 @@ def test_draws_by_a_plan_follow_its_shares() -> None:
     assert {team: first[team] / 4000 for team in shares} == pytest.approx(expected, abs=0.025)
 
 
-@settings(max_examples=100)
+@settings(max_examples=share_of(100))
 @given(
     st.integers(0, 2**53 - 1),
     st.lists(st.tuples(st.floats(0, 1), st.floats(0, 500)), min_size=3, max_size=20),
@@ -397,7 +398,7 @@ def test_work_that_can_be_in_time_nowhere_goes_where_it_is_least_late_and_is_tol
         assert (placed.team_id, placed.late_seconds) == ("vendor", 2000 - slack)
 
 
-@settings(max_examples=100)
+@settings(max_examples=share_of(100))
 @given(st.text(min_size=1, max_size=20), st.integers(1, 10_000))
 def test_the_next_try_is_soon_but_not_at_once(work_item_id: str, tries: int) -> None:
     """The interval stays within its bounds, however often it was tried."""
@@ -408,7 +409,7 @@ def test_the_next_try_is_soon_but_not_at_once(work_item_id: str, tries: int) -> 
     )
 
 
-@settings(max_examples=100)
+@settings(max_examples=share_of(100))
 @given(st.lists(st.integers(0, 9), max_size=25))
 def test_laws_of_placement_hold_for_any_course_of_events(course: list[int]) -> None:
     """Totality, determinism, replay, stored form, idempotence; never two teams at once; closed stays closed."""
@@ -458,7 +459,7 @@ ORDERS = st.builds(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=share_of(150))
 @given(st.lists(ORDERS, min_size=1, max_size=8))
 def test_what_a_batch_has_worked_out_is_what_each_order_would_have_found_alone(orders: list[WorkOrder]) -> None:
     """The candidates of one order serve the next like it: the choices, and what they tell, are the same."""

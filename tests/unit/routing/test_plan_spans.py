@@ -157,6 +157,7 @@ async def test_a_balancer_whose_plans_reach_nobody_is_not_ready() -> None:
     assert turning.ready() == (True, [])
 
 
+@pytest.mark.long
 def test_without_an_endpoint_the_balancer_loads_nothing_of_opentelemetry() -> None:
     """Off costs nothing, not even the import."""
     said = subprocess.run(

@@ -15,6 +15,7 @@ from shared.contracts.audit import WorkRequested
 from shared.contracts.reference import Team
 from shared.contracts.routing import HeadConsidered, Picked, WorkAssigned, WorkPlaced
 from shared.reference.board import REFERENCE_BOARD
+from tests.support.examples import share_of
 from tests.unit.routing.floor import NOW, Floor, boards, load, only, operator, order
 from tests.unit.routing.test_placement import PEOPLE, plan
 
@@ -43,7 +44,7 @@ def placed(
     return fact
 
 
-@settings(max_examples=60)
+@settings(max_examples=share_of(60))
 @given(st.integers(0, 10_000), st.integers(1, 30), st.booleans(), st.sampled_from([300, 700, 1200, 5000]))
 def test_placement_decides_the_same_again_from_its_fact(n: int, teams: int, planned: bool, due_seconds: float) -> None:
     """However many teams there were, twelve candidates in the fact are enough: also when it could be in time nowhere."""

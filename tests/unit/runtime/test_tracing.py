@@ -245,6 +245,7 @@ async def test_a_request_has_a_span_and_what_it_publishes_is_in_its_trace(receiv
     assert REQUEST.get() == ""
 
 
+@pytest.mark.long
 def test_without_an_endpoint_nothing_of_opentelemetry_is_loaded() -> None:
     """Off costs nothing, not even the import."""
     said = subprocess.run(

@@ -191,6 +191,7 @@ def test_a_busy_machine_sees_less_and_not_nothing(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.long
 async def test_another_process_plays_and_is_gone_afterwards() -> None:
     """It answers what playing here would; while one look is under way another is not begun; once closed it ends."""
     bank = Bank({"north-entry": 3, "south-entry": 3}).wait("north-entry", ENTRY, 40)
@@ -220,6 +221,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.long
 def test_who_plays_does_not_outlive_a_service_that_was_killed(tmp_path: Path) -> None:
     """SIGKILL tells nobody: the process finds out by itself, and within seconds."""
     script = tmp_path / "killed.py"

@@ -34,6 +34,7 @@ WAYS: dict[str, Callable[[], Dealing]] = {
     **{name: partial(KnownDealing, policy) for name, policy in POLICIES.items()},
     "ours": RealDealing,
 }
+OURS = pytest.param("ours", marks=pytest.mark.long)
 
 
 def morning(load: float = 0.9) -> Day:
@@ -53,7 +54,7 @@ def course(played: Played) -> list[tuple[str, float | None, str | None]]:
     return [(item.order.work_item_id, item.ended, item.operator_id) for item in played.items]
 
 
-@pytest.mark.parametrize("way", list(WAYS))
+@pytest.mark.parametrize("way", [*POLICIES, OURS])
 def test_every_way_of_dealing_keeps_the_rules_and_loses_nothing(way: str) -> None:
     """Every case ends; nobody has two roles on a case; nobody does what they are not qualified for or a vendor may not."""
     played = played_morning(way)
@@ -69,12 +70,13 @@ def test_every_way_of_dealing_keeps_the_rules_and_loses_nothing(way: str) -> Non
         assert len(roles) == len({operator_id for operator_id, _ in roles})
 
 
-@pytest.mark.parametrize("way", ["ours", "FIFO, random team"])
+@pytest.mark.parametrize("way", [OURS, "FIFO, random team"])
 def test_the_same_seed_gives_the_same_day(way: str) -> None:
     """To the last digit."""
     assert course(Floor(morning(), WAYS[way]()).play()) == course(played_morning(way))
 
 
+@pytest.mark.long
 def test_all_policies_meet_the_same_day() -> None:
     """The size of a task and the pace of a person hang on nothing that a policy decides."""
     ours, known = (played_morning(way) for way in ("ours", "round robin"))
@@ -85,6 +87,7 @@ def test_all_policies_meet_the_same_day() -> None:
 
 
 @pytest.mark.parametrize("load", [0.9, 2.5])
+@pytest.mark.long
 def test_no_policy_passes_the_clairvoyant_bound(load: float) -> None:
     """Whatever the load; in heavy overload the bound is below one and still not passed."""
     bound = on_time_bound(morning(load))
@@ -187,6 +190,7 @@ def test_the_clock_of_a_day_is_the_bank_s() -> None:
     assert Floor(day, RealDealing()).at(60.0) == BEGINS_AT + timedelta(minutes=1)
 
 
+@pytest.mark.long
 def test_another_standard_for_arbitration_reaches_the_cases_that_come_to_it() -> None:
     """It is no stage of a case but comes in when keyings differ: the day takes longer, other types keep their own."""
     day = morning()

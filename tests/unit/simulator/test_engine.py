@@ -55,6 +55,7 @@ def test_intervals_cover_as_often_as_they_say() -> None:
     assert 0.85 < np.mean(replicated) < 0.95
 
 
+@pytest.mark.long
 def test_a_seed_gives_the_same_run_to_the_last_digit() -> None:
     """Who does what and when is the same again; another seed gives another day."""
 
@@ -77,6 +78,7 @@ TWO: Final = (CustomerClass(0.4, 1.0), CustomerClass(0.4, 1.0))
         ((Kind("urgent", TWO[0], ALWAYS_FIRST_SECONDS), Kind("other", TWO[1])), by_class),
     ],
 )
+@pytest.mark.long
 def test_the_real_desk_serves_as_the_plain_line_does(kinds: Sequence[Kind], order: Order) -> None:
     """On the same draws every single wait agrees, first come first served and by class, to the clock's microsecond."""
     really, _ = by_floor(kinds, 1, 1500, 9)

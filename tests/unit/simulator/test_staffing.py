@@ -29,6 +29,7 @@ PROFILE = profile_of("small-centre")
 CASES = round(0.9 * cases_at_full_load(PROFILE, posts_of(PROFILE)))
 
 
+@pytest.mark.long
 def test_the_solver_prints_nothing() -> None:
     """Standard output is a command's own, from the first solver of a process on."""
     told = "import sys; from services.routing.solver import new_solver; new_solver().run(); print('mine')"

@@ -25,6 +25,7 @@ from shared.contracts.vendor import (
 from shared.contracts.work import KeyedValue, WorkOrder
 from shared.runtime.errors import InvariantError
 from shared.standing import StandingView, fold_standing
+from tests.support.examples import share_of
 from tests.unit.vendor.vendor_floor import (
     NOW,
     SLICE,
@@ -255,7 +256,7 @@ def _event(bench: Bench, what: str, item: str) -> Message:
     return inspected(inspection_id, "1" if what == "wrong" else "12.50", by="ada" if what == "barred" else "ida")
 
 
-@settings(max_examples=60)
+@settings(max_examples=share_of(60))
 @given(_STEPS)
 def test_a_case_is_the_fold_of_its_facts_and_no_event_has_a_second_effect(steps: list[tuple[str, str]]) -> None:
     """Replay, determinism, idempotence and conservation over any order of events."""
@@ -303,7 +304,7 @@ def test_readings_are_compared_in_the_form_of_their_field(name: str, keyed: str,
 
 
 @given(st.text(max_size=40))
-@settings(max_examples=100)
+@settings(max_examples=share_of(100))
 def test_the_draw_lies_in_the_unit_interval_and_follows_from_the_id(item: str) -> None:
     """A draw is a function of the work item's id."""
     assert 0 <= draw_of(item) < 1

@@ -13,6 +13,7 @@ from services.vendor.supervision.state import Score
 from shared.contracts.message import Message
 from shared.contracts.vendor import EntryScored, OperatorStanding, ProviderStanding
 from shared.standing import StandingView, fold_standing
+from tests.support.examples import share_of
 from tests.unit.vendor.vendor_floor import LIMITS, Bench, FakeReference, judged, situation
 
 
@@ -155,7 +156,7 @@ _JUDGEMENTS = st.lists(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=share_of(60))
 @given(_JUDGEMENTS, st.sampled_from(["ada", "bob", "eve"]))
 def test_a_score_is_the_fold_of_its_facts_and_counts_nothing_twice(steps: list[tuple[int, str]], operator: str) -> None:
     """Replay, idempotence, and the published figures are those of the window."""

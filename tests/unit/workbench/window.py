@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from fastapi import FastAPI
 from PIL import Image
+from starlette.types import ASGIApp
 
 from services.routing.desk.processor import desk
 from services.routing.desk.state import Answer, DeskItem, DeskOperator
@@ -27,6 +27,7 @@ from shared.contracts.work import WorkOrder
 from shared.http.app import build_app
 from shared.http.tokens import Issuer, Verifier
 from shared.runtime.errors import TransientError
+from tests.support.shared_face import SharedFace
 from tests.unit.routing.floor import NOW, Floor, boards, operator, order
 
 KEY: Final = Ed25519PrivateKey.generate()
@@ -141,6 +142,11 @@ class Alive:
         return True, []
 
 
+FACE: Final = SharedFace(
+    Workbench, lambda bench: build_app("routing", Verifier(KEY.public_key()), workbench_routers(bench), Alive())
+)
+
+
 class Window:
     """The whole face over the desks, and clients for people."""
 
@@ -163,8 +169,8 @@ class Window:
             now=lambda: self.desks.by_team["north"].now,
         )
 
-    def face(self, bench: Workbench) -> FastAPI:
-        return build_app("routing", Verifier(KEY.public_key()), workbench_routers(bench), Alive())
+    def face(self, bench: Workbench) -> ASGIApp:
+        return FACE.over(bench)
 
     def client(
         self, subject: str, team: str | None = "north", role: str = "operator", **claims: Any
