@@ -22,6 +22,7 @@ OURS: Final[Mapping[str, Callable[[], Dealing]]] = {
 MakeDay = Callable[[float, int], Day]
 """The day of a load and a seed."""
 
+LEAST_IN_TWO_DIGITS: Final = 0.01
 NEAR: Final = 0.05  # of the bound: as near as ours is to come
 
 
@@ -49,6 +50,11 @@ class AtLoad:
     figures: Mapping[str, Mapping[str, Interval]]  # policy → figure
     ahead: Mapping[str, Interval]  # policy
     bound: Interval
+
+    @property
+    def label(self) -> str:
+        """The load in digits, however small."""
+        return f"{self.load:.2f}" if self.load >= LEAST_IN_TWO_DIGITS else f"{self.load:.1g}"
 
     @property
     def best(self) -> str:
@@ -156,7 +162,7 @@ def _section(at: AtLoad) -> str:
         for name, figures in at.figures.items()
     )
     bound = f"| *clairvoyant bound* | {cell('on_time', at.bound)} |" + " |" * len(FIGURES) + "\n"
-    return f"### Load {at.load:.2f} ({at.cases:,.0f} cases a day)\n\n{head}{rows}{bound}\n{verdict(at)}\n"
+    return f"### Load {at.label} ({at.cases:,.0f} cases a day)\n\n{head}{rows}{bound}\n{verdict(at)}\n"
 
 
 def verdict(at: AtLoad) -> str:

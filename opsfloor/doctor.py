@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import time
 from collections import Counter
@@ -166,11 +167,15 @@ def topics_finding(partitions_by_topic: Mapping[str, int]) -> Finding:
             f"missing: {', '.join(missing[:5])} ({len(missing)})",
             "`opsfloor reference FOLDER` makes them",
         )
-    usual, _ = Counter(partitions_by_topic.values()).most_common(1)[0]
-    odd = sorted(f"{name}: {count}" for name, count in partitions_by_topic.items() if count != usual)
-    if odd:
-        named = f"{', '.join(odd[:5])}{' …' if len(odd) > 5 else ''} ({len(odd)}; the others have {usual})"
-        return Finding("topics", False, f"unequal partitions: {named}", "docs/operations.md, «More partitions»")
+    ((usual, most), *others) = Counter(partitions_by_topic.values()).most_common()
+    if others:
+        odd = sorted(f"{name}: {count}" for name, count in partitions_by_topic.items() if count != usual)
+        return Finding(
+            "topics",
+            False,
+            f"unequal partitions: {', '.join(odd[:5])} ({len(odd)}); the other {most} have {usual}",
+            "docs/operations.md, «More partitions»",
+        )
     return Finding("topics", True, f"{len(partitions_by_topic)} with {usual} partitions each")
 
 
@@ -224,6 +229,7 @@ def schema_finding(service: str, done: frozenset[str] | None, known: Sequence[St
 
 async def _images(settings: Settings) -> list[Finding]:
     if _folder_missing(settings.images_url):
+        _try_to_make(Path(settings.images_url.removeprefix("file://")))
         return [Finding("object store", True, f"no folder yet at {settings.images_url}; the first service makes it")]
     await ImageStore.from_url(settings.images_url).get(NOBODYS_IMAGE)
     return [Finding("object store", True, f"answers at {settings.images_url}")]
@@ -231,6 +237,15 @@ async def _images(settings: Settings) -> list[Finding]:
 
 def _folder_missing(url: str) -> bool:
     return url.startswith("file://") and not Path(url.removeprefix("file://")).exists()
+
+
+def _try_to_make(folder: Path) -> None:
+    """Make a folder and take it away again: whether it can be made nothing else tells. Errors: `OSError`."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True)
+    for each in missing:
+        with contextlib.suppress(OSError):  # a service that starts now has put something there
+            each.rmdir()
 
 
 async def _disk(settings: Settings) -> list[Finding]:

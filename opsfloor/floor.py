@@ -8,6 +8,7 @@ import ssl
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from socket import gethostname
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -108,11 +109,13 @@ def running(service: str | None = None) -> list[Running]:
 
 
 def _noted(file: Path) -> Running | None:
-    """What a process wrote down; none of a note that a full disk or a crash cut off."""
+    """What a process of this machine wrote down; none of another machine's, or that a full disk or a crash cut off."""
     try:
         note = json.loads(file.read_text())
+        if note.get("host", gethostname()) != gethostname():
+            return None  # of a home that machines share: neither its number nor its address means it here
         return Running(str(note["service"]), int(note["pid"]), str(note["url"]))
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

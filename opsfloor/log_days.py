@@ -5,7 +5,6 @@ Nights and weekends are cut out, so that time runs on over the hours in which th
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from statistics import fmean, median
 from typing import Final
 
 from opsfloor.event_log import Activity, by_case
+from opsfloor.log_ids import LogIds
 from services.routing.simulator.chance import stream
 from services.routing.simulator.day import Case, Day, Person, Task
 from shared.contracts.reference import (
@@ -31,6 +31,7 @@ from shared.contracts.reference import (
 
 CENTRES: Final = ("east", "west")
 OPENS, CLOSES = timedelta(hours=7), timedelta(hours=16)
+WORKING: Final = "Monday to Friday, 7:00 to 16:00"
 DAY_SECONDS: Final = (CLOSES - OPENS).total_seconds()
 SLA_MEDIANS: Final = 3.0
 URGENT_EVERY: Final = 5
@@ -66,6 +67,7 @@ class LogWorld:
     roles: Mapping[str, Sequence[str]]
     doers: Mapping[str, frozenset[str]]
     turnaround: float
+    ids: LogIds
 
     @classmethod
     def of(cls, activities: Sequence[Activity], outside: frozenset[str]) -> LogWorld:
@@ -74,22 +76,24 @@ class LogWorld:
         first = min(one.enabled_at for one in inside)
         monday = datetime(first.year, first.month, first.day, tzinfo=UTC) - timedelta(days=first.weekday())
         cases = sorted(by_case(inside).values(), key=lambda case: (min(one.enabled_at for one in case), case[0].line))
+        ids = LogIds.of(inside)
         handled: dict[str, list[float]] = defaultdict(list)
         doers: dict[str, set[str]] = defaultdict(set)
         roles: dict[str, set[str]] = defaultdict(set)
         for one in inside:
-            handled[slug(one.name)].append(_handled(one, monday))
+            handled[ids.activity[one.name]].append(_handled(one, monday))
             roles[one.role].add(one.resource)
-            doers[one.resource].add(slug(one.name))
+            doers[one.resource].add(ids.activity[one.name])
         begins = [worked_seconds(min(one.enabled_at for one in case), monday) for case in cases]
         ends = [worked_seconds(max(one.end_at for one in case), monday) for case in cases]
         return cls(
             [begin - begins[0] for begin in begins],
-            [_body(case, monday) for case in cases],
+            [_body(case, monday, ids) for case in cases],
             {name: max(fmean(seconds), SECONDS_MIN) for name, seconds in handled.items()},
             {role: sorted(people) for role, people in roles.items()},
             {resource: frozenset(names) for resource, names in doers.items()},
             median(end - begin for begin, end in zip(begins, ends, strict=True)),
+            ids,
         )
 
     def load_as_logged(self) -> float:
@@ -123,7 +127,7 @@ class LogWorld:
             cases.append(Case(f"case-{number:05}", "log", at, due, self._stages(self.bodies[int(body)]), urgent=urgent))
         operators = list(self._operators())
         people = {one.id: Person(one.id, ((0.0, FOREVER),)) for one in operators}
-        reference = (*_organisation(self.roles), *self._templates(level), *operators)
+        reference = (*_organisation(self.roles, self.ids), *self._templates(level), *operators)
         return Day(datetime(2023, 2, 6, tzinfo=UTC), cases[-1].arrives, reference, people, tuple(cases))
 
     def _stages(self, body: Body) -> tuple[tuple[Task, ...], ...]:
@@ -158,9 +162,9 @@ class LogWorld:
     def _operators(self) -> list[Operator]:
         return [
             Operator(
-                id=slug(f"{role} {resource}"),
+                id=self.ids.person[role, resource],
                 name=resource,
-                team_id=slug(f"{role} {CENTRES[number % len(CENTRES)]}"),
+                team_id=_team_id(self.ids, role, CENTRES[number % len(CENTRES)]),
                 work_types=tuple(f"{name}/entry" for name in sorted(self.doers[resource])),
             )
             for role, people in self.roles.items()
@@ -168,16 +172,15 @@ class LogWorld:
         ]
 
 
-def slug(text: str) -> str:
-    """A name from the log as an id of the floor."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "x"
+def _team_id(ids: LogIds, role: str, centre: str) -> str:
+    return f"{ids.role[role]}-{centre}"
 
 
 def _handled(one: Activity, monday: datetime) -> float:
     return max(worked_seconds(one.end_at, monday) - worked_seconds(one.start_at, monday), SECONDS_MIN)
 
 
-def _body(case: Sequence[Activity], monday: datetime) -> Body:
+def _body(case: Sequence[Activity], monday: datetime, ids: LogIds) -> Body:
     """Activities that were enabled before the earlier ones of their stage had ended stand side by side."""
     stages: list[list[Activity]] = []
     for one in sorted(case, key=lambda activity: (activity.enabled_at, activity.line)):
@@ -185,15 +188,17 @@ def _body(case: Sequence[Activity], monday: datetime) -> Body:
             stages[-1].append(one)
         else:
             stages.append([one])
-    return Body(tuple(tuple((slug(one.name), one.role, _handled(one, monday)) for one in stage) for stage in stages))
+    return Body(
+        tuple(tuple((ids.activity[one.name], one.role, _handled(one, monday)) for one in stage) for stage in stages)
+    )
 
 
-def _organisation(roles: Mapping[str, Sequence[str]]) -> list[ReferenceEntry]:
+def _organisation(roles: Mapping[str, Sequence[str]], ids: LogIds) -> list[ReferenceEntry]:
     limits = FloorLimits(id="floor", work_lease_seconds_min=100 * DAY_SECONDS, load_seconds=60.0)
     provider = Provider(id="house", label="The log's own people", outside=False, data_classes=("internal",))
     centres = [Centre(id=name, label=name.title(), city="-") for name in CENTRES]
     teams = [
-        Team(id=slug(f"{role} {centre}"), label=f"{role} {centre}", centre_id=centre, provider_id="house")
+        Team(id=_team_id(ids, role, centre), label=f"{role} {centre}", centre_id=centre, provider_id="house")
         for role, people in roles.items()
         for centre in CENTRES[: len(people)]
     ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from PIL import Image
 
 from opsfloor import floor
 from opsfloor.event_log import Activity, predecessors
+from opsfloor.log_ids import LogIds
 from opsfloor.run import command_publisher
 from opsfloor.submit import image_store
 from services.intake.submit import build_submission
@@ -56,14 +56,15 @@ class Turnarounds:
     latencies: list[float] = field(default_factory=list)
 
 
-def slug(text: str) -> str:
-    """A name from the log as an id of the floor."""
-    return "log-" + (re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "x")
+def of_log(identity: str) -> str:
+    """An id from the log as one that nothing else on the floor has."""
+    return f"log-{identity}"
 
 
 def reference_of(cases: Mapping[str, list[Activity]]) -> list[ReferenceEntry]:
     """The reference data that the log implies: who does what, where."""
     activities = [activity for case in cases.values() for activity in case]
+    ids = LogIds.of(activities)
     one = SliceArea(left=0, top=0, width=1, height=0.4)
     hour = StandardTimes(entry=3600, arbitration=3600, review=3600, authorisation=3600, inspection=3600)
     entries: list[ReferenceEntry] = [
@@ -75,7 +76,7 @@ def reference_of(cases: Mapping[str, list[Activity]]) -> list[ReferenceEntry]:
         done = TemplateField(name="done", label=name, area=one)
         entries.append(
             BusinessType(
-                id=slug(name),
+                id=of_log(ids.activity[name]),
                 label=name,
                 version=1,
                 fields=(done,),
@@ -85,14 +86,17 @@ def reference_of(cases: Mapping[str, list[Activity]]) -> list[ReferenceEntry]:
             )
         )
     for role in sorted({activity.role for activity in activities}):
-        entries.append(Team(id=slug(role), label=role, centre_id="log-centre", provider_id="log-house"))
+        entries.append(Team(id=of_log(ids.role[role]), label=role, centre_id="log-centre", provider_id="log-house"))
     skills: dict[tuple[str, str], set[str]] = {}
     for activity in activities:
-        skills.setdefault((activity.resource, activity.role), set()).add(f"{slug(activity.name)}/entry")
+        skills.setdefault((activity.resource, activity.role), set()).add(f"{of_log(ids.activity[activity.name])}/entry")
     for (resource, role), work_types in sorted(skills.items()):
         entries.append(
             Operator(
-                id=slug(f"{role} {resource}"), name=resource, team_id=slug(role), work_types=tuple(sorted(work_types))
+                id=of_log(ids.person[role, resource]),
+                name=resource,
+                team_id=of_log(ids.role[role]),
+                work_types=tuple(sorted(work_types)),
             )
         )
     return entries
@@ -123,6 +127,7 @@ class Replay:
 
     def __init__(self, cases: Mapping[str, list[Activity]], speed: float, tell: Callable[[int], None]) -> None:
         self._cases: Final = cases
+        self._ids: Final = LogIds.of([activity for case in cases.values() for activity in case])
         self._speed: Final = speed
         self._tell: Final = tell
         self._settings: Final = floor.settings()
@@ -200,7 +205,7 @@ class Replay:
         message = build_submission(
             submission_id=submission_id,
             branch_id=BRANCH,
-            business_type=slug(activity.name),
+            business_type=of_log(self._ids.activity[activity.name]),
             images=(image,),
             key=make_branch_key(self._settings.home / "keys", BRANCH),
             captured_at=datetime.now(UTC),

@@ -164,6 +164,8 @@ def tell_report(report: dict[str, Any]) -> None:
             f"  [bold red]{report['unplaceable']:,} items wait with nobody[/]: they are at no desk until it is over, or "
             "somebody who may do them comes"
         )
+    if order["phase"] == "proposed":
+        tell_preview(order["terms"], order["preview"])
     for sentence in report["passed_over"]:
         out.print(f"  [dim]Overlap: {said(sentence)}[/]")
     table("What happened", ("at", "who", "what"), ((clock(e["at"]), e["who"], e["sentence"]) for e in report["life"]))
@@ -182,11 +184,18 @@ def next_steps(order: dict[str, Any]) -> Iterable[str]:
             yield f"it starts by itself; opsfloor reroute cancel {name} --reason WHY stops it"
         case "active":
             yield f"work comes back: opsfloor reroute end {name} --reason WHY"
-            yield f"needs longer: opsfloor reroute extend {name} MINUTES --as APPROVER --reason WHY"
+            yield f"needs longer: {_longer(order)}"
         case "returning":
-            yield f"it comes back by itself; opsfloor reroute extend {name} MINUTES --as APPROVER --reason WHY holds on"
+            yield f"it comes back by itself; to hold on: {_longer(order)}"
     if order["review"] == "open":
         yield f"answer for the broken glass: opsfloor reroute review {name} --as SOMEBODY-ELSE --reason WORDS"
+
+
+def _longer(order: dict[str, Any]) -> str:
+    """How it can be kept, where it can."""
+    if datetime.fromisoformat(order["ends_at"]) >= datetime.fromisoformat(order["last_end_at"]):
+        return f"propose the same with two people before {clock(order['ends_at'])}: this one cannot be kept for longer"
+    return f"opsfloor reroute extend {order['reroute_id']} MINUTES --as APPROVER --reason WHY"
 
 
 def tell_list(orders: Sequence[dict[str, Any]]) -> None:

@@ -43,7 +43,8 @@ STILL_AT_WORK: Final = (
 )
 ASK: Final[Mapping[str, str]] = {
     "intake.receipt.v1": "the branches: which of their submissions of that time have no receipt; let them send those again",
-    "intake.case.v1": "the branches: let them send again what they sent at that time; what is known is answered as such",
+    "intake.case.v1": "the branches of the cases that docs/operations.md, «Cases that were lost», finds once the services run: "
+    "let them send those again under the same ids",
     "branch.submission.v1": "the branches: let them send again what they sent at that time",
     "audit.posting.v1": "the core bank: which postings were requested at that time, with their ids and outcomes",
     "core.posting.v1": "the core bank: the outcomes of the postings that were requested at that time",

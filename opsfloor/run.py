@@ -8,15 +8,15 @@ import json
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from socket import gethostname
 from typing import Annotated, Final
 
 import typer
 import uvloop
 
-from deploy.local.watch import SCRAPE_SECONDS, Watch
+from deploy.local.watch import SCRAPE_SECONDS, Watch, forget_predecessor
 from opsfloor import floor
-from opsfloor.answers import Remedied, err, out
-from opsfloor.promises import between_edges
+from opsfloor.answers import Remedied, out
 from shared.contracts.message import Message
 from shared.http.keys import ensure_public_key
 from shared.reference import ReferenceErrors, load
@@ -55,6 +55,7 @@ def run_service(
 
     def serving(url: str) -> None:
         _write_note(note, service, url)
+        forget_predecessor(floor.home(), service)
         _write_target(target, service, url)
 
     mend_connections()
@@ -105,7 +106,7 @@ async def _host(service: str, settings: Settings, serving: Callable[[str], None]
 
 def _write_note(note: Path, service: str, url: str) -> None:
     note.parent.mkdir(parents=True, exist_ok=True)
-    _replace(note, json.dumps({"service": service, "pid": os.getpid(), "url": url}))
+    _replace(note, json.dumps({"service": service, "pid": os.getpid(), "url": url, "host": gethostname()}))
 
 
 def _write_target(target: Path, service: str, url: str) -> None:
@@ -134,17 +135,9 @@ def publish_reference(
         entries = with_local_keys(load(folder), floor.home() / "keys")
     except ReferenceErrors as error:
         raise Remedied(str(error), f"mend the lines named above in {folder}") from error
-    for warning in between_edges(entries, _turnaround_edges()):
-        err.print(f"[yellow]▲[/] {warning}")
     if not check:
         asyncio.run(_publish(entries, partitions))
     out.print(f"[green]✓[/] {len(entries)} entries of reference data {'valid' if check else 'published'}")
-
-
-def _turnaround_edges() -> list[float]:
-    """Units: seconds. Loaded here only: instruments that are loaded are told by the process that has them."""
-    minutes = importlib.import_module("services.audit.controls.metrics").MINUTES
-    return [each * 60 for each in minutes]
 
 
 async def _publish(entries: tuple[Message, ...], partitions: int | None) -> None:

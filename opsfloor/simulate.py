@@ -84,7 +84,7 @@ def compare(
     expect_picture(chart)
     expect_writable(page)
     loads, seeds = _loads(load), range(seed, seed + days)
-    make, title = days_of(log, profile, frozenset(outside.split(",")))
+    make, title = days_of(log, profile, frozenset(part.strip() for part in outside.split(",")))
     make(min(loads), seed)  # a day without cases is refused before any is played
     with bar("days played") as progress:
         line = progress.add_task("", total=comparing.runs(loads, seeds))
@@ -118,7 +118,7 @@ def _tell(at: AtLoad) -> None:
         (name, *(comparing.cell(one, figures[one]) for one in PROMPTNESS), ahead.get(name, ""))
         for name, figures in at.figures.items()
     ]
-    title = f"Load {at.load:.2f}, {at.cases:,.0f} cases a day"
+    title = f"Load {at.label}, {at.cases:,.0f} cases a day"
     table(title, ("policy", *(FIGURES[one] for one in PROMPTNESS), "ours ahead by"), rows)
     rows = [(name, *(comparing.cell(one, figures[one]) for one in PACE)) for name, figures in at.figures.items()]
     table("", ("policy", *(FIGURES[one] for one in PACE)), rows)

@@ -10,7 +10,7 @@ import typer
 from opsfloor.answers import Remedied
 from opsfloor.comparing import MakeDay
 from opsfloor.event_log import BrokenLogError, Columns, read_log
-from opsfloor.log_days import LogWorld
+from opsfloor.log_days import WORKING, LogWorld
 from services.routing.simulator.bank import PROFILES, Profile, bank_day
 from services.routing.simulator.day import Day
 
@@ -68,4 +68,9 @@ def _world(log: Path, outside: frozenset[str]) -> LogWorld:
     world = LogWorld.of(activities, outside)
     if world.arrivals[-1] <= 0:
         raise Remedied("Expected cases that come one after the other, found all at once", "take a longer log")
+    if world.turnaround <= 0:
+        raise Remedied(
+            f"Expected cases that take working time, found half of them over within no second of {WORKING}",
+            "take a log whose cases lie within working time, or name with --outside the roles that do not work then",
+        )
     return world

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from math import isfinite
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import fmean
 from typing import Annotated, Any, Final
@@ -35,7 +38,9 @@ SCALE_MIN, SCALE_MAX = 0.6, 1.6
 HALVINGS: Final = 5  # of the range of scales: the last step is 3 % of the first guess
 TRAINABLE: Final = 2  # of the most frequent types, for people of the other role
 
-Judge = Callable[[Sequence[Post]], Mapping[str, float]]
+Figures = Mapping[str, float]
+Judge = Callable[[Sequence[Sequence[Post]]], Sequence[Figures]]
+"""What comes of each of these rosters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,12 @@ class Trial:
     scale: float
     needs: Sequence[Need]
     posts: Sequence[Post]
-    figures: Mapping[str, float]
+    figures: Figures
+
+    @property
+    def least_tried(self) -> bool:
+        """Whether every smaller scale that was tried met the goal too: still fewer people might do."""
+        return self.scale < SCALE_MIN + 1.5 * (SCALE_MAX - SCALE_MIN) / 2**HALVINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +91,10 @@ def staffing(
     count = _count(cases, chosen)
     learnable = list(_candidates(chosen))
     with bar("days judged") as progress:
-        line = progress.add_task("", total=days * (HALVINGS + 2 + len(learnable)))
-
-        def judge(posts: Sequence[Post]) -> Mapping[str, float]:
-            return _judged(chosen, posts, count, days, lambda: progress.advance(line))
-
-        found = settle(chosen, count, aim, judge)
-        trainings = _trainings(found, learnable, judge)
+        line = progress.add_task("", total=days * (HALVINGS + 1 + len(learnable)))
+        with Simulator(chosen, count, days, lambda: progress.advance(line)) as simulator:
+            found = settle(chosen, count, aim, simulator.judge)
+            trainings = _trainings(found, learnable, simulator.judge)
     if csv_file is not None:
         _write(csv_file, found)
     if chart is not None:
@@ -123,7 +130,7 @@ def settle(profile: Profile, cases: int, goal: Goal, judge: Judge) -> Trial:
     def trial(scale: float) -> Trial:
         needs = needs_of(profile, cases, goal, scale)
         posts = [*roster(needs), *(post for post in posts_of(profile) if post.role == "vendor")]
-        return Trial(scale, needs, posts, judge(posts))
+        return Trial(scale, needs, posts, judge([posts])[0])
 
     best = trial(SCALE_MAX)
     if best.figures["on_time"] < goal.on_time:
@@ -141,14 +148,52 @@ def settle(profile: Profile, cases: int, goal: Goal, judge: Judge) -> Trial:
     return best
 
 
-def _judged(
-    profile: Profile, posts: Sequence[Post], cases: int, days: int, tell: Callable[[], None]
-) -> Mapping[str, float]:
-    found = []
-    for seed in range(1, days + 1):
-        found.append(figures_of(Floor(day_of(profile, posts, cases, seed), comparing.best_of_ours()).play()))
-        tell()
-    return {name: fmean(day[name] for day in found) for name in found[0]}
+class Simulator:
+    """Judges rosters by playing days, as many at once as there are processors; the same roster is played once.
+
+    Holds:   what it says of a roster follows from the roster alone; `tell` after each day.
+    """
+
+    def __init__(self, profile: Profile, cases: int, days: int, tell: Callable[[], None]) -> None:
+        self._day: Final = (profile, cases)
+        self._seeds: Final = range(1, days + 1)
+        self._tell: Final = tell
+        self._known: Final[dict[tuple[Post, ...], Figures]] = {}
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Simulator:
+        processors = len(os.sched_getaffinity(0))
+        if processors > 1:
+            self._pool = ProcessPoolExecutor(processors, get_context("spawn"))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def judge(self, rosters: Sequence[Sequence[Post]]) -> list[Figures]:
+        """The mean of each figure over the days, of each roster."""
+        wanted = [tuple(posts) for posts in rosters]
+        new = list(dict.fromkeys(posts for posts in wanted if posts not in self._known))
+        asked = [(*self._day, posts, seed) for posts in new for seed in self._seeds]
+        played = list(self._played(asked))
+        for number, posts in enumerate(new):
+            days = played[number * len(self._seeds) : (number + 1) * len(self._seeds)]
+            self._known[posts] = {name: fmean(day[name] for day in days) for name in days[0]}
+        for _ in range(len(self._seeds) * (len(wanted) - len(new))):
+            self._tell()
+        return [self._known[posts] for posts in wanted]
+
+    def _played(self, asked: Sequence[tuple[Profile, int, tuple[Post, ...], int]]) -> Iterator[Figures]:
+        at_once = len(asked) > 1 and self._pool is not None
+        for figures in self._pool.map(_figures, asked) if at_once and self._pool else map(_figures, asked):
+            self._tell()
+            yield figures
+
+
+def _figures(asked: tuple[Profile, int, tuple[Post, ...], int]) -> Figures:
+    profile, cases, posts, seed = asked
+    return figures_of(Floor(day_of(profile, posts, cases, seed), comparing.best_of_ours()).play())
 
 
 # ------------------------------------------------------------------------- training
@@ -168,24 +213,29 @@ def _candidates(profile: Profile) -> list[tuple[str, tuple[str, ...]]]:
 
 def _trainings(found: Trial, learnable: Sequence[tuple[str, tuple[str, ...]]], judge: Judge) -> list[Training]:
     """What each would buy on the roster found, best first: the first of the role who is no specialist learns it."""
-    before = judge(found.posts)
-    trainings = []
-    for role, learns in learnable:
-        number = next((n for n, post in enumerate(found.posts) if post.role == role and not post.specialist), None)
-        if number is None:
-            continue
-        posts = list(found.posts)
-        posts[number] = replace(posts[number], also=learns)
-        after = judge(posts)
-        trainings.append(
-            Training(
-                f"one of {posts[number].team_id}",
-                " and ".join(learns),
-                after["on_time"] - before["on_time"],
-                before["tardiness_mean"] - after["tardiness_mean"],
-            )
+    trained = [one for role, learns in learnable if (one := _trained(found.posts, role, learns)) is not None]
+    before, figures = found.figures, judge([posts for _, _, posts in trained])
+    trainings = [
+        Training(
+            f"one of {team_id}",
+            " and ".join(learns),
+            after["on_time"] - before["on_time"],
+            before["tardiness_mean"] - after["tardiness_mean"],
         )
+        for (team_id, learns, _), after in zip(trained, figures, strict=True)
+    ]
     return sorted(trainings, key=lambda one: (-one.on_time_gain, -one.tardiness_saved, one.learns))
+
+
+def _trained(
+    posts: Sequence[Post], role: str, learns: tuple[str, ...]
+) -> tuple[str, tuple[str, ...], Sequence[Post]] | None:
+    """Whose team, what they learn, and the roster with it; `None` where the role has nobody who could."""
+    number = next((n for n, post in enumerate(posts) if post.role == role and not post.specialist), None)
+    if number is None:
+        return None
+    learner = replace(posts[number], also=learns)
+    return learner.team_id, learns, [*posts[:number], learner, *posts[number + 1 :]]
 
 
 # -------------------------------------------------------------------------- telling
@@ -238,6 +288,7 @@ def _document(profile: str, cases: int, goal: Goal, found: Trial, trainings: Seq
         "cases": cases,
         "goal_on_time": goal.on_time,
         "scale_of_first_guess": found.scale,
+        "fewer_might_do": found.least_tried,
         "people": len(found.posts),
         "paid_hours": paid_hours(found.posts),
         "figures": dict(found.figures),
@@ -267,6 +318,11 @@ def _tell(cases: int, goal: Goal, found: Trial, trainings: Sequence[Training]) -
         f"{found.figures['on_time']:.1%} on time in the simulator (goal {goal.on_time:.1%}), "
         f"utilisation {found.figures['utilisation']:.0%}; {found.scale:.2f} times the first guess by Erlang C."
     )
+    if found.least_tried:
+        out.print(
+            f"This is the least that was tried, and it still meets the goal: the search ends at {SCALE_MIN:.2f} times the first "
+            "guess. Fewer might do; a longer --wait makes the guess smaller."
+        )
     table(
         "What one cross-training would buy",
         ("who", "learns", "on time, points", "lateness saved, s per case"),

@@ -77,13 +77,13 @@ def _changes(kind: str, text: str, day: Day) -> Change:
         case "close":
             return changes.team_closed(_known(text, teams))
         case "add":
-            team, count = _pair(text, teams, PEOPLE_MAX)
+            team, count = _pair(text, teams, PEOPLE_MAX, "use --close to take a team away")
             return changes.people_added(team, _whole(count))
         case "standard":
-            work_type, seconds = _pair(text, work_types, SECONDS_MAX)
+            work_type, seconds = _pair(text, work_types, SECONDS_MAX, "a task takes time: 1 is a second")
             return changes.standard_set(work_type, seconds)
         case "cost":
-            business_type, points = _pair(text, types, POINTS_MAX)
+            business_type, points = _pair(text, types, POINTS_MAX, "0.001 is as good as no cost")
             return changes.cost_set(business_type, points)
         case _:
             return changes.vendor_share_set(float(text))
@@ -99,7 +99,7 @@ def _steps(work: Work) -> Iterator[str]:
         yield "authorisation"
 
 
-def _pair(text: str, names: Sequence[str], most: float) -> tuple[str, float]:
+def _pair(text: str, names: Sequence[str], most: float, instead_of_none: str) -> tuple[str, float]:
     name, _, number = text.partition("=")
     try:
         value = float(number)
@@ -108,7 +108,7 @@ def _pair(text: str, names: Sequence[str], most: float) -> tuple[str, float]:
     if not isfinite(value):
         raise Remedied(f"Expected a number that is finite, found {number}", "write it in digits, as 10 or 0.5")
     if value <= 0:
-        raise Remedied(f"Expected a number above 0, found {number}", "use --close to take a team away")
+        raise Remedied(f"Expected a number above 0, found {number}", instead_of_none)
     if value > most:
         raise Remedied(f"Expected at most {most:,.0f}, found {number}", "ask for less")
     return _known(name, names), value

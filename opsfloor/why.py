@@ -33,7 +33,8 @@ def why(
     """Why a work item went where it went: the teams and items weighed, their terms, what removed them.
 
     With --replay every decision is made again, by the code that made it, from what its fact tells; exits with 1 when
-    one comes out differently.
+    one comes out differently. What removed a team or an item is taken as told, with how far the boards had been read:
+    they are not read as they were then. What a person picked is no decision of the code.
     """
     facts = asyncio.run(_facts_of(identity, hours))
     story = list(tell(facts))
@@ -45,6 +46,7 @@ def why(
     if json:
         as_json([asdict(told) | {"again": asdict(told.again) if replay and told.again else None} for told in story])
     else:
+        out.print("Times are the floor's, in UTC.", style="dim")
         for told in story:
             _print(told, replay)
     if replay:
@@ -80,32 +82,42 @@ async def _facts_of(identity: str, hours: float) -> list[Message]:
     since_ms = int((time.time() - hours * 3600) * 1000)
     tail = KafkaLog(floor.settings().kafka).tail(TOPICS, gather_bytes=1_000_000, since_ms=since_ms)
     await tail.start()
-    found: list[tuple[int, int, Message]] = []
-    needle = identity.encode()
+    found = Found(identity)
     try:
         with bar("records read") as progress:
             line = progress.add_task("", total=None)
             while True:
                 records = await tail.fetch(AT_ONCE, 0.3)
                 progress.advance(line, len(records))
-                found += [
-                    (record.timestamp_ms, record.offset, fact)
-                    for record in records
-                    for fact in _fact(record, needle, identity)
-                ]
+                for record in records:
+                    found.take(record)
                 if not records and await tail.ready():
                     break
     finally:
         await tail.stop()
-    return [fact for _, _, fact in sorted(found, key=lambda entry: entry[:2])]
+    return found.facts()
 
 
-def _fact(record: Record, needle: bytes, identity: str) -> list[Message]:
-    """The record's fact when it is about the item: asked of the bytes first, since most are not."""
-    if record.value is None or needle not in record.value:
-        return []
-    try:
-        fact = body_of(record, origin_of(record).kind)
-    except ContractError:
-        return []
-    return [fact] if about(fact, identity) else []
+class Found:
+    """The facts about one item among the records of the bus. Holds: a fact that was published again is the same fact."""
+
+    def __init__(self, identity: str) -> None:
+        self._identity: Final = identity
+        self._needle: Final = identity.encode()
+        self._by_event: Final[dict[str, tuple[int, int, Message]]] = {}
+
+    def take(self, record: Record) -> None:
+        """Keep the record's fact when it is about the item: asked of the bytes first, since most are not."""
+        if record.value is None or self._needle not in record.value:
+            return
+        try:
+            origin = origin_of(record)
+            fact = body_of(record, origin.kind)
+        except ContractError:
+            return
+        if about(fact, self._identity):
+            self._by_event.setdefault(origin.event_id, (record.timestamp_ms, record.offset, fact))
+
+    def facts(self) -> list[Message]:
+        """In the order in which they were written."""
+        return [fact for _, _, fact in sorted(self._by_event.values(), key=lambda entry: entry[:2])]

@@ -124,7 +124,7 @@ class Auditor:
             case intake.SubmissionAccepted() | intake.SubmissionRejected():
                 self.receipts[message.submission_id].append(message)
             case intake.CaseOpened():
-                self.cases[message.case_id].opened += 1
+                self.cases[message.case_id].opened += not message.again
                 known = self.case_by_submission.setdefault(message.submission_id, message.case_id)
                 if known != message.case_id:
                     self._find("nothing doubled", f"{message.submission_id} opened {known} and {message.case_id}")

@@ -77,7 +77,7 @@ class ControlRoom:
 
     async def propose(self, terms: Mapping[str, Any]) -> str:
         """One person proposes. Returns the order's id. Errors: `NotMovedError`."""
-        body = {"terms": dict(terms), "override_rules": [AGREED]}
+        body = {"terms": dict(terms)}
         answer = await self._ask("POST", "/reroutes", PROPOSER, "proposer", body)
         return str(answer["reroute_id"])
 

@@ -105,7 +105,7 @@ class ServiceProcesses:
             if self.ready(pid):
                 return
             time.sleep(0.1)
-        raise NotReady(f"Expected {service} to become ready, found it {process.poll()}: see the logs in {self._home}")
+        raise NotReady(f"Expected {service} to become ready, {found(process.poll())}: see the logs in {self._home}")
 
     def ended(self) -> list[str]:
         """Services whose process has ended though nobody asked."""
@@ -138,3 +138,10 @@ class ServiceProcesses:
                 statuses[pid] = process.wait(5)
         self._running.clear()
         return statuses
+
+
+def found(status: int | None) -> str:
+    """What became of a process that is not ready."""
+    if status is None:
+        return f"found it still starting after {UP_SECONDS:.0f} s, as on a machine that is very busy"
+    return f"found that it ended with status {status}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from deploy.grafana.questions import Board, Query, Question, measured, one, per_minute, quantile
+from deploy.grafana.questions import Board, Query, Question, counted, measured, one, per_minute, quantile
+from deploy.prometheus.alerts import SERVICES
 
 SATURATION: Final = "max by (team) (opsfloor_desk_saturation_ratio)"
 ABOVE_PROMISE: Final = measured(
@@ -12,11 +13,18 @@ ABOVE_PROMISE: Final = measured(
     "  - on (business_type) business_type:opsfloor_objective_on_time:max",
     "audit",
 )
+SILENT: Final = (
+    "(("
+    + " or ".join(f'label_replace(vector(1), "job", "{service}", "", "")' for service in SERVICES)
+    + ") unless on (job) up == 1)"
+)
+"""The services of which no process answered the last scrape."""
+CALLS: Final = f'count(ALERTS{{alertstate="firing",severity="%s"}}) or (vector(0) unless on () {SILENT})'
+"""How many alerts fire; none while a service is silent, since what it would be called for is not known."""
 _QUEUE: Final = "max by (team, step) (opsfloor_desk_queue_items)"
 _UNPLACEABLE: Final = "max by (reason, business_type) (opsfloor_unplaceable_items)"
 _AT_NO_DESK: Final = "A reason such as nobody_present stands for what waits at no desk."
 _CALM: Final = "nothing of the kind has happened: a calm day has none"
-_NO_ORDER: Final = "no reroute was proposed"
 _NO_MONTH: Final = "no case has ended in the last thirty days"
 
 FLOOR: Final = Board(
@@ -103,14 +111,20 @@ FLOOR: Final = Board(
         Question(
             "Is somebody being called?",
             (
-                Query('count(ALERTS{alertstate="firing",severity="page"}) or vector(0)', "pages", limits=(1, 1)),
-                Query('count(ALERTS{alertstate="firing",severity="ticket"}) or vector(0)', "tickets"),
+                Query(CALLS % "page", "pages", limits=(1, 1)),
+                Query(CALLS % "ticket", "tickets"),
+                Query(
+                    f"count({SILENT}) or vector(0)",
+                    "services not heard, so not yet known",
+                    limits=(1, len(SERVICES)),
+                ),
             ),
             "short",
             "number",
             warns_at=1,
             bad_at=5,
             highest=200,
+            about="That nobody is called says something only while every service is heard.",
         ),
         Question("How full are the teams?", one(SATURATION, "{{team}}"), "percentunit", "bars", 0.8, 1.0),
         Question(
@@ -349,7 +363,7 @@ EMERGENCY: Final = Board(
             bad_at=900,
             lowest=-86_400,
             highest=3 * 86_400,
-            empty_because=_NO_ORDER,
+            empty_because="no reroute that will end is open",
         ),
         Question(
             "Has every broken glass been answered for?",
@@ -362,9 +376,9 @@ EMERGENCY: Final = Board(
         ),
         Question(
             "Where do reroutes come to?",
-            one("sum by (effect, phase) (increase(opsfloor_reroutes_total[1h]))", "{{effect}}, {{phase}}"),
+            one(counted("opsfloor_reroutes_total", "effect, phase"), "{{effect}}, {{phase}}"),
             "short",
-            empty_because=_NO_ORDER,
+            empty_because="no reroute came into another phase in the last hour",
         ),
         Question(
             "How fast does the second person approve, and how fast is the order in force?",
@@ -381,7 +395,7 @@ EMERGENCY: Final = Board(
             "s",
             warns_at=300,
             bad_at=600,
-            empty_because=_NO_ORDER,
+            empty_because="no reroute was approved in the last hour",
             highest=3_600,
         ),
         Question(
@@ -391,14 +405,14 @@ EMERGENCY: Final = Board(
                 Query("max by (reroute) (opsfloor_reroute_unplaceable_items)", "{{reroute}}: nobody can do it"),
             ),
             "short",
-            empty_because=_NO_ORDER,
+            empty_because="no reroute is open",
             highest=1_000_000,
         ),
         Question(
             "How fast does work leave desks?",
-            one(per_minute("opsfloor_reroute_items_moved_total", "team"), "from {{team}}"),
+            one(f"{per_minute('opsfloor_reroute_items_moved_total', 'team')} > 0", "from {{team}}"),
             "cpm",
-            empty_because=_NO_ORDER,
+            empty_because="no item left a desk by a reroute in the last five minutes",
         ),
         Question(
             "Which share of the branches' work does the bank take in?",
@@ -434,9 +448,9 @@ EMERGENCY: Final = Board(
         ),
         Question(
             "What was asked, what was refused?",
-            one("sum by (code) (increase(opsfloor_reroute_commands_total[1h]))", "{{code}}"),
+            one(counted("opsfloor_reroute_commands_total", "code"), "{{code}}"),
             "short",
-            empty_because=_NO_ORDER,
+            empty_because="nobody commanded a reroute in the last hour",
         ),
     ),
 )
@@ -495,9 +509,9 @@ VENDORS: Final = Board(
         ),
         Question(
             "Whose results are refused?",
-            one("sum by (provider, code) (increase(opsfloor_results_refused_total[1h]))", "{{provider}}: {{code}}"),
+            one(counted("opsfloor_results_refused_total", "provider, code"), "{{provider}}: {{code}}"),
             "short",
-            empty_because=_CALM,
+            empty_because="no result was refused in the last hour",
         ),
     ),
 )
@@ -681,13 +695,13 @@ SERVICE: Final = Board(
         Question(
             "How long does an operator's click take?",
             one(
-                "histogram_quantile(0.99, sum by (le) (rate(opsfloor_workbench_command_seconds_bucket[5m])))",
-                "99 %, all of routing",
+                f"histogram_quantile(0.99, sum by (le) (rate(opsfloor_workbench_command_seconds_bucket{{{_OF}}}[5m])))",
+                "99 %",
             ),
             "s",
             warns_at=1,
             bad_at=2.5,
-            empty_because="no operator has clicked in the last five minutes",
+            empty_because="routing alone has clicks to answer, and there no operator has clicked in the last five minutes",
             highest=10,
         ),
     ),

@@ -105,6 +105,11 @@ def quantile(share: float, name: str, by: str, where: str = "") -> str:
     return f"histogram_quantile({share:g}, sum by (le, {by}) (rate({name}_bucket{labels}[5m])))"
 
 
+def counted(name: str, by: str) -> str:
+    """How often in the last hour, per label, of what happened at all. Holds: whole, as what is rare is counted."""
+    return f"round(sum by ({by}) (increase({name}[1h]))) > 0"
+
+
 def per_minute(name: str, by: str = "", where: str = "") -> str:
     """How often per minute, over five minutes, summed per label."""
     labels = f"{{{where}}}" if where else ""

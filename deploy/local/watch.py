@@ -163,9 +163,24 @@ def _ready(url: str) -> bool:
 def forget_stale_targets(home: Path) -> None:
     """Remove the targets of processes that are gone without a word, before something new is started."""
     for file in (home / "prometheus" / "targets").glob("services-*.json"):
-        pid = file.stem.rpartition("-")[2]
-        if pid.isdigit() and not Path(f"/proc/{pid}").exists():
+        if _gone(file):
             file.unlink(missing_ok=True)
 
 
-__all__ = ["REMEDY", "Watch", "forget_stale_targets"]
+def forget_predecessor(home: Path, service: str) -> None:
+    """Remove the target of the process of this service that is gone the longest: the one that starts takes its place.
+
+    Holds:   of two that are gone the other one is still missed.
+    """
+    folder = home / "prometheus" / "targets"
+    gone = [file for file in folder.glob(f"services-{service}-*.json") if _gone(file)]
+    for file in sorted(gone, key=lambda file: file.stat().st_mtime)[:1]:
+        file.unlink(missing_ok=True)
+
+
+def _gone(target: Path) -> bool:
+    pid = target.stem.rpartition("-")[2]
+    return pid.isdigit() and not Path(f"/proc/{pid}").exists()
+
+
+__all__ = ["REMEDY", "Watch", "forget_predecessor", "forget_stale_targets"]

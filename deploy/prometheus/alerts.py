@@ -111,8 +111,10 @@ _PACE: Final = (
 )
 _DRAIN: Final = f"business_type:opsfloor_work_queue_items:sum\n  / on (business_type) {_PACE}"
 _CUT_OFF: Final = "max by (business_type) (opsfloor_cut_off_left_seconds)"
-_CORE_ASKED: Final = "max(max_over_time(opsfloor_core_asked_timestamp_seconds[3d] offset 10m))"
-_CORE_ANSWERED: Final = "max(max_over_time(opsfloor_core_answered_timestamp_seconds[4d]))"
+CORE_ASKED: Final = "floor:opsfloor_core_asked_timestamp_seconds:max"
+CORE_ANSWERED: Final = "floor:opsfloor_core_answered_timestamp_seconds:max"
+REMEMBERED: Final = "3d"
+"""As long as Prometheus may have been away and still know what it had worked out before."""
 _TRIES: Final = "increase(opsfloor_shard_retries_total[2m]) > 0"
 _BLIND: Final = "increase(opsfloor_shard_restarts_total[5m]) > 0"
 _AWAY: Final = f"on (processor, instance) {_TRIES}"
@@ -273,7 +275,8 @@ ALERTS: Final[tuple[Alert, ...]] = (
     ),
     Alert(
         "CoreBankSilent",
-        f"{_CORE_ASKED}\n  > {_CORE_ANSWERED}",  # as of ten minutes ago it was asked, later than it ever answered
+        # as of ten minutes ago it was asked, later than it ever answered
+        f"last_over_time({CORE_ASKED}[{REMEMBERED}] offset 10m)\n  > {CORE_ANSWERED}",
         "page",
         "Postings were requested and the core bank has answered none since, for ten minutes or more",
         "opsfloor-floor",

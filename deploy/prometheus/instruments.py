@@ -11,6 +11,7 @@ from typing import Any, Final
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
+from services.audit.controls.turnaround import PROMISES_MAX, PromisedHistogram
 from shared.runtime.levels import Level
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -23,7 +24,7 @@ class Instrument:
     """One metric as Prometheus sees it.
 
     Holds:   `name` is the name in queries (a counter's with `_total`); `home` is the module that moves it; `edges` are
-             a histogram's finite bucket edges.
+             a histogram's finite bucket edges, beside which it may have one on each of so many `promises`.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Instrument:
     labels: tuple[str, ...]
     home: str
     edges: tuple[float, ...] = ()
+    promises: int = 0
     source: Any = None
 
     @property
@@ -43,7 +45,7 @@ class Instrument:
     @property
     def series_per_child(self) -> int:
         """Series that one combination of labels costs: a histogram's buckets, `+Inf`, count and sum."""
-        return len(self.edges) + 3 if self.form == "histogram" else 1
+        return len(self.edges) + self.promises + 3 if self.form == "histogram" else 1
 
 
 def instruments() -> tuple[Instrument, ...]:
@@ -69,6 +71,12 @@ def _of(module: str) -> Iterator[Instrument]:
     for value in vars(importlib.import_module(module)).values():
         if isinstance(value, Level):
             yield Instrument(value.name, "gauge", value.documentation, value.labels, module, source=value)
+        elif isinstance(value, PromisedHistogram):
+            yield Instrument(
+                *(value.name, "histogram", value.documentation, value.labels, module, value.edges),
+                promises=PROMISES_MAX,
+                source=value,
+            )
         elif isinstance(value, MetricWrapperBase):
             yield _wrapped(value, module)
 
@@ -79,12 +87,16 @@ def _wrapped(metric: MetricWrapperBase, module: str) -> Instrument:
     labels = tuple(metric._labelnames)
     match metric:
         case Counter():
-            return Instrument(f"{described.name}_total", "counter", described.documentation, labels, module, (), metric)
+            return Instrument(
+                f"{described.name}_total", "counter", described.documentation, labels, module, source=metric
+            )
         case Histogram():
             edges = tuple(edge for edge in _edges(metric) if edge != float("inf"))
-            return Instrument(described.name, "histogram", described.documentation, labels, module, edges, metric)
+            return Instrument(
+                described.name, "histogram", described.documentation, labels, module, edges, source=metric
+            )
         case Gauge():
-            return Instrument(described.name, "gauge", described.documentation, labels, module, (), metric)
+            return Instrument(described.name, "gauge", described.documentation, labels, module, source=metric)
         case _:
             raise ValueError(f"Expected a counter, a gauge or a histogram, found {described.name}: {described.type}")
 

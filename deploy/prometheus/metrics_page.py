@@ -24,7 +24,8 @@ Prometheus adds `job` (the service) and `instance` (the process).
 
 Beside these, every process shows the client library's `process_*` (memory, processor time, open files, start) and
 `python_*`. Turnaround is told from receipt, as the bank promises it, and from the scan, with the time that the branch had the
-case; both have edges on every promise, so that either share in time can be read off. The centralisation ratio is a recording rule,
+case; both have edges on every promise of the reference data, so that either share in time can be read off. The centralisation
+ratio is a recording rule,
 `floor:opsfloor_centralisation:ratio_rate1h`: of what branches handed in and could do themselves, the share that the bank took
 in; what they keep without a word nobody can count. So is the core bank's queue, `floor:opsfloor_core_queue:postings_increase1d`:
 a day's postings requested, less those answered. Where tracing is on, histograms carry exemplars with the trace:
@@ -61,7 +62,8 @@ def _section(title: str, found: Sequence[Instrument]) -> Iterator[str]:
 def _meaning(each: Instrument) -> str:
     if not each.edges:
         return each.documentation
-    return f"{each.documentation} (edges {', '.join(f'{edge:g}' for edge in each.edges)})"
+    more = ", and each business type's promises" if each.promises else ""
+    return f"{each.documentation} (edges {', '.join(f'{edge:g}' for edge in each.edges)}{more})"
 
 
 def _labels() -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import yaml
 
-from deploy.prometheus.alerts import ALERTS, BURNS, Alert, Burn, late, late_limit
+from deploy.prometheus.alerts import ALERTS, BURNS, CORE_ANSWERED, CORE_ASKED, REMEMBERED, Alert, Burn, late, late_limit
 
 FOLDER: Final = Path(__file__).with_name("rules")
 WRITE: Final = "python -m deploy.prometheus.rules write"
@@ -43,6 +43,8 @@ def recordings() -> dict[str, str]:
             "clamp_min(sum(increase(opsfloor_postings_requested_total[1d]))\n"
             f"  - sum(increase(opsfloor_cases_total{{{_ANSWERED}}}[1d])), 0)"
         ),
+        CORE_ASKED: _latest("opsfloor_core_asked_timestamp_seconds", CORE_ASKED),
+        CORE_ANSWERED: _latest("opsfloor_core_answered_timestamp_seconds", CORE_ANSWERED),
         "floor:opsfloor_centralisation:ratio_rate1h": (
             f"sum(rate({_HANDED_IN % 'accepted'}[1h]))\n  / (sum(rate({_HANDED_IN % 'accepted|do_locally'}[1h])) > 0)"
         ),
@@ -81,6 +83,11 @@ def _of_types(how: str, at_desks: str, at_none: str) -> str:
     # What waits at no desk waits all the same; the two have different labels, so that `or` keeps both.
     parts = f'label_replace(max by (work_type) ({at_desks}), "business_type", "$1", "work_type", "(.*)/.*")'
     return f"{how} by (business_type) ({parts}\n  or max by (reason, business_type) ({at_none}))"
+
+
+def _latest(instant: str, itself: str) -> str:
+    # Its own last value is among what it takes the latest of: it outlives every process, for as long as need be.
+    return f"max({instant} or last_over_time({itself}[{REMEMBERED}]))"
 
 
 def documents() -> dict[str, str]:

@@ -25,6 +25,11 @@ RENEW_SECONDS: Final = 5.0
 MEASURE_SECONDS: Final = 10.0
 RECONNECT_SECONDS: Final = 60.0  # a form half filled in survives a broken connection for so long
 EVERYTHING: Final = "all"
+MARKDOWN: Final = [
+    "fenced-code-blocks",
+    "tables",
+    "cuddled-lists",
+]  # a list may follow on a sentence without a line between
 ROOT_PX: Final = "parseFloat(getComputedStyle(document.documentElement).fontSize)"
 
 
@@ -109,4 +114,4 @@ def _runbook(name: str) -> None:
     if page.parent != RUNBOOK or not page.is_file():
         ui.label(f"There is no page {name} in docs/runbook.")
         return
-    ui.markdown(page.read_text())
+    ui.markdown(page.read_text(), extras=MARKDOWN)

@@ -16,6 +16,7 @@ from opsfloor.console.elements import words
 from opsfloor.console.words import SIGNS, Verdict, figure, judged, told
 
 CALLS_MAX: Final = 5  # of the alerts that fire; the rest is counted
+READING: Final = "reading …"
 TEXT_PX: Final = 12.0  # of a chart, where the page's own size is not known
 CLASS: Final[dict[Verdict, str]] = {"good": "good", "watch": "watch", "bad": "bad", "": "plain"}
 # Okabe and Ito's colours and, for who cannot tell them apart, dashes; the last value stands beside each name.
@@ -39,17 +40,18 @@ body {{ background: #f4f5f7; color: #1b1f24; font-size: 1rem; line-height: 1.4; 
 .board {{ display: grid; gap: 0.6rem; width: 100%; grid-template-columns: repeat(auto-fit, minmax(max(19rem, 24%), 1fr)); }}
 .panel {{ background: #fff; border: 1px solid #d0d7de; border-radius: 0.3rem; padding: 0.6rem 0.8rem; min-height: 9rem; }}
 .panel h2 {{ font-size: 1rem; font-weight: 600; line-height: 1.25; margin: 0 0 0.35rem; }}
-.panel .about, .panel .empty, .panel .reading {{ font-size: 0.8rem; color: #57606a; margin: 0.2rem 0 0; }}
+.panel .about, .panel .empty {{ font-size: 0.8rem; color: #57606a; margin: 0.2rem 0 0; }}
 .panel table {{ width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }}
 .panel th {{ text-align: left; font-weight: 400; padding: 0.1rem 0.5rem 0.1rem 0; overflow-wrap: anywhere; }}
 .panel td {{ text-align: right; white-space: nowrap; padding: 0.1rem 0 0.1rem 0.7rem; }}
+.panel .bars th {{ font-size: 0.85rem; }}
 .panel .number td {{ font-size: 1.35rem; font-weight: 600; }}
-.panel .line {{ font-size: 0.8rem; }}
+.panel .line {{ font-size: 0.8rem; line-height: 1.25; }}
 .verdict {{ border-radius: 0.25rem; padding: 0 0.35rem; font-size: 0.8rem; font-weight: 600; margin-left: 0.5rem; }}
 .verdict.good {{ background: {GOOD}; color: #fff; }}
 .verdict.watch {{ background: {WARNING}; color: #000; }}
 .verdict.bad {{ background: {BAD}; color: #000; }}
-.bar {{ height: 0.45rem; background: #e6e9ed; border-radius: 0.2rem; min-width: 4rem; }}
+.bar {{ height: 0.45rem; background: #e6e9ed; border-radius: 0.2rem; min-width: 3rem; }}
 .bar div {{ height: 100%; border-radius: 0.2rem; background: #57606a; }}
 .bar .good {{ background: {GOOD}; }} .bar .watch {{ background: {WARNING}; }} .bar .bad {{ background: {BAD}; }}
 .swatch {{ display: inline-block; width: 1.6rem; height: 0; border-top: 0.2rem solid; margin-right: 0.4rem; vertical-align: middle; }}
@@ -71,7 +73,7 @@ class Panel:
             words("h2", question.title)
             self._body: Final = ui.element("div").classes("w-full")
             with self._body:
-                words("p", "reading …").classes("reading")
+                words("p", READING).classes("about")
             if question.about:
                 words("p", question.about).classes("about")
         self._chart: ui.echart | None = None
@@ -100,7 +102,7 @@ class Panel:
                 with ui.element("tr"):
                     words("th", one.name).props('scope="row"')
                     if self._question.shape == "bars":
-                        with ui.element("td").style("width: 40%"):
+                        with ui.element("td").style("width: 15%"):
                             _bar(one.last, most, verdict)
                     with ui.element("td"):
                         words("span", figure(one.last, self._question))
@@ -114,7 +116,7 @@ class Panel:
         if self._chart is None:
             self._body.clear()
             with self._body:
-                self._chart = ui.echart(options, renderer="svg").classes("w-full").style("height: 7.5rem")
+                self._chart = ui.echart(options, renderer="svg").classes("w-full").style("height: 5.25rem")
                 self._chart.props(f'role="img" aria-label="Line chart: {self._question.title}"')
                 self._rows = ui.element("div").classes("w-full")
         else:
@@ -229,7 +231,7 @@ class Screen:
                     if other is board:
                         link.props('aria-current="page"')
                 ui.link("Control room", "/control")
-            self._told: Final = ui.label().classes("told")
+            self._told: Final = ui.label(READING).classes("told")
         self._stale: Final = ui.label().classes("stale").props('role="alert"')
         self._stale.set_visibility(False)
         self._firing: Final = ui.element("div").classes("w-full")

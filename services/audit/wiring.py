@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from services.audit.api import case_router
-from services.audit.controls.metrics import measure, promise_levels
+from services.audit.controls.metrics import measuring, promise_levels
 from services.audit.controls.processor import controls
 from services.audit.store import PostgresCaseReads
 from shared.reference.board import REFERENCE_BOARD, ReferenceView
@@ -28,7 +28,7 @@ def wire(around: Surroundings) -> Service:
     reference = around.boards.views[REFERENCE_BOARD.name]
     return Service(
         "audit",
-        (replace(controls(), measure=measure),),
+        (replace(controls(), measure=measuring(reference)),),
         ((case_router(PostgresCaseReads(around.pool), names_in(reference)), ("auditor", "on_call", "team_leader")),),
         levels=(promise_levels(reference, around.clock.now),),
     )

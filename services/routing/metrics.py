@@ -67,7 +67,9 @@ ASSIGNED: Final = Histogram(
 ATTEMPTS: Final = Counter("opsfloor_assignments_total", "What became of assignments", ["outcome"])
 PLACED: Final = Counter("opsfloor_items_placed_total", "Items placed", ["team"])
 PREDICTED_MISSES: Final = Counter(
-    "opsfloor_predicted_misses_total", "Items placed that will be late wherever they go, as it looks", ["business_type"]
+    "opsfloor_predicted_misses_total",
+    "Placings of items that will be late wherever they go, as it looks; one placed again counts again",
+    ["business_type"],
 )
 UNPLACEABLE: Final = Counter("opsfloor_items_unplaceable_total", "Items that nobody may do now", ["reason"])
 for _reason in get_args(routing.UnplaceableReason):

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.routing.delay import slack_of
-from services.routing.placement.choice import pick, seed_of
+from services.routing.eligibility import most_telling
+from services.routing.placement.choice import NEVER, detail_of, finish_within, pick, seed_of, wait_for
 from shared.contracts.message import Message
 from shared.contracts.routing import (
     AssignmentDeclined,
@@ -37,7 +37,7 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One thing that happened to the item. Holds: `again` only for decisions that chose among several."""
+    """One thing that happened to the item. Holds: `again` only for what the code decided, not for what a person picked."""
 
     at: datetime | None
     what: str
@@ -70,7 +70,8 @@ def _told(fact: Message) -> Told | None:
             return _held_back(fact)
         case WorkUnplaceable():
             details = (*_removed(fact.considered), *_by_boards(fact))
-            return Told(fact.at, f"Nobody anywhere may do it now ({fact.reason}): {fact.detail}", details)
+            told = f"Nobody anywhere may do it now ({fact.reason}): {fact.detail}"
+            return Told(fact.at, told, details, refuse_again(fact))
         case WorkReleased():
             moved = f" by reroute {fact.reroute_id}" if fact.reroute_id else ""
             return Told(fact.at, f"{fact.team_id} gave it back{moved} ({fact.reason})")
@@ -110,6 +111,9 @@ def _drawing(fact: WorkPlaced) -> Iterator[str]:
     drawn = [_share(candidate) for candidate in fact.considered if candidate.drawn]
     by = "evenly, without a plan" if fact.plan_made_at is None else f"by the plan of {fact.plan_made_at:%H:%M:%S}"
     yield f"drawn {by}, from seed {fact.draw_seed}: {' and '.join(drawn)}"
+    if fact.plan_made_at is not None and fact.plan_made_at > fact.placed_at:
+        ahead = (fact.plan_made_at - fact.placed_at).total_seconds()
+        yield f"the balancer's clock was {ahead:.0f} s or more ahead, or its plan came after the batch had looked at its own"
     if fact.avoided is not None:
         yield f"{fact.avoided} had given it back and was to be drawn only if there was no other"
 
@@ -125,10 +129,20 @@ def _open(fact: WorkPlaced) -> Iterator[str]:
             chosen = "chosen: " if candidate.team_id == fact.team_id else "" if candidate.drawn else "not drawn: "
             load = "no load told" if candidate.load_version is None else f"load {candidate.load_version}"
             yield (
-                f"{chosen}{candidate.team_id} would begin in {candidate.expected_wait_seconds:.0f} s: "
-                f"{candidate.backlog_seconds:.0f} s of work waiting{sent}, {candidate.eligible_present} present who may "
-                f"do it ({load})"
+                f"{chosen}{candidate.team_id} would begin in {candidate.expected_wait_seconds:.0f} s{_takes(candidate)}: "
+                f"{candidate.backlog_seconds:.0f} s of work waiting{sent}, {_there(candidate)} ({load})"
             )
+
+
+def _takes(candidate: Candidate) -> str:
+    return "" if candidate.item_seconds is None else f" and take {candidate.item_seconds:.0f} s"
+
+
+def _there(candidate: Candidate) -> str:
+    if candidate.own_seconds is None:
+        return f"{candidate.eligible_present} present who may do it"
+    own = f"{candidate.own_seconds:.0f} s of all that is of its own type"
+    return f"{own}; {candidate.in_hand} in hand, {candidate.present} present, {candidate.eligible_present} of them may do it"
 
 
 def _removed(considered: Sequence[Candidate]) -> Iterator[str]:
@@ -148,14 +162,57 @@ def place_again(fact: WorkPlaced) -> Again:
     expected = seed_of(fact.order.work_item_id, fact.placing)
     if fact.draw_seed != expected:
         return Again(False, f"the seed of the draw should be {expected}")
-    if not fact.considered:
-        return Again(False, "the fact tells of no candidates")
-    untouched = [candidate.model_copy(update={"drawn": False}) for candidate in fact.considered]
-    picked = pick(untouched, fact.draw_seed, fact.avoided, slack_of(fact.order, fact.placed_at))
+    waits = [
+        (candidate, _wait_again(candidate, fact.order.standard_seconds))
+        for candidate in fact.considered
+        if candidate.removed_by is None
+    ]
+    if not waits:
+        return Again(False, "the fact tells of no team that could be chosen")
+    for candidate, _ in waits:
+        if candidate.team_id in fact.order.excluded_teams:
+            return Again(False, f"the order keeps {candidate.team_id} from it")
+    for candidate, wait in waits:
+        if wait not in (None, candidate.expected_wait_seconds):
+            return Again(False, f"by what the fact tells of it, {candidate.team_id} would begin in {wait:.1f} s")
+    untouched = [_untouched(candidate, fact.order.standard_seconds) for candidate in fact.considered]
+    picked = pick(untouched, fact.draw_seed, fact.avoided, finish_within(fact.order, fact.placed_at))
     drawn = {candidate.team_id for candidate in fact.considered if candidate.drawn}
     again = {candidate.team_id for candidate in picked.candidates if candidate.drawn}
     same = (picked.team_id, picked.late_seconds, again) == (fact.team_id, fact.late_seconds, drawn)
-    return Again(same, f"{picked.team_id}, of {' and '.join(sorted(again))}")
+    by = (
+        "waits as the fact tells them, without their parts"
+        if any(wait is None for _, wait in waits)
+        else "the waits made again too"
+    )
+    return Again(same, f"{picked.team_id}, of {' and '.join(sorted(again))}; {by}")
+
+
+def refuse_again(fact: WorkUnplaceable) -> Again:
+    """Find again what tells most of why nobody may do it, from what removed each team."""
+    removed = [candidate.removed_by for candidate in fact.considered if candidate.removed_by is not None]
+    if len(removed) < len(fact.considered):
+        return Again(False, "the fact tells of a team that could be chosen")
+    reason = most_telling(removed)
+    same = (reason, detail_of(reason, fact.order)) == (fact.reason, fact.detail)
+    return Again(same, f"{reason} tells most, of {len(removed)} teams that the fact tells of")
+
+
+def _untouched(candidate: Candidate, standard_seconds: float) -> Candidate:
+    """As it was before the draw; in a fact of before they told it, every team was taken to work at the standard pace."""
+    item_seconds = standard_seconds if candidate.item_seconds is None else candidate.item_seconds
+    return candidate.model_copy(update={"drawn": False, "item_seconds": item_seconds})
+
+
+def _wait_again(candidate: Candidate, standard_seconds: float) -> float | None:
+    """The expected wait, of what the fact tells; `None` in a fact of before the parts of the wait were told."""
+    own, in_hand, present = candidate.own_seconds, candidate.in_hand, candidate.present
+    if own is None or in_hand is None or present is None:
+        return None
+    if not 0 < candidate.eligible_present <= present:
+        return NEVER
+    queued = candidate.backlog_seconds + candidate.sent_since_seconds
+    return wait_for(queued, own, in_hand, standard_seconds, present, candidate.eligible_present)
 
 
 # ------------------------------------------------------------------------ desk
@@ -167,7 +224,7 @@ def _assigned(fact: WorkAssigned) -> Told:
         fact.at,
         f"{fact.team_id} gave it to {fact.operator_id} (attempt {fact.attempt}): {fact.why}",
         (*best, *_by_boards(fact)),
-        assign_again(fact),
+        assign_again(fact) if fact.picked is None else None,
     )
 
 
@@ -182,8 +239,6 @@ def _term(head: HeadConsidered) -> str:
 
 def assign_again(fact: WorkAssigned) -> Again:
     """Weigh the items that the fact tells of again: the largest index among those that could be given."""
-    if fact.picked is not None:
-        return Again(True, f"picked by {fact.picked.picked_by}, not weighed")
     could = [head for head in fact.considered if head.removed_by is None]
     mine = next((head for head in could if head.work_item_id == fact.work_item_id), None)
     if mine is None:

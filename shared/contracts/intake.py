@@ -69,7 +69,11 @@ class ImageSize(Part):
 
 
 class CaseOpened(Message):
-    """One accepted submission is now a case of the floor."""
+    """One accepted submission is now a case of the floor.
+
+    Holds:   told once; `again`, word for word but for that, whenever the branch sends the submission again: a reader that
+             knows the case drops it, one whose record was lost takes it up.
+    """
 
     topic: ClassVar[Topic] = CASE
     kind: Literal["intake.case-opened.v1"] = "intake.case-opened.v1"
@@ -83,6 +87,7 @@ class CaseOpened(Message):
     captured_at: Instant
     received_at: Instant
     image_sizes: tuple[ImageSize, ...] = ()
+    again: bool = False
 
     @property
     def key(self) -> str:

@@ -63,6 +63,10 @@ class Message(Part):
         """The record key: what the partition and the order hang on."""
         raise NotImplementedError(f"Expected {type(self).__name__} to say its key")
 
+    def to_json(self) -> bytes:
+        """The body as it lies on the bus."""
+        return self.__pydantic_serializer__.to_json(self)
+
     @classmethod
     def kind_name(cls) -> str:
         """The stable string that stands for this contract in headers and storage."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
 from shared.contracts.message import DAY_MS, Identity, Instant, Message, Part, Step, Topic
 from shared.contracts.work import DRAFT_CHARACTERS_MAX, Draft, Outcome, WorkOrder
@@ -30,9 +30,12 @@ UnplaceableReason = Literal[
 class Candidate(Part):
     """A team that placement looked at: its terms, or what removed it.
 
-    Holds:   `backlog_seconds` is what waits at the desk at the pace of its people, by the last load that it told;
-             `sent_since_seconds` what the placing process itself has sent there since. `expected_wait_seconds` is how
-             long the item would wait for somebody. `share` is the plan's (0 to 1); none: the draw went without a plan.
+    Holds:   `backlog_seconds` is what waits at the desk by the last load that it told, `sent_since_seconds` what the
+             placing process itself has sent there since, `own_seconds` what of both is of the item's own work type, and
+             `item_seconds` how long the item itself will take there: all at the pace of the team's people.
+             `expected_wait_seconds` is how long the item would wait for somebody, made of these and of how many people
+             are `present` and items `in_hand`. These four are none in facts of before they were told, and of a team with
+             nobody for the item. `share` is the plan's (0 to 1); none: the draw went without a plan.
     """
 
     team_id: Identity
@@ -41,6 +44,10 @@ class Candidate(Part):
     eligible_present: int = 0
     backlog_seconds: float = 0.0
     sent_since_seconds: float = 0.0
+    own_seconds: float | None = None
+    present: int | None = None
+    in_hand: int | None = None
+    item_seconds: float | None = None
     expected_wait_seconds: float | None = None
     share: float | None = None
     load_version: int | None = None  # of the desk's load that the terms are taken from
@@ -79,6 +86,30 @@ class WorkPlaced(Message):
     @property
     def key(self) -> str:
         return self.team_id
+
+    def to_json(self) -> bytes:
+        """As any body, byte for byte; what was considered, half of it and the same for many, is written out once."""
+        rest = self.__pydantic_serializer__.to_json(self, exclude={"considered"})
+        return rest.replace(
+            _AFTER_CONSIDERED, b',"considered":%b%b' % (_considered_json(self.considered), _AFTER_CONSIDERED), 1
+        )
+
+
+_AFTER_CONSIDERED: Final = b',"draw_seed":'
+_CONSIDERED: Final = TypeAdapter(tuple[Candidate, ...]).serializer
+_CONSIDERED_KEPT: Final = 256
+_written_out: Final[dict[tuple[int, ...], tuple[tuple[Candidate, ...], bytes]]] = {}
+
+
+def _considered_json(considered: tuple[Candidate, ...]) -> bytes:
+    """The candidates as JSON. Those that a batch works out once are the same objects in many of its facts."""
+    objects = tuple(map(id, considered))
+    known = _written_out.get(objects)
+    if known is None:
+        if len(_written_out) == _CONSIDERED_KEPT:
+            _written_out.clear()
+        known = _written_out[objects] = considered, _CONSIDERED.to_json(considered)
+    return known[1]
 
 
 class WorkRecalled(Message):
@@ -406,6 +437,11 @@ class LoadSnapshot(DeskFact):
             part.work_type: part.standard_seconds if part.learned_seconds is None else part.learned_seconds
             for part in self.queued
         }
+
+    @cached_property
+    def learned_by_work_type(self) -> Mapping[str, float]:
+        """How long one item takes those who are there. Units: seconds."""
+        return {one.work_type: one.learned_seconds for one in self.capacity if one.learned_seconds > 0}
 
 
 class TeamShare(Part):

@@ -35,6 +35,7 @@ class Limits:
     )
     entities_max: int = ENTITIES_MAX
     bundles: bool = True  # several facts may go out in one record: no process of a release that cannot read it is left
+    compressed_bundles: bool = True  # and they may be compressed
     fuse_window: int = 500
     fuse_share: float = 0.2
     fuse_parked_min: int = 25
@@ -192,6 +193,11 @@ class Engine:
         tally.late_seconds = max(tally.late_seconds, late)
         return taken
 
+    @property
+    def unreadable_share(self) -> float:
+        """The share of the last records that could not be read."""
+        return sum(self._fuse) / len(self._fuse) if self._fuse else 0.0
+
     def _watch_fuse(self, parked: bool) -> None:
         self._fuse.append(parked)
         count = sum(self._fuse) if parked else 0
@@ -242,12 +248,15 @@ class Engine:
         as_of: Mapping[str, int],
     ) -> None:
         """Decide and fold every event in order, then write what changed into the batch."""
-        touched: dict[tuple[int, str], tuple[Shard, str]] = {}
+        touched: dict[tuple[int, str], Shard] = {}
+        moved: set[tuple[int, str]] = set()
         for item in taken:
-            self._decide_one(item, now, boards, batch, tally, as_of)
-            touched[(item.shard.number, item.key)] = (item.shard, item.key)
-        for shard, key in touched.values():
-            self.put_away(shard, key, batch)
+            entity = (item.shard.number, item.key)
+            touched[entity] = item.shard
+            if self._decide_one(item, now, boards, batch, tally, as_of):
+                moved.add(entity)
+        for (number, key), shard in touched.items():
+            self.put_away(shard, key, batch, moved=(number, key) in moved)
         for item in taken:
             if isinstance(item.event, TimerFired):
                 item.shard.alarms.rearm(item.event)
@@ -260,7 +269,8 @@ class Engine:
         batch: Batch,
         tally: Tally,
         as_of: Mapping[str, int],
-    ) -> None:
+    ) -> int:
+        """Returns how many facts followed: without one the entity stands as it stood."""
         entity = item.shard.entities[item.key]
         situation = Situation(
             now, item.shard.number, item.cause.event_id, boards, item.observed, item.cause.traceparent, as_of
@@ -273,8 +283,9 @@ class Engine:
         shard.turns += 1 if facts else 0
         for number, fact in enumerate(decided, 1):
             self.tell(shard, item.key, fact, item.cause, now, batch, (shard.epoch, shard.turns, number, facts))
-        tally.facts += len(decided)
+        tally.facts += facts
         tally.decided += decided
+        return facts
 
     def tell(
         self,
@@ -302,11 +313,11 @@ class Engine:
             number, kind = entity.journal_length, fact.kind_name()
             batch.journal.append(JournalRow(shard.number, entity_key, number, now, kind, body, cause.event_id))
 
-    def put_away(self, shard: Shard, key: str, batch: Batch) -> None:
-        """Write what changed of an entity into the batch: its rows and its alarms."""
+    def put_away(self, shard: Shard, key: str, batch: Batch, *, moved: bool = True) -> None:
+        """Write what changed of an entity into the batch: its rows, if a fact has moved it, and its alarms."""
         entity = shard.entities[key]
         shard.entities.move_to_end(key)
-        for part, body in self.processor.table.write(entity.state).items():
+        for part, body in self.processor.table.write(entity.state).items() if moved else ():
             batch.rows[(shard.number, key, part)] = body
         wanted = self.processor.alarms(entity.state)
         for name, alarm in shard.alarms.replace(key, wanted).items():
@@ -328,7 +339,7 @@ class Engine:
         sequence = shard.next_sequence(place)
         source = self._source(shard.number)
         event_id = event_id_of(source, place, sequence)
-        body = fact.__pydantic_serializer__.to_json(fact)
+        body = fact.to_json()
         headers = headers_for(fact, event_id, source, sequence, self._told_at(now), cause, turn, known)
         record = Outgoing(key, body, headers, self.wall_ms)
         lane = (shard.number, place[0], place[1])

@@ -45,7 +45,8 @@ if TYPE_CHECKING:
     from shared.runtime.otlp_tracing import Spans
 
 WATCH_SECONDS: Final = 2.0
-BUNDLES: Final = "0003_post_bundles.sql"  # the step from which on everybody reads several facts in one record
+BUNDLES: Final = "0003_post_bundles.sql"  # the step from which on everybody reads several facts in one record,
+COMPRESSED_BUNDLES: Final = "0004_post_compressed_bundles.sql"  # and the one from which on it may be compressed
 SILENT_SECONDS: Final = 60.0  # a runner whose loop has not turned for so long is not alive
 DRAIN_SECONDS: Final = 15.0  # that a batch under way may take when the process ends; then it is left as by a crash
 
@@ -201,8 +202,12 @@ class Host:
             await keeper.start()
             stack.push_async_callback(keeper.stop)
             self._health.boards_ready = True
-            bundles = BUNDLES in await taken(pool, service.name)
-            limits = Limits(batch_records_max=settings.batch_records_max, bundles=bundles)
+            steps = await taken(pool, service.name)
+            limits = Limits(
+                batch_records_max=settings.batch_records_max,
+                bundles=BUNDLES in steps,
+                compressed_bundles=COMPRESSED_BUNDLES in steps,
+            )
             spans = await spans_of(settings, service.name, stack)
             runners = [
                 Runner(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache
+from struct import Struct
 from typing import NamedTuple, Protocol
 
 Headers = tuple[tuple[str, bytes], ...]
@@ -132,17 +133,20 @@ class Log(Protocol):
         """How many partitions a topic has. Errors: `TransientError`: the bus is away; `ContractError`: no such topic."""
 
 
+@lru_cache(maxsize=64)
+def _words(count: int) -> Callable[[bytes], tuple[int, ...]]:
+    """Reads so many words of 32 bits, the lowest byte first."""
+    return Struct(f"<{count}I").unpack_from
+
+
 def murmur2(data: bytes) -> int:
     """Kafka's murmur2 (Java client's default partitioner), 32 bits."""
-    length = len(data)
-    seed, m = 0x9747B28C, 0x5BD1E995
-    h = seed ^ length
-    whole = length & ~3
-    for i in range(0, whole, 4):
-        k = (int.from_bytes(data[i : i + 4], "little") * m) & 0xFFFFFFFF
-        k = ((k ^ (k >> 24)) * m) & 0xFFFFFFFF
-        h = ((h * m) & 0xFFFFFFFF) ^ k
-    rest = data[whole:]
+    length, m = len(data), 0x5BD1E995
+    h = 0x9747B28C ^ length
+    for k in _words(length >> 2)(data):
+        k = (k * m) & 0xFFFFFFFF
+        h = ((h * m) & 0xFFFFFFFF) ^ (((k ^ (k >> 24)) * m) & 0xFFFFFFFF)
+    rest = data[length & ~3 :]
     if rest:
         h = ((h ^ int.from_bytes(rest, "little")) * m) & 0xFFFFFFFF
     h = ((h ^ (h >> 13)) * m) & 0xFFFFFFFF

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import ormsgpack
 
+from shared.runtime.bundles import facts_in
 from shared.runtime.log import Outgoing
 from shared.runtime.store import LaneOut, OutboxRow
 
@@ -21,15 +22,19 @@ def runs_of(rows: Iterable[OutboxRow]) -> list[Run]:
     for row in rows:
         by_lane.setdefault(row.lane, []).append(row)
     return [
-        (*lane, run[0].sequence, run[-1].sequence, pack(row.record for row in run)) for lane, run in by_lane.items()
+        (*lane, run[0].first_sequence, run[-1].sequence, pack(row.record for row in run))
+        for lane, run in by_lane.items()
     ]
 
 
 def rows_of(run: Run) -> Iterator[OutboxRow]:
     """The reverse of `runs_of`, for one run."""
     shard, topic, partition, first, _, records = run
-    for sequence, record in enumerate(unpack(records), first):
-        yield OutboxRow((shard, topic, partition), sequence, record)
+    last = first - 1
+    for record in unpack(records):
+        facts = facts_in(record)
+        last += facts
+        yield OutboxRow((shard, topic, partition), last, record, facts)
 
 
 def pack(records: Iterable[Outgoing]) -> bytes:

@@ -139,31 +139,35 @@ class PostgresStore:
 
     async def commit(self, batch: Batch) -> frozenset[int]:
         async with _answering(self._pool) as connection:
-            held = await connection.fetch(self._sql["commit"], *self._arguments(batch), timeout=ANSWER_SECONDS)
+            held = await connection.fetch(
+                self._sql["commit"], *arguments_of(batch, self._processor, self._table), timeout=ANSWER_SECONDS
+            )
         return frozenset(batch.epochs) - {row["shard"] for row in held}
 
-    def _arguments(self, batch: Batch) -> Iterable[Any]:
-        put = [(k[0], k[1], k[2], body.decode()) for k, body in batch.rows.items() if body is not None]
-        cut = [k for k, body in batch.rows.items() if body is None]
-        set_timers = [(*k, t.due_at, ",".join(sorted(t.boards))) for k, t in batch.timers.items() if t is not None]
-        cut_timers = [key for key, timer in batch.timers.items() if timer is None]
-        told = [(j.shard, j.key, j.number, j.at, j.kind, j.body.decode(), j.cause) for j in batch.journal]
-        return (
-            self._processor,
-            list(batch.epochs),
-            list(batch.epochs.values()),
-            self._table,
-            *_columns(put, 4),
-            *_columns(cut, 3),
-            *_columns(runs_of(batch.outbox), 6),
-            *_columns([(*lane, sequence) for lane, sequence in batch.published.items()], 4),
-            *_columns([(*inlet, at) for inlet, at in batch.next_offsets.items()], 3),
-            *_columns([(*lane, at) for lane, at in batch.lanes_in.items()], 4),
-            *_columns([(*lane, at) for lane, at in batch.lanes_out.items()], 4),
-            *_columns(set_timers, 5),
-            *_columns(cut_timers, 3),
-            *_columns(told, 7),
-        )
+
+def arguments_of(batch: Batch, processor: str, table: str) -> Iterable[Any]:
+    """What the statement that commits a batch is given."""
+    put = [(k[0], k[1], k[2], body.decode()) for k, body in batch.rows.items() if body is not None]
+    cut = [k for k, body in batch.rows.items() if body is None]
+    set_timers = [(*k, t.due_at, ",".join(sorted(t.boards))) for k, t in batch.timers.items() if t is not None]
+    cut_timers = [key for key, timer in batch.timers.items() if timer is None]
+    told = [(j.shard, j.key, j.number, j.at, j.kind, j.body.decode(), j.cause) for j in batch.journal]
+    return (
+        processor,
+        list(batch.epochs),
+        list(batch.epochs.values()),
+        table,
+        *_columns(put, 4),
+        *_columns(cut, 3),
+        *_columns(runs_of(batch.outbox), 6),
+        *_columns([(*lane, sequence) for lane, sequence in batch.published.items()], 4),
+        *_columns([(*inlet, at) for inlet, at in batch.next_offsets.items()], 3),
+        *_columns([(*lane, at) for lane, at in batch.lanes_in.items()], 4),
+        *_columns([(*lane, at) for lane, at in batch.lanes_out.items()], 4),
+        *_columns(set_timers, 5),
+        *_columns(cut_timers, 3),
+        *_columns(told, 7),
+    )
 
 
 def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:

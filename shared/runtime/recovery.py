@@ -16,11 +16,11 @@ from typing import Any, Final
 
 from shared.contracts.message import Message
 from shared.runtime.engine import Engine, Limits, Taken, Tally
-from shared.runtime.errors import ContractError, InvariantError
+from shared.runtime.errors import ContractError
 from shared.runtime.headers import Cause, Origin, body_of, origin_of, source_of
 from shared.runtime.log import Place, Record, partition_of
 from shared.runtime.processor import Event, Processor, Rejection, Situation, TimerFired
-from shared.runtime.shard import ADOPTS, GapFoundError, Shard, take_from_lane
+from shared.runtime.shard import ADOPTS, Shard, gap_on_lane, take_from_lane
 from shared.runtime.store import Batch, JournalRow, Store
 
 LOADED_AT_ONCE: Final = 1_000
@@ -298,7 +298,7 @@ class _Course:
 
     def _same(self, fact: Message, told: Told) -> bool:
         place = (fact.topic.name, partition_of(fact.key.encode(), self._engine.partitions))
-        return place == told.place and fact.__pydantic_serializer__.to_json(fact) == told.record.value
+        return place == told.place and fact.to_json() == told.record.value
 
     def _cause(self, event_id: str) -> Cause:
         record = self._record_of(event_id)
@@ -316,10 +316,28 @@ class _Course:
         while self._at[place] <= until:
             record = self._inputs[place][self._at[place]]
             self._at[place] += 1
+            self._lack_before(record)
             if doubtful and not self._causes & set(_names(record)):
                 await self._decide_now(record)
             else:
                 self._pass_over(record)
+
+    def _lack_before(self, record: Record) -> None:
+        """List what a lane has lost before this record, and go on behind it."""
+        try:
+            origin = origin_of(record)
+        except ContractError:
+            return
+        lane = (origin.source, record.topic)
+        last = self._shard.lanes_in.get(lane, 0)
+        adopts = last == 0 and self._shard.lanes_in.get((ADOPTS, record.topic), 0)
+        if not origin.sequence or not gap_on_lane(last, origin.sequence) or adopts:
+            return
+        gone = f"facts {last + 1} to {origin.sequence - 1} of {origin.source} are gone, before offset {record.offset}"
+        self._found.lacks.append(
+            Lack(self._processor.full_name, self._shard.number, record.topic, "", f"{gone}: nobody has read them")
+        )
+        self._shard.lanes_in[lane] = origin.sequence - 1
 
     async def _decide_now(self, record: Record) -> None:
         self._found.redelivered += 1
@@ -348,8 +366,6 @@ class _Course:
                 batch.lanes_in[(shard.number, origin.source, record.topic)] = origin.sequence
         except ContractError:
             return
-        except GapFoundError as error:
-            raise InvariantError(f"{self._processor.full_name}: {error}") from error
 
     def _lack(self, told: Told, key: str, detail: str) -> None:
         self._found.lacks.append(

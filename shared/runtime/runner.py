@@ -15,7 +15,7 @@ import structlog
 from shared.contracts.message import Message
 from shared.runtime import metrics
 from shared.runtime.boards import Boards, views_of
-from shared.runtime.bundles import bundled
+from shared.runtime.bundles import rows_in_bundles
 from shared.runtime.clock import Clock
 from shared.runtime.engine import Engine, FuseBlownError, Limits, Read, Taken, Tally
 from shared.runtime.errors import InvariantError, RecordLostError, TransientError
@@ -36,8 +36,8 @@ BLIND_SECONDS: Final = (
 )
 GATHER_RECORDS: Final = 100  # after a smaller batch …
 GATHER_SECONDS_MIN: Final = 0.004  # … let records gather: fewer transactions and requests for a little latency,
-GATHER_SECONDS_MAX: Final = 0.01
-GATHER_FACTOR: Final = 2.0  # and twice as long as the batch took, so that a busy machine makes larger batches
+GATHER_SECONDS_MAX: Final = 0.025
+GATHER_FACTOR: Final = 1.0  # and as long as the batch took, so that a busy machine makes larger batches
 PATIENCE_SECONDS: Final = 1.0  # real ones, of alarms that let the process do first what it is behind with
 TURN_SECONDS: Final = 0.1  # what a large batch may take: what is urgent waits for the one under way
 CALM_SECONDS: Final = 300.0  # without a restart of the bus client; then it is watched as closely as at first
@@ -295,6 +295,7 @@ class Runner:
             self._doubt(self._engine.shards)
         except FuseBlownError:
             metrics.FUSES.labels(self._name).inc()
+            metrics.FUSE_SHARE.labels(self._name).set(self._engine.unreadable_share)
             raise
         except GapFoundError:
             metrics.GAPS.labels(self._name).inc()
@@ -346,6 +347,10 @@ class Runner:
 
     async def _commit(self, batch: Batch, tally: Tally, started: float) -> None:
         self._note_published(batch, frozenset(self._engine.shards))
+        if self._bundling:
+            batch.outbox = list(
+                rows_in_bundles(batch.outbox, self._bundling, compressed=self._limits.compressed_bundles)
+            )
         before = time.perf_counter()
         lost = await self._store.commit(batch)
         after = time.perf_counter()
@@ -390,9 +395,7 @@ class Runner:
             places.setdefault((row.lane[1], row.lane[2]), []).append(row.record)
             reached[row.lane] = row.sequence
         before = time.perf_counter()
-        failures = await self._publisher.publish(
-            {place: bundled(facts) if place[0] in self._bundling else facts for place, facts in places.items()}
-        )
+        failures = await self._publisher.publish(places)
         seconds = time.perf_counter() - before
         exemplar = None
         if self._tracing is not None:
@@ -407,7 +410,7 @@ class Runner:
                 failed.add(lane[0])
             else:
                 self._published[lane] = sequence
-        metrics.PUBLISHED.labels(self._name).inc(len(rows) if not failures else 0)
+        metrics.PUBLISHED.labels(self._name).inc(sum(row.facts for row in rows) if not failures else 0)
         return failed
 
     # -------------------------------------------------------------- ownership
@@ -612,6 +615,7 @@ class Runner:
                 counter.labels(name).inc(count)
         if not tally.records and not tally.timers:
             return
+        metrics.FUSE_SHARE.labels(name).set(self._engine.unreadable_share)
         metrics.COMMIT_SECONDS.labels(name).observe(commit_seconds, exemplar)
         metrics.BATCH_SECONDS.labels(name).observe(batch_seconds, exemplar)
         metrics.BATCH_EVENTS.labels(name).observe(tally.events + tally.timers, exemplar)

@@ -16,11 +16,20 @@ TimerKey = tuple[int, str, str]  # shard, entity key, timer name
 
 
 class OutboxRow(NamedTuple):
-    """A committed fact on its way to the bus; `sequence` is dense per lane from 1."""
+    """A record of committed facts on its way to the bus.
+
+    Holds:   facts have dense sequences per lane from 1; `sequence` is that of the last of the `facts` in the record.
+    """
 
     lane: LaneOut
     sequence: int
     record: Outgoing
+    facts: int = 1
+
+    @property
+    def first_sequence(self) -> int:
+        """Of the first fact in the record."""
+        return self.sequence - self.facts + 1
 
 
 class TimerRow(NamedTuple):

@@ -257,6 +257,20 @@ CASES: tuple[Case, ...] = (
         {_ASKED: "0+60x10 600x60", _ANSWERED: "0x70"},
         {_ANSWERED: "0x30 1800x40"},  # it answered half an hour ago
     ),
+    Case(  # two weeks ago, before a long holiday on which audit began anew
+        "CoreBankSilent",
+        14 * 24 * 60,
+        {_ASKED: "0+3600x10 0x330", _ANSWERED: "0x340"},
+        {_ANSWERED: "0x329 1184400x10"},  # it answered in the last night
+        step=60,
+    ),
+    Case(  # nobody looked for two days, and audit began anew meanwhile
+        "CoreBankSilent",
+        72 * 60,
+        {_ASKED: "0+3600x10 36000x10 _x48 0x10", _ANSWERED: "500x20 _x48 0x10"},
+        {_ANSWERED: "500x20 _x48 250000x10"},
+        step=60,
+    ),
     Case(  # audit began anew after that, and knows of neither
         "CoreBankSilent",
         60,

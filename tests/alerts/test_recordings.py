@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deploy.grafana.boards import ABOVE_PROMISE, FLOOR
+from deploy.grafana.boards import ABOVE_PROMISE, CALLS, FLOOR, SILENT
+from deploy.prometheus.alerts import SERVICES
 from deploy.prometheus.rules import documents
 
 RECEIPTS = "opsfloor_intake_receipts_total"
@@ -90,3 +91,31 @@ def test_what_is_on_time_is_measured_by_each_types_own_promise(
         'up{job="audit",instance="1"}': answers,
     }
     asked(tmp_path, f"sum({ABOVE_PROMISE})", series, told)
+
+
+def everybody(**other: str) -> dict[str, str]:
+    """Every service answers, for as long as this says it does."""
+    return {f'up{{job="{name}",instance="{name}"}}': other.get(name, "1x90") for name in SERVICES}
+
+
+PAGE = 'ALERTS{alertname="x",alertstate="firing",severity="page"}'
+
+
+@needs_promtool
+@pytest.mark.parametrize(
+    ("series", "pages", "unknown"),
+    [
+        (everybody(), 0.0, None),
+        (everybody(audit="1x79 0x10"), None, 1.0),  # its last scrape has just failed
+        (everybody(audit="1x70"), None, 1.0),  # it has gone, and with it its target
+        ({}, None, 5.0),  # Prometheus has only begun
+        (everybody() | {'up{job="audit",instance="second"}': "0x90"}, 0.0, None),
+        (everybody(audit="1x79 0x10") | {PAGE: "1x90"}, 1.0, 1.0),
+    ],
+)
+def test_that_nobody_is_called_is_told_only_while_everybody_is_heard(
+    tmp_path: Path, series: dict[str, str], pages: float | None, unknown: float | None
+) -> None:
+    """In the minute before an alert says that a service is gone, the wall says neither 0 nor good: it says not yet known."""
+    asked(tmp_path, f"sum({CALLS % 'page'})", series, pages)
+    asked(tmp_path, f"count({SILENT})", series, unknown)

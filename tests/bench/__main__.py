@@ -22,10 +22,12 @@ from rich.table import Table
 from deploy.local import Addresses, Stack
 from deploy.local.stack import home
 from shared.runtime.topics import ensure_topics
-from tests.bench import desk, evacuation, plan, preview, simulator
+from tests.bench import desk, evacuation, hops, plan, preview, simulator
 from tests.bench.cases import measure_cases
 from tests.bench.desk import measure_desk
 from tests.bench.evacuation import ITEMS, measure_evacuation
+from tests.bench.hops import measure_hops
+from tests.bench.looking import show_profile
 from tests.bench.plan import measure_plans
 from tests.bench.preview import measure_preview
 from tests.bench.records import PARTITIONS
@@ -41,7 +43,8 @@ TARGETS: Final = {
 }
 FIRST_ASSIGNMENT_MS_MAX: Final = 150.0
 TRACING_OFF_MAX: Final = 1.02
-PARTS: Final = ("cases", "throughput", "plan", "desk", "preview", "evacuation", "simulator", "tracing")
+PARTS: Final = ("cases", "throughput", "plan", "desk", "preview", "evacuation", "simulator", "tracing", "hops")
+BY_THEMSELVES: Final = frozenset({"tracing", "hops"})  # need no broker and no database
 
 
 def main() -> int:
@@ -57,9 +60,12 @@ def main() -> int:
     given = parser.parse_args()
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     console = Console(highlight=False)
-    found = _on_a_stack(given, console) if given.only != "tracing" else _circumstances()
+    found = _circumstances() if given.only in BY_THEMSELVES else _on_a_stack(given, console)
     if given.only in (None, "tracing"):
         found["tracing"] = measure_tracing(lambda what: console.print(f"[dim]{what} …[/]")).summary()
+    if given.only in (None, "hops"):
+        console.print("[dim]hops of an evacuation …[/]")
+        found["hops"] = measure_hops()
     given.json.parent.mkdir(parents=True, exist_ok=True)
     given.json.write_text(json.dumps(found, indent=2) + "\n")
     show(found, console)
@@ -149,11 +155,13 @@ def show(found: dict[str, Any], console: Console) -> None:
         preview.show(found["preview"], console)
     if "evacuation" in found:
         evacuation.show(found["evacuation"], console)
+    if "hops" in found:
+        hops.show(found["hops"], console)
     if "simulator" in found:
         simulator.show(found["simulator"], console)
     console.print(f"{found['cores']} cores, load average {found['load_average_before']} before the run")
     if "processors" in figures:
-        _show_profile(figures, console)
+        show_profile(figures["processors"], "CPU ms per case", figures["cpu_ms_per_case"], console)
 
 
 def _show_tracing(table: Table, figures: dict[str, Any]) -> None:
@@ -169,18 +177,6 @@ def _show_tracing(table: Table, figures: dict[str, Any]) -> None:
 def _row(table: Table, name: str, value: float, target: str, held: bool | None) -> None:
     sign = {None: "", True: "[green]✓[/]", False: "[red]missed[/]"}[held]
     table.add_row(name.replace("_", " "), f"{value:g}", target, sign)
-
-
-def _show_profile(figures: dict[str, Any], console: Console) -> None:
-    parts = ("batches", "events_per_batch", "load_and_decide_ms", "commit_ms", "publish_ms")
-    table = Table("processor", *(part.replace("_", " ") for part in parts))
-    for name, row in figures["processors"].items():
-        table.add_row(name, *(f"{row[part]:g}" for part in parts))
-    console.print(table)
-    spent = Table("process", "CPU ms per case")
-    for name, value in figures["cpu_ms_per_case"].items():
-        spent.add_row(name, f"{value:g}")
-    console.print(spent)
 
 
 if __name__ == "__main__":

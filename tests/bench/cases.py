@@ -11,10 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
 import orjson
-import psutil
-from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.demo.processes import ServiceProcesses
 from deploy.local import Addresses
@@ -30,11 +27,12 @@ from shared.contracts.work import (
     Outcome,
     ReviewVerdict,
 )
-from shared.http.tokens import Issuer, ensure_key_pair
+from shared.http.tokens import ensure_key_pair
 from shared.images import ImageStore
 from shared.runtime.clock import RealClock
 from shared.runtime.log import Record
 from shared.runtime.processor import derived_id
+from tests.bench.looking import between, look
 from tests.bench.outside import Outside
 from tests.bench.throughput import Tell
 from tests.simulation.world import KEY, bank, image
@@ -46,7 +44,6 @@ VALUES: Final = {"amount": "90000.00", "payee-account": "6222020200011122", "pay
 CREW: Final = 3  # people for each one of the example bank: with few, the floor would wait for hands
 OPEN_MAX: Final = 250  # cases under way at once while the floor is full
 WARM_SECONDS: Final = 8.0
-METRICS: Final = ("batch_seconds", "commit_seconds", "publish_seconds", "batch_events")
 
 
 def staffed_bank() -> list[ReferenceEntry]:
@@ -217,11 +214,11 @@ async def measure_cases(home: Path, addresses: Addresses, seconds: float, tell: 
             await asyncio.sleep(2.0)
             tell("whole cases: the floor is full")
             await _keep_full(load, WARM_SECONDS, tasks)
-            before, at, done = await _look(services, addresses, home), time.perf_counter(), len(load.posted_at)
+            before, at, done = await look(SERVICES, services, addresses, home), time.perf_counter(), len(load.posted_at)
             await _keep_full(load, seconds, tasks)
             rate = (len(load.posted_at) - done) / (time.perf_counter() - at)
             completed = len(load.posted_at) - done
-            after = await _look(services, addresses, home)
+            after = await look(SERVICES, services, addresses, home)
             await _drain(load, tasks)
             tell("first assignments: half of the load")
             opened = len(load.opened_at)
@@ -235,7 +232,7 @@ async def measure_cases(home: Path, addresses: Addresses, seconds: float, tell: 
     late = list(load.opened_at.items())[opened:]
     latencies = [1000 * (load.first_at[case_id] - sent) for case_id, sent in late if case_id in load.first_at]
     cpu = {name: after[0][name] - before[0].get(name, 0.0) for name in after[0]}
-    return Cases(rate, completed, load.refused, rate / 2, latencies, cpu, _between(before[1], after[1]))
+    return Cases(rate, completed, load.refused, rate / 2, latencies, cpu, between(before[1], after[1]))
 
 
 def _watch(tasks: list[asyncio.Task[None]]) -> None:
@@ -271,67 +268,3 @@ async def _drain(load: Load, tasks: list[asyncio.Task[None]]) -> None:
         await asyncio.sleep(0.05)
     if load.open_count:
         raise RuntimeError(f"Expected every case to end within 30 s, found {load.open_count} open")
-
-
-Look = tuple[dict[str, float], dict[str, dict[str, float]]]
-
-
-async def _look(services: ServiceProcesses, addresses: Addresses, home: Path) -> Look:
-    """CPU seconds by process so far, and the sums of the runtime's metrics by processor."""
-    private, _ = ensure_key_pair(home / "keys")  # the bench's own floor has keys of its own
-    bearer = {"Authorization": f"Bearer {Issuer(private).issue(subject='bench', role='on_call', seconds=300)}"}
-    cpu, found = {"load (bench)": cpu_seconds(psutil.Process())}, dict[str, dict[str, float]]()
-    for name in SERVICES:
-        for pid, url in services.urls(name).items():
-            cpu[name] = cpu_seconds(psutil.Process(pid))
-            async with httpx.AsyncClient() as client:
-                text = (await client.get(f"{url}/metrics", headers=bearer)).raise_for_status().text
-            for family in text_string_to_metric_families(text):
-                for sample in family.samples:
-                    short = sample.name.removeprefix("opsfloor_shard_")
-                    if short.endswith(("_sum", "_count")) and short.rsplit("_", 1)[0] in METRICS:
-                        found.setdefault(sample.labels["processor"], {})[short] = sample.value
-    for kind, port in (("kafka", addresses.kafka), ("postgres", addresses.database_url)):
-        cpu[kind] = await asyncio.to_thread(
-            _server_cpu, int(port.split("/")[2 if "/" in port else 0].rsplit(":", 1)[1])
-        )
-    return cpu, found
-
-
-def _server_cpu(port: int) -> float:
-    """CPU seconds of the process that listens on a port of this machine, with its children; 0 when it is elsewhere."""
-    for connection in psutil.net_connections("tcp"):
-        listens = connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port
-        if listens and connection.pid:
-            server = psutil.Process(connection.pid)
-            return cpu_seconds(server) + sum(cpu_seconds(child) for child in server.children(recursive=True))
-    return 0.0
-
-
-def cpu_seconds(process: psutil.Process) -> float:
-    """What a process has worked so far; 0 when it is gone."""
-    try:
-        times = process.cpu_times()
-    except psutil.NoSuchProcess:
-        return 0.0
-    return times.user + times.system
-
-
-def _between(before: dict[str, dict[str, float]], after: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
-    """Per processor: batches, events per batch, and the milliseconds of an average batch by part."""
-    found = {}
-    for name, sums in sorted(after.items()):
-        moved = {key: value - before.get(name, {}).get(key, 0.0) for key, value in sums.items()}
-        batches = moved.get("batch_seconds_count", 0.0)
-        if not batches:
-            continue
-        commit, whole = moved["commit_seconds_sum"], moved["batch_seconds_sum"]
-        published = moved.get("publish_seconds_count", 0.0) or 1.0
-        found[name] = {
-            "batches": batches,
-            "events_per_batch": round(moved["batch_events_sum"] / batches, 1),
-            "load_and_decide_ms": round(1000 * (whole - commit) / batches, 2),
-            "commit_ms": round(1000 * commit / batches, 2),
-            "publish_ms": round(1000 * moved.get("publish_seconds_sum", 0.0) / published, 2),
-        }
-    return found

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
-import psutil
 from rich.console import Console
 from rich.table import Table
 
@@ -48,7 +48,7 @@ from shared.contracts.work import KeyedValue, WorkOrder
 from shared.http.tokens import ensure_key_pair
 from shared.runtime.clock import RealClock
 from shared.runtime.log import Record
-from tests.bench.cases import cpu_seconds
+from tests.bench.looking import Look, Sums, between, look, show_profile
 from tests.bench.outside import Outside
 from tests.bench.throughput import Tell
 
@@ -212,21 +212,23 @@ class Hall(Outside):
 
 @dataclass
 class Evacuation:
-    """What was measured. Units: seconds, milliseconds, items; `cpu_seconds` of the routing processes while items moved."""
+    """What was measured. Units: seconds, milliseconds, items; `cpu_seconds` by process while items moved: they say more
+    than a clock while others use the machine too."""
 
     items: int
     processes: int
-    pids: list[int] = field(default_factory=list)
-    cpu_seconds: float = 0.0
+    cpu_seconds: dict[str, float] = field(default_factory=dict)
+    processors: Sums = field(default_factory=dict)
     released_seconds: float = 0.0
     moved_seconds: float = 0.0
     out_of_turn: int = 0
     waits_ms: dict[str, list[float]] = field(default_factory=dict)
     drains_seconds: list[float] = field(default_factory=list)
 
-    def worked(self) -> float:
-        """CPU seconds of the routing processes so far: they say more than a clock while others use the machine too."""
-        return sum(cpu_seconds(psutil.Process(pid)) for pid in self.pids)
+    def worked(self, before: Look, after: Look) -> None:
+        """Take what was worked between two looks."""
+        self.cpu_seconds = {name: spent - before[0].get(name, 0.0) for name, spent in after[0].items()}
+        self.processors = between(before[1], after[1])
 
     def summary(self) -> dict[str, Any]:
         """As it stands in the JSON."""
@@ -235,7 +237,8 @@ class Evacuation:
             found |= {
                 "released_seconds": round(self.released_seconds, 1),
                 "evacuation_seconds": round(self.moved_seconds, 1),
-                "routing_cpu_us_per_item": round(1e6 * self.cpu_seconds / self.items),
+                "cpu_us_per_item": {name: round(1e6 * spent / self.items) for name, spent in self.cpu_seconds.items()},
+                "processors": self.processors,
                 "chunks_out_of_turn": self.out_of_turn,
             }
         for name, waits in self.waits_ms.items():
@@ -256,11 +259,14 @@ SECONDS_MAX: Final = {"evacuation_seconds": EVACUATION_SECONDS_MAX, "drain_p99_s
 def show(found: dict[str, Any], console: Console) -> None:
     """Print the figures beside their limits."""
     table = Table("evacuation", "measured", "target", "")
-    for name, value in found.items():
+    figures = {name: value for name, value in found.items() if not isinstance(value, dict)}
+    for name, value in figures.items():
         limit = SECONDS_MAX.get(name)
         sign = "" if limit is None else "[green]✓[/]" if value <= limit else "[red]missed[/]"
         table.add_row(name.replace("_", " "), f"{value:,g}", "" if limit is None else f"at most {limit:g}", sign)
     console.print(table)
+    if "processors" in found:
+        show_profile(found["processors"], "CPU µs per item", found["cpu_us_per_item"], console)
 
 
 def quantile(values: list[float], share: float) -> float:
@@ -281,13 +287,12 @@ async def measure_evacuation(home: Path, addresses: Addresses, items: int, proce
         await asyncio.sleep(1.0)
         with ServiceProcesses(home, env | {"OPSFLOOR_HTTP_PORT": "0"}) as services:
             tell("evacuation: routing starts")
-            found.pids = [services.start("routing", f"routing-{number}") for number in range(processes)]
-            for pid in found.pids:
+            for pid in [services.start("routing", f"routing-{number}") for number in range(processes)]:
                 await asyncio.to_thread(services.wait_ready, pid)
             tasks.append(asyncio.create_task(hall.answer()))
             await asyncio.sleep(2.0)
             if items:
-                await _evacuate(hall, found, tasks, tell)
+                await _evacuate(hall, found, tasks, tell, partial(look, ("routing",), services, addresses, home))
             await _drain_often(hall, found, tasks, tell)
     finally:
         hall.ended = True
@@ -297,7 +302,9 @@ async def measure_evacuation(home: Path, addresses: Addresses, items: int, proce
     return found
 
 
-async def _evacuate(hall: Hall, found: Evacuation, tasks: list[asyncio.Task[None]], tell: Tell) -> None:
+async def _evacuate(
+    hall: Hall, found: Evacuation, tasks: list[asyncio.Task[None]], tell: Tell, looked: Callable[[], Awaitable[Look]]
+) -> None:
     hall.sign_on(SOURCE, OTHERS)
     await asyncio.sleep(2.0)
     tell(f"evacuation: {found.items:,} items come to one team")
@@ -313,13 +320,13 @@ async def _evacuate(hall: Hall, found: Evacuation, tasks: list[asyncio.Task[None
     tell("evacuation: the team is evacuated")
     in_hand = sum(1 for item in hall.assigned_at if item.startswith("old"))
     terms = RerouteTerms(effect="evacuate", scope=RerouteScope(teams=(SOURCE,)), minutes=30, reason="bench")
-    start, spent = time.perf_counter(), found.worked()
+    before, start = await looked(), time.perf_counter()
     hall.order(ProposeReroute, "lin", "evacuation", terms=terms, break_glass=True)
     end = start + WAIT_SECONDS_MAX
     found.waits_ms |= await _arrivals(
         hall, tasks, "meanwhile", lambda _: hall.moved < found.items - in_hand and time.perf_counter() < end
     )
-    found.cpu_seconds = found.worked() - spent
+    found.worked(before, await looked())
     if hall.moved < found.items - in_hand:
         raise RuntimeError(f"Expected {found.items:,} items to move within {WAIT_SECONDS_MAX} s, found {hall.moved:,}")
     found.released_seconds, found.moved_seconds = hall.last_released_at - start, hall.last_queued_at - start

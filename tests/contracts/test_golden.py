@@ -35,6 +35,7 @@ def test_a_golden_example_is_read_and_written_as_it_stands(kind: str) -> None:
     text = (GOLDEN / f"{kind}.json").read_text("utf-8")
     message = CONTRACTS[kind].model_validate_json(text)
     written = message.model_dump_json()
+    assert message.to_json() == written.encode()
     assert CONTRACTS[kind].model_validate_json(written) == message
     assert _keeps(json.loads(text), json.loads(written))
 

@@ -10,6 +10,7 @@ import httpx
 
 from deploy.grafana.boards import BOARDS
 from opsfloor.console.app import path_of
+from opsfloor.console.screen import READING
 from tests.dashboards.looking import console
 
 RELOADED_SECONDS = 3.0  # NiceGUI's own patience with a page, after which it answers 500
@@ -25,4 +26,5 @@ def test_every_page_stands_at_once(tmp_path: Path) -> None:
                 answer = httpx.get(pages + path_of(board), timeout=30)
                 assert answer.status_code == httpx.codes.OK, board.uid
                 assert board.title in answer.text, board.uid
+                assert answer.text.count(READING) > len(board.panels), "no white boxes while figures are on their way"
                 assert time.monotonic() - began < RELOADED_SECONDS, board.uid

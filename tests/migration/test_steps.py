@@ -10,7 +10,7 @@ import pytest
 
 from shared.runtime import schema
 from shared.runtime.errors import InvariantError, TransientError
-from shared.runtime.host import BUNDLES
+from shared.runtime.host import BUNDLES, COMPRESSED_BUNDLES
 from shared.runtime.schema import Step, mark, migrate, migrations, taken
 
 OLD = migrations()
@@ -91,15 +91,16 @@ async def test_a_release_that_cannot_share(fresh_database: str) -> None:
             await migrate(pool, "audit", known=before)
 
 
-async def test_bundles_wait_for_the_release_that_cannot_read_them(fresh_database: str) -> None:
-    """A database of the release before gets the step only after the roll-out; until then nothing goes out in bundles."""
-    before = tuple(step for step in OLD if step.name < BUNDLES)
+@pytest.mark.parametrize("step", [BUNDLES, COMPRESSED_BUNDLES])
+async def test_bundles_wait_for_the_release_that_cannot_read_them(fresh_database: str, step: str) -> None:
+    """A database of the release before gets the step only after the roll-out; until then nothing goes out so."""
+    before = tuple(known for known in OLD if known.name < step)
     async with asyncpg.create_pool(fresh_database, min_size=1, max_size=2) as pool:
         await migrate(pool, "routing", known=before)
         await migrate(pool, "routing", known=OLD)
-        assert BUNDLES not in await taken(pool, "routing")
+        assert step not in await taken(pool, "routing")
         await migrate(pool, "routing", "post", known=OLD)
-        assert BUNDLES in await taken(pool, "routing")
+        assert step in await taken(pool, "routing")
         with pytest.raises(InvariantError, match="not newer"):
             await migrate(pool, "routing", known=before)
 

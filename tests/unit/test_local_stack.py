@@ -19,7 +19,7 @@ from deploy.local import Stack, StackProblem, children, jars, problems
 from deploy.local.kafka import Broker
 from deploy.local.postgres import SETTINGS, Database
 from deploy.local.stack import home, jars_folder
-from deploy.local.watch import NEVER, Watch
+from deploy.local.watch import NEVER, Watch, forget_predecessor
 
 FOLDER = Path("/somewhere/.opsfloor")
 NOTE = '{"kafka_port": %s, "controller_port": 21001, "postgres_port": 21002, "kafka_pid": %s}'
@@ -345,3 +345,19 @@ def test_no_permission(tmp_path: Path) -> None:
         Stack(tmp_path / "file" / "stack").up()
     assert "OPSFLOOR_HOME" in problem.value.remedy
     assert os.path.isfile(tmp_path / "file")
+
+
+def test_a_process_that_starts_takes_the_place_of_one_that_was_killed(tmp_path: Path) -> None:
+    """What was killed leaves its target: it is missed until somebody starts it again, and then no more; one for one."""
+    folder, nobody = tmp_path / "prometheus" / "targets", 2**22
+    folder.mkdir(parents=True)
+    for name in (f"audit-{nobody + 1}", f"audit-{nobody + 2}", f"audit-{os.getpid()}", f"intake-{nobody + 3}"):
+        (folder / f"services-{name}.json").write_text("[]")
+    os.utime(folder / f"services-audit-{nobody + 2}.json", (1, 1))
+    for left in (3, 2, 2):
+        forget_predecessor(tmp_path, "audit")
+        assert len(list(folder.iterdir())) == left
+    assert {file.stem for file in folder.iterdir()} == {
+        f"services-audit-{os.getpid()}",
+        f"services-intake-{nobody + 3}",
+    }

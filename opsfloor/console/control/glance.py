@@ -105,7 +105,7 @@ class Glance:
             if done.since
             else f"of {count(done.completed)} ever"
         )
-        self._in_time.show(punctual(done), since)
+        self._in_time.show(punctual(done, [share for team in teams for share in team.promised]), since)
         late, queued = sum(work.misses for work in floor.work), sum(work.queued for work in floor.work)
         self._late.show(
             Cell(count(late), "bad" if late else "", "late" if late else ""),

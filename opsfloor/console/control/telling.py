@@ -38,7 +38,7 @@ PHASES: Final[Mapping[str, str]] = {
 RANK: Final = {"active": 0, "returning": 1, "approved": 2, "proposed": 3}
 FULL: Final = (0.8, 1.0)  # as the dashboards' question says
 OLD: Final = (300.0, 900.0)  # seconds; likewise
-PUNCTUAL: Final = (0.99, 0.95)  # share of items in time
+SHORT_OF_PROMISE: Final = 0.05  # of all items; what is bad on the first page, too
 DRILLED: Final[Mapping[str, Verdict]] = {"passed": "good", "failed": "bad", "refused": "bad"}
 ORDERS: Final = "/control/orders"
 
@@ -134,11 +134,15 @@ def oldest(at: datetime | None, now: datetime) -> Cell:
     return Cell(ago(at, now), verdict, {"watch": "old", "bad": "too old"}.get(verdict, ""))
 
 
-def punctual(found: OnTime) -> Cell:
-    """The share in time; of nothing there is none."""
+def punctual(found: OnTime, promised: Sequence[float]) -> Cell:
+    """The share in time; of nothing there is none.
+
+    Holds:   of work under several promises it is to be watched below the highest of them, where one may be broken, and
+             bad so far below the lowest that one must be; without a promise it is not judged.
+    """
     if found.share is None:
         return Cell("none done")
-    verdict = judge(found.share, *PUNCTUAL)
+    verdict = judge(found.share, max(promised), min(promised) - SHORT_OF_PROMISE) if promised else ""
     return Cell(told(found.share, "percentunit"), verdict, {"watch": "watch", "bad": "bad"}.get(verdict, ""))
 
 
@@ -170,7 +174,7 @@ def place_line(place: PlaceGlance, done: OnTime, floor: FloorGlance, *beside: Ce
             oldest(place.oldest_requested_at, floor.at),
             Cell(count(place.in_hand)),
             Cell(count(place.present)),
-            punctual(done),
+            punctual(done, place.promised),
             held(place),
             age,
         ),

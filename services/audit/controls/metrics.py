@@ -5,31 +5,30 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Final
+from functools import partial
+from typing import Final, get_args
 
 from prometheus_client import Counter, Gauge, Histogram
 
 from services.audit.controls.due import cut_off_left_seconds
+from services.audit.controls.turnaround import PromisedHistogram
 from shared.contracts import audit
 from shared.contracts.message import Message
 from shared.reference.board import ReferenceView
 from shared.runtime.levels import Level, Read, Reading
+from shared.runtime.processor import Measure
 from shared.runtime.tracing import exemplar_of
 
 MINUTES: Final = (1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 360, 480)
 CASES: Final = Counter("opsfloor_cases_total", "Cases ended", ["business_type", "outcome", "on_time"])
 STARTED: Final = Counter("opsfloor_cases_started_total", "Cases taken up", ["business_type"])
-TURNAROUND: Final = Histogram(
-    "opsfloor_case_turnaround_seconds",
-    "From received to ended",
-    ["business_type"],
-    buckets=tuple(minutes * 60 for minutes in MINUTES),
+TURNAROUND: Final = PromisedHistogram(
+    "opsfloor_case_turnaround_seconds", "From received to ended", (minutes * 60 for minutes in MINUTES)
 )
-WITH_BRANCH: Final = Histogram(
+WITH_BRANCH: Final = PromisedHistogram(
     "opsfloor_case_with_branch_seconds",
     "From scanned, by the branch's clock, to ended: the turnaround with the time that the branch had the case",
-    ["business_type"],
-    buckets=tuple(minutes * 60 for minutes in MINUTES),
+    (minutes * 60 for minutes in MINUTES),
 )
 POSTED: Final = Counter(
     "opsfloor_cases_posted_total",
@@ -40,6 +39,7 @@ RESULTS: Final = Counter("opsfloor_results_total", "Results of work items that c
 RESULTS_REFUSED: Final = Counter(
     "opsfloor_results_refused_total", "Results that do not count, by who gave them and why", ["provider", "code"]
 )
+REFUSAL_CODES: Final = get_args(audit.ResultRefused.model_fields["code"].annotation)
 REVIEWS: Final = Counter("opsfloor_reviews_total", "Reviews by verdict", ["verdict"])
 ENTRIES: Final = Counter("opsfloor_entries_total", "Fields compared", ["outcome"])
 ERRORS: Final = Counter("opsfloor_keying_errors_total", "Keying errors caught", ["provider", "found_by"])
@@ -77,18 +77,39 @@ CUT_OFF_LEFT: Final = Level(
 )
 
 
-def measure(facts: Sequence[Message], now: datetime) -> None:
+Promised = Callable[[str], frozenset[float]]
+"""What the bank promises of a business type, in seconds."""
+
+
+def nothing_promised(business_type: str) -> frozenset[float]:
+    """Where there are no reference data."""
+    return frozenset()
+
+
+def measuring(view: ReferenceView) -> Measure:
+    """Count by the promises of the reference board."""
+
+    def promised(business_type: str) -> frozenset[float]:
+        template = view.business_types.get(business_type)
+        if template is None:
+            return frozenset()
+        return frozenset(float(each) for each in (template.sla_seconds, template.sla_urgent_seconds) if each)
+
+    return partial(measure, promised=promised)
+
+
+def measure(facts: Sequence[Message], now: datetime, promised: Promised = nothing_promised) -> None:
     """Count what was decided."""
     for fact in facts:
         match fact:
             case audit.CaseStarted():
                 _started(fact)
             case audit.CasePosted():
-                _ended(fact, "posted", now)
+                _ended(fact, "posted", promised)
                 ANSWERED_AT.set_to_current_time()
                 POSTED.labels(fact.business_type, "yes" if fact.first_pass else "no").inc()
             case audit.CaseClosed():
-                _ended(fact, fact.code, now)
+                _ended(fact, fact.code, promised)
                 if fact.code == "refused_by_core":
                     ANSWERED_AT.set_to_current_time()
             case audit.ResultAccepted():
@@ -128,16 +149,14 @@ def _begin(business_type: str) -> None:
         POSTED.labels(business_type, answer)
 
 
-def _ended(fact: audit.CaseEnd, outcome: str, now: datetime) -> None:
+def _ended(fact: audit.CaseEnd, outcome: str, promised: Promised) -> None:
     CASES.labels(fact.business_type, outcome, "yes" if fact.on_time else "no").inc()
-    TURNAROUND.labels(fact.business_type).observe(
-        max(0.0, (fact.at - fact.received_at).total_seconds()),
-        {"case_id": fact.case_id[:64], **(exemplar_of(fact.case_id) or {})},
-    )
+    edges, trace = promised(fact.business_type), exemplar_of(fact.case_id)
+    seconds = max(0.0, (fact.at - fact.received_at).total_seconds())
+    TURNAROUND.observe(fact.business_type, seconds, edges, {"case_id": fact.case_id[:64], **(trace or {})})
     if fact.captured_at is not None:
-        WITH_BRANCH.labels(fact.business_type).observe(
-            max(0.0, (fact.at - fact.captured_at).total_seconds()), exemplar_of(fact.case_id)
-        )
+        seconds = max(0.0, (fact.at - fact.captured_at).total_seconds())
+        WITH_BRANCH.observe(fact.business_type, seconds, edges, trace)
     asked_at = _asked_at.pop(fact.case_id, None)
     if asked_at is not None:
         CORE_ANSWER.observe(max(0.0, (fact.at - asked_at).total_seconds()), exemplar_of(fact.case_id))
@@ -157,11 +176,14 @@ def _asked(fact: audit.PostingRequested) -> None:
 def promise_levels(view: ReferenceView, now: Callable[[], datetime]) -> Read:
     """Read what the bank has promised off the reference board.
 
-    Holds:   each business type's answers are counted from 0 on from the first look: after a restart an answer may be
-             the first that is heard of a case.
+    Holds:   each business type's answers, and each provider's refused results, are counted from 0 on from the first look:
+             after a restart an answer may be the first that is heard of a case.
     """
 
     def read() -> Iterator[Reading]:
+        for provider_id in view.providers:
+            for code in REFUSAL_CODES:
+                RESULTS_REFUSED.labels(provider_id, code)
         for name, template in sorted(view.business_types.items()):
             _begin(name)
             yield PROMISE, (name,), template.sla_seconds

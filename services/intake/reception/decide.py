@@ -50,7 +50,14 @@ def receive(state: Submission, event: SubmissionSent, situation: Situation) -> F
         content_sha256=content_of(event),
         received_at=situation.now,
     )
-    opened = CaseOpened(
+    return (accepted, case_of(event, case_id, situation.now, situation.observed))
+
+
+def case_of(
+    event: SubmissionSent, case_id: str, received_at: datetime, findings: Findings, *, again: bool = False
+) -> CaseOpened:
+    """The case that the submission is. Holds: of the same submission it is the same, whenever it is told."""
+    return CaseOpened(
         case_id=case_id,
         submission_id=event.submission_id,
         branch_id=event.branch_id,
@@ -59,25 +66,31 @@ def receive(state: Submission, event: SubmissionSent, situation: Situation) -> F
         declared_amount=event.declared_amount,
         urgent=event.urgent,
         captured_at=event.captured_at,
-        received_at=situation.now,
+        received_at=received_at,
         image_sizes=tuple(
             ImageSize(image_sha256=facts.sha256, width=facts.width, height=facts.height)
-            for facts in situation.observed
+            for facts in findings
             if isinstance(facts, ImageFacts)
         ),
+        again=again,
     )
-    return (accepted, opened)
 
 
 def say_again(state: Submission, event: SubmissionSent, situation: Situation) -> Facts | Rejection:
-    """A known id: the same content gets the same receipt, other content is a conflict and changes nothing."""
+    """A known id: the same content gets the same receipt, other content is a conflict and changes nothing.
+
+    Holds:   an accepted one's case is told again, too, while its images are there: whoever lost the first record has it
+             then, and everybody else drops it.
+    """
     if content_of(event) != state.content_sha256:
         return Rejection(
             "conflict",
             f"Expected a new submission id: {event.submission_id} was already used for other content, received "
             f"{_at(state):%Y-%m-%d %H:%M:%S} UTC; send this one under an id of its own",
         )
-    return (receipt_of(state),)
+    if state.phase is Phase.REJECTED or image_fault(event, situation.observed) is not None:
+        return (receipt_of(state),)
+    return (receipt_of(state), case_of(event, state.case_id, _at(state), situation.observed, again=True))
 
 
 RULES: Final[Mapping[tuple[Phase, type[SubmissionSent]], Rule]] = {

@@ -34,7 +34,7 @@ def measure(facts: Sequence[Message], now: datetime) -> None:
             case SubmissionRejected():
                 RECEIPTS.labels(fact.code).inc()
                 _name(fact)
-            case CaseOpened():
+            case CaseOpened(again=False):
                 OPENED.labels(fact.business_type).inc()
                 age = max(0.0, (fact.received_at - fact.captured_at).total_seconds())
                 CAPTURE.observe(age, exemplar_of(fact.case_id))

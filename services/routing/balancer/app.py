@@ -75,7 +75,7 @@ def faust_app(kafka: str, instance: str, hear: Callable[[Record], None], folder:
     )
     for topic in ASKED_ON:
         stream = app.topic(topic.name, value_serializer="raw", key_serializer="raw", value_type=bytes)
-        app.agent(stream, concurrency=1, name=f"hears-{topic.name}")(_agent_of(hear))
+        app.agent(stream, concurrency=1, name=f"hears-{topic.name}")(agent_of(hear))
     return app
 
 
@@ -109,10 +109,17 @@ async def _joined(app: Any) -> None:
         await asyncio.sleep(JOINED_LOOK_SECONDS)
 
 
-def _agent_of(hear: Callable[[Record], None]) -> Callable[[Any], Any]:
+def agent_of(hear: Callable[[Record], None]) -> Callable[[Any], Any]:
+    """The body of an agent. Holds: never raises, whatever a message is: Faust would acknowledge it and lose the rest."""
+
     async def listen(stream: Any) -> None:
         async for event in stream.events():
-            hear(record_of(event.message))
+            try:
+                record = record_of(event.message)
+            except (AttributeError, TypeError, ValueError):  # not as Kafka's client hands it over
+                metrics.REFUSED.inc()
+                continue
+            hear(record)
 
     return listen
 

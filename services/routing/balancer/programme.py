@@ -23,6 +23,7 @@ RELAXED_IN_ORDER: Final[tuple[Reason, ...]] = ("centre_maximum", "provider_minim
 
 TOLERANCE: Final = 1e-6
 SLACK_SHARE: Final = 0.01  # by which a later aim may worsen an earlier one: without it noise in its inputs moves shares
+LEAST_ITEMS: Final = 0.001  # an hour: what is expected less of, once in weeks, is planned as so much
 LEAST_PART: Final = 1e-5  # of all items: what is expected less of is planned as so much, never as nothing
 PLACED: Final = 1e-7  # of all items: less than this without a place is none
 STEPS_MAX: Final = 100  # to the least saturation; a few in practice
@@ -31,6 +32,7 @@ MINUTES_WORTH: Final = 0.5  # reliefs below this are not worth a word
 HURTS_MAX: Final = 5  # that are told
 TRIED_MAX: Final = 8  # people more whose plans are made, one after the other: each costs time
 TRIED_PAIRS: Final = 16_000  # pairs of work and team over all those plans: on the largest floors fewer are tried
+DUAL, PRIMAL = 1, 4  # HiGHS's numbers for its ways of the simplex
 DEVEX: Final = 1  # HiGHS's number for the edge weights of the dual simplex that cost nothing to begin with
 COSTS_BEGIN: Final = BANDS[0][0]  # nobody is expected to be late where all are less full
 
@@ -50,7 +52,11 @@ def solve(
              nothing of the shares.
     Source:  architecture, "the plan": largest saturation, then expected tardiness, then change.
     """
-    wanted = [demand for demand in sorted(demands, key=lambda demand: demand.kind) if demand.items > 0]
+    wanted = [
+        replace(demand, items=max(demand.items, LEAST_ITEMS))
+        for demand in sorted(demands, key=lambda demand: demand.kind)
+        if demand.items > 0
+    ]
     total = sum(demand.items for demand in wanted)
     there = sorted(teams, key=lambda team: team.team_id)
     able = [demand for demand in wanted if any(team.may_do(demand.kind) for team in there)]
@@ -224,14 +230,28 @@ class _Model:
         costs = np.zeros(self.layout.count)
         costs[columns] = cost
         self._solver.changeColsCost(len(costs), np.arange(len(costs), dtype=np.int32), costs)
-        self._solver.run()
-        status = self._solver.getModelStatus()
-        if status != highspy.HighsModelStatus.kOptimal:
-            raise ArithmeticError(f"Expected an optimal plan, found {status}")
+        self._run()
         solution = self._solver.getSolution()
         self._values = np.array(solution.col_value)
         self._reduced, self._duals = np.array(solution.col_dual), np.array(solution.row_dual)
         return float(self._solver.getInfo().objective_function_value)
+
+    def _run(self) -> None:
+        """Solve from the basis at hand; where the solver loses its way from there, from none, then by the primal simplex."""
+        status = self._solved()
+        for strategy in (DUAL, PRIMAL):
+            if status == highspy.HighsModelStatus.kOptimal:
+                return
+            self._solver.clearSolver()
+            self._solver.setOptionValue("simplex_strategy", strategy)
+            status = self._solved()
+            self._solver.setOptionValue("simplex_strategy", DUAL)
+        if status != highspy.HighsModelStatus.kOptimal:
+            raise ArithmeticError(f"Expected an optimal plan, found {status}")
+
+    def _solved(self) -> highspy.HighsModelStatus:
+        self._solver.run()
+        return self._solver.getModelStatus()
 
     def _set_uppers(self, columns: Columns, uppers: Vector | float) -> None:
         count = len(columns)
@@ -266,7 +286,10 @@ class _Model:
         tried = min(TRIED_MAX, max(1, TRIED_PAIRS // len(self.layout.pairs)))
         values, basis, found = self._values, self._solver.getBasis(), list[Hurt]()
         for hurt, joined in self._promised()[:tried]:
-            worth = self._saved(joined, basis)
+            try:
+                worth = self._saved(joined, basis)
+            except ArithmeticError:  # what cannot be reckoned is not told; the plan itself is made already
+                continue
             if worth > MINUTES_WORTH * hurt.worth / hurt.saves:
                 found.append(replace(hurt, saves=hurt.saves * worth / hurt.worth, worth=worth))
         self._values, self._joined = values, self.layout.nobody

@@ -64,10 +64,14 @@ def proposal_of(alert: Alert, now: datetime, nth: int = 0) -> ProposeReroute | R
     if unknown:
         known = ", ".join((*SCOPE_LABELS, *TERM_LABELS))
         return Rejection("alert_unreadable", f"Expected labels among {known}, found {', '.join(unknown)}.")
-    reason = alert.annotations.get("summary") or alert.labels.get("alertname") or "an alert fires"
     scope = {part: _names(alert.labels[label]) for label, part in SCOPE_LABELS.items() if alert.labels.get(label)}
+    nameless = sorted(label for label, part in SCOPE_LABELS.items() if scope.get(part) == ())
+    if nameless:
+        return Rejection(
+            "alert_unreadable", f"Expected names in {', '.join(nameless)}, found none: all would be meant."
+        )
     how = {part: alert.labels[label] for label, part in TERM_LABELS.items() if alert.labels.get(label)}
-    said = {"effect": alert.labels[ASKS], "scope": scope, "minutes": MINUTES, **how, "reason": made_plain(reason)[:500]}
+    said = {"effect": alert.labels[ASKS], "scope": scope, "minutes": MINUTES, **how, "reason": _reason(alert)}
     try:
         terms = RerouteTerms.model_validate(said, strict=False)
     except ValidationError as error:
@@ -88,3 +92,9 @@ def proposal_of(alert: Alert, now: datetime, nth: int = 0) -> ProposeReroute | R
 
 def _names(label: str) -> tuple[str, ...]:
     return tuple(name for part in label.split(",") if (name := part.strip()))
+
+
+def _reason(alert: Alert) -> str:
+    """What the alert says of itself, in words that may stand on record; of one without words that it fires."""
+    told = (alert.annotations.get("summary", ""), alert.labels.get("alertname", ""))
+    return next((plain for words in told if (plain := made_plain(words).strip()[:500])), "an alert fires")

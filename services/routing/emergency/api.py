@@ -6,10 +6,10 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from services.routing.emergency.alerts import Alert, Notification, proposal_of
 from services.routing.emergency.bounds import plain, terms_fault
@@ -54,6 +54,7 @@ APPROVERS: Final[tuple[Role, ...]] = ("approver",)
 ALERT_TRIES_MAX: Final = 100  # proposals of one alert that goes on: more than a day of them
 ALERTERS: Final[tuple[Role, ...]] = ("service",)
 
+TAKEN_CODES: Final = frozenset({"done", "noted", "pending"})
 STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "unknown_reroute": 404,
     "not_authorised": 403,
@@ -93,6 +94,13 @@ class ProposeBody(Body):
     break_glass: bool = False
     override_rules: Names = ()
 
+    @model_validator(mode="after")
+    def _overridden_by_who_starts_it(self) -> Self:
+        """Errors: `ValueError`: rules are named by whoever lets it start, which a proposer does with a broken glass alone."""
+        if self.override_rules and not self.break_glass:
+            raise ValueError("Expected override_rules with break_glass alone: whoever approves names them")
+        return self
+
 
 class ApproveBody(Body):
     """Agreement to the preview of this hash."""
@@ -127,11 +135,13 @@ class AnswerView(BaseModel):
 
 
 class AlertsView(BaseModel):
-    """What became of the alerts of one notification: the proposals, why some could not be read, how many asked for none."""
+    """What became of the alerts of one notification: the proposals, which proposals were refused and so are none, why some
+    alerts could not be read, how many asked for none."""
 
     model_config = ConfigDict(frozen=True)
 
     proposals: tuple[AnswerView, ...]
+    refused: tuple[AnswerView, ...]
     unreadable: tuple[str, ...]
     passed_over: int
 
@@ -202,7 +212,7 @@ class Control:
     async def hand_in(self, command: RerouteCommand, response: Response) -> AnswerView:
         """Publish the command and say what became of it; a refusal is a problem."""
         view = await self.handed_in(command)
-        if view.code not in ("done", "noted", "pending"):
+        if view.code not in TAKEN_CODES:
             raise Problem(STATUS_BY_CODE.get(view.code, 409), view.code, view.detail)
         response.status_code = 202 if view.code == "pending" else 200
         return view
@@ -436,10 +446,14 @@ def _alert(router: APIRouter, control: Control) -> None:
     )
     async def alerts(body: Notification) -> AlertsView:
         asked = [await control.by_alert(alert) for alert in body.alerts]
-        proposals = [answer for answer in asked if isinstance(answer, AnswerView)]
+        answers = [answer for answer in asked if isinstance(answer, AnswerView)]
+        proposals = tuple(answer for answer in answers if answer.code in TAKEN_CODES)
+        refused = tuple(answer for answer in answers if answer.code not in TAKEN_CODES)
         unreadable = [rejection.detail for rejection in asked if isinstance(rejection, Rejection)]
-        count_alerts([answer.code for answer in proposals], unreadable)
-        return AlertsView(proposals=tuple(proposals), unreadable=tuple(unreadable), passed_over=asked.count(None))
+        count_alerts([answer.code for answer in answers], unreadable)
+        return AlertsView(
+            proposals=proposals, refused=refused, unreadable=tuple(unreadable), passed_over=asked.count(None)
+        )
 
 
 def _view(answer: Answer) -> AnswerView:

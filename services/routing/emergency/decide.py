@@ -279,7 +279,8 @@ def extend(book: OrderBook, order: RerouteOrder, command: ExtendReroute, situati
     ends_at = max(order.ends_at, situation.now) + timedelta(minutes=command.minutes)
     if ends_at > order.last_end_at:
         return Rejection(
-            "too_long", f"Expected an end by {order.last_end_at:%Y-%m-%d %H:%M:%S} UTC, found {ends_at:%H:%M:%S}."
+            "too_long",
+            f"Expected an end by {order.last_end_at:%Y-%m-%d %H:%M:%S} UTC, found {ends_at:%Y-%m-%d %H:%M:%S} UTC.",
         )
     barred = _stay_breach(book, order, command, situation) if ends_at > _agreed_end(order) else None
     if barred is not None:

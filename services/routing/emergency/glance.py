@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -75,7 +76,8 @@ class PlaceGlance(View):
 
     Units:   `saturation` is the backlog at the pace of those present, per person, over a quarter of an hour: at 1 the
              place is full; none where nobody is. `held_percent` of all its work is kept away by reroutes.
-    Holds:   `late` of the `completed` items came after their due time, since the desks began to count; a place is
+    Holds:   `late` of the `completed` items came after their due time, since the desks began to count; `promised` are the
+             shares in time that the bank promises of the business types that the place's people do, rising; a place is
              `silent` when a desk of it has not told its load for too long: its figures are old then. `held_partly`: more
              of some sorts of its work, or at some of its teams, is kept away than `held_percent` says.
     """
@@ -92,6 +94,7 @@ class PlaceGlance(View):
     saturation: float | None
     completed: int
     late: int
+    promised: tuple[float, ...] = ()
     held_percent: int
     held_partly: bool
     reroutes: tuple[str, ...]
@@ -162,6 +165,7 @@ def _team(floor: FloorNow, team: Team) -> PlaceGlance:
         saturation=_saturation(backlog, present),
         completed=tally.completed if tally else 0,
         late=tally.late if tally else 0,
+        promised=tuple(sorted(_promised_by_team(floor.book.reference).get(team.id, ()))),
         held_percent=max((_held(order, floor.now) for order in all_of_it), default=0),
         held_partly=len(all_of_it) < len(holding),
         reroutes=tuple(order.reroute_id for order in holding),
@@ -187,12 +191,27 @@ def _together(centre_id: str, label: str, teams: Sequence[PlaceGlance]) -> Place
         saturation=_saturation(backlog, present),
         completed=sum(team.completed for team in teams),
         late=sum(team.late for team in teams),
+        promised=tuple(sorted({share for team in teams for share in team.promised})),
         held_percent=(least := min((team.held_percent for team in teams), default=0)),
         held_partly=any(team.held_partly or team.held_percent > least for team in teams),
         reroutes=tuple(sorted({name for team in teams for name in team.reroutes})),
         told_at=None if None in told else _first(told),
         silent=any(team.silent for team in teams),
     )
+
+
+def _promised_by_team(reference: ReferenceView) -> Mapping[str, set[float]]:
+    """The objectives of what each team's people do; worked out once, the board forgets it when the reference data change."""
+    kept: dict[str, set[float]] | None = reference.derived.get((__name__, "promised"))
+    if kept is None:
+        kept = defaultdict(set)
+        for person in reference.operators.values():
+            for work_type in person.work_types:
+                template = reference.business_types.get(work_type.rpartition("/")[0])
+                if template is not None and template.on_time_objective is not None:
+                    kept[person.team_id].add(template.on_time_objective)
+        reference.derived[__name__, "promised"] = kept
+    return kept
 
 
 def narrowed(scope: RerouteScope) -> bool:

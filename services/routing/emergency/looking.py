@@ -23,6 +23,7 @@ from shared.contracts.reroute import RerouteTerms
 PLAY_SECONDS: Final = 2.5  # for both days; the rest of the three seconds is for the way there and back
 ANSWER_SECONDS: Final = 3.0
 LARGER: Final = 4  # times, from one day to the next
+MINUTES_MIN: Final = 1.0  # in less nothing that is begun comes to its end
 SIZES: Final = (1 / LARGER**2, 1 / LARGER, 1.0)
 BEGIN_SECONDS: Final = 8.0  # instead, the first time, until the other process has begun
 NICENESS: Final = 5
@@ -105,7 +106,8 @@ def _told(seen: Seen) -> Outcome:
 def days_ahead(floor: FloorNow, terms: RerouteTerms) -> tuple[Ahead, ...]:
     """The days to play, from the boards as they are, each larger than the one before."""
     now = Now(floor.book.reference, floor.book.standing, floor.loads, floor.plan, floor.in_force, floor.now)
-    return tuple(ahead_of(now, terms.minutes, size) for size in SIZES)
+    *smaller, whole = (ahead_of(now, terms.minutes, size) for size in SIZES)
+    return (*(day for day in smaller if day.minutes >= MINUTES_MIN), whole)
 
 
 class Looks(Protocol):

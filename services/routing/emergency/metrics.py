@@ -50,6 +50,9 @@ DRILLS: Final = Counter("opsfloor_drills_total", "Drills that are over, by what 
 for _outcome in get_args(reroute.DrillResult):
     DRILLS.labels(_outcome)  # there from 0 on, so that the first one shows as a rise
 CAME: Final = Counter("opsfloor_reroutes_total", "Reroutes that came into a phase", ["effect", "phase"])
+for _effect in get_args(reroute.Effect):
+    for _phase in get_args(reroute.ReroutePhase):
+        CAME.labels(_effect, _phase)
 APPROVAL: Final = Histogram(
     "opsfloor_reroute_approval_seconds", "From proposal to approval", buckets=(5, 15, 30, 60, 120, 300, 600, 900, 3600)
 )
@@ -59,6 +62,8 @@ EFFECT: Final = Histogram(
     buckets=(0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 600),
 )
 ANSWERS: Final = Counter("opsfloor_reroute_commands_total", "Commands about reroutes", ["code"])
+for _code in get_args(reroute.RerouteAnswered.model_fields["code"].annotation):
+    ANSWERS.labels(_code)
 ALERTS: Final = Counter(
     "opsfloor_reroute_alerts_total", "Alerts that asked for a reroute, by what became of it", ["outcome"]
 )
@@ -163,10 +168,15 @@ def _ends(view: RerouteView, instant: datetime) -> Iterator[Reading]:
 
 
 def proof_levels(view: RerouteView, reference: ReferenceView, now: Callable[[], datetime]) -> Read:
-    """Read off the boards how many centres and vendors no drill proves."""
+    """Read off the boards how many centres and vendors no drill proves.
+
+    Holds:   what a reroute takes from each team is counted from 0 on from the first look.
+    """
 
     def read() -> Iterator[Reading]:
         instant, days_max = now(), reference.limits.drill_proof_days
+        for team_id in reference.teams:
+            ITEMS.labels(team_id)
         unproved = Count(
             point[0]
             for point in to_prove(reference)

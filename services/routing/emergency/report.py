@@ -81,7 +81,8 @@ def line_of(fact: Message) -> LifeLine | None:
             glass = " by one person; a review was opened" if fact.review_opened else ""
             return _line(fact, "", f"in force until {_clock(fact.ends_at)}{glass}")
         case told.RerouteDrifted():
-            return _line(fact, "", f"did not start and asked again: {fact.detail}")
+            now = preview_words(fact.preview)
+            return _line(fact, "", f"did not start and asked again: {fact.detail} (now: {now})")
         case told.RerouteExtended():
             return _line(fact, fact.by, f"extended until {_clock(fact.ends_at)}: {fact.reason}")
         case told.RerouteReturning():

@@ -15,7 +15,7 @@ from shared.contracts.reference import RerouteDuty, RerouteRule, Team
 from shared.contracts.reroute import BrokenRule, RerouteOrder, RerouteScope, RerouteTerms
 from shared.reference.board import ReferenceView
 from shared.reference.drills import on_duty_for
-from shared.reroutes import covers_team
+from shared.reroutes import covers_team, share_now
 
 ASSERTIONS: Final = frozenset({"able_centres", "able_people"})
 """Forms that hold as long as a reroute is in force; the others say when one may begin."""
@@ -60,7 +60,7 @@ def _breach(rule: RerouteRule, terms: RerouteTerms, floor: FloorNow, past: Seque
 
 def _too_few(rule: RerouteRule, terms: RerouteTerms, floor: FloorNow, what: str) -> str | None:
     """Too few would be left, and the reroute has a part in it."""
-    step, taking = rule.step or "", [order.terms for order in floor.in_force]
+    step, taking = rule.step or "", [_as_held(order, floor) for order in floor.in_force]
     before, left = _able_by_centre(step, taking, floor), _able_by_centre(step, [*taking, terms], floor)
     if before == left:
         return None
@@ -69,6 +69,11 @@ def _too_few(rule: RerouteRule, terms: RerouteTerms, floor: FloorNow, what: str)
     if count >= minimum:
         return None
     return f"Expected at least {minimum} {what} able to do {step} to be left, found {count}: {rule.label}."
+
+
+def _as_held(order: RerouteOrder, floor: FloorNow) -> RerouteTerms:
+    """What the order takes now: while it comes back, what it still holds, as in every other figure of a preview."""
+    return order.terms.model_copy(update={"percent": round(100 * share_now(order, floor.now))})
 
 
 def _able_by_centre(step: str, taking: Sequence[RerouteTerms], floor: FloorNow) -> Mapping[str, float]:

@@ -15,7 +15,7 @@ from services.routing.delay import slack_of
 from services.routing.eligibility import PRECEDENCE, Rulebook, Sort, sort_of
 from services.routing.kinds import Kind
 from services.routing.orders import StandingOrders
-from shared.contracts.routing import Candidate, UnplaceableReason
+from shared.contracts.routing import Candidate, LoadSnapshot, UnplaceableReason
 from shared.contracts.work import WorkOrder
 
 CONSIDERED_MAX: Final = 12  # candidates that travel in a fact: the drawn, then the nearest to being chosen
@@ -164,7 +164,7 @@ def choose(order: WorkOrder, placing: int, avoid: str | None, sight: Sight) -> C
         reason = eligibility.most_telling(c.removed_by for c in seen.candidates if c.removed_by is not None)
         return Choice(None, reason, _bounded(seen.candidates), seed)
     planned = any(candidate.share is not None for candidate in seen.candidates)
-    best, drawn, late_seconds = draw(seen.candidates, seed, avoid, slack_of(order, sight.now))
+    best, drawn, late_seconds = draw(seen.candidates, seed, avoid, finish_within(order, sight.now))
     made_at = sight.plan.plan.made_at if planned and sight.plan.plan is not None else None
     return Choice(best, None, seen.told_of(drawn), seed, late_seconds, made_at)
 
@@ -178,32 +178,37 @@ class Picked:
     late_seconds: float
 
 
-def pick(candidates: Sequence[Candidate], seed: int, avoid: str | None, slack_seconds: float) -> Picked:
+def finish_within(order: WorkOrder, now: datetime) -> float:
+    """How long until the item must be done to be in time, by whomever; later steps at their standard pace. Units: seconds."""
+    return slack_of(order, now) + order.standard_seconds
+
+
+def pick(candidates: Sequence[Candidate], seed: int, avoid: str | None, within_seconds: float) -> Picked:
     """As `draw`, with the drawn marked among the candidates."""
-    best, drawn, late_seconds = draw(candidates, seed, avoid, slack_seconds)
+    best, drawn, late_seconds = draw(candidates, seed, avoid, within_seconds)
     return Picked(best, _marked(candidates, drawn), late_seconds)
 
 
 def draw(
-    candidates: Sequence[Candidate], seed: int, avoid: str | None, slack_seconds: float
+    candidates: Sequence[Candidate], seed: int, avoid: str | None, within_seconds: float
 ) -> tuple[str, frozenset[str], float]:
-    """The better of the two drawn, by expected wait; when neither can have the item in time, the best of all.
+    """Of the two drawn and in time the one with less work for each person; when neither can be, of all the first done.
 
     Shape:   its id, the ids of the drawn, and by how many seconds the item will be late even there.
     Holds:   follows from its arguments alone, and gives the same when candidates are left out that were neither drawn
              nor the best: so a decision can be run again from what a fact tells. `avoid`, the team that gave the item
-             back last, is drawn only when there is no other. Ties: the larger share, then by team id.
+             back last, is drawn only when there is no other. Ties: the larger share, then the first done, then by team id.
+    Why:     who is in time anywhere waits where people are least behind, so that the quickest team is not crowded.
     Source:  Mitzenmacher 2001, the power of two choices: load views are always stale, so never a global argmin; but
              what will be late everywhere goes where it will be least late.
     """
     open_to = [c for c in candidates if c.removed_by is None]
     others = [c for c in open_to if c.team_id != avoid] or open_to
     drawn = draw_two(others, seed)
-    best = min(drawn, key=_expected_wait)
-    if best.expected_wait_seconds is None or best.expected_wait_seconds > slack_seconds:
-        best = min(others, key=_expected_wait)
-    wait = best.expected_wait_seconds or 0.0
-    return best.team_id, frozenset(c.team_id for c in drawn), round(max(0.0, wait - slack_seconds), 1)
+    in_time = [c for c in drawn if _finish(c) <= within_seconds]
+    best = min(in_time, key=_by_wait) if in_time else min(others, key=_by_finish)
+    late = 0.0 if best.expected_wait_seconds is None else round(max(0.0, _finish(best) - within_seconds), 1)
+    return best.team_id, frozenset(c.team_id for c in drawn), late
 
 
 def _marked(candidates: Sequence[Candidate], drawn: frozenset[str]) -> Sequence[Candidate]:
@@ -241,37 +246,74 @@ def _with_shares(
 
 
 def assess(order: WorkOrder, team_id: str, sight: Sight) -> Candidate:
-    """The terms of one team, or what removes it.
-
-    Units:   seconds of work at the pace of the team's people; the wait is what the desk has, half of what is in hand
-             and what was sent to it since, over its people: all of it over all who are there, or the item's own type
-             over those who may do it, whichever takes longer.
-    """
-    load, sent = sight.loads.get(team_id), sight.seen.sent.get(team_id, {})
+    """The terms of one team, or what removes it. Units: seconds of work at the pace of the team's people."""
+    load = sight.loads.get(team_id)
     present = () if load is None else load.present
     able = eligibility.able(order, present, team_id, sight.book)
-    waiting = {} if load is None else load.seconds_by_work_type
-    backlog, under_way = sum(waiting.values()), sum(sent.values())
-    told = {"backlog_seconds": round(backlog, 1), "sent_since_seconds": round(under_way, 1)}
+    waiting, sent = {} if load is None else load.seconds_by_work_type, _sent(order, team_id, load, sight)
+    told = {"backlog_seconds": round(sum(waiting.values()), 1), "sent_since_seconds": round(sum(sent.values()), 1)}
     version = None if load is None else load.version
-    if not able:
+    if load is None or not able:
         reason = eligibility.team_hindrance(order, team_id, sight.book) or "nobody_present"
         return Candidate(team_id=team_id, removed_by=reason, load_version=version, **told)
-    own = waiting.get(order.work_type, 0.0) + sent.get(order.work_type, 0.0)
-    in_hand = 0.0 if load is None else load.in_hand * order.standard_seconds / 2
-    wait = max((backlog + under_way + in_hand) / len(present), own / able)
+    own = round(waiting.get(order.work_type, 0.0) + sent.get(order.work_type, 0.0), 1)
+    item = round(load.learned_by_work_type.get(order.work_type, order.standard_seconds), 1)
+    queued = told["backlog_seconds"] + told["sent_since_seconds"]
     return Candidate(
-        team_id=team_id, eligible_present=able, expected_wait_seconds=round(wait, 1), load_version=version, **told
+        team_id=team_id,
+        eligible_present=able,
+        own_seconds=own,
+        present=len(present),
+        in_hand=load.in_hand,
+        item_seconds=item,
+        expected_wait_seconds=wait_for(queued, own, load.in_hand, order.standard_seconds, len(present), able),
+        load_version=version,
+        **told,
     )
 
 
-def _expected_wait(candidate: Candidate) -> tuple[float, float, str]:
+def _sent(order: WorkOrder, team_id: str, load: LoadSnapshot | None, sight: Sight) -> Mapping[str, float]:
+    """By work type, what was sent there since, at the pace of the team's people; of types not told of, at the standard."""
+    sent = sight.seen.sent.get(team_id, {})
+    if load is None or not sent:
+        return sent
+    paced, learned = {}, load.learned_by_work_type
+    for work_type, seconds in sent.items():
+        own = work_type == order.work_type
+        standard = order.standard_seconds if own else sight.book.reference.standard_seconds(work_type)
+        paced[work_type] = seconds * learned.get(work_type, standard) / standard if standard else seconds
+    return paced
+
+
+def wait_for(queued: float, own: float, in_hand: int, standard_seconds: float, present: int, able: int) -> float:
+    """How long an item would wait for somebody at a desk. Units: seconds of work at the pace of the team's people.
+
+    Holds:   what the desk has, half of what is in hand and what was sent to it since, over its people: all of it over
+             all who are there, or the item's own type over those who may do it, whichever takes longer. Follows from
+             what the fact tells of a candidate, rounded as there, so that it can be made again.
+    Why:     what is in hand counts at the standard pace, so that of two desks without a queue the one with more free
+             people gets the item; at the learned pace the quickest desk is kept full while others have people free.
+    """
+    return round(max((queued + in_hand * standard_seconds / 2) / present, own / able), 1)
+
+
+def _finish(candidate: Candidate) -> float:
+    """How long until the item would be done there. Units: seconds."""
     wait = candidate.expected_wait_seconds
-    return NEVER if wait is None else wait, -(candidate.share or 0.0), candidate.team_id
+    return NEVER if wait is None else wait + (candidate.item_seconds or 0.0)
+
+
+def _by_wait(candidate: Candidate) -> tuple[float, float, float, str]:
+    wait = candidate.expected_wait_seconds
+    return NEVER if wait is None else wait, -(candidate.share or 0.0), _finish(candidate), candidate.team_id
+
+
+def _by_finish(candidate: Candidate) -> tuple[float, float, str]:
+    return _finish(candidate), -(candidate.share or 0.0), candidate.team_id
 
 
 def _bounded(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
-    """The drawn, then the open by expected wait, then the removed by how near they came. Ties: as in the choice, so that
+    """The drawn, then the open by expected finish, then the removed by how near they came. Ties: as in the choice, so that
     the best of all is among them."""
     return tuple(sorted(candidates, key=_nearness)[:CONSIDERED_MAX])
 
@@ -284,6 +326,6 @@ def _told(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
 
 
 def _nearness(candidate: Candidate) -> tuple[bool, float, float, int, str]:
-    removed, (wait, share, team_id) = candidate.removed_by, _expected_wait(candidate)
+    removed, (finish, share, team_id) = candidate.removed_by, _by_finish(candidate)
     missed_by = 0 if removed is None else len(PRECEDENCE) - PRECEDENCE[removed]
-    return not candidate.drawn, wait, share, missed_by, team_id
+    return not candidate.drawn, finish, share, missed_by, team_id

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import gzip
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from opsfloor.event_log import BrokenLogError, Columns, by_case, predecessors, read_log
-from opsfloor.replaying import reference_of, slug
-from shared.contracts.reference import Branch
+from opsfloor.event_log import Activity, BrokenLogError, Columns, by_case, predecessors, read_log
+from opsfloor.log_ids import LogIds
+from opsfloor.replaying import reference_of
+from shared.contracts.reference import Branch, Operator
 from shared.reference.rules import faults_of
 
 COLUMNS = Columns("case", "activity", "resource", "start", "end", "role", "enabled")
+AT = datetime(2023, 2, 9, 8, tzinfo=UTC)
 HEAD = "case,activity,resource,role,start,end,enabled\n"
 GOOD = (
     "1,Check,Ann,Clerk,2023-02-09T08:00:00,2023-02-09T08:05:00,2023-02-09T08:00:00\n"
@@ -96,7 +99,27 @@ def test_the_implied_reference_data_keeps_the_banks_rules_but_for_arbitration(tm
     faults = [fault for fault in faults_of(entries) if "/arbitration" not in fault]
     assert faults == []
     assert [entry.id for entry in entries if isinstance(entry, Branch)] == ["log-branch"]
-    assert slug("Loan Officer-000001") == "log-loan-officer-000001"
+    assert {entry.team_id for entry in entries if isinstance(entry, Operator)} == {"log-clerk", "log-officer"}
+
+
+def done_by(role: str, resource: str, activity: str = "Check") -> Activity:
+    return Activity(2, "1", activity, resource, role, AT, AT, AT)
+
+
+def test_different_names_of_a_log_have_different_ids() -> None:
+    """In any script, and where they differ by case, by an accent or by what stands between words: nobody is merged."""
+    people = ["Loan Officer-000001", "王0", "李0", "A-1", "A 1", "a_1", "É", "E", "...", "x" * 300, "x" * 301]
+    ids = LogIds.of([done_by("Clerk", name) for name in people])
+    assert len(set(ids.person.values())) == len(people)
+    assert ids.person["Clerk", "Loan Officer-000001"] == "clerk-loan-officer-000001"
+    assert max(map(len, ids.person.values())) < 100
+
+
+def test_ids_do_not_depend_on_the_order_of_the_lines() -> None:
+    """Two who are called alike are numbered by their names, so that the same log read otherwise is the same bank."""
+    lines = [done_by("Clerk", "A-1"), done_by("Clerk", "A 1"), done_by("Clerk A", "1")]
+    assert LogIds.of(lines) == LogIds.of(lines[::-1])
+    assert len(set(LogIds.of(lines).person.values())) == 3
 
 
 @pytest.mark.parametrize(

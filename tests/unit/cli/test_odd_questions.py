@@ -57,6 +57,9 @@ def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         ("simulate whatif --add north-entry=nan", "finite, found nan"),
         ("simulate whatif --add north-entry=0.5", "whole people, found 0.5"),
         ("simulate whatif --add north-entry=1e18", "at most 1,000"),
+        ("simulate whatif --add north-entry=0", "--close to take a team away"),
+        ("simulate whatif --standard cheque-deposit/entry=0", "a task takes time"),
+        ("simulate whatif --cost cheque-deposit=0", "as good as no cost"),
         ("simulate whatif --add north-entry=some", "NAME=NUMBER"),
         ("simulate whatif --cost corporate-transfer=inf", "finite, found inf"),
         ("simulate whatif --standard corporate-transfer/entry=inf", "finite, found inf"),
@@ -133,6 +136,20 @@ def test_a_log_without_work_for_the_floor_is_refused(tmp_path: Path, refused: Ru
     log.write_text(LOG)
     for option, told in (("--speed=0", "speed above 0"), ("--speed=nan", "speed above 0"), ("--cases=-3", "1 case")):
         assert told in refused("replay", str(log), option)
+
+
+def test_a_log_whose_cases_take_no_working_time_is_refused(tmp_path: Path, refused: Run) -> None:
+    """Ends that are starts, or cases that come in the evening: nothing could be called on time."""
+    log, head = tmp_path / "log.csv", LOG.splitlines()[0]
+    names = head.split(",")
+    for hour in ("09", "20"):
+        rows = []
+        for day in (6, 7):
+            at = f"2023-02-0{day}T{hour}:00:00"
+            cells = {"case_id": str(day), "activity": "Check", "resource": "Ann", "role": "clerk"}
+            rows.append(",".join(cells.get(name, at) for name in names))
+        log.write_text("\n".join([head, *rows]))
+        assert "cases that take working time" in refused("simulate", "compare", "--log", str(log))
 
 
 def test_the_oracles_tell_what_shows_nothing_and_fail_for_what_is_refuted(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from socket import gethostname
 
 import httpx
 import pytest
@@ -61,11 +62,26 @@ def test_services_elsewhere_are_those_that_the_environment_names(
     assert running("routing") == []
 
 
+def noted(host: str) -> str:
+    """What a process with this one's number wrote down there."""
+    return json.dumps({"service": "intake", "pid": os.getpid(), "url": "http://127.0.0.1:1", "host": host})
+
+
+def test_a_note_of_another_machine_is_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Containers that share a home: each service is process 1 there, and its address leads back to whoever asks."""
+    monkeypatch.setenv("OPSFLOOR_HOME", str(tmp_path))
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "intake-1.json").write_text(noted("elsewhere"))
+    assert running() == []
+    (tmp_path / "run" / "intake-1.json").write_text(noted(gethostname()))
+    assert running() == [Running("intake", os.getpid(), "http://127.0.0.1:1")]
+
+
 def test_a_note_that_was_cut_off_is_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Whoever asks while a service is starting, or after the disk was full, is told of the others."""
     monkeypatch.setenv("OPSFLOOR_HOME", str(tmp_path))
     (tmp_path / "run").mkdir()
-    whole = f'{{"service": "intake", "pid": {os.getpid()}, "url": "http://127.0.0.1:1"}}'
+    whole = noted(gethostname())
     for name, text in enumerate((whole, "", "[]", '{"pid": "x"}', whole.replace(str(os.getpid()), '"x"'))):
         (tmp_path / "run" / f"{name}.json").write_text(text)
     assert running() == [Running("intake", os.getpid(), "http://127.0.0.1:1")]

@@ -178,6 +178,7 @@ def floor_at(minutes: float, completed: int, late: int) -> FloorGlance:
         saturation=0.0,
         completed=completed,
         late=late,
+        promised=(0.95, 0.99),
         held_percent=0,
         held_partly=False,
         reroutes=(),

@@ -52,11 +52,31 @@ def test_how_full_a_place_is_has_a_word(changes: dict[str, Any], verdict: str, w
 
 
 def test_figures_are_judged_by_the_dashboards_limits() -> None:
-    """A quarter of an hour is too old; 98 % in time is to be watched; nothing done is no 100 %."""
+    """A quarter of an hour is too old, a minute is not."""
     assert oldest(NOW - timedelta(minutes=15), NOW).word == "too old"
     assert oldest(NOW - timedelta(minutes=1), NOW).word == ""
-    assert punctual(OnTime(100, 2, NOW)).verdict == "watch"
-    assert punctual(OnTime(0, 0, NOW)).text == "none done"
+
+
+@pytest.mark.parametrize(
+    ("late", "promised", "verdict"),
+    [
+        (2, (0.95,), "good"),
+        (2, (0.99,), "watch"),
+        (2, (0.95, 0.99), "watch"),
+        (9, (0.95, 0.99), "watch"),
+        (11, (0.95, 0.99), "bad"),
+        (7, (0.99,), "bad"),
+        (50, (), ""),
+    ],
+)
+def test_what_is_in_time_is_judged_by_what_is_promised(late: int, promised: tuple[float, ...], verdict: str) -> None:
+    """98 % are good for those of whom 95 are promised, and to be watched where 99 are; what nobody promised is not judged."""
+    assert punctual(OnTime(100, late, NOW), promised).verdict == verdict
+
+
+def test_of_nothing_done_there_is_no_share() -> None:
+    """It is no 100 %."""
+    assert punctual(OnTime(0, 0, NOW), (0.95,)).text == "none done"
 
 
 def test_silent_desks_are_named_with_their_hour() -> None:

@@ -26,6 +26,7 @@ SETTINGS: Final = frozenset(
     (
         *(f"OPSFLOOR_{name.upper()}" for name in Settings.model_fields.keys() - {"traces"}),
         *(str(name) for name in (TRACES.choices if isinstance(TRACES, AliasChoices) else ())),
+        *(f"OPSFLOOR_{name.upper()}_URL" for name in (*floor.SERVICES, floor.BALANCER)),
         *("OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG"),  # OpenTelemetry's SDK reads these itself
     )
 )

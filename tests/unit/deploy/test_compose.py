@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from opsfloor.floor import running
 from tests.unit.deploy.promised import DEPLOY, HEALTHY, PORT, REGISTRY, RUNNABLE, SETTINGS, documents, refused
 
 FOLDER = DEPLOY / "compose"
@@ -72,6 +74,19 @@ def test_a_setting_is_one_that_is_read(name: str) -> None:
     """A misspelt variable would be ignored in silence."""
     assert set(OWN[name]["environment"]) - SETTINGS == set()
     assert {"OPSFLOOR_KAFKA", "OPSFLOOR_DATABASE_URL"} <= set(OWN[name]["environment"])
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_the_command_line_asks_each_service_at_its_own_container(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """In every container, though all share a home and each service is process 1 of its own."""
+    monkeypatch.setenv("OPSFLOOR_HOME", str(tmp_path))
+    for variable, value in OWN[name]["environment"].items():
+        if variable.endswith("_URL") and variable != "OPSFLOOR_DATABASE_URL":
+            monkeypatch.setenv(variable, value)
+    asked = {entry.service: entry.url for entry in running()}
+    assert asked == {service: f"http://{service}:{PORT}" for service in RUNNABLE}
 
 
 @pytest.mark.parametrize("name", RUNNABLE)

@@ -11,6 +11,7 @@ from services.routing.emergency.health import SILENT_INTERVALS_MAX
 from services.routing.metrics import SATURATED_SECONDS
 from shared.contracts.reference import RerouteRule
 from shared.contracts.reroute import ProposeReroute, RerouteScope
+from tests.unit.audit.floor_of_cases import TRANSFER
 from tests.unit.emergency.control_room import CHEN, LIN, MO, desk_load, terms
 from tests.unit.emergency.front_desk import FrontDesk
 from tests.unit.routing.floor import ENTRY
@@ -46,6 +47,18 @@ async def test_a_place_tells_how_full_it_is_and_how_late() -> None:
     }
     work = {part["work_type"]: part for part in found["work"]}
     assert (work[ENTRY]["queued"], work[ENTRY]["people"]) == (10, 4)
+
+
+async def test_a_place_is_judged_by_the_promises_of_what_its_people_do() -> None:
+    """Not by those of other work; and by the new promise once there is one."""
+    desk = FrontDesk()
+    for objective in (0.99, 0.9):
+        for name, share in (("transfer", objective), ("nobodys", 0.5)):
+            promise = TRANSFER.model_copy(update={"id": name, "on_time_objective": share})
+            desk.room.views["reference"].fold(promise.key, promise)
+        found = await seen(desk, "/reroute-floor")
+        assert by_id(found["teams"])["north"]["promised"] == [objective]
+        assert by_id(found["centres"])["n"]["promised"] == [objective]
 
 
 async def test_a_place_says_which_reroute_holds_its_work() -> None:

@@ -192,6 +192,7 @@ async def test_an_alert_says_how_much_and_of_which_data() -> None:
         ({"reroute": "drain", "reroute_centre": "n", "reroute_minutes": "an hour"}, "minutes"),
         ({"reroute": "shift", "reroute_centre": "n", "reroute_percent": "0"}, "percent"),
         ({"reroute": "dance", "reroute_centre": "n"}, "effect"),
+        ({"reroute": "drain", "reroute_centre": "n", "reroute_provider": " , "}, "reroute_provider"),
     ],
 )
 async def test_an_alert_that_cannot_be_read_proposes_nothing_and_is_told(labels: dict[str, str], named: str) -> None:
@@ -207,8 +208,8 @@ async def test_an_alert_that_cannot_be_read_proposes_nothing_and_is_told(labels:
 async def test_an_alert_whose_proposal_is_refused_is_counted() -> None:
     """No order shows it, and somebody waits for it."""
     before = REGISTRY.get_sample_value("opsfloor_reroute_alerts_total", {"outcome": "refused"}) or 0
-    (proposal,) = (await told_alert(FrontDesk(), alert(reroute="drain", reroute_centre="nowhere")))["proposals"]
-    assert proposal["code"] == "scope_unknown"
+    told = await told_alert(FrontDesk(), alert(reroute="drain", reroute_centre="nowhere"))
+    assert ([refused["code"] for refused in told["refused"]], told["proposals"]) == (["scope_unknown"], [])
     assert REGISTRY.get_sample_value("opsfloor_reroute_alerts_total", {"outcome": "refused"}) == before + 1
 
 
@@ -231,7 +232,7 @@ async def test_an_alert_that_was_refused_by_a_rule_proposes_again() -> None:
     """The equal order that stood against it is over."""
     desk = FrontDesk()
     await approved(desk, await proposed(desk))
-    (refused,) = (await told_alert(desk, ALERT))["proposals"]
+    (refused,) = (await told_alert(desk, ALERT))["refused"]
     assert refused["code"] == "same_scope_in_force"
     body = {"reason": "over"}
     await desk.client(LIN, "proposer").post(f"/reroutes/{next(iter(desk.room.book.orders))}/cancel", json=body)
@@ -290,3 +291,22 @@ async def test_the_calendar_tells_what_comes_what_came_of_it_and_what_is_unprove
     assert after["entries"][0]["under_way"] is None
     assert after["entries"][0]["last"]["outcome"]["outcome"] == "not_held"
     assert after["points"][0]["unproved_because"] == "no drill was ever passed"
+
+
+@pytest.mark.parametrize(("summary", "reason"), [(" ", "CentreDown"), ("\x07\x07", "CentreDown"), ("smoke", "smoke")])
+async def test_an_alert_without_words_still_proposes(summary: str, reason: str) -> None:
+    """The emergency is there, whatever came out of somebody's template."""
+    desk = FrontDesk()
+    body = {**alert(reroute="drain", reroute_centre="n"), "annotations": {"summary": summary}}
+    (proposal,) = (await told_alert(desk, body))["proposals"]
+    assert desk.room.book.orders[proposal["reroute_id"]].terms.reason == reason
+
+
+async def test_rules_are_named_by_whoever_starts_it() -> None:
+    """Named with a proposal they would be forgotten without a word."""
+    body = {
+        "terms": {"effect": "drain", "scope": {"centres": ["n"]}, "minutes": 5, "reason": "x"},
+        "override_rules": ["two"],
+    }
+    answer = await FrontDesk().client(LIN, "proposer").post("/reroutes", json=body)
+    assert (answer.status_code, "override_rules with break_glass" in answer.text) == (422, True)

@@ -9,7 +9,7 @@ import pytest
 
 from services.routing.emergency.course import past
 from services.routing.emergency.floor import FloorNow
-from services.routing.emergency.preview import preview_of
+from services.routing.emergency.preview import drift_between, preview_of
 from shared.contracts.reference import RerouteRule
 from shared.contracts.reroute import (
     ApproveReroute,
@@ -147,6 +147,17 @@ def test_a_floor_that_drifted_stops_the_approval_and_asks_again() -> None:
     assert (room.order().phase, room.order().preview.items_moving) == ("proposed", 500)
     assert room.ask(ApproveReroute, CHEN, preview_sha256=old.sha256) == "preview_changed"
     assert room.approve() == "done"
+
+
+def test_a_floor_that_got_better_keeps_nobody_waiting() -> None:
+    """As many would move and fewer be late than was agreed to: a building on fire is evacuated at the first word."""
+    preview = preview_of(terms(), FloorNow.of(ControlRoom().views, (), NOW))
+    (skill,) = (skill for skill in preview.skills if skill.queued)
+    late, punctual = (
+        preview.model_copy(update={"skills": (skill.model_copy(update={"misses_with": late}),)}) for late in (240, 12)
+    )
+    assert drift_between(late, punctual, 0.25) is None
+    assert drift_between(punctual, late, 0.25) == "Expected about 12 predicted misses as approved, found 240."
 
 
 def test_a_floor_that_drifted_before_the_hour_stops_the_start() -> None:

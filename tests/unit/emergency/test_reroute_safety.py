@@ -104,6 +104,17 @@ def test_orders_that_take_everything_together_are_seen_together() -> None:
     assert Office(SOMEBODY).broken(effect="drain", scope=last) == []
 
 
+def test_an_order_on_its_way_back_counts_by_what_it_still_holds() -> None:
+    """Eight in the north: at 75 % two of them are left, and the south may be evacuated; at 100 % nobody would be."""
+    people = [operator(f"n{n}", "north", TYPES) for n in range(8)] + [operator("cai", "south", TYPES)]
+    office = Office(SOMEBODY, people=people)
+    office.tell_load(desk_load("north", tuple(f"n{n}" for n in range(8))))
+    north, south = ({"scope": RerouteScope(centres=(name,))} for name in ("n", "s"))
+    assert office.broken(north, **south) == ["somebody"]
+    assert office.ask(EndReroute, LIN, "old0") == "done"
+    assert office.broken(**south) == []
+
+
 @pytest.mark.parametrize(("percent", "found"), [(99, ["somebody"]), (50, []), (10, [])])
 def test_a_shift_counts_by_what_it_leaves(percent: int, found: list[str]) -> None:
     """A hundredth of four people is nobody."""

@@ -18,10 +18,26 @@ from shared.contracts.routing import LoadByWorkType
 from shared.reference.board import REFERENCE_BOARD
 from tests.unit.emergency.control_room import CHEN, LIN, ControlRoom, desk_load, terms
 from tests.unit.emergency.front_desk import FrontDesk
+from tests.unit.routing.floor import NOW
 
 MARKUP = "stop [inc-4711] see [red]ticket [/] \\"
 PROPOSE = ["reroute", "propose", "drain", "--team", "south-entry", "--as", "duty-lin", "--reason"]
 GLASS = [*PROPOSE, "flood", "--break-glass"]  # half an hour, unless told otherwise
+SHORT_GLASS = [
+    *PROPOSE[:3],
+    "--team",
+    "clearkey-one",
+    "--as",
+    "duty-chen",
+    "--reason",
+    "a",
+    "--break-glass",
+    "--minutes",
+    "5",
+]
+WAITING = LoadByWorkType(
+    work_type="corporate-transfer/entry", queued=500, standard_seconds=17_500.0, oldest_requested_at=NOW
+)
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +98,12 @@ def test_what_is_mistyped_is_refused_with_its_remedy(words: list[str], desk: Fro
     """No name is guessed, nothing that was typed is dropped in silence, and nothing is proposed."""
     refused(*words)
     assert not desk.room.book.orders
+
+
+@pytest.mark.parametrize("word", ["show", "history"])
+def test_a_reroute_that_nobody_knows_is_named(word: str, desk: FrontDesk) -> None:
+    """As it was typed, and not the end of the address that was asked."""
+    assert "to know r-9f/3," in str(refused(word, "r-9f/3"))
 
 
 def test_a_name_like_the_mistyped_one_is_offered(desk: FrontDesk) -> None:
@@ -231,3 +253,23 @@ def test_who_keeps_an_order_for_longer_sees_what_that_does(desk: FrontDesk) -> N
     assert desk.room.ask(CancelReroute, LIN) == "done"
     assert "Expected an order that is not over" in refused(*keep).what
     assert "Expected routing to know r9" in refused("extend", "r9", *keep[2:]).what
+
+
+def test_what_asks_again_is_shown_with_its_new_preview(desk: FrontDesk) -> None:
+    """The one who must approve it reads there what they approve."""
+    scope = RerouteScope(centres=("north",))
+    assert desk.room.ask(ProposeReroute, LIN, terms=terms(scope=scope, effect="evacuate")) == "done"
+    desk.room.tell_load(desk_load("north-entry", ("north-entry-01",)).model_copy(update={"queued": (WAITING,)}))
+    assert desk.room.approve(CHEN) == "preview_changed"
+    told = said("show", "r1")
+    assert "500 waiting items move now" in told
+    assert "asked again" in told
+    assert "(now: 500 items move" in " ".join(told.split())
+
+
+def test_a_glass_of_its_full_time_is_not_offered_for_longer(desk: FrontDesk) -> None:
+    """Nobody may keep it: two people propose the same."""
+    told = CliRunner().invoke(app, [*GLASS, "--yes"]).output
+    assert "propose the same with two people before" in told
+    assert "reroute extend" not in told
+    assert "reroute extend" in CliRunner().invoke(app, [*SHORT_GLASS, "--yes"]).output

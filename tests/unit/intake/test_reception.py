@@ -93,11 +93,20 @@ def test_a_sound_submission_gets_a_receipt_and_a_case() -> None:
 
 
 def test_the_same_content_gets_the_same_receipt_word_for_word() -> None:
-    """However much later it comes again, and no second case."""
+    """However much later it comes again, and no second case: the first is told again, for whoever has lost it."""
     first, state = answer(Submission("s-1"), submission(), situation())
     again, after = answer(state, submission(), situation(now=NOW + timedelta(days=400)))
-    assert again == [first[0]]
+    assert isinstance(first[1], CaseOpened)
+    assert again == [first[0], first[1].model_copy(update={"again": True})]
     assert after == state
+
+
+def test_a_case_is_not_told_again_without_its_images() -> None:
+    """They were cleared away meanwhile: the receipt stands, and nothing else is said."""
+    first, state = answer(Submission("s-1"), submission(), situation())
+    fault = ImageFault("image_missing", "Expected the image in the store, found none: upload it")
+    again, _ = answer(state, submission(), situation(observed=[fault]))
+    assert again == first[:1]
 
 
 def test_other_content_under_a_used_id_is_a_conflict_and_changes_nothing() -> None:

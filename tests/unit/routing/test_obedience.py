@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -29,7 +30,7 @@ from shared.contracts.routing import (
 )
 from shared.contracts.work import KeyedValue, WorkOrder
 from shared.reference.board import REFERENCE_BOARD
-from shared.reroutes import REROUTE_BOARD, at_point, held_percent, sent_back
+from shared.reroutes import REROUTE_BOARD, at_point, held_percent, resolve, sent_back
 from tests.unit.routing.floor import NOW, Floor, boards, kinds, load, only, operator, order
 
 PEOPLE = [operator("ann"), operator("bob"), operator("cai", "south")]
@@ -287,6 +288,20 @@ def test_a_real_order_goes_before_a_drill() -> None:
     found = at_point(floor.views["reroutes"], floor.views["reference"].teams["north"], order(), {}, NOW)
     assert found.applied is not None
     assert found.applied.reroute_id == "b"
+
+
+def test_of_equal_effects_the_larger_share_applies_then_the_later_start_then_the_id() -> None:
+    """Each rung of the precedence decides where those before it say nothing, in whatever order the two come."""
+    later = {"started_at": NOW + timedelta(minutes=1)}
+    ladder = [
+        reroute("shift", "z", percent=20).model_copy(update=later),
+        reroute("shift", "a", percent=30),
+        reroute("shift", "b", percent=30),
+        reroute("shift", "a2", percent=30).model_copy(update=later),
+    ]
+    for weaker, stronger in pairwise(ladder):
+        for pair in ((weaker, stronger), (stronger, weaker)):
+            assert resolve(pair).applied == stronger
 
 
 @pytest.mark.parametrize(("minute", "held"), [(0, 100), (9.9, 100), (10, 75), (11.5, 50), (12, 25), (13, 0), (99, 0)])

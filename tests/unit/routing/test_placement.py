@@ -21,6 +21,8 @@ from shared.contracts.message import Message
 from shared.contracts.reference import FloorLimits, Team
 from shared.contracts.routing import (
     Candidate,
+    CapacityByWorkType,
+    LoadSnapshot,
     PlacementDeferred,
     PlanMade,
     PlannedWork,
@@ -38,6 +40,7 @@ from shared.reference.board import REFERENCE_BOARD
 from shared.runtime.processor import TimerFired
 from tests.support.examples import share_of
 from tests.unit.routing.floor import ENTRY, NOW, Floor, boards, kinds, load, only, operator, order, stand
+from tests.unit.routing.test_choice import template
 
 PEOPLE = (
     operator("ann"),
@@ -178,6 +181,54 @@ def test_a_change_of_reason_is_told() -> None:
         stand(f.views, "operator", person.id, "suspended")
     assert only(f.fire("try"), WorkUnplaceable).reason == "standing"
     assert f.state.next_try_at is None
+
+
+def paced(team_id: str, person: str, learned_seconds: float, **changes: Any) -> LoadSnapshot:
+    """A desk with one person there, who takes so long for an entry."""
+    capacity = (CapacityByWorkType(work_type=ENTRY, present=1, learned_seconds=learned_seconds),)
+    return load(team_id, [person]).model_copy(update={"capacity": capacity, **changes})
+
+
+def test_of_two_idle_teams_the_one_that_will_be_done_first_gets_the_item() -> None:
+    """Nobody would wait at either; by when it will be done is what differs, and late it would be only at the slow one."""
+    f = floor(paced("north", "ann", 3000), paced("south", "sue", 30))
+    placed = only(f.send(WorkRequested(order=order(due_seconds=600))), WorkPlaced)
+    assert (placed.team_id, placed.late_seconds) == ("south", 0.0)
+
+
+def test_a_team_too_slow_to_be_in_time_is_a_predicted_miss_at_once() -> None:
+    """Where only the slow may do it: what it takes them beyond the due instant, later steps counted."""
+    f = floor(paced("north", "ann", 3000))
+    placed = only(f.send(WorkRequested(order=order(due_seconds=600, later_seconds=0))), WorkPlaced)
+    assert placed.late_seconds == 2400.0
+
+
+def test_what_was_sent_counts_at_the_teams_own_pace() -> None:
+    """Ten items of half a minute on their way to each, by the standard: at the slow desk they take ten times as long."""
+    slow, quick = paced("north", "ann", 300, in_hand=1), paced("south", "sue", 30, in_hand=1)
+    sight = BatchSight(sent={"north": {ENTRY: 300.0}, "south": {ENTRY: 300.0}})
+    choice = choose(order(), 1, None, Sight.of(boards(PEOPLE, (slow, quick)), NOW, sight))
+    found = {c.team_id: (c.sent_since_seconds, c.item_seconds, c.expected_wait_seconds) for c in choice.considered}
+    assert found["north"] == (3000.0, 300.0, 3000.0 + 30 / 2)
+    assert found["south"] == (300.0, 30.0, 300.0 + 30 / 2)
+
+
+def test_of_two_desks_without_a_queue_the_one_with_more_free_people_gets_the_item() -> None:
+    """Though the other is quicker: what is in hand tells how many are free, and nobody who is free makes anything wait."""
+    quick = paced("south", "sue", 20, in_hand=1)
+    placed = only(floor(paced("north", "ann", 40), quick).send(WorkRequested(order=order())), WorkPlaced)
+    assert placed.team_id == "north"
+
+
+def test_other_work_on_its_way_counts_at_the_pace_of_its_own_type() -> None:
+    """By its template's standard time; of a type without one, as it stands."""
+    capacity = (CapacityByWorkType(work_type="cheque/entry", present=1, learned_seconds=40.0),)
+    views = boards(PEOPLE, (load("north", ["ann"]).model_copy(update={"capacity": capacity}),))
+    cheque = template("cheque", sla=3600, seconds=20)
+    REFERENCE_BOARD.fold(views["reference"], cheque.key, cheque)
+    sight = BatchSight(sent={"north": {"cheque/entry": 100.0, "unknown/entry": 7.0}})
+    choice = choose(order(), 1, None, Sight.of(views, NOW, sight))
+    assert next(c for c in choice.considered if c.team_id == "north").sent_since_seconds == 207.0
 
 
 def test_a_released_item_prefers_another_team() -> None:

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from services.routing.boards import PLAN_BOARD
 from services.routing.placement.processor import placement
-from services.routing.why import assign_again, place_again, tell
+from services.routing.why import Again, assign_again, place_again, refuse_again, tell
 from shared.contracts.audit import WorkRequested
-from shared.contracts.reference import Team
-from shared.contracts.routing import HeadConsidered, Picked, WorkAssigned, WorkPlaced
+from shared.contracts.reference import Operator, Team
+from shared.contracts.routing import HeadConsidered, Picked, WorkAssigned, WorkPlaced, WorkUnplaceable
 from shared.reference.board import REFERENCE_BOARD
 from tests.support.examples import share_of
-from tests.unit.routing.floor import NOW, Floor, boards, load, only, operator, order
+from tests.unit.routing.floor import NOW, REVIEW, Floor, boards, load, only, operator, order
 from tests.unit.routing.test_placement import PEOPLE, plan
 
 
@@ -79,10 +79,48 @@ def test_another_team_another_lateness_or_another_seed_is_seen() -> None:
     assert not place_again(fact.model_copy(update={"team_id": other})).same
     assert not place_again(fact.model_copy(update={"late_seconds": 5.0})).same
     assert not place_again(fact.model_copy(update={"draw_seed": fact.draw_seed + 1})).same
+    assert not place_again(fact.model_copy(update={"considered": ()})).same
     better = tuple(
         c if c.team_id != fact.team_id else c.model_copy(update={"expected_wait_seconds": 9e9}) for c in fact.considered
     )
     assert not place_again(fact.model_copy(update={"considered": better})).same
+
+
+FORGED: dict[str, float] = {
+    "backlog_seconds": 990,
+    "sent_since_seconds": 900,
+    "own_seconds": 990,
+    "present": 2,
+    "in_hand": 100,
+    "eligible_present": 1,
+    "item_seconds": 3000,
+    "expected_wait_seconds": 46,
+}
+
+
+@pytest.mark.parametrize("part", FORGED)
+def test_a_wait_that_does_not_follow_from_its_parts_is_seen(part: str) -> None:
+    """Each part counts, though the team is the same each time: what waits, what of it is of the item's type, who is
+    there, what they have in hand."""
+    busy = load("north", ["al", "amy", "ann"], 90).model_copy(update={"in_hand": 2})
+    f = Floor(placement(), "item-1", boards([*PEOPLE, operator("amy"), operator("al", work_types=(REVIEW,))], [busy]))
+    fact = only(f.send(WorkRequested(order=order())), WorkPlaced)
+    north = next(c for c in fact.considered if c.team_id == "north")
+    assert (north.present, north.in_hand, north.own_seconds, north.expected_wait_seconds) == (3, 2, 90, 45)
+    assert place_again(fact).same
+    forged = tuple(c.model_copy(update={part: FORGED[part]}) if c is north else c for c in fact.considered)
+    assert not place_again(fact.model_copy(update={"considered": forged})).same
+
+
+def test_a_fact_of_before_the_parts_of_a_wait_were_told_is_made_again_from_the_wait() -> None:
+    """It says so, and is no different decision for that."""
+    fact = placed()
+    untold = dict.fromkeys(("own_seconds", "present", "in_hand", "item_seconds"))
+    older = tuple(c.model_copy(update=untold) for c in fact.considered)
+    assert place_again(fact).found.endswith("; the waits made again too")
+    again = place_again(fact.model_copy(update={"considered": older}))
+    assert again.same
+    assert again.found.endswith("; waits as the fact tells them, without their parts")
 
 
 def test_a_placing_is_told_with_its_plan_its_terms_and_what_removed_the_others() -> None:
@@ -96,7 +134,10 @@ def test_a_placing_is_told_with_its_plan_its_terms_and_what_removed_the_others()
     text = "\n".join(told.because)
     assert "drawn by the plan of 02:00:00" in text
     assert "south (40% of the plan)" in text
-    assert "chosen: south would begin in 30 s: 30 s of work waiting, 1 present who may do it (load 1)" in text
+    assert (
+        "chosen: south would begin in 30 s and take 30 s: 30 s of work waiting, 30 s of all that is of its own type; "
+        "0 in hand, 1 present, 1 of them may do it (load 1)" in text
+    )
     assert "north would begin in 90 s" in text
     assert "removed: vendor (vendor_barred)" in text
 
@@ -148,6 +189,38 @@ def test_a_desks_choice_that_does_not_follow_is_seen() -> None:
 
 
 def test_a_pick_is_told_as_one() -> None:
-    """Nothing was weighed: a person answers for it."""
-    again = assign_again(assigned(picked=Picked(picked_by="lee", reason="the customer waits", command_id="c-1")))
-    assert (again.same, again.found) == (True, "picked by lee, not weighed")
+    """Nothing was weighed, so that there is nothing to weigh again: a person answers for it."""
+    (told,) = tell([assigned(picked=Picked(picked_by="lee", reason="the customer waits", command_id="c-1"))])
+    assert told.again is None
+
+
+def unplaceable(*people: Operator) -> WorkUnplaceable:
+    f = Floor(placement(), "item-1", boards(people))
+    fact: WorkUnplaceable = only(f.send(WorkRequested(order=order())), WorkUnplaceable)
+    return fact
+
+
+def test_why_nobody_may_is_found_again_from_what_removed_each_team() -> None:
+    """The nearest miss; another reason, another sentence or a team that could be chosen is seen."""
+    fact = unplaceable(*PEOPLE)
+    assert refuse_again(fact) == Again(True, "nobody_present tells most, of 3 teams that the fact tells of")
+    assert next(tell([fact])).again == refuse_again(fact)
+    assert refuse_again(unplaceable()).same
+    opened = (fact.considered[0].model_copy(update={"removed_by": None}), *fact.considered[1:])
+    for forged in ({"reason": "standing"}, {"detail": "Because."}, {"considered": opened}):
+        assert not refuse_again(fact.model_copy(update=forged)).same
+
+
+def test_a_team_that_the_order_itself_excludes_cannot_have_been_open() -> None:
+    """Of the hard rules this one stands in the order."""
+    fact = placed()
+    order_against = fact.order.model_copy(update={"excluded_teams": (fact.team_id,)})
+    assert not place_again(fact.model_copy(update={"order": order_against})).same
+
+
+def test_a_plan_from_after_the_placing_is_explained() -> None:
+    """Two clocks: a batch looks at its own when it begins."""
+    fact = placed()
+    (told,) = tell([fact.model_copy(update={"plan_made_at": fact.placed_at + timedelta(seconds=29)})])
+    assert any("29 s or more ahead" in sentence for sentence in told.because)
+    assert not any("ahead" in sentence for sentence in next(tell([fact])).because)

@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 
 from shared.contracts.core import PostingConfirmed
 from shared.runtime.boards import Boards
-from shared.runtime.bundles import BYTES_MAX, FACTS_MAX, all_facts, bundled, facts_of
+from shared.runtime.bundles import BYTES_MAX, FACTS_MAX, all_facts, bundled, facts_in, facts_of, rows_in_bundles
 from shared.runtime.engine import Limits
 from shared.runtime.headers import Cause, headers_for, outside_headers
 from shared.runtime.log import Outgoing, Record
 from shared.runtime.memory_log import MemoryLog
+from shared.runtime.outbox import rows_of, runs_of
 from shared.runtime.runner import Runner
+from shared.runtime.store import OutboxRow
 from tests.unit.runtime.test_runner import IN, NOW, OUT, PROCESSOR, Bench, die, turn
 
 SOURCE = b"/opsfloor/other/lane/0"
@@ -55,9 +57,11 @@ def test_whatever_is_bundled_comes_back_fact_by_fact(course: list[str]) -> None:
             continue
         last[source] += 1
         rows.append(fact(last[source], at=at, source=source, body=b"x" * (BYTES_MAX // 2) if step == "big" else b""))
-    written = bundled(rows)
-    assert told(list(all_facts(come(written)))) == rows
-    assert len(written) <= len(rows)
+    for compressed in (True, False):
+        written = bundled(rows, compressed=compressed)
+        assert told(list(all_facts(come(written)))) == rows
+        assert len(written) <= len(rows)
+        assert sum(map(facts_in, written)) == len(rows)
 
 
 def test_a_run_of_alike_facts_is_one_record_up_to_the_limit() -> None:
@@ -80,11 +84,39 @@ def test_a_bundle_has_a_limit_in_bytes() -> None:
     assert len(bundled([fact(1, body=body * 5), fact(2, body=body * 5)])) == 2
 
 
-def test_what_cannot_be_unpacked_comes_as_it_is() -> None:
+@pytest.mark.parametrize("compressed", [True, False])
+@pytest.mark.parametrize("body", [b"\xc1", b"", b"\x04\x00\x00\x00junk", b"\xff\xff\xff\x7f"])
+def test_what_cannot_be_unpacked_comes_as_it_is(body: bytes, compressed: bool) -> None:
     """Its reader parks it, and stops at the facts that are missing after it."""
-    (bundle,) = bundled([fact(1), fact(2)])
-    broken = Record(IN.name, 0, 0, bundle.key, b"\xc1", bundle.headers, 0)
+    (bundle,) = bundled([fact(1), fact(2)], compressed=compressed)
+    broken = Record(IN.name, 0, 0, bundle.key, body, bundle.headers, 0)
     assert facts_of(broken) == (broken,)
+
+
+def test_a_compressed_bundle_is_a_fraction_of_its_facts() -> None:
+    """Facts of one batch say much the same."""
+    facts = [
+        fact(sequence, body=b'{"said":"much the same %d"}' % sequence * 20) for sequence in range(1, FACTS_MAX + 1)
+    ]
+    (plain,), (compressed,) = bundled(facts, compressed=False), bundled(facts)
+    assert len(compressed.value or b"") * 5 < len(plain.value or b"")
+
+
+def test_the_rows_of_a_batch_go_in_bundles_lane_by_lane() -> None:
+    """Only on the named topics; each row ends at the sequence of its last fact, and lanes stay dense."""
+    other = "other.v1"
+    rows = [
+        OutboxRow((0, topic, 0), sequence, fact(sequence))
+        for sequence in range(1, FACTS_MAX + 3)
+        for topic in (IN.name, other)
+    ]
+    found = list(rows_in_bundles(rows, {IN.name}, compressed=True))
+    assert [(row.first_sequence, row.sequence) for row in found if row.lane[1] == IN.name] == [
+        (1, FACTS_MAX),
+        (FACTS_MAX + 1, FACTS_MAX + 2),
+    ]
+    assert [row for row in found if row.lane[1] == other] == [row for row in rows if row.lane[1] == other]
+    assert [row for run in runs_of(found) for row in rows_of(run)] == found
 
 
 @pytest.mark.parametrize("room", [1, 2, 3, 7])
@@ -102,6 +134,28 @@ async def test_a_process_that_dies_in_the_middle_of_a_bundle_loses_and_doubles_n
     while await runner.cycle():
         await runner.flush()
     assert bench.written() == [f"s{sequence}" for sequence in range(1, 7)]
+
+
+async def test_a_bundle_that_was_committed_and_not_published_goes_out_once_by_whoever_claims() -> None:
+    """It lies in the outbox as it goes out; once it is acknowledged the outbox is empty of it."""
+    bench = Bench(Limits(timer_tick_seconds=0))
+    processor = replace(PROCESSOR, outputs=(replace(OUT, bundled=True),))
+    for reference in "abc":
+        bench.send(reference)
+    store = bench.database.store("counting")
+    first = Runner(processor, bench.log, store, Boards(()), bench.clock, bench.limits)
+    await first.start()
+    await first.cycle()
+    die(first)
+    assert [row.facts for row in bench.database.parts["counting"].outbox.values()] == [3]
+    second = Runner(processor, bench.log, store, Boards(()), bench.clock, bench.limits)
+    await second.start()
+    bench.send("d")
+    for _ in range(3):
+        await turn(second)
+        bench.send("e")
+    assert bench.written()[:4] == ["a", "b", "c", "d"]
+    assert all(row.first_sequence > 3 for row in bench.database.parts["counting"].outbox.values())
 
 
 async def test_only_a_bundled_topic_has_bundles_and_only_once_everybody_reads_them() -> None:

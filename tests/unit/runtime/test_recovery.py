@@ -277,6 +277,27 @@ async def test_what_the_bus_has_lost_is_listed() -> None:
     assert found.completed > 0
 
 
+async def test_what_nobody_could_read_is_listed_and_the_rest_is_folded() -> None:
+    """A lane that was moved by hand over a lost record, and a store from before that: the loss is told, not tripped over."""
+    story, lane = Story(13), b"/opsfloor/other/lane/0"
+    for sequence in (1, 3):
+        message = PostingConfirmed(posting_id="p", case_id="c-1", core_reference=f"r-{sequence}", booked_at=NOW)
+        headers = headers_for(message, b"e-%d" % sequence, lane, sequence, b"", Cause("", "", ""))
+        story.log.append((IN.name, 0), Outgoing(b"c-1", message.model_dump_json().encode(), headers, 0))
+        runner = await story.runner()
+        await runner.cycle()
+        await runner.flush()
+        await runner._reader.stop()
+        story.database.parts["counting"].lanes_in[(0, lane.decode(), IN.name)] = sequence + 1
+    story.database = MemoryDatabase()
+    found = await story.recover()
+    assert [(lack.topic, lack.detail) for lack in found.lacks] == [
+        (IN.name, f"facts 2 to 2 of {lane.decode()} are gone, before offset 1: nobody has read them")
+    ]
+    assert found.folded == 2
+    assert story.database.parts["counting"].lanes_in[(0, lane.decode(), IN.name)] == 3
+
+
 async def test_what_is_decided_otherwise_is_listed() -> None:
     """Half an event that today's boards decide in another way is not completed by guess: its entity is named."""
     otherwise = replace(PROCESSOR, decide=lambda state, event, situation: ())

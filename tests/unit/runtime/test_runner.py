@@ -26,7 +26,7 @@ from shared.runtime.log import Outgoing, Place, Record
 from shared.runtime.memory_log import MemoryLog, MemoryReader
 from shared.runtime.memory_store import MemoryDatabase
 from shared.runtime.processor import Alarm, BoardSpec, DocumentTable, Facts, Processor, Rejection, Situation, TimerFired
-from shared.runtime.runner import BLIND_SECONDS, CALM_SECONDS, RECLAIM_SECONDS, Runner
+from shared.runtime.runner import BLIND_SECONDS, CALM_SECONDS, RECLAIM_SECONDS, Runner, gather_seconds
 from shared.runtime.shard import AlarmClock
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -210,6 +210,47 @@ async def test_too_many_unreadable_records_blow_the_fuse() -> None:
     runner = await bench.runner()
     with pytest.raises(FuseBlownError, match="opsfloor dlq list"):
         await turn(runner)
+    assert unreadable_share() == 1.0
+
+
+async def test_the_share_of_the_unreadable_is_told_before_the_fuse_blows() -> None:
+    """Three of four records: whoever watches sees it rise."""
+    bench = Bench()
+    bench.send("a")
+    for _ in range(3):
+        bench.rubbish()
+    await turn(await bench.runner())
+    assert unreadable_share() == 0.75
+
+
+def unreadable_share() -> float | None:
+    """What the processor tells of its last records."""
+    return REGISTRY.get_sample_value("opsfloor_shard_fuse_share_ratio", {"processor": PROCESSOR.full_name})
+
+
+async def test_an_event_from_which_nothing_follows_writes_no_state() -> None:
+    """It is read, and noted as read; its entity stands as it stood."""
+    bench = Bench()
+    bench.send("a", case="c-1")
+    bench.send("passed over", case="c-2")
+
+    def decide_some(state: Count, event: Message | TimerFired, situation: Situation) -> Facts | Rejection:
+        return decide(state, event, situation) if state.key == "c-1" else ()
+
+    processor = replace(PROCESSOR, decide=decide_some)
+    store = bench.database.store("counting")
+    runner = Runner(processor, bench.log, store, Boards(()), bench.clock, bench.limits)
+    await runner.start()
+    await turn(runner)
+    part = bench.database.parts["counting"]
+    assert [key for _, key, _ in part.rows] == ["c-1"]
+    assert part.next_offsets == {(0, IN.name): 2}
+
+
+@pytest.mark.parametrize(("turn_seconds", "gathered"), [(0.001, 0.004), (0.01, 0.01), (2.0, 0.025)])
+def test_records_gather_as_long_as_the_last_batch_took(turn_seconds: float, gathered: float) -> None:
+    """Within bounds: a quiet machine answers soon, a busy one makes fewer batches and still answers."""
+    assert gather_seconds(turn_seconds) == gathered
 
 
 async def test_a_rejection_becomes_a_fact() -> None:

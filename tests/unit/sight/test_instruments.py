@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import re
 import time
 from collections.abc import Iterator
@@ -9,23 +11,23 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import yaml
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from deploy.grafana.boards import BOARDS
 from deploy.prometheus.alerts import ALERTS
-from deploy.prometheus.instruments import instruments
+from deploy.prometheus.instruments import PACKAGES, ROOT, instruments
 from services.audit.controls import metrics as controls
 from services.intake.reception import metrics as reception
 from services.routing import metrics as routing
 from services.routing.balancer.metrics import plan_levels
 from services.routing.boards import PlanView
-from services.routing.emergency.metrics import reroute_levels
+from services.routing.emergency.metrics import proof_levels, reroute_levels
 from services.vendor.supervision import metrics as supervision
 from shared.contracts.audit import CaseEnd, CasePosted
 from shared.contracts.reference import Shift, ShiftBreak
 from shared.contracts.routing import CapacityByWorkType, LoadByWorkType, LoadSnapshot, PlanMade
+from shared.reference import files
 from shared.reference.board import ReferenceView
 from shared.reroutes import RerouteView
 from shared.runtime.boards import Boards
@@ -37,7 +39,7 @@ from shared.standing import STANDING_BOARD, StandingView
 from tests.bench.__main__ import FIRST_ASSIGNMENT_MS_MAX
 from tests.bench.desk import TARGET_US as DECISION_US_MAX
 from tests.bench.plan import TARGET_MS as PLAN_MS_MAX
-from tests.unit.audit.floor_of_cases import confirmed, started
+from tests.unit.audit.floor_of_cases import TRANSFER, confirmed, started
 from tests.unit.runtime.test_runner import Bench, turn
 from tests.unit.sight.facts import fact, shown
 
@@ -243,13 +245,75 @@ def test_a_posted_case_says_whether_it_went_through_in_the_first_pass(
     assert shown("opsfloor_cases_posted_total", business_type="transfer", first_pass=name) - before == 1
 
 
-def test_every_promised_time_is_an_edge_of_the_turnaround() -> None:
-    """A share of cases within a promise can be read exactly, not interpolated."""
-    bank = yaml.safe_load(BANK.read_text())["business_types"]
-    promised = {each[name] for each in bank for name in ("sla_seconds", "sla_urgent_seconds") if name in each}
-    edges = {each.name: set(each.edges) for each in instruments()}
-    assert promised <= edges["opsfloor_case_turnaround_seconds"]
-    assert promised <= edges["opsfloor_case_with_branch_seconds"]
+@pytest.mark.parametrize("promised", [(5_400, 1_800), (1_500, None), (100_000, 77)])
+def test_every_promised_time_is_an_edge_of_the_turnaround(promised: tuple[int, int | None]) -> None:
+    """A share of cases within a promise can be read exactly, not interpolated, whatever the bank has published."""
+    reference = ReferenceView()
+    usual, urgent = promised
+    template = TRANSFER.model_copy(
+        update={"id": f"promised-{usual}", "sla_seconds": usual, "sla_urgent_seconds": urgent}
+    )
+    reference.fold(template.key, template)
+    ended = fact("audit.case-posted.v1", business_type=template.id, received_at=AT, captured_at=AT)
+    for seconds in (usual, usual + 1):
+        controls.measuring(reference)([ended.model_copy(update={"at": AT + timedelta(seconds=seconds)})], AT)
+    for name in ("opsfloor_case_turnaround_seconds_bucket", "opsfloor_case_with_branch_seconds_bucket"):
+        assert shown(name, business_type=template.id, le=f"{usual:.1f}") == 1
+        if urgent is not None:
+            assert REGISTRY.get_sample_value(name, {"business_type": template.id, "le": f"{urgent:.1f}"}) == 0
+
+
+def test_a_changed_promise_begins_the_counts_of_its_type_anew() -> None:
+    """As a restart does; other types count on."""
+    reference = ReferenceView()
+    for name, seconds in (("moved", 1_500), ("kept", 1_500), ("moved", 1_600)):
+        template = TRANSFER.model_copy(update={"id": name, "sla_seconds": seconds, "sla_urgent_seconds": None})
+        reference.fold(template.key, template)
+        for each in ("moved", "kept"):
+            controls.measuring(reference)([fact("audit.case-posted.v1", business_type=each)], AT)
+    counted = {name: shown("opsfloor_case_turnaround_seconds_count", business_type=name) for name in ("moved", "kept")}
+    assert counted == {"moved": 1, "kept": 2}
+
+
+def test_what_is_rare_is_counted_from_0_on() -> None:
+    """The first of its kind after a start shows as a rise: it may be the only one for days."""
+    reference = ReferenceView()
+    for entry in files.load(BANK.parent):
+        reference.fold(entry.key, entry)
+    reads = (
+        proof_levels(RerouteView(), reference, lambda: AT),
+        controls.promise_levels(reference, lambda: AT),
+    )
+    for read in reads:
+        list(read())
+    for name, labels in (
+        ("opsfloor_reroutes_total", {"effect": "drain", "phase": "active"}),
+        ("opsfloor_reroute_commands_total", {"code": "too_many_open"}),
+        ("opsfloor_reroute_items_moved_total", {"team": "north-entry"}),
+        ("opsfloor_results_refused_total", {"provider": "clearkey", "code": "excluded_person"}),
+    ):
+        assert REGISTRY.get_sample_value(name, labels) is not None, name
+
+
+def test_every_instrument_is_fed() -> None:
+    """What the page lists some process tells: no instrument is made and then forgotten."""
+    used = {
+        name
+        for package in PACKAGES
+        for file in (ROOT / package).rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        for name in ([node.id] if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) else _attribute(node))
+    }
+    forgotten = [
+        each.name
+        for each in instruments()
+        if not used & {name for name, value in vars(importlib.import_module(each.home)).items() if value is each.source}
+    ]
+    assert forgotten == []
+
+
+def _attribute(node: ast.AST) -> list[str]:
+    return [node.attr] if isinstance(node, ast.Attribute) else []
 
 
 def _limits() -> Iterator[tuple[str, float]]:

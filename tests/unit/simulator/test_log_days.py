@@ -6,10 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from opsfloor.comparing import DEALINGS
 from opsfloor.event_log import Activity
 from opsfloor.log_days import LogWorld, worked_seconds
+from services.routing.simulator.bound import on_time_bound
+from services.routing.simulator.figures import figures_of
 from services.routing.simulator.floor import Floor
 from services.routing.simulator.real import RealDealing
+from shared.contracts.reference import Operator, Team
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -57,3 +61,31 @@ def test_seed_one_is_the_log_itself_and_it_can_be_played() -> None:
     assert [case.arrives for case in day.cases] == [case.arrives for case in again.cases]
     played = Floor(day, RealDealing()).play()
     assert all(case.ended is not None for case in played.cases)
+
+
+def test_people_and_activities_in_another_script_stay_apart() -> None:
+    """Six people of two roles and two activities: as many operators, on four teams, and two types of work."""
+    lines = [
+        Activity(n, str(n), name, f"{family}{n % 3}", role, at, at, at + timedelta(minutes=5))
+        for n in range(12)
+        for name, family, role in [(("审核", "王", "角色"), ("录入", "李", "录"))[n % 2]]
+        for at in [MONDAY + 8 * HOUR + n * timedelta(minutes=10)]
+    ]
+    reference = LogWorld.of(lines, frozenset()).day(0.9, 1).reference
+    operators = [entry for entry in reference if isinstance(entry, Operator)]
+    assert len({one.id for one in operators}) == len({one.name for one in operators}) == 6
+    assert (
+        len({one.team_id for one in operators}) == len([entry for entry in reference if isinstance(entry, Team)]) == 4
+    )
+    assert {work_type for one in operators for work_type in one.work_types} == {"审核/entry", "录入/entry"}
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("way", list(DEALINGS))
+@pytest.mark.long
+def test_no_policy_passes_the_bound_on_a_day_of_the_log(way: str, seed: int) -> None:
+    """In overload, where not all cases can be on time: the log as it is, and drawn anew."""
+    day = LogWorld.of(LOG, frozenset()).day(3.0, seed)
+    bound = on_time_bound(day)
+    assert bound < 1.0
+    assert figures_of(Floor(day, DEALINGS[way]()).play())["on_time"] <= bound + 1e-9

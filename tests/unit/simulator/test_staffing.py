@@ -11,7 +11,7 @@ import pytest
 
 from opsfloor.answers import Remedied
 from opsfloor.sources import profile_of
-from opsfloor.staffing import HALVINGS, SCALE_MAX, SCALE_MIN, settle
+from opsfloor.staffing import HALVINGS, SCALE_MAX, SCALE_MIN, Simulator, settle
 from services.routing.simulator import formulas
 from services.routing.simulator.bank import Post, cases_at_full_load, posts_of
 from services.routing.simulator.staffing import (
@@ -78,18 +78,51 @@ def test_more_is_needed_when_less_waiting_is_allowed() -> None:
 def test_the_smallest_roster_that_meets_the_goal_is_found() -> None:
     """The search ends within its last halving of where the judge begins to be content."""
 
-    def judge(posts: Sequence[Post]) -> Mapping[str, float]:
-        hours = paid_hours([post for post in posts if post.role != "vendor"])
-        return {"on_time": 1.0 if hours >= 300.0 else 0.5}
+    def judge(rosters: Sequence[Sequence[Post]]) -> Sequence[Mapping[str, float]]:
+        hours = [paid_hours([post for post in posts if post.role != "vendor"]) for posts in rosters]
+        return [{"on_time": 1.0 if paid >= 300.0 else 0.5} for paid in hours]
 
     found = settle(PROFILE, CASES, Goal(), judge)
+    assert not found.least_tried
     step = (SCALE_MAX - SCALE_MIN) / 2**HALVINGS
     smaller = roster(needs_of(PROFILE, CASES, Goal(), found.scale - step))
-    assert judge(found.posts)["on_time"] == 1.0
+    assert found.figures["on_time"] == 1.0
     assert paid_hours(smaller) < 300.0
 
 
 def test_a_goal_beyond_reach_is_said_to_be() -> None:
     """With the most people on offer still too late: the remedy is told, nothing is made up."""
     with pytest.raises(Remedied, match="on time"):
-        settle(PROFILE, CASES, replace(Goal(), on_time=0.99), lambda posts: {"on_time": 0.9})
+        settle(PROFILE, CASES, replace(Goal(), on_time=0.99), lambda rosters: [{"on_time": 0.9}])
+
+
+def test_where_the_least_that_is_tried_still_does_that_is_said() -> None:
+    """It is then no smallest roster, only the end of the search."""
+    assert settle(PROFILE, CASES, Goal(on_time=0.5), lambda rosters: [{"on_time": 1.0}]).least_tried
+
+
+def test_a_roster_is_played_once_and_every_day_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two scales often need the same whole people; what was said of them is said again."""
+    played: list[int] = []
+
+    def figures(asked: tuple[object, int, tuple[Post, ...], int]) -> Mapping[str, float]:
+        played.append(asked[3])
+        return {"on_time": float(asked[3])}
+
+    monkeypatch.setattr("opsfloor.staffing._figures", figures)
+    told: list[None] = []
+    simulator = Simulator(PROFILE, CASES, 2, lambda: told.append(None))
+    one, other = posts_of(PROFILE), posts_of(PROFILE)[1:]
+    assert simulator.judge([one, other]) == [{"on_time": 1.5}, {"on_time": 1.5}]
+    assert simulator.judge([one]) == [{"on_time": 1.5}]
+    assert (played, len(told)) == ([1, 2, 1, 2], 6)
+
+
+@pytest.mark.long
+def test_several_processes_say_what_one_says() -> None:
+    """The days are independent, and their figures come in the order in which they were asked for."""
+    posts = posts_of(PROFILE)
+    with Simulator(PROFILE, 8, 1, lambda: None) as several:
+        at_once = several.judge([posts, posts[1:]])
+    alone = Simulator(PROFILE, 8, 1, lambda: None)
+    assert at_once == [alone.judge([posts])[0], alone.judge([posts[1:]])[0]]
