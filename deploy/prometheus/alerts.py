@@ -123,6 +123,7 @@ _PLANLESS: Final = (
     'and on (instance) opsfloor_plans_made_total{job="balancer"} == 0'
 )
 _PLANNED_AT: Final = 'opsfloor_board_changed_timestamp_seconds{board="plan"}'
+_NOT_DUE_AT: Final = "opsfloor_plan_not_due_timestamp_seconds"
 
 ALERTS: Final[tuple[Alert, ...]] = (
     *(_burning(burn) for burn in BURNS),
@@ -267,7 +268,8 @@ ALERTS: Final[tuple[Alert, ...]] = (
     ),
     Alert(
         "PlanStale",
-        f"time() - max({_PLANNED_AT}) > 60\nor time() - min({_PLANLESS}) > 60\nunless on () max({_PLANNED_AT})",
+        f"(time() - max({_PLANNED_AT}) > 60\n  or time() - min({_PLANLESS}) > 60\n  unless on () max({_PLANNED_AT}))\n"
+        f"unless on () time() - max({_NOT_DUE_AT}) < 60",
         "ticket",
         "No plan was made for {{ $value | humanizeDuration }}; work still flows, by the last one or by none",
         "opsfloor-service",

@@ -42,7 +42,10 @@ class Limits:
 
 
 class FuseBlownError(InvariantError):
-    """Too large a share of what was read cannot be decoded: something upstream is broken."""
+    """Too large a share of what was read cannot be decoded: something upstream is broken.
+
+    Holds:   the batch that blew the fuse is committed, and with it what it parked: whoever starts again reads on behind it.
+    """
 
 
 class Read(NamedTuple):
@@ -80,6 +83,7 @@ class Tally:
     duplicates: int = 0
     skipped: int = 0
     parked: int = 0
+    blown: str = ""  # why the fuse blew in this batch, in a sentence
     rejected: int = 0
     facts: int = 0
     oldest_ms: int | None = None
@@ -155,7 +159,7 @@ class Engine:
                 tally.duplicates += 1
                 return None
             batch.lanes_in[(shard.number, origin.source, record.topic)] = origin.sequence
-        self._watch_fuse(parked=bool(read.fault))
+        self._watch_fuse(bool(read.fault), tally)
         if read.fault or origin is None:
             tally.parked += 1
             self._park(shard, record, read.fault, batch, tally, now)
@@ -198,13 +202,14 @@ class Engine:
         """The share of the last records that could not be read."""
         return sum(self._fuse) / len(self._fuse) if self._fuse else 0.0
 
-    def _watch_fuse(self, parked: bool) -> None:
+    def _watch_fuse(self, parked: bool, tally: Tally) -> None:
         self._fuse.append(parked)
-        count = sum(self._fuse) if parked else 0
+        count = sum(self._fuse) if parked and not tally.blown else 0
         if count >= self.limits.fuse_parked_min and count >= self.limits.fuse_share * len(self._fuse):
-            raise FuseBlownError(
+            tally.blown = (
                 f"Expected at most {self.limits.fuse_share:.0%} of the last {len(self._fuse)} records unreadable, "
-                f"found {count}: {self.processor.full_name} stops. Remedy: `opsfloor dlq list`, mend the writer."
+                f"found {count}: {self.processor.full_name} stops behind the batch that it parked. "
+                "Remedy: `opsfloor dlq list`, stop or mend the writer, start again."
             )
 
     def _park(self, shard: Shard, record: Record, reason: str, batch: Batch, tally: Tally, now: datetime) -> None:

@@ -295,7 +295,6 @@ class Runner:
             self._doubt(self._engine.shards)
         except FuseBlownError:
             metrics.FUSES.labels(self._name).inc()
-            metrics.FUSE_SHARE.labels(self._name).set(self._engine.unreadable_share)
             raise
         except GapFoundError:
             metrics.GAPS.labels(self._name).inc()
@@ -370,6 +369,8 @@ class Runner:
             self.processor.measure(tally.decided, self._clock.now())
         self.progress.last_progress = time.monotonic()
         self._count(tally, after - before, after - started, exemplar)
+        if tally.blown:
+            raise FuseBlownError(tally.blown)
 
     def _note_published(self, batch: Batch, shards: frozenset[int]) -> None:
         for lane in [lane for lane in self._published if lane[0] in shards]:

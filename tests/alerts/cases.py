@@ -71,6 +71,7 @@ _NOWHERE = 'opsfloor_unplaceable_items{instance="r",reason="nobody_present",busi
 _NOWHERE_OLDEST = 'opsfloor_unplaceable_oldest_seconds{instance="r",reason="nobody_present",business_type="cheque"}'
 _MISSES = 'opsfloor_predicted_misses_total{instance="r",business_type="cheque"}'
 _BALANCER_BEGAN = 'process_start_time_seconds{job="balancer",instance="a"}'
+_NOT_DUE = 'opsfloor_plan_not_due_timestamp_seconds{job="balancer",instance="%s"}'
 _MADE = 'opsfloor_plans_made_total{job="balancer",instance="a"}'
 _LEFT = 'opsfloor_reroute_left_seconds{instance="r",effect="%s",drill="%s"}'
 _LOAD = 'opsfloor_board_changed_timestamp_seconds{instance="r",board="load"}'
@@ -244,6 +245,24 @@ CASES: tuple[Case, ...] = (
     Case(
         "PlanStale", 10, {_BALANCER_BEGAN: "0x20", _MADE: "0x20"}, {_MADE: "40x20"}
     ),  # routing, which tells its age, is gone
+    Case(  # a new floor on which nobody is signed on: the balancer turns, and no plan is due
+        "PlanStale",
+        10,
+        {_BALANCER_BEGAN: "0x20", _MADE: "0x20", _NOT_DUE % "a": "0x20"},
+        {_NOT_DUE % "a": "0+60x20"},
+    ),
+    Case(  # the last ones went home, and a balancer that hangs since stands beside one that turns
+        "PlanStale",
+        10,
+        {_PLAN: "0+60x2 120x20", _MADE: "90x20", _NOT_DUE % "a": "0x3 180x20", _NOT_DUE % "b": "0x3 180x20"},
+        {_NOT_DUE % "b": "0x2 180+60x20"},
+    ),
+    Case(  # at night no plan was due; people have come, and none is made
+        "PlanStale",
+        10,
+        {_PLAN: "0x20", _MADE: "90x20", _NOT_DUE % "a": "0+60x4 240x20"},
+        {_PLAN: "0x4 300+60x20"},
+    ),
     Case("CoreBankSilent", 20, {_ASKED: "0+60x30", _ANSWERED: "0+60x5 300x30"}, {_ANSWERED: "0+60x30"}),
     Case(  # the first posting after a quiet night: its answer may take longer than a look of the rules
         "CoreBankSilent",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Final
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 from services.routing.boards import PlanView
 from shared.contracts.routing import PlanMade
@@ -22,6 +22,10 @@ MADE: Final = Counter("opsfloor_plans_made_total", "Plans published by this proc
 FAILED: Final = Counter("opsfloor_plans_failed_total", "Plans that could not be made or published", ["reason"])
 for _reason in ("solver", "bus"):
     FAILED.labels(_reason)  # there from 0 on, so that the first one shows as a rise
+NOT_DUE: Final = Gauge(
+    "opsfloor_plan_not_due_timestamp_seconds",
+    "When this process last found no plan due: nobody is there to work, or nothing is known of what comes",
+)
 HEARD: Final = Counter("opsfloor_plan_arrivals_total", "Items asked for that the balancer has heard of")
 REFUSED: Final = Counter("opsfloor_plan_records_refused_total", "Records that the balancer could not read")
 LISTENERS: Final = Counter(

@@ -62,7 +62,9 @@ class Turn:
                 piece.says("bus", {"reason": str(error)})
                 _log.warning("plan not told", reason=str(error))
                 return "the bus is away: plans are not told"
-        if made is not None:
+        if made is None:
+            metrics.NOT_DUE.set_to_current_time()
+        else:
             metrics.MADE.inc()
             _log.info("plan", **about(made))
         return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, cast
@@ -15,6 +16,7 @@ from prometheus_client.exposition import choose_encoder
 
 from services.routing.balancer.app import Turning
 from services.routing.balancer.balance import Balance
+from services.routing.balancer.metrics import NOT_DUE
 from services.routing.balancer.turn import NAME, Turn
 from shared.contracts.message import Message
 from shared.contracts.routing import ARRIVALS, PLAN
@@ -155,6 +157,18 @@ async def test_a_balancer_whose_plans_reach_nobody_is_not_ready() -> None:
     assert turning.ready() == (False, ["the bus is away: plans are not told"])
     turning.hindered = await turn(balance()).plan(bus()[1])
     assert turning.ready() == (True, [])
+
+
+async def test_a_turn_without_a_plan_says_whether_one_was_due() -> None:
+    """At night none is, and the turn tells so; a plan that is made, or that nobody was told, is no such turn."""
+    name = "opsfloor_plan_not_due_timestamp_seconds"
+    NOT_DUE.set(0)
+    await turn(balance()).plan(bus()[1])
+    await turn(balance()).plan(away)
+    assert shown(name) == 0
+    before = time.time()
+    await turn(balance(people=0)).plan(bus()[1])
+    assert before <= shown(name) <= time.time()
 
 
 @pytest.mark.long

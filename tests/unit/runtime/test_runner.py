@@ -202,15 +202,56 @@ def test_why_a_record_is_parked_is_told_in_a_sentence() -> None:
         assert len(str(refused.value)) < 400
 
 
+FUSE = Limits(fuse_parked_min=5, fuse_share=0.5, batch_records_max=10, ahead_records_min=10, timer_tick_seconds=0)
+
+
+async def blown(bench: Bench) -> None:
+    """A process is started, reads until its fuse blows, and ends."""
+    runner = await bench.runner()
+    with pytest.raises(FuseBlownError, match="opsfloor dlq list"):
+        await runner.run()
+    await runner.close()
+
+
 async def test_too_many_unreadable_records_blow_the_fuse() -> None:
-    """A broken writer stops the reader before everything is parked."""
-    bench = Bench(Limits(fuse_parked_min=5, fuse_share=0.5, timer_tick_seconds=0))
+    """A broken writer stops the reader: no more is parked than the batch that blew the fuse, and that is read."""
+    bench = Bench(FUSE)
+    for _ in range(30):
+        bench.rubbish()
+    await blown(bench)
+    assert unreadable_share() == 1.0
+    assert len(bench.log.records[(DEAD, 0)]) == FUSE.batch_records_max
+    assert bench.database.parts["counting"].next_offsets == {(0, IN.name): FUSE.batch_records_max}
+
+
+async def test_what_blew_the_fuse_is_parked_so_that_a_start_after_it_goes_on() -> None:
+    """The writer is stopped: what waits of it blows the fuse of each start until it is parked, each record once."""
+    bench = Bench(FUSE)
+    for _ in range(14):
+        bench.rubbish()
+    bench.send("a")
+    await blown(bench)
+    await turn(runner := await bench.runner())
+    bench.send("b")
+    await turn(runner)
+    assert bench.written() == ["a", "b"]
+    parked = [body_of(record, origin_of(record).kind) for record in bench.log.records[(DEAD, 0)]]
+    assert [one.origin_offset for one in parked if isinstance(one, RecordParked)] == list(range(14))
+
+
+async def test_a_fuse_that_blows_while_the_database_is_away_blows_when_it_is_back() -> None:
+    """Nothing was parked, so that nothing is read over: the batch comes again, and then the reader stops."""
+    bench = Bench(FUSE)
+    bench.database.faults.refuse_commits = 1
     for _ in range(6):
         bench.rubbish()
     runner = await bench.runner()
-    with pytest.raises(FuseBlownError, match="opsfloor dlq list"):
+    await turn(runner)
+    assert not bench.log.records[(DEAD, 0)]
+    with pytest.raises(FuseBlownError):
         await turn(runner)
-    assert unreadable_share() == 1.0
+    await runner.close()
+    assert len(bench.log.records[(DEAD, 0)]) == 6
 
 
 async def test_the_share_of_the_unreadable_is_told_before_the_fuse_blows() -> None:
