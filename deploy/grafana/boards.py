@@ -537,13 +537,14 @@ BUS: Final = Board(
             (
                 Query("sum(max_over_time(opsfloor_shard_gaps_total[1h]))", "gaps, last hour"),
                 Query("sum(max_over_time(opsfloor_shard_fuses_total[1h]))", "fuses, last hour"),
-                Query("sum(opsfloor_shard_parked_total)", "parked"),
+                Query("sum(max_over_time(opsfloor_shard_parked_total[1h]))", "parked, last hour"),
             ),
             "short",
             "number",
             warns_at=1,
             bad_at=1,
-            about="A processor that finds a gap or blows its fuse stops; what it told stands here for an hour.",
+            about="A processor that finds a gap or blows its fuse stops; what it told stands here for an hour. "
+            "What lies parked: `opsfloor dlq list`.",
         ),
         Question(
             "How long is one hop?",

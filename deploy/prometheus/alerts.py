@@ -181,14 +181,14 @@ ALERTS: Final[tuple[Alert, ...]] = (
     ),
     Alert(
         "RecordLost",
-        "max_over_time(opsfloor_shard_gaps_total[15m]) > 0",
+        "max by (processor) (max_over_time(opsfloor_shard_gaps_total[15m])) > 0",
         "page",
         "{{ $labels.processor }} found a gap: a record was lost, and it has stopped",
         "opsfloor-bus",
     ),
     Alert(
         "FuseBlown",
-        "max_over_time(opsfloor_shard_fuses_total[15m]) > 0",
+        "max by (processor) (max_over_time(opsfloor_shard_fuses_total[15m])) > 0",
         "page",
         "{{ $labels.processor }} stopped: too much of what it read cannot be understood",
         "opsfloor-bus",

@@ -15,10 +15,17 @@ from deploy.prometheus.rules import FOLDER, documents
 from tests.alerts.cases import CASES, EVERYBODY_UP, Case, Series
 
 PROMTOOL = shutil.which("promtool")
+
+
+def _minutes(held: str) -> int:
+    return int(held[:-1]) * {"s": 0, "m": 1, "h": 60}[held[-1]]
+
+
 needs_promtool = pytest.mark.skipif(
     PROMTOOL is None,
     reason="Expected promtool on PATH: `make test` installs Debian's package prometheus when it is root",
 )
+HELD = {alert.name: _minutes(alert.held) for alert in ALERTS}
 SEPARATE = {"ServiceAbsent"}  # fires on an empty floor: its own case brings everybody up
 
 
@@ -54,8 +61,36 @@ def test_each_alert_fires_on_its_case_and_not_on_the_near_miss(tmp_path: Path, s
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@needs_promtool
+@pytest.mark.parametrize(
+    ("alert", "name"), [("FuseBlown", "opsfloor_shard_fuses_total"), ("RecordLost", "opsfloor_shard_gaps_total")]
+)
+def test_a_processor_that_is_started_again_and_again_is_told_once(tmp_path: Path, alert: str, name: str) -> None:
+    """Each process that ends of it is another instance; the person on call is called once."""
+    (tmp_path / "alerts.yaml").write_text(documents()["alerts.yaml"])
+    look = {
+        "interval": "1m",
+        "input_series": [
+            {"series": f'{name}{{instance="{n}",processor="intake/reception"}}', "values": f"_x{n} 1 stale"}
+            for n in range(4)
+        ],
+        "promql_expr_test": [
+            {
+                "expr": f'count(ALERTS{{alertname="{alert}",alertstate="firing"}})',
+                "eval_time": "6m",
+                "exp_samples": [{"labels": "{}", "value": 1}],
+            }
+        ],
+    }
+    suite = {"rule_files": ["alerts.yaml"], "evaluation_interval": "1m", "tests": [look]}
+    (tmp_path / "suite.yaml").write_text(yaml.safe_dump(suite, width=1_000))
+    done = subprocess.run([str(PROMTOOL), "test", "rules", "suite.yaml"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def _look(case: Case, series: Series, firing: int) -> dict[str, Any]:
-    alert = case.alert
+    alert, held = case.alert, HELD[case.alert]
+    waited = f'max(count_over_time(ALERTS{{alertname="{alert}",alertstate="pending"}}[{case.minutes}m]))'
     found = series if alert in SEPARATE else {**EVERYBODY_UP, **series}
     return {
         "name": f"{alert} {'fires' if firing else 'is silent'}",
@@ -66,6 +101,18 @@ def _look(case: Case, series: Series, firing: int) -> dict[str, Any]:
                 "expr": f'count(count by (alertname) (ALERTS{{alertname="{alert}",alertstate="firing"}}))',
                 "eval_time": f"{case.minutes}m",
                 "exp_samples": [{"labels": "{}", "value": 1}] if firing else [],
-            }
+            },
+            # for as long as it is held it was pending, and only then did it fire
+            *(
+                [
+                    {
+                        "expr": f"{waited} >= bool {max(1, held // case.step)}",
+                        "eval_time": f"{case.minutes}m",
+                        "exp_samples": [{"labels": "{}", "value": 1}],
+                    }
+                ]
+                if firing and held
+                else []
+            ),
         ],
     }
