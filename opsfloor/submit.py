@@ -21,7 +21,7 @@ from services.intake.reception.decide import content_of
 from services.intake.submit import build_submission
 from shared.contracts.branch import SubmissionSent
 from shared.contracts.intake import RECEIPT, SubmissionAccepted, SubmissionRejected
-from shared.contracts.message import ImageReference, Money
+from shared.contracts.message import WHOLE_MAX, ImageReference, Money
 from shared.images import ImageStore
 from shared.reference.keys import branch_key
 from shared.runtime.errors import ContractError
@@ -39,7 +39,11 @@ Receipt = SubmissionAccepted | SubmissionRejected
 
 
 def _money(amount_minor: int | None, currency: str) -> Money | None:
-    """The declared amount. Errors: `Remedied` for a currency that is none."""
+    """The declared amount. Errors: `Remedied` for a currency, or an amount, that is none."""
+    if amount_minor is not None and amount_minor > WHOLE_MAX:
+        raise Remedied(
+            f"Expected an amount of at most {WHOLE_MAX} cents, found {amount_minor}", "amounts are in minor units"
+        )
     try:
         return None if amount_minor is None else Money(amount_minor=amount_minor, currency=currency)
     except ValidationError as error:

@@ -12,7 +12,7 @@ REROUTE: Final = Topic("routing.reroute.v1", "routing", "reroute id", retention_
 REROUTE_LIFE: Final = Topic(
     "routing.reroute-life.v1", "routing", "reroute id; `floor` for what concerns them all", retention_ms=None
 )
-REROUTE_COMMAND: Final = Topic("routing.reroute-command.v1", "routing's HTTP faces", "always `floor`")
+REROUTE_COMMAND: Final = Topic("routing.reroute-command.v1", "routing's HTTP faces", "always `floor`", lanes=False)
 
 Effect = Literal["drain", "evacuate", "recall", "shift", "local"]
 ReroutePhase = Literal["proposed", "approved", "active", "returning", "ended", "cancelled", "expired", "refused"]

@@ -36,6 +36,10 @@ class Origin(NamedTuple):
     correlation: str
     traceparent: str
 
+    def from_outside(self) -> Origin:
+        """The same of a record that no shard wrote: what it says of a lane is nobody's word."""
+        return self._replace(sequence=0, traceparent=from_outside(self.traceparent.encode())) if self.sequence else self
+
 
 def source_of(service: str, processor: str, shard: int) -> str:
     """`ce_source` of a shard: `/opsfloor/<service>/<processor>/<shard>`."""

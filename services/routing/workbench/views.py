@@ -13,7 +13,7 @@ from services.routing.placement.state import PlacedItem
 from services.routing.workbench.answers import Verdict
 from services.routing.workbench.decide import Seat
 from services.routing.workbench.reads import DeskNow
-from shared.contracts.message import Step
+from shared.contracts.message import Identity, Step, Whole
 from shared.contracts.routing import PauseReason
 from shared.contracts.work import DRAFT_CHARACTERS_MAX, Draft, Outcome, ShownField
 
@@ -135,7 +135,7 @@ class TeamView(View):
 class AttemptBody(View):
     """Which attempt of the item the command is about."""
 
-    attempt: int = Field(ge=1)
+    attempt: Whole = Field(ge=1)
 
 
 class PauseBody(View):
@@ -147,14 +147,14 @@ class PauseBody(View):
 class PickBody(View):
     """Why this item, whatever the desk would have chosen."""
 
-    work_item_id: str = Field(min_length=1, max_length=128)
+    work_item_id: Identity
     reason: str = Field(min_length=1, max_length=200)
 
 
 class PickForBody(PickBody):
     """Who is to do the picked item."""
 
-    operator_id: str = Field(min_length=1, max_length=128)
+    operator_id: Identity
 
 
 class DeclineBody(AttemptBody):
@@ -166,7 +166,7 @@ class DeclineBody(AttemptBody):
 class DraftBody(AttemptBody):
     """What the operator has keyed so far, whole each time."""
 
-    revision: int = Field(ge=1, description="counts what is saved in this attempt; the largest is kept")
+    revision: Whole = Field(ge=1, description="counts what is saved in this attempt; the largest is kept")
     value: str = Field(max_length=DRAFT_CHARACTERS_MAX)
 
 
