@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from opsfloor.answers import out, said, table
+from services.routing.emergency.nowhere import stranded_words
 from services.routing.emergency.report import back_words, minutes_in_force, share_held
-from shared.contracts.reroute import RerouteOrder
+from shared.contracts.reroute import Preview, RerouteOrder
 
 NOUNS: Final[Mapping[str, str]] = {
     "centres": "centre",
@@ -77,7 +78,7 @@ def tell_preview(terms: dict[str, Any], preview: dict[str, Any]) -> None:
 
 
 def _tell_skills(preview: dict[str, Any], caption: str) -> None:
-    touched = [skill for skill in preview["skills"] if skill["queued"] or skill["dead_end"]]
+    touched = [skill for skill in preview["skills"] if skill["queued"] or skill["dead_end"] or skill.get("dead_sorts")]
     if touched:
         table(caption, SKILL, (_skill(skill) for skill in touched), whole=SKILL[1:5])
     rest = len(preview["skills"]) - len(touched)
@@ -117,8 +118,9 @@ def tell_drift(foreseen: dict[str, Any], now: dict[str, Any]) -> None:
 
 def _tell_against(preview: dict[str, Any]) -> None:
     """What speaks against it, before the figures."""
-    for work_type in preview["dead_ends"]:
-        out.print(f"  [bold red]DEAD END[/] nobody left for {said(work_type)}: such items wait until it is over")
+    for name in preview["dead_ends"]:
+        how_many = said(stranded_words(name, Preview.model_validate(preview)))
+        out.print(f"  [bold red]DEAD END[/] nobody left for {said(name)}{how_many}: such items wait until it is over")
     for rule in preview["broken_rules"]:
         how = f"override with --override {rule['rule_id']}" if rule["overridable"] else "cannot be overridden"
         out.print(f"  [bold yellow]RULE[/] {said(rule['detail'])} ({said(how)})")

@@ -6,7 +6,9 @@ from opsfloor.console.control.telling import count, wait, what
 from opsfloor.console.sheet import Cell, Line
 from opsfloor.console.words import Verdict
 from services.routing.emergency.looking import LookAhead
+from services.routing.emergency.nowhere import nowhere_words, stranded_words
 from services.routing.emergency.report import back_words
+from services.routing.emergency.nowhere import PreviewSeen
 from shared.contracts.reroute import Preview, RerouteTerms, SkillForecast
 
 
@@ -22,7 +24,8 @@ def foreseen(terms: RerouteTerms, preview: Preview) -> str:
 def warnings(preview: Preview) -> list[tuple[Verdict, str]]:
     """What speaks against it; when nothing does, that."""
     found: list[tuple[Verdict, str]] = [
-        ("bad", f"DEAD END: nobody is left for {name}; such items wait until it is over.") for name in preview.dead_ends
+        ("bad", f"DEAD END: nobody is left for {name}{stranded_words(name, preview)}; such items wait until it is over.")
+        for name in preview.dead_ends
     ]
     for rule in preview.broken_rules:
         how = "whoever lets it start must name it" if rule.overridable else "cannot be overridden"
@@ -40,7 +43,7 @@ def stay_words(minutes: int, preview: Preview) -> str:
     """What keeping an order in force for so much longer does, and what whoever says yes answers for."""
     before, after = misses(preview)
     parts = [f"For {minutes} more minutes. Of what waits {after} would be late with it, {before} without it."]
-    parts += [f"DEAD END: nobody is left for {name}." for name in preview.dead_ends]
+    parts += [f"DEAD END: nobody is left for {name}{stranded_words(name, preview)}." for name in preview.dead_ends]
     parts += [f"LIMIT: {limit.words}" for limit in preview.limits if limit.broken]
     parts += [f"You answer for breaking {r.rule_id}: {r.detail}" for r in preview.broken_rules if r.overridable]
     parts += [f"It cannot be kept: {rule.detail}" for rule in preview.broken_rules if not rule.overridable]
@@ -72,7 +75,7 @@ def misses(preview: Preview) -> tuple[int, int]:
 
 def untouched(skill: SkillForecast) -> bool:
     """Nothing of it waits, and somebody is left if something comes."""
-    return skill.queued == 0 and not skill.dead_end
+    return skill.queued == 0 and not skill.dead_end and not skill.dead_sorts
 
 
 def skill_line(skill: SkillForecast) -> Line:
