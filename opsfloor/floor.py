@@ -32,7 +32,7 @@ REMEDIES: Final = {
     "own_proposal": "ask a second person on duty to do it",
     "rules_broken": "name the rule with `--override RULE` if you answer for it",
     "preview_changed": "look again with `opsfloor reroute show ID`, then approve what it says now",
-    "drill_breaks_rule": "the rest of the floor could not carry it; drill at a quieter hour",
+    "drill_breaks_rule": "drill at another hour: no safety rule is overridden for practice",
     "same_scope_in_force": "`opsfloor reroute extend ID MINUTES` keeps that one in force",
     "too_long": "propose it with two people, or for a shorter time",
     "wrong_phase": "`opsfloor reroute show ID` tells where it is",

@@ -51,7 +51,9 @@ def ids(*phases: str, review: bool = False) -> Callable[[str], list[str]]:
 
 
 def in_address(identity: str) -> str:
-    """The id as it stands in an address."""
+    """The id as it stands in an address. Errors: `Remedied` when there is none."""
+    if not identity.strip():
+        raise Remedied("Expected the id of a reroute, found nothing", "`opsfloor reroute list` shows the ids")
     return quote(identity, safe="")
 
 

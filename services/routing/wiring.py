@@ -13,7 +13,7 @@ from services.routing.emergency.api import Control, reroute_routers
 from services.routing.emergency.counter import RerouteCounter
 from services.routing.emergency.effects import Effects
 from services.routing.emergency.looking import Looker
-from services.routing.emergency.metrics import proof_levels, reroute_levels
+from services.routing.emergency.metrics import Obeyed, proof_levels, reroute_levels
 from services.routing.emergency.opener import CalendarOpener
 from services.routing.emergency.postgres_reads import PostgresBookReads
 from services.routing.emergency.processor import emergency
@@ -64,7 +64,8 @@ def wire(around: Surroundings) -> Service:
     opener = CalendarOpener(around.publish, around.clock.now)
     effects = Effects(book, orders, waiting.found)
     levels = (loads, paces, shifts, reroutes, proofs, plan, waiting.levels, effects.levels)
-    duties = (tailer.run, opener.run, waiting.follow, effects.follow, looker.run)
+    obeyed = Obeyed(orders, around.clock.now)
+    duties = (tailer.run, opener.run, waiting.follow, effects.follow, obeyed.follow, looker.run)
     return Service("routing", processors, routers, duties, levels)
 
 

@@ -16,7 +16,7 @@ from shared.contracts.intake import CaseOpened, ImageSize, RejectionCode, Submis
 from shared.contracts.message import Message, base64_bytes
 from shared.images.checks import ImageFacts, ImageFault
 from shared.reference.board import ReferenceView
-from shared.reroutes import sent_back
+from shared.reroutes import over_at, sent_back
 from shared.runtime.processor import Facts, Rejection, Situation, TimerFired, derived_id
 
 Findings = Sequence[ImageFacts | ImageFault]
@@ -135,11 +135,12 @@ def local_order(event: SubmissionSent, situation: Situation) -> Rejection | None
         view.branches[event.branch_id],
         situation.now,
     )
-    if order is None or order.ends_at is None:
+    until = None if order is None else over_at(order)
+    if order is None or until is None:
         return None
     return Rejection(
         "do_locally",
-        f"Expected {event.business_type} to be done at the branch until {order.ends_at:%Y-%m-%d %H:%M} UTC by reroute "
+        f"Expected {event.business_type} to be done at the branch until {until:%Y-%m-%d %H:%M} UTC by reroute "
         f"{order.reroute_id} ({order.terms.reason}): do it there, or wait until then",
     )
 

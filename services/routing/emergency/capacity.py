@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.routing.emergency.floor import FloorNow, holds
+from services.routing.emergency.safety import ASSERTIONS
 from services.routing.emergency.sorts import sort_words
 from services.routing.kinds import Kind
 from shared.contracts.reference import Team
@@ -18,21 +19,24 @@ HOUR_SECONDS: Final = 3600.0
 
 
 def capacity_fault(preview: Preview, terms: RerouteTerms, floor: FloorNow, *, must_know: bool = False) -> str | None:
-    """Why the rest could not carry the drill, in a sentence; `None` when it could.
+    """Why the drill must not be held, in a sentence; `None` when it may. `FAILED` stands before what the rest could not carry.
 
     Holds:   a safety rule is broken, overridable or not; somebody's work would have no people; more misses are predicted
              of what waits; or what comes would load the rest beyond the floor's limit. What comes the balancer's plan
-             tells: `must_know` refuses without one, for drills that nobody has looked at.
+             tells: `must_know` refuses without one, for drills that nobody has looked at. A rule that says when a reroute
+             may begin speaks of the hour and not of who is left.
     """
-    fault = _of_the_preview(preview, floor.book.reference.limits.drill_misses_max) or _of_what_comes(
-        terms, floor, must_know
-    )
-    return None if fault is None else f"{FAILED}: {fault}"
+    rules = floor.book.reference.reroute_rules
+    untimely = next((one.detail for one in preview.broken_rules if rules[one.rule_id].form not in ASSERTIONS), None)
+    fault = _of_the_preview(preview, floor) or _of_what_comes(terms, floor, must_know)
+    return untimely if fault is None else f"{FAILED}: {fault}"
 
 
-def _of_the_preview(preview: Preview, misses_max: int) -> str | None:
-    if preview.broken_rules:
-        return preview.broken_rules[0].detail
+def _of_the_preview(preview: Preview, floor: FloorNow) -> str | None:
+    rules, misses_max = floor.book.reference.reroute_rules, floor.book.reference.limits.drill_misses_max
+    few = [one.detail for one in preview.broken_rules if rules[one.rule_id].form in ASSERTIONS]
+    if few:
+        return few[0]
     if preview.dead_ends:
         return f"Expected somebody left for {', '.join(preview.dead_ends)}, found nobody."
     added = sum(skill.misses_with - skill.misses_without for skill in preview.skills)
@@ -79,7 +83,9 @@ class _Crew:
         kinds: dict[str, Set[Kind]] = {}
         for team in floor.teams():
             load = floor.load(team.id)
-            there = {kind for kind in coming if floor.able_for(team, kind) and _open(floor, terms, team, kind.work_type)}
+            there = {
+                kind for kind in coming if floor.able_for(team, kind) and _open(floor, terms, team, kind.work_type)
+            }
             for person in () if load is None else load.present:
                 mine = set(floor.may_do(team, person))
                 kinds[person] = {kind for kind in there if kind.work_type in mine}

@@ -64,12 +64,12 @@ def twin_fault(book: OrderBook, terms: RerouteTerms) -> str | None:
 def begin(order: RerouteOrder, floor: FloorNow) -> RerouteStarted:
     """The order comes in force now, for its minutes.
 
-    Holds:   of a broken glass the steps of the return count, too: what one person alone moved is all back after 30 minutes.
+    Holds:   the steps of the return count into the longest time: after 72 hours, of a broken glass after 30 minutes, all is
+             back.
     """
     now = floor.now
-    last_end_at = now + timedelta(hours=HOURS_MAX)
-    if order.break_glass:
-        last_end_at = max(now, now + timedelta(minutes=BREAK_GLASS_MINUTES_MAX) - ramp_of(order))
+    longest = timedelta(minutes=BREAK_GLASS_MINUTES_MAX) if order.break_glass else timedelta(hours=HOURS_MAX)
+    last_end_at = max(now, now + longest - ramp_of(order))
     return RerouteStarted(
         reroute_id=order.reroute_id,
         at=now,

@@ -100,9 +100,11 @@ def propose(book: OrderBook, order: None, command: ProposeReroute, situation: Si
         overridden_rules=command.override_rules if command.break_glass else (),
     )
     if not command.break_glass:
-        return Done((fact,), f"Proposed; somebody else must approve it by {fact.approve_by:%H:%M:%S} UTC.")
+        return Done((fact,), f"Proposed; somebody else must approve it by {fact.approve_by:%Y-%m-%d %H:%M:%S} UTC.")
     begun = course.begin(moved(None, fact), floor)
-    return Done((fact, begun), f"In force until {begun.ends_at:%H:%M:%S} UTC; a review is open and must be closed.")
+    return Done(
+        (fact, begun), f"In force until {begun.ends_at:%Y-%m-%d %H:%M:%S} UTC; a review is open and must be closed."
+    )
 
 
 def _proposal_breach(book: OrderBook, command: ProposeReroute, situation: Situation) -> Rejection | None:
@@ -197,7 +199,7 @@ def approve(book: OrderBook, order: RerouteOrder, command: ApproveReroute, situa
     if starts_at > situation.now:
         return Done((agreed,), f"Approved; it starts at {starts_at:%Y-%m-%d %H:%M:%S} UTC.")
     begun = course.begin(moved(order, agreed), floor)
-    return Done((agreed, begun), f"In force until {begun.ends_at:%H:%M:%S} UTC.")
+    return Done((agreed, begun), f"In force until {begun.ends_at:%Y-%m-%d %H:%M:%S} UTC.")
 
 
 def _approval_breach(order: RerouteOrder, command: ApproveReroute, situation: Situation) -> Rejection | None:
@@ -210,7 +212,9 @@ def _approval_breach(order: RerouteOrder, command: ApproveReroute, situation: Si
     if fault is not None:  # proposed before these bounds were
         return Rejection(*fault)
     if situation.now >= order.approve_by:
-        return Rejection("wrong_phase", f"Expected an approval by {order.approve_by:%H:%M:%S} UTC; propose it anew.")
+        return Rejection(
+            "wrong_phase", f"Expected an approval by {order.approve_by:%Y-%m-%d %H:%M:%S} UTC; propose it anew."
+        )
     if command.preview_sha256 != order.preview.sha256:
         return Rejection("preview_changed", "Expected the hash of the preview as it stands; look at it and try again.")
     return None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from services.routing.emergency.floor import FloorNow, touched_teams
 from shared.contracts.reference import Team
 from shared.contracts.reroute import RerouteTerms, TeamTally
 from shared.contracts.routing import DeskTally, LoadSnapshot
+from shared.reference.shifts import at_work
 
 SILENT_INTERVALS_MAX: Final = 45  # a desk tells its load at least every ten intervals while anything is there
 EXPIRED_SHARE_MAX: Final = 0.2
@@ -29,9 +31,13 @@ def _teams(terms: RerouteTerms, floor: FloorNow) -> list[Team]:
 def unwell(terms: RerouteTerms, before: tuple[TeamTally, ...], floor: FloorNow) -> str | None:
     """What is wrong with the scope since the step began, in a sentence; `None` when it is well.
 
-    Holds:   a team to which nothing came is well as long as somebody is there; a desk that says nothing is not.
+    Holds:   a team to which nothing came is well as long as somebody is there; a desk that says nothing is not. A team whose
+             people all go by shifts, none of which is worked now, is at home: that is no illness, and its desk has nothing
+             to say.
     """
     for team in _teams(terms, floor):
+        if _at_home(team, floor):
+            continue
         load = floor.load(team.id)
         if load is None or silent(load, floor.now):
             return f"Expected the desk of {team.id} to tell its load, heard nothing."
@@ -43,6 +49,13 @@ def unwell(terms: RerouteTerms, before: tuple[TeamTally, ...], floor: FloorNow) 
         if fault is not None:
             return fault
     return None
+
+
+def _at_home(team: Team, floor: FloorNow) -> bool:
+    reference = floor.book.reference
+    zone, people = ZoneInfo(reference.limits.time_zone), reference.operators_by_team.get(team.id, {})
+    shifts = [reference.shifts.get(reference.operators[name].shift_id or "") for name in people]
+    return bool(shifts) and all(shift is not None and not at_work(shift, floor.now, zone) for shift in shifts)
 
 
 def silent(load: LoadSnapshot | None, now: datetime) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter as Count
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -58,7 +59,7 @@ APPROVAL: Final = Histogram(
 )
 EFFECT: Final = Histogram(
     "opsfloor_reroute_effect_seconds",
-    "From approval, or the start that was asked for if that is later, to being in force",
+    "From approval, or the start that was asked for if that is later, until this process's desks and placements obey",
     buckets=(0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 600),
 )
 ANSWERS: Final = Counter("opsfloor_reroute_commands_total", "Commands about reroutes", ["code"])
@@ -74,6 +75,7 @@ FELL_BACK: Final = Counter("opsfloor_reroute_fall_backs_total", "Returns that we
 DRIFTED: Final = Counter("opsfloor_reroute_drifts_total", "Approvals that asked again because the floor had moved")
 ITEMS: Final = Counter("opsfloor_reroute_items_moved_total", "Items that left a desk by a reroute", ["team"])
 
+LOOK_SECONDS: Final = 0.05
 _log: Final = structlog.get_logger("opsfloor.emergency")
 _phases: Final[dict[str, str]] = {}  # of those that are not over
 
@@ -84,7 +86,7 @@ def measure(facts: Sequence[Message], now: datetime) -> None:
         count = _COUNTED.get(type(fact))
         if count is not None:
             count(fact)
-    _effect_of(facts)
+    _approved_at_once(facts)
 
 
 def count_alerts(codes: Sequence[str], unreadable: Sequence[str]) -> None:
@@ -114,12 +116,38 @@ def _came(order: reroute.RerouteOrder) -> None:
         _phases[order.reroute_id] = order.phase
 
 
-def _effect_of(facts: Sequence[Message]) -> None:
-    """How long each order that these facts began was waited for."""
-    began_at = {fact.reroute_id: fact.at for fact in facts if isinstance(fact, reroute.RerouteStarted)}
+def _approved_at_once(facts: Sequence[Message]) -> None:
+    """An order that begins with its approval is told once, as active; it was approved all the same."""
+    agreed = {fact.reroute_id for fact in facts if isinstance(fact, reroute.RerouteApproved)}
     for order in facts:
-        if isinstance(order, reroute.RerouteOrder) and order.reroute_id in began_at:
-            EFFECT.observe((began_at[order.reroute_id] - _agreed_at(order)).total_seconds())
+        if isinstance(order, reroute.RerouteOrder) and order.reroute_id in agreed and order.phase != "approved":
+            CAME.labels(order.terms.effect, "approved").inc()
+
+
+class Obeyed:
+    """Notes when an order in force is first on this process's board: from then on its desks and placements obey.
+
+    Holds:   what began before the process did is not counted.
+    """
+
+    def __init__(self, view: RerouteView, now: Callable[[], datetime]) -> None:
+        self._view: Final = view
+        self._now: Final = now
+        self._since: Final = now()
+        self._noted: set[str] = set()
+
+    async def follow(self) -> None:
+        """Look for as long as the process lives."""
+        while True:
+            self.look()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def look(self) -> None:
+        """Look once."""
+        for reroute_id, order in self._view.acting.items():
+            if reroute_id not in self._noted and order.started_at is not None and order.started_at >= self._since:
+                EFFECT.observe((self._now() - _agreed_at(order)).total_seconds())
+        self._noted = set(self._view.acting)
 
 
 def _agreed_at(order: reroute.RerouteOrder) -> datetime:

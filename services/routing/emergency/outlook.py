@@ -67,7 +67,7 @@ class Prospect:
         open_share = {team.id: self._open_share(team, work_type) for team in self._teams}
         parts = [(team, part) for team in self._teams for part in _queued(self._floor, team, work_type)]
         oldest = max((_age(self._floor, part) for _, part in parts), default=0.0)
-        allowed = _seconds_allowed(self._floor, work_type)
+        allowed = seconds_allowed(self._floor, work_type)
         sorts = {kind: self._sort(kind, parts, open_share) for kind in self._floor.mix(work_type)}
         takers = [
             TakerForecast(team_id=team.id, people=able)
@@ -213,7 +213,7 @@ def _age(floor: FloorNow, part: LoadByWorkType) -> float:
     return 0.0 if oldest is None else max(0.0, (floor.now - oldest).total_seconds())
 
 
-def _seconds_allowed(floor: FloorNow, work_type: str) -> float:
+def seconds_allowed(floor: FloorNow, work_type: str) -> float:
     """The service level less the standard time of this and the later steps; of work never heard of, an hour."""
     business_type, _, step = work_type.rpartition("/")
     template = floor.book.reference.business_types.get(business_type)

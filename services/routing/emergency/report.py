@@ -103,7 +103,9 @@ def line_of(fact: Message) -> LifeLine | None:
 
 def _proposed(fact: told.RerouteProposed) -> str:
     terms = fact.terms
-    what = f"{terms.percent} % shift" if terms.effect == "shift" else terms.effect
+    what = {"shift": f"shift {terms.percent} % of", "local": "send back to the branches"}.get(
+        terms.effect, terms.effect
+    )
     drill = " as a drill" if terms.drill else ""
     glass = ", breaking the glass" if fact.break_glass else ""
     return (

@@ -25,7 +25,7 @@ from shared.contracts.reroute import (
     TeamTally,
 )
 from shared.reroutes import REROUTE_BOARD, RerouteView, points_of, unproved_because
-from tests.unit.emergency.control_room import CHEN, LIN, NORTH, ControlRoom, desk_load, terms
+from tests.unit.emergency.control_room import CHEN, LIN, NORTH, ControlRoom, answer_in, desk_load, terms
 from tests.unit.emergency.drilling import DRILL, MONDAY, DrillRoom, entry
 from tests.unit.routing.floor import NOW, kinds, only
 
@@ -379,3 +379,12 @@ def test_a_drill_by_hand_begins_in_no_emergency_either() -> None:
     assert room.approve(CHEN, "drill") == "drill_breaks_rule"
     assert room.ask(CancelReroute, LIN, "real") == "done"
     assert room.approve(CHEN, "drill") == "done"
+
+
+def test_an_hour_at_which_nothing_may_begin_is_no_lack_of_people() -> None:
+    """What is refused for the hour says so; CAPACITY_CHECK_FAILED is what the rest could not carry."""
+    rule = RerouteRule(id="calm", label="not now", form="blocked_window", begins="00:00", ends="23:59")
+    room = ControlRoom(rule)
+    facts = room.send(room.command(ProposeReroute, LIN, terms=terms(effect="shift", percent=1, drill=True)))
+    answer = answer_in(facts)
+    assert (answer.code, "CAPACITY" in answer.detail, "not now" in answer.detail) == ("drill_breaks_rule", False, True)

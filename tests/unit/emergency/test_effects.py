@@ -9,11 +9,12 @@ import pytest
 from prometheus_client import REGISTRY
 
 from services.routing.emergency.effects import Effects
-from services.routing.emergency.metrics import measure
+from services.routing.emergency.metrics import Obeyed, measure
 from services.routing.placement.waiting import Waits
-from shared.contracts.reroute import RerouteOrder
+from shared.contracts.reroute import ApproveReroute, ProposeReroute, RerouteOrder
 from shared.reroutes import RerouteView
 from shared.runtime.errors import TransientError
+from tests.unit.emergency.control_room import CHEN, LIN, ControlRoom, terms
 from tests.unit.sight.facts import fact
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -77,13 +78,15 @@ async def test_while_the_database_is_away_the_last_look_stands() -> None:
     assert told(effects)["moved_items", "r-1"] == 40
 
 
-def effect_seconds(began_after: float, order: RerouteOrder) -> tuple[float, float]:
-    """How many effects were counted more, and their seconds, when the order begins so long after its approval."""
-    before = _effects()
-    begun = fact(
-        "routing.reroute-started.v1", reroute_id=order.reroute_id, at=order.proposed_at + timedelta(seconds=began_after)
-    )
-    measure([begun, order], begun.at)
+def effect_seconds(seen_after: float, order: RerouteOrder) -> tuple[float, float]:
+    """How many effects were counted more, and their seconds, when the order stands on a board so long after its proposal."""
+    before, view, clock = _effects(), RerouteView(), [order.proposed_at]
+    obeyed = Obeyed(view, lambda: clock[0])
+    obeyed.look()
+    clock[0] = order.proposed_at + timedelta(seconds=seen_after)
+    view.acting[order.reroute_id] = order.model_copy(update={"started_at": clock[0]})
+    obeyed.look()
+    obeyed.look()
     count, seconds = _effects()
     return count - before[0], seconds - before[1]
 
@@ -109,9 +112,19 @@ def test_an_order_for_later_is_waited_for_from_its_start() -> None:
     )
 
 
-def test_what_is_told_of_an_order_that_had_begun_is_no_effect() -> None:
-    """An extension publishes the order again."""
-    before = _effects()
-    order = fact("routing.reroute-order.v1")
-    measure([fact("routing.reroute-extended.v1", reroute_id=order.reroute_id), order], order.proposed_at)
+def test_what_began_before_the_process_is_no_effect() -> None:
+    """A process that starts reads old orders off the bus."""
+    before, order = _effects(), fact("routing.reroute-order.v1")
+    view = RerouteView(acting={order.reroute_id: order.model_copy(update={"started_at": NOW - timedelta(hours=1)})})
+    Obeyed(view, lambda: NOW).look()
     assert _effects() == before
+
+
+def test_an_order_that_begins_with_its_approval_was_approved() -> None:
+    """It is told once, as active; both phases are counted."""
+    room, labels = ControlRoom(), {"effect": "evacuate", "phase": "approved"}
+    assert room.ask(ProposeReroute, LIN, terms=terms()) == "done"
+    before = REGISTRY.get_sample_value("opsfloor_reroutes_total", labels) or 0.0
+    preview = room.order().preview.sha256
+    measure(room.send(room.command(ApproveReroute, CHEN, preview_sha256=preview)), room.now)
+    assert REGISTRY.get_sample_value("opsfloor_reroutes_total", labels) == before + 1

@@ -10,9 +10,10 @@ import pytest
 from services.routing.emergency.course import past
 from services.routing.emergency.floor import FloorNow
 from services.routing.emergency.preview import drift_between, preview_of
-from shared.contracts.reference import RerouteRule
+from shared.contracts.reference import RerouteRule, Shift
 from shared.contracts.reroute import (
     ApproveReroute,
+    BrokenRule,
     CancelReroute,
     CloseReview,
     EndReroute,
@@ -203,12 +204,15 @@ def test_a_glass_is_broken_only_by_who_may() -> None:
 
 
 def test_nothing_stays_in_force_for_more_than_three_days() -> None:
-    """Extended openly, up to 72 hours from the start."""
+    """Extended openly, so that all is back 72 hours after the start."""
     room = in_force()
     assert room.ask(ExtendReroute, MO, minutes=10) == "not_authorised"
-    assert room.ask(ExtendReroute, CHEN, minutes=71 * 60) == "done"
+    assert room.ask(ExtendReroute, CHEN, minutes=71 * 60 - 3) == "done"
     assert room.ask(ExtendReroute, CHEN, minutes=1) == "too_long"
-    assert room.order().ends_at == NOW + timedelta(hours=72)
+    assert over_at(room.order()) == NOW + timedelta(hours=72)
+    whole = ControlRoom()
+    assert (proposed(whole, minutes=72 * 60), whole.approve()) == ("done", "done")
+    assert over_at(whole.order()) == NOW + timedelta(hours=72)
 
 
 def test_a_reroute_ends_early_step_by_step() -> None:
@@ -230,6 +234,21 @@ def test_an_unwell_scope_takes_its_work_back_out_by_itself() -> None:
     room.wait(60)
     assert (room.order().phase, room.order().fell_back) == ("active", 1)
     assert room.order().ends_at == NOW + timedelta(seconds=360)
+
+
+@pytest.mark.parametrize(("begins", "ends", "phase"), [("08:00", "09:30", "returning"), ("09:00", "17:30", "active")])
+def test_who_has_gone_home_is_not_ill(begins: str, ends: str, phase: str) -> None:
+    """At 10:00 local: a shift that is over leaves an empty desk; one that is worked now should have somebody there."""
+    room = in_force()
+    shift = Shift(id="day", label="Day", begins=begins, ends=ends)
+    REFERENCE_BOARD.fold(room.views["reference"], shift.key, shift)
+    for name in ("ann", "bob"):
+        one = room.views["reference"].operators[name].model_copy(update={"shift_id": "day"})
+        REFERENCE_BOARD.fold(room.views["reference"], one.key, one)
+    room.ask(EndReroute, LIN)
+    room.tell_load(desk_load("north", (), at=NOW + timedelta(seconds=59)))
+    room.wait(60)
+    assert room.order().phase == phase
 
 
 def test_leases_that_run_out_as_work_comes_back_are_a_fall_back() -> None:
@@ -440,3 +459,20 @@ def test_ending_it_after_its_end_makes_it_no_longer() -> None:
     room.now = NOW + timedelta(minutes=33)
     assert room.ask(EndReroute, LIN) == "done"
     assert (room.order().phase, room.order().ends_at) == ("returning", NOW + timedelta(minutes=30))
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "found"),
+    [
+        ({"items_moving": 100}, {"items_moving": 151}, "about 100 items to move"),
+        ({"items_moving": 151}, {"items_moving": 100}, "about 151 items to move"),
+        ({"items_moving": 100}, {"items_moving": 150}, None),
+        ({}, {"broken_rules": (BrokenRule(rule_id="two", detail="d", overridable=True),)}, "no more rules broken"),
+        ({}, {"dead_ends": ("a/entry",)}, "somebody left for a/entry"),
+    ],
+)
+def test_each_measure_of_drift_counts_by_itself(then: dict[str, Any], now: dict[str, Any], found: str | None) -> None:
+    """More than fifty items and more than a quarter, a rule, a dead end."""
+    preview = preview_of(terms(), FloorNow.of(ControlRoom(queued=0).views, (), NOW))
+    told = drift_between(preview.model_copy(update=then), preview.model_copy(update=now), 0.25)
+    assert told is None if found is None else found in str(told)
