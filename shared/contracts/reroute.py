@@ -75,13 +75,15 @@ class TakerForecast(Part):
 class SortForecast(Part):
     """A sort of a work type for which nobody would be left, though others of the type have somebody.
 
-    Units:   `items` of it wait with nobody, as far as the proportions of the type tell: queues are known by type alone.
+    Units:   `items` of it wait with nobody, as far as the proportions of the type tell: queues are known by type alone;
+             `None`: they do not tell, as of a grade that large amounts ask for.
     """
 
     sort: str  # in words
     in_house_only: bool
     data_class: Identity
-    items: Annotated[int, Field(ge=0)]
+    grade_min: Annotated[int, Field(ge=0)] = 0
+    items: Annotated[int, Field(ge=0)] | None = None
 
 
 class SkillForecast(Part):

@@ -33,6 +33,7 @@ class FloorNow:
     now: datetime
     plan: PlanView = field(default_factory=PlanView)
     _able: dict[str, Counter[str]] = field(default_factory=dict, compare=False, repr=False)  # by team, by work type
+    _grades: dict[str, dict[str, int]] = field(default_factory=dict, compare=False, repr=False)  # by team, by work type
     _planned: dict[str, list[PlannedWork]] = field(default_factory=dict, compare=False, repr=False)  # by work type
     _mixes: dict[tuple[str, str], Mix] = field(default_factory=dict, compare=False, repr=False)  # by team, work type
     _seen: dict[tuple[str, str], bool] = field(
@@ -59,12 +60,25 @@ class FloorNow:
 
     def able(self, team: Team, work_type: str) -> int:
         """How many of the team are present and may do some sort of the work type."""
-        known = self._able.get(team.id)
-        if known is None:
-            load = self.load(team.id)
-            present = () if load is None else load.present
-            known = self._able[team.id] = Counter(name for person in present for name in set(self.may_do(team, person)))
-        return known[work_type]
+        if team.id not in self._able:
+            self._count(team)
+        return self._able[team.id][work_type]
+
+    def highest_grade(self, team: Team, work_type: str) -> int:
+        """The highest grade among those; below 0 where there is nobody."""
+        if team.id not in self._grades:
+            self._count(team)
+        return self._grades[team.id].get(work_type, -1)
+
+    def _count(self, team: Team) -> None:
+        load, counts, grades = self.load(team.id), Counter[str](), dict[str, int]()
+        for person in () if load is None else load.present:
+            operator = self.book.member(team.id, person)
+            grade = -1 if operator is None else operator.grade
+            for name in set(self.may_do(team, person)):
+                counts[name] += 1
+                grades[name] = max(grade, grades.get(name, -1))
+        self._able[team.id], self._grades[team.id] = counts, grades
 
     def able_for(self, team: Team, kind: Kind) -> int:
         """How many of the team are present and may be given this sort of work: the one place where previews ask it."""

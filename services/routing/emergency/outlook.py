@@ -40,7 +40,8 @@ class Outlook:
 
     Units:   `people` present and able, rounded; `nobody` is told before rounding; `wait_seconds` of the last that
              waits, `None`: for ever. `moves` of the `queued` leave their teams.
-    Holds:   a sort that nobody may be given waits for ever, whoever is there for the others.
+    Holds:   a sort that nobody may be given waits for ever, whoever is there for the others; `grade` is the highest of
+             those people.
     """
 
     queued: int
@@ -51,6 +52,7 @@ class Outlook:
     misses: int
     takers: tuple[TakerForecast, ...]
     sorts: Mapping[Kind, SortOutlook]
+    grade: int
 
 
 class Prospect:
@@ -84,6 +86,10 @@ class Prospect:
             misses=round(sum(misses(sort.queued, oldest, sort.wait_seconds, allowed) for sort in sorts.values())),
             takers=tuple(takers),
             sorts=sorts,
+            grade=max(
+                (self._floor.highest_grade(team, work_type) for team in self._teams if open_share[team.id] > 0),
+                default=-1,
+            ),
         )
 
     def _open_share(self, team: Team, work_type: str) -> float:

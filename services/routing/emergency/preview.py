@@ -11,8 +11,7 @@ from services.routing.emergency.floor import FloorNow, touched_teams
 from services.routing.emergency.outlook import Outlook, Prospect
 from services.routing.emergency.safety import broken_rules
 from services.routing.emergency.shares import limit_forecasts
-from services.routing.emergency.sorts import sort_words
-from services.routing.kinds import Kind
+from services.routing.emergency.sorts import grade_words, grades_asked, sort_words
 from shared.contracts.reroute import (
     LimitForecast,
     Preview,
@@ -37,7 +36,10 @@ def preview_of(terms: RerouteTerms, floor: FloorNow, past: Sequence[RerouteOrder
     Errors:  never raises; nobody there gives no wait and a dead end.
     """
     before, after = Prospect(floor), Prospect(floor, terms)
-    skills = tuple(_forecast(name, before.outlook(name), after.outlook(name)) for name in _work_types(terms, floor))
+    skills = tuple(
+        _forecast(name, before.outlook(name), after.outlook(name), grades_asked(floor.book.reference, name))
+        for name in _work_types(terms, floor)
+    )
     scope_teams = touched_teams(terms.scope, floor.teams())
     in_hand = sum(load.in_hand for team in scope_teams if (load := floor.load(team.id)) is not None)
     bare = Preview(
@@ -142,11 +144,9 @@ def _meant(terms: RerouteTerms, work_type: str) -> bool:
     )
 
 
-def _forecast(work_type: str, before: Outlook, after: Outlook) -> SkillForecast:
+def _forecast(work_type: str, before: Outlook, after: Outlook, grades: Sequence[int]) -> SkillForecast:
     """Holds: what has nobody with the order is told, unless it has nobody without it either and none of it waits."""
     dead = after.nobody and (not before.nobody or before.queued > 0)
-    had = {kind for kind, sort in before.sorts.items() if sort.people > 0 or sort.queued > 0}
-    lost = [] if dead else [kind for kind, sort in after.sorts.items() if sort.people <= 0 and kind in had]
     return SkillForecast(
         work_type=work_type,
         moves=after.moves,
@@ -159,15 +159,31 @@ def _forecast(work_type: str, before: Outlook, after: Outlook) -> SkillForecast:
         misses_without=before.misses,
         misses_with=after.misses,
         dead_end=dead,
-        dead_sorts=tuple(_dead_sort(kind, after.sorts[kind].stranded) for kind in sorted(lost)),
+        dead_sorts=() if dead else (*_dead_sorts(before, after), *_dead_grades(work_type, before, after, grades)),
     )
 
 
-def _dead_sort(kind: Kind, items: float) -> SortForecast:
+def _dead_sorts(before: Outlook, after: Outlook) -> Iterator[SortForecast]:
     """Holds: part of an item counts as one."""
-    return SortForecast(
-        sort=sort_words(kind),
-        in_house_only=kind.in_house_only,
-        data_class=kind.data_class,
-        items=math.ceil(round(items, 6)),
-    )
+    had = {kind for kind, sort in before.sorts.items() if sort.people > 0 or sort.queued > 0}
+    for kind, sort in sorted(after.sorts.items()):
+        if sort.people <= 0 and kind in had:
+            yield SortForecast(
+                sort=sort_words(kind),
+                in_house_only=kind.in_house_only,
+                data_class=kind.data_class,
+                items=math.ceil(round(sort.stranded, 6)),
+            )
+
+
+def _dead_grades(work_type: str, before: Outlook, after: Outlook, grades: Sequence[int]) -> Iterator[SortForecast]:
+    """Grades that some of the work asks for and that the order takes the last people of; how much asks, nobody knows."""
+    kind = next(iter(after.sorts))
+    for grade in grades:
+        if after.grade < grade <= before.grade:
+            yield SortForecast(
+                sort=grade_words(work_type, grade),
+                in_house_only=kind.in_house_only,
+                data_class=kind.data_class,
+                grade_min=grade,
+            )

@@ -39,6 +39,14 @@ def mix_of_template(view: ReferenceView, work_type: str) -> Mix | None:
     return scaled(counts)
 
 
+def grades_asked(view: ReferenceView, work_type: str) -> tuple[int, ...]:
+    """The grades above the lowest that some of the work asks for, rising: an authorisation by its amount."""
+    business_type, _, step = work_type.rpartition("/")
+    template = view.business_types.get(business_type)
+    tiers = () if template is None or step != "authorisation" else template.tiers
+    return tuple(sorted({tier.grade_min for tier in tiers if tier.authorisers and tier.grade_min}))
+
+
 def unheard_of(work_type: str) -> Mix:
     """What is taken of a work type of which neither template nor plan tells: entries are open to all."""
     return {Kind(work_type, in_house_only=not work_type.endswith("/entry")): 1.0}
@@ -63,3 +71,8 @@ def sort_words(kind: Kind) -> str:
     """A sort of a work type in words."""
     house = ", in the house alone" if kind.in_house_only else ""
     return f"{kind.work_type} ({kind.data_class}{house})"
+
+
+def grade_words(work_type: str, grade: int) -> str:
+    """What of a work type asks for a grade, in words."""
+    return f"{work_type} (grade {grade} or above)"

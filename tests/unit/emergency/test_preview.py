@@ -13,13 +13,14 @@ from services.routing.emergency.capacity import capacity_fault
 from services.routing.emergency.floor import FloorNow
 from services.routing.emergency.nowhere import stranded_words
 from services.routing.emergency.preview import drift_between, preview_of
-from shared.contracts.reference import Operator
+from shared.contracts.reference import Operator, Tier
 from shared.contracts.reroute import Preview, RerouteScope, SkillForecast
 from shared.contracts.routing import LoadByWorkType
+from shared.reference.board import REFERENCE_BOARD
 from tests.unit.emergency.control_room import ControlRoom, desk_load, terms
 from tests.unit.emergency.drilling import DrillRoom
-from tests.unit.emergency.upkeep import OPEN, SECRET, SECRET_WORDS, UPKEEP, UPKEEP_REVIEW, UpkeepRoom
-from tests.unit.routing.floor import ENTRY, NOW, REVIEW
+from tests.unit.emergency.upkeep import OPEN, SECRET, SECRET_WORDS, TEMPLATE, UPKEEP, UPKEEP_REVIEW, UpkeepRoom
+from tests.unit.routing.floor import ENTRY, NOW, REVIEW, operator
 from tests.unit.sight.facts import fact
 
 
@@ -186,3 +187,19 @@ def test_the_rest_must_be_able_to_carry_each_sort_that_comes() -> None:
         fault
         == f"CAPACITY_CHECK_FAILED: Expected 2 people left for {SECRET_WORDS} to be enough, found work coming for 3.3."
     )
+
+
+def test_a_grade_that_large_amounts_ask_for_is_told_when_the_last_who_has_it_goes() -> None:
+    """Somebody is left for the small ones; where nobody has the grade without the order either it is not the order's doing."""
+    room, large = UpkeepRoom(queued=0), "upkeep/authorisation"
+    tiers = (Tier(below_minor=100, authorisers=1), Tier(below_minor=None, authorisers=1, grade_min=1))
+    staff = (operator("ann", work_types=(large,), grade=1), operator("cai", "south", (large,), grade=0))
+    for entry in (TEMPLATE.model_copy(update={"tiers": tiers}), *staff):
+        REFERENCE_BOARD.fold(room.views["reference"], entry.key, entry)
+    north = RerouteScope(centres=("n",), work_types=(large,))
+    assert looked_at(room, scope=north).dead_ends == ("upkeep/authorisation (grade 1 or above)",)
+    assert looked_at(room, scope=north, effect="shift", percent=50).dead_ends == ()
+    south = RerouteScope(centres=("s",), work_types=(large,))
+    assert looked_at(room, scope=south).dead_ends == ()
+    room.tell_load(desk_load("north", ("bob",)))
+    assert looked_at(room, scope=south).dead_ends == (large,)
