@@ -72,14 +72,23 @@ class AtLoad:
         return self.figures[self.best]["on_time"].mean >= (1 - NEAR) * self.bound.mean
 
 
-def compare(make: MakeDay, loads: Sequence[float], seeds: Sequence[int], tell: Callable[[], None]) -> list[AtLoad]:
-    """Play every policy over every day; `tell` after each run."""
-    return [_at(load, [make(load, seed) for seed in seeds], tell) for load in loads]
+def compare(
+    make: MakeDay,
+    loads: Sequence[float],
+    seeds: Sequence[int],
+    tell: Callable[[], None],
+    plan_seconds: float | None = None,
+) -> list[AtLoad]:
+    """Play every policy over every day; `tell` after each run. Ours makes its plan so often, else as `RealDealing` does."""
+    dealings = {**DEALINGS, list(OURS)[-1]: lambda: RealDealing(plan_seconds=plan_seconds)}
+    return [_at(load, [make(load, seed) for seed in seeds], tell, dealings) for load in loads]
 
 
-def _at(load: float, days: Sequence[Day], tell: Callable[[], None]) -> AtLoad:
+def _at(
+    load: float, days: Sequence[Day], tell: Callable[[], None], dealings: Mapping[str, Callable[[], Dealing]]
+) -> AtLoad:
     by_policy: dict[str, list[dict[str, float]]] = {}
-    for name, dealing in DEALINGS.items():
+    for name, dealing in dealings.items():
         for day in days:
             by_policy.setdefault(name, []).append(figures_of(Floor(day, dealing()).play()))
             tell()

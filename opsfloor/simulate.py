@@ -13,7 +13,7 @@ from opsfloor import charts, comparing, oracle_table
 from opsfloor.answers import Remedied, as_json, err, out, table
 from opsfloor.comparing import AtLoad
 from opsfloor.progress import bar
-from opsfloor.sources import PROFILE_NAMES, days_of
+from opsfloor.sources import PROFILE_NAMES, Seed, days_of
 from opsfloor.whatif import whatif
 from opsfloor.writing import expect_picture, expect_writable
 from services.routing.simulator.figures import FIGURES
@@ -67,6 +67,14 @@ def compare(
         str, typer.Option(help="loads, with commas: work that comes in over paid time")
     ] = "0.80,0.90,0.95,1.05",
     days: Annotated[int, typer.Option(help="independent days per load", min=2)] = 6,
+    seed: Seed = 1,
+    plan_every: Annotated[
+        float | None,
+        typer.Option(
+            help="seconds between two plans of ours, 1 as in life; else thirty loads of a desk: 60 s, of a log 1,800 s",
+            min=1,
+        ),
+    ] = None,
     outside: Annotated[str, typer.Option(help="roles of the log that are not the floor's, with commas")] = "Applicant",
     chart: Chart = None,
     page: Page = None,
@@ -75,18 +83,26 @@ def compare(
     """The known policies, ours without the plan and with it, and a clairvoyant bound, on the same days."""
     expect_picture(chart)
     expect_writable(page)
-    loads, seeds = _loads(load), range(1, days + 1)
+    loads, seeds = _loads(load), range(seed, seed + days)
     make, title = days_of(log, profile, frozenset(part.strip() for part in outside.split(",")))
-    make(min(loads), 1)  # a day without cases is refused before any is played
+    make(min(loads), seed)  # a day without cases is refused before any is played
     with bar("days played") as progress:
         line = progress.add_task("", total=comparing.runs(loads, seeds))
-        found = comparing.compare(make, loads, seeds, lambda: progress.advance(line))
+        found = comparing.compare(make, loads, seeds, lambda: progress.advance(line), plan_every)
     if chart is not None:
         charts.save(charts.comparison(found, title), chart)
     if page is not None:
         page.write_text(comparing.as_markdown(found), encoding="utf-8")
     if json:
-        as_json({"source": title, "days": days, "loads": comparing.as_document(found)})
+        as_json(
+            {
+                "source": title,
+                "days": days,
+                "seed": seed,
+                "plan_every_seconds": plan_every,
+                "loads": comparing.as_document(found),
+            }
+        )
         return
     for at in found:
         _tell(at)

@@ -21,6 +21,10 @@ PROFILE: Final = "bank-day"  # where neither a profile nor a log is named
 
 ProfileName = Annotated[str, typer.Option(help=f"a day of this profile: {PROFILE_NAMES}")]
 
+Seed = Annotated[
+    int, typer.Option(help="of the first day; each further day has the next one. Of a log, 1 is the log itself", min=1)
+]
+
 
 def profile_of(name: str) -> Profile:
     """The profile of a name."""

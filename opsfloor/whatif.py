@@ -11,7 +11,7 @@ import typer
 from opsfloor import comparing
 from opsfloor.answers import Remedied, as_json, out, table
 from opsfloor.progress import bar
-from opsfloor.sources import ProfileName, busy_day, profile_of
+from opsfloor.sources import ProfileName, Seed, busy_day, profile_of
 from services.routing.simulator import changes
 from services.routing.simulator.bank import WORK, Work
 from services.routing.simulator.changes import Change
@@ -30,6 +30,7 @@ def whatif(
     profile: ProfileName = "bank-day",
     load: Annotated[float, typer.Option(help="work that comes in over paid time", min=0.05, max=3)] = 0.90,
     days: Annotated[int, typer.Option(help="independent days, each played with and without the change", min=2)] = 4,
+    seed: Seed = 1,
     close: Annotated[str | None, typer.Option(help="a team that is closed")] = None,
     add: Annotated[str | None, typer.Option(help="people more, as TEAM=10")] = None,
     standard: Annotated[str | None, typer.Option(help="another standard time, as TYPE/STEP=SECONDS")] = None,
@@ -41,10 +42,10 @@ def whatif(
 ) -> None:
     """Change one thing and show the two days side by side: the same cases, with the change and without it."""
     chosen = profile_of(profile)
-    first = busy_day(chosen, load, 1)
+    first = busy_day(chosen, load, seed)
     asked = {"close": close, "add": add, "standard": standard, "cost": cost, "vendor-share": vendor_share}
     name, change = _change({key: str(value) for key, value in asked.items() if value is not None}, first)
-    plain = [first, *(busy_day(chosen, load, seed) for seed in range(2, days + 1))]
+    plain = [first, *(busy_day(chosen, load, one) for one in range(seed + 1, seed + days))]
     with bar("days played") as progress:
         line = progress.add_task("", total=2 * days)
         before = [_play(day, lambda: progress.advance(line)) for day in plain]

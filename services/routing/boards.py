@@ -44,9 +44,11 @@ class PlanView:
 
     def shares_for(self, kind: Kind, now: datetime) -> Mapping[str, float] | None:
         """The teams' shares of a kind of work; `None` without a plan that is still good, or that knows the kind."""
-        if self.plan is None or now > self.plan.good_until:
-            return None
-        return self.shares.get(kind)
+        return self.in_force(now).shares.get(kind)
+
+    def in_force(self, now: datetime) -> PlanView:
+        """The plan while it is good, none afterwards."""
+        return PlanView() if self.plan is None or now > self.plan.good_until else self
 
 
 def fold_plan(view: PlanView, key: str, message: Message | None) -> None:

@@ -66,8 +66,30 @@ def hindrance(order: WorkOrder, operator_id: str, team_id: str, book: Rulebook) 
 
 def able(order: WorkOrder, people: Sequence[str], team_id: str, book: Rulebook) -> int:
     """How many of these members of the team may do the work."""
-    those = allowed(order, team_id, book)
-    return sum(one in those and not excluded(order, those[one]) for one in people)
+    there = _there(order, people, team_id, book)
+    if not _names_somebody(order) and order.branch_id not in there.branches:
+        return len(there.operators)
+    return sum(not excluded(order, one) for one in there.operators)
+
+
+class _There(NamedTuple):
+    """Who of some people is allowed a sort of work, and the branches that they come from."""
+
+    people: Sequence[str]
+    allowed: Mapping[str, Operator]
+    operators: Sequence[Operator]
+    branches: frozenset[str | None]
+
+
+def _there(order: WorkOrder, people: Sequence[str], team_id: str, book: Rulebook) -> _There:
+    """Found once for each sort of work, until others are there or allowed."""
+    key, those = (__name__, "there", team_id, sort_of(order)), allowed(order, team_id, book)
+    known: _There | None = book.reference.derived.get(key)
+    if known is None or known.allowed is not those or known.people != people:
+        operators = [those[one] for one in people if one in those]
+        known = _There(people, those, operators, frozenset(one.branch_id for one in operators))
+        book.reference.derived[key] = known
+    return known
 
 
 def allowed(order: WorkOrder, team_id: str, book: Rulebook) -> Mapping[str, Operator]:
@@ -172,6 +194,24 @@ def excluded(order: WorkOrder, operator: Operator) -> bool:
         or operator.team_id in order.excluded_teams
         or operator.branch_id == order.branch_id
     )
+
+
+def excludes_somebody(order: WorkOrder, book: Rulebook) -> bool:
+    """Whether a rule about the case may keep somebody on the floor from it."""
+    return _names_somebody(order) or order.branch_id in _staff_branches(book.reference)
+
+
+def _names_somebody(order: WorkOrder) -> bool:
+    return bool(order.excluded_operators or order.excluded_teams)
+
+
+def _staff_branches(reference: ReferenceView) -> frozenset[str | None]:
+    key = __name__, "branches"
+    known: frozenset[str | None] | None = reference.derived.get(key)
+    if known is None:
+        known = frozenset(operator.branch_id for operator in reference.operators.values())
+        reference.derived[key] = known
+    return known
 
 
 def suspended(operator: Operator, provider: Provider, standing: StandingView) -> bool:

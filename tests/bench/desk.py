@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local.stack import home
+from services.routing.desk.dealing import Dealing
 from services.routing.desk.processor import desk
 from services.routing.desk.state import TeamDesk
 from shared.contracts.message import Region
@@ -136,6 +137,16 @@ class Play:
             handle_seconds=30,
         )
 
+    def choosing(self, operator_id: str) -> float:
+        """Choose for somebody, to no effect. Returns the microseconds that it took."""
+        dealing = Dealing.of(self.state, Situation(self.now, 0, "event", self.boards))
+        began = time.thread_time_ns()
+        chosen = dealing.choose(operator_id)
+        spent = time.thread_time_ns() - began
+        if chosen is None:
+            raise RuntimeError(f"Expected something for {operator_id} to do, found nothing")
+        return spent / 1000
+
     def send(self, event: Event) -> Facts:
         """Decide and fold, both timed."""
         situation = Situation(self.now, 0, "event", self.boards)
@@ -152,13 +163,15 @@ class Play:
 
 
 def measure(queued: int, decisions: int = DECISIONS) -> dict[str, float]:
-    """Mean microseconds of a result with the next assignment, and of a placement, with so many items queued."""
+    """Mean microseconds of a result with the next assignment, and of a placement, with so many items queued; apart from
+    them, of choosing alone, for somebody whom no decision is about just then."""
     play = Play(queued)
     found: dict[str, float] = {"queued": sum(len(queue) for queue in play.state.queues.values())}
     gc.collect()
-    spent: dict[str, list[float]] = {"result": [], "placement": [], "fold": []}
+    spent: dict[str, list[float]] = {"result": [], "placement": [], "fold": [], "choosing": []}
     for _ in range(decisions):
         play.now += timedelta(milliseconds=200)
+        spent["choosing"].append(play.choosing(play.draw.choice(list(play.state.operators))))
         for name, event in (("result", play.completed()), ("placement", play.placed())):
             play.send(event)
             spent[name].append(play.spent_us["decide"][-1])
@@ -189,6 +202,9 @@ def show(found: dict[str, Any], console: Console) -> None:
     table.add_row(f"decision, {QUEUED_LONG:,} queued, µs", f"{found['decide_long_us']:g}", "")
     table.add_row("long over short", f"{found['long_over_short']:g}", "a logarithm: 1.25")
     for name in ("short", "long"):
+        choosing, rest = found[name]["choosing_us"], found[name]["result_us"] - found[name]["choosing_us"]
+        table.add_row(f"of that choosing, {name} queue, µs", f"{choosing:g}", "")
+        table.add_row(f"of that rules and facts, {name} queue, µs", f"{rest:.1f}", "")
         table.add_row(f"placement, {name} queue, µs", f"{found[name]['placement_us']:g}", "")
         table.add_row(f"folding the facts, {name} queue, µs", f"{found[name]['fold_us']:g}", "")
     console.print(table)

@@ -43,8 +43,9 @@ class Killed(RealDealing):
         if floor.agenda.now == self._end:
             view: PlanView = self._boards[PLAN_BOARD.name]
             self._arrivals = Arrivals(floor.now)
-            for part in view.plan.work if view.plan is not None else ():
-                self._arrivals.resume(Kind.told(part), part.recent_per_hour, floor.now)
+            if view.plan is not None:
+                for part in view.plan.work:
+                    self._arrivals.resume(Kind.told(part), part.recent_per_hour, view.plan.made_at)
         return super()._plan()
 
 

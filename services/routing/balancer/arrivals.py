@@ -35,9 +35,11 @@ class _Recent:
     at: datetime
     weight: float = 0.0
 
-    def count(self, now: datetime, items: float) -> None:
-        self.weight = self.weight_at(now) + items
-        self.at = max(self.at, now)
+    def count(self, when: datetime, items: float) -> None:
+        """Holds: what is heard late weighs as little as if it had been heard in its turn."""
+        until = max(self.at, when)
+        self.weight = self.weight_at(until) + items * exp(-(until - when).total_seconds() / MEMORY_SECONDS)
+        self.at = until
 
     def weight_at(self, now: datetime) -> float:
         return self.weight * exp(-max((now - self.at).total_seconds(), 0.0) / MEMORY_SECONDS)
@@ -92,10 +94,13 @@ class Arrivals:
     # ------------------------------------------------------------ what was told
 
     def resume(self, kind: Kind, per_hour: float, at: datetime) -> None:
-        """Go on from what a plan made at an instant said of the last minutes, unless this kind was heard of since."""
+        """Go on from what a plan made at an instant said of the last minutes, unless this kind was heard of since.
+
+        Holds:   it has faded since that instant as in a process that lived on.
+        """
         if kind not in self._recent:
-            weight = per_hour * MEMORY_SECONDS / 3600.0
-            self._recent[kind] = _Recent(at - timedelta(days=1), self._since, weight)
+            at, weight = min(at, self._since), per_hour * MEMORY_SECONDS / 3600.0
+            self._recent[kind] = _Recent(at - timedelta(days=1), at, weight)
 
     def remember(self, learned: ArrivalsLearned) -> None:
         """Take a learned profile as it was told."""

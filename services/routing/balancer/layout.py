@@ -121,14 +121,22 @@ class Rows:
     def __len__(self) -> int:
         return len(self.people)
 
-    def room(self, cap: float) -> Vector:
-        """The hours of new work that cost nothing when nobody may be fuller than `cap`."""
-        return np.asarray(np.minimum(self._first, cap) * self.people - self.waiting)
+    def room(self, cap: float, people: Vector) -> Vector:
+        """The hours of new work that cost nothing when so many are there and nobody may be fuller than `cap`."""
+        return np.asarray(np.minimum(self._first, cap) * people - self.waiting)
 
-    def band_uppers(self, cap: float) -> Vector:
-        """The hours of the bands that cost, when nobody may be fuller than `cap`."""
+    def band_uppers(self, cap: float, people: Vector) -> Vector:
+        """The hours of the bands that cost, when so many are there and nobody may be fuller than `cap`."""
         widths = np.maximum(np.minimum(self._upto, cap) - self._below, 0.0)
-        return np.asarray(widths * self.people[self.band_row])
+        return np.asarray(widths * people[self.band_row])
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Who has joined a team. Shape: people more, an entry per load that is a row, and per sole pair."""
+
+    rows: Vector
+    sole: Vector
 
 
 class Layout:
@@ -159,12 +167,60 @@ class Layout:
         self.piece, self.band, self.slack, self.unplaced = _following(*groups)
         self.count: Final = sum(groups)
 
-    def limit(self, cap: float) -> Vector:
+    def limit(self, cap: float, joined: Vector | float = 0.0) -> Vector:
         """What each pair may have so that no skill that it alone needs is fuller than `cap`."""
         limit = np.full(len(self.pairs), INFINITE)
-        people, waiting = self.skills.people[self.sole_skill], self.skills.waiting[self.sole_skill]
+        people, waiting = self.skills.people[self.sole_skill] + joined, self.skills.waiting[self.sole_skill]
         limit[self.sole] = (cap * people - waiting) / self.pairs.hours[self.sole]
         return limit
+
+    @property
+    def nobody(self) -> Joined:
+        """Nobody has joined."""
+        return Joined(np.zeros(len(self.rows)), np.zeros(len(self.sole)))
+
+    def joined(self, team: int, work_type: str | None) -> Joined:
+        """One person more in a team, for one work type or for all that it does."""
+
+        def more(loads: Loads) -> Vector:
+            types = np.array([work_type is None or name in (None, work_type) for name in loads.work_type], dtype=bool)
+            return np.where((loads.team == team) & types, 1.0, 0.0)
+
+        skills = more(self.skills)
+        return Joined(np.concatenate([more(self.teams), skills[self.shared]]), skills[self.sole_skill])
+
+    def fullest_waiting(self, joined: Joined) -> float:
+        """How full the fullest is with what waits alone, when somebody has joined."""
+        rows = self.rows.waiting / (self.rows.people + joined.rows)
+        sole = self.skills.waiting[self.sole_skill] / (self.skills.people[self.sole_skill] + joined.sole)
+        return float(max(rows.max(initial=0.0), sole.max(initial=0.0)))
+
+    def part_before(self, joined: Joined) -> float:
+        """What part the smallest load that somebody has joined was of what it is with them."""
+        rows = self.rows.people / (self.rows.people + joined.rows)
+        sole = self.skills.people[self.sole_skill]
+        return float(min(rows.min(initial=1.0), (sole / (sole + joined.sole)).min(initial=1.0)))
+
+    def uppers_with(self, joined: Joined, cap: float) -> Vector:
+        """How much of each piece may be filled when nobody may be fuller than `cap`, with who has joined.
+
+        Holds:   by what they do, more of a sole pair is done in the hour, and as much less is late. Where as much waits that
+                 nothing of it is done in the hour, `eased` tells what they save: at least that.
+        """
+        pieces = self.pieces
+        full, fuller = (np.clip(self.limit(SCARCE[0][0], more), 0.0, 1.0) for more in (0.0, joined.sole))
+        more = np.where(pieces.late[pieces.first], 0.0, fuller - full)[pieces.pair]
+        limit = self.limit(cap, joined.sole)
+        first = np.zeros(len(pieces), dtype=bool)
+        first[pieces.first] = True
+        uppers = np.clip(limit[pieces.pair] - pieces.begin - np.where(pieces.late, more, 0.0), 0.0, pieces.width)
+        return np.asarray(uppers + np.where(first, more, 0.0))
+
+    def eased(self, joined: Joined, shares: Vector) -> float:
+        """What those who have joined save where more waits for a skill than its people do in the hour. Units: points."""
+        hours = self.skills.waiting[self.sole_skill] - self.skills.people[self.sole_skill]
+        late = np.where(hours < 0.0, 0.0, hours + (self.pairs.hours * shares)[self.sole])
+        return float((np.minimum(joined.sole, late) * SCARCE[-1][1] * self.skills.hour_late[self.sole_skill]).sum())
 
     def _full_hour(self, near: float) -> Vector:
         """Up to which share each pair's people do the work within the hour; all of it, when nobody will be so full."""

@@ -30,7 +30,6 @@ from shared.reroutes import RerouteView, covers_team, covers_work_type, share_no
 UNEXPECTED: Final = 0.25  # who is at the desk although the calendar expects nobody counts for a quarter of an hour
 PEOPLE_MIN: Final = 0.05  # a team with fewer in the mean of the hour is closed
 BARRED_SHARE: Final = 0.5  # a reroute that holds more of a kind than this away keeps the plan from counting on the team
-RELIEFS_MAX: Final = 5
 GOOD_PLANS: Final = 60  # a plan is good for so many intervals at least, however fast the floor's clock runs
 DIGITS: Final = 4
 
@@ -50,20 +49,27 @@ class FloorNow:
         return cls(Rulebook.of(boards), boards["load"], boards["reroutes"], now)
 
 
-def make_plan(floor: FloorNow, arrivals: Arrivals, last: PlanView, made_by: str, interval_seconds: float) -> PlanMade:
-    """The plan for the coming hour.
+def make_plan(
+    floor: FloorNow,
+    arrivals: Arrivals,
+    last: PlanView,
+    made_by: str,
+    interval_seconds: float,
+    reliefs_told: bool = True,
+) -> PlanMade:
+    """The plan for the coming hour; without its reliefs where nobody reads them.
 
     Units:   `interval_seconds` is how soon the next plan follows, by the floor's clock.
-    Holds:   the same boards, arrivals and instant give the same plan.
+    Holds:   the same boards, arrivals and instant give the same plan; a last plan that is in force no more is no memory.
     """
-    reference = floor.book.reference
+    reference, last = floor.book.reference, last.in_force(floor.now)
     calendar = calendar_of(reference)
     kinds = arrivals.kinds()
     before = {Kind.told(part): part.coming_per_hour for part in last.plan.work} if last.plan else {}
     coming = {kind: arrivals.settled(kind, floor.now, calendar, before.get(kind, 0.0)) for kind in kinds}
     demands = [Demand(kind, items, _cost(kind, reference)) for kind, items in coming.items()]
     teams = list(teams_now(floor, kinds))
-    shares = solve(demands, teams, bounds_of(reference), last.shares)
+    shares = solve(demands, teams, bounds_of(reference), last.shares, reliefs_told)
     good = timedelta(seconds=max(reference.limits.plan_good_seconds, GOOD_PLANS * interval_seconds))
     return PlanMade(
         made_at=floor.now,
@@ -91,7 +97,7 @@ def make_plan(floor: FloorNow, arrivals: Arrivals, last: PlanView, made_by: str,
         relaxed=tuple(
             BoundRelaxed(reason=one.reason, name=one.name, by=round(one.by, DIGITS)) for one in shares.relaxed
         ),
-        reliefs=tuple(_told(hurt, reference) for hurt in shares.hurts[:RELIEFS_MAX]),
+        reliefs=tuple(_told(hurt, reference) for hurt in shares.hurts),
     )
 
 

@@ -13,7 +13,7 @@ from typing import Final
 import highspy
 import numpy as np
 
-from services.routing.balancer.layout import DUST, INFINITE, Bound, Columns, Layout, bounds_of
+from services.routing.balancer.layout import DUST, INFINITE, Bound, Columns, Joined, Layout, bounds_of
 from services.routing.balancer.loads import SCARCE, Loads, Pairs, Vector
 from services.routing.balancer.terms import BANDS, Bounds, Demand, Hurt, Reason, Relaxed, Shares, SharesByKind, TeamNow
 from services.routing.solver import new_solver
@@ -29,19 +29,27 @@ PLACED: Final = 1e-7  # of all items: less than this without a place is none
 STEPS_MAX: Final = 100  # to the least saturation; a few in practice
 WORTH_SHARE: Final = 1e-4  # smaller shares are dust
 MINUTES_WORTH: Final = 0.5  # reliefs below this are not worth a word
+HURTS_MAX: Final = 5  # that are told
+TRIED_MAX: Final = 8  # people more whose plans are made, one after the other: each costs time
+TRIED_PAIRS: Final = 16_000  # pairs of work and team over all those plans: on the largest floors fewer are tried
 DUAL, PRIMAL = 1, 4  # HiGHS's numbers for its ways of the simplex
 DEVEX: Final = 1  # HiGHS's number for the edge weights of the dual simplex that cost nothing to begin with
 COSTS_BEGIN: Final = BANDS[0][0]  # nobody is expected to be late where all are less full
 
 
 def solve(
-    demands: Sequence[Demand], teams: Sequence[TeamNow], bounds: Bounds, last: SharesByKind | None = None
+    demands: Sequence[Demand],
+    teams: Sequence[TeamNow],
+    bounds: Bounds,
+    last: SharesByKind | None = None,
+    hurts_told: bool = True,
 ) -> Shares:
     """The shares of each kind of work over the teams, one aim after the other, each kept while the next is sought.
 
     Holds:   the same inputs give the same shares: columns stand in the order of names, and the solver begins from the
              last shares, never from what it solved before. Bounds give way in the order of `RELAXED_IN_ORDER`; what
-             gave way is named. While the last shares are still as good, they stay.
+             gave way is named. While the last shares are still as good, they stay. What hurts costs time, and changes
+             nothing of the shares.
     Source:  architecture, "the plan": largest saturation, then expected tardiness, then change.
     """
     wanted = [
@@ -62,11 +70,11 @@ def solve(
     model.relax()
     saturation = model.fill()
     tardiness = model.hasten(saturation)
-    hurts = tuple(model.hurts())
+    hurts = model.hurts() if hurts_told else []
     shares = model.stay_near() if last else model.found
     by_team |= model.layout.teams_filled(shares)
     relaxed = model.layout.broken(shares, RELAXED_IN_ORDER)
-    return Shares(pairs.by_kind(shares, WORTH_SHARE), by_team, saturation, tardiness, (*nobody, *relaxed), hurts)
+    return Shares(pairs.by_kind(shares, WORTH_SHARE), by_team, saturation, tardiness, (*nobody, *relaxed), tuple(hurts))
 
 
 class _Model:
@@ -75,6 +83,8 @@ class _Model:
     def __init__(self, pairs: Pairs, bounds: Sequence[Bound], was: Vector) -> None:
         self.layout: Final = Layout(pairs, bounds, was, _nearly(1.0))
         self._cap = self._lateness_max = INFINITE
+        self._full = self._lateness = 0.0
+        self._joined = self.layout.nobody
         self._solver: Final = new_solver()
         self._solver.setOptionValue("simplex_dual_edge_weight_strategy", DEVEX)
         self.layout.hand_to(self._solver)
@@ -114,7 +124,10 @@ class _Model:
         Errors:  `ArithmeticError` when the solver finds no optimum: each bound can give way, so there always is one.
         """
         self._set_uppers(self.layout.unplaced, 1.0)
-        full, left = self._too_low()
+        return self._filled(*self._too_low())
+
+    def _filled(self, full: float, left: float) -> float:
+        """The least saturation that is enough, from one that is not, or just so, and what is left over at it."""
         for _ in range(STEPS_MAX):
             if left <= PLACED:
                 return full
@@ -134,8 +147,8 @@ class _Model:
     def _left_over(self, full: float) -> float:
         """What part of all items finds no place when nobody may be fuller than this, or is missing where promised."""
         layout = self.layout
-        self._set_room(full * layout.rows.people - layout.rows.waiting)
-        self._set_uppers(layout.piece, layout.pieces.uppers(layout.limit(full)))
+        self._set_room(full * self._people - layout.rows.waiting)
+        self._set_uppers(layout.piece, layout.uppers_with(self._joined, full))
         items = np.array([demand.items for demand in layout.pairs.demands])
         promises = np.ones(len(layout.unplaced) - len(items))
         return self._minimise(layout.unplaced, np.concatenate([items / items.sum(), promises]))
@@ -144,27 +157,42 @@ class _Model:
         """By how much less finds no place per saturation more: by what people are worth, in rows and at limits."""
         layout = self.layout
         worth = np.maximum(-self._reduced[layout.pieces.first[layout.sole]], 0.0)
-        limited = layout.limit(full)[layout.sole] < 1.0
-        more = layout.skills.people[layout.sole_skill] / layout.pairs.hours[layout.sole]
-        falls = float((worth * more)[limited].sum()) - float(self._duals[layout.load_row] @ layout.rows.people)
+        limited = layout.limit(full, self._joined.sole)[layout.sole] < 1.0
+        people = layout.skills.people[layout.sole_skill] + self._joined.sole
+        more = people / layout.pairs.hours[layout.sole]
+        falls = float((worth * more)[limited].sum()) - float(self._duals[layout.load_row] @ self._people)
         if falls <= 0.0:
             raise ArithmeticError("Expected fuller teams to take more work, found none that would")
         return falls
 
     def hasten(self, saturation: float) -> float:
         """The second aim: the lateness that the hour's work expects. Units: item-minutes, weighed by cost."""
+        self._full, self._cap = saturation, _nearly(saturation)
+        self._begin_from_last()
+        self._lateness = self._late(self._cap)
+        self._lateness_max = _nearly(self._lateness)
+        return self._lateness
+
+    def _late(self, cap: float) -> float:
+        """The least lateness when nobody may be fuller than this."""
         layout = self.layout
-        self._cap = _nearly(saturation)
+        self._allow(cap)
+        if cap <= COSTS_BEGIN:
+            return 0.0
+        late = self._minimise(*layout.lateness()) + layout.late_already()
+        return late - layout.eased(self._joined, self.found)
+
+    def _allow(self, cap: float) -> None:
+        layout = self.layout
         self._set_uppers(layout.unplaced, 0.0)
-        self._set_uppers(layout.piece, layout.pieces.uppers(layout.limit(self._cap)))
-        self._set_uppers(layout.band, layout.rows.band_uppers(self._cap))
-        self._set_room(layout.rows.room(self._cap))
-        found = 0.0
-        if self._cap > COSTS_BEGIN:
-            self._begin_from_last()
-            found = self._minimise(*layout.lateness()) + layout.late_already()
-        self._lateness_max = _nearly(found)
-        return found
+        self._set_uppers(layout.piece, layout.uppers_with(self._joined, cap))
+        self._set_uppers(layout.band, layout.rows.band_uppers(cap, self._people))
+        self._set_room(layout.rows.room(cap, self._people))
+
+    @property
+    def _people(self) -> Vector:
+        """Who is there for each load that is a row, who has joined included."""
+        return np.asarray(self.layout.rows.people + self._joined.rows)
 
     def stay_near(self) -> Vector:
         """The last aim: as few items as possible go elsewhere than by the last plan. Returns the shares."""
@@ -246,17 +274,60 @@ class _Model:
         found = np.bincount(layout.pieces.pair, self._values[layout.piece], len(layout.pairs))
         return found.astype(np.float64)
 
-    def hurts(self) -> Iterator[Hurt]:
-        """Where one more person would save most: they widen each band that is full by their part of an hour."""
-        layout = self.layout
+    def hurts(self) -> list[Hurt]:
+        """Where one more person would save most, the most first.
+
+        Holds:   each is what the plan with that person there would save, reckoned by making it. Prices hold for a person's
+                 first minutes only and tell no more than where to look: it is looked where they promise most. Whoever joins
+                 for one skill can also do what everybody of the team can.
+        """
         if self._cap <= COSTS_BEGIN:
-            return
+            return []
+        tried = min(TRIED_MAX, max(1, TRIED_PAIRS // len(self.layout.pairs)))
+        values, basis, found = self._values, self._solver.getBasis(), list[Hurt]()
+        for hurt, joined in self._promised()[:tried]:
+            try:
+                worth = self._saved(joined, basis)
+            except ArithmeticError:  # what cannot be reckoned is not told; the plan itself is made already
+                continue
+            if worth > MINUTES_WORTH * hurt.worth / hurt.saves:
+                found.append(replace(hurt, saves=hurt.saves * worth / hurt.worth, worth=worth))
+        self._values, self._joined = values, self.layout.nobody
+        self._allow(self._cap)
+        return sorted(found, key=_most_first)[:HURTS_MAX]
+
+    def _saved(self, joined: Joined, basis: highspy.HighsBasis) -> float:
+        """The lateness that is saved when somebody has joined. Units: points.
+
+        Holds:   with one more of so many, the fullest is emptier by no more than what that one is of them all.
+        """
+        self._joined = joined
+        self._begin_from_last()
+        self._set_uppers(self.layout.band, 0.0)
+        self._set_uppers(self.layout.unplaced, 1.0)
+        near, least = self._full / (1.0 + SLACK_SHARE), self.layout.fullest_waiting(joined)
+        left = self._left_over(near) if near > least else 0.0
+        if left <= PLACED:
+            near = max(least, self._full * self.layout.part_before(joined))
+            left = self._left_over(near)
+        saturation = self._filled(near, left)
+        self._solver.setBasis(basis)
+        return self._lateness - self._late(_nearly(saturation))
+
+    def _promised(self) -> list[tuple[Hurt, Joined]]:
+        """What the prices promise of one more person in each team, for all its work and for each skill, the most first."""
+        layout = self.layout
         team_prices, shared_prices = np.split(-self._duals[layout.load_row], [len(layout.teams)])
         skill_prices = np.zeros(len(layout.skills))
         skill_prices[layout.shared] = shared_prices
         skill_prices[layout.sole_skill] = self._sole_prices()
-        found = [*self._worth(layout.teams, team_prices), *self._worth(layout.skills, skill_prices)]
-        yield from sorted(found, key=lambda hurt: (-hurt.worth, hurt.team_id, hurt.work_type or ""))
+        of_teams, of_skills = self._worth(layout.teams, team_prices), self._worth(layout.skills, skill_prices)
+        place = {team: number for number, team in enumerate(layout.teams.team.tolist())}
+        team_of = np.array([place[team] for team in layout.skills.team.tolist()], dtype=np.int64)
+        each = np.where(of_skills > 0.0, of_skills + of_teams[team_of], 0.0)
+        every = np.where(of_teams > 0.0, of_teams + np.bincount(team_of, of_skills, len(of_teams)), 0.0)
+        found = [*self._hurts_of(layout.teams, every), *self._hurts_of(layout.skills, each)]
+        return sorted(found, key=lambda promised: _most_first(promised[0]))
 
     def _sole_prices(self) -> Vector:
         """What an hour more of each skill without a row would save: the worth of its pair's limit at the full hour."""
@@ -265,18 +336,27 @@ class _Model:
         most = SCARCE[-1][1] * layout.skills.hour_late[layout.sole_skill]
         return np.where(layout.pieces.late[first], most, -self._reduced[first] / layout.pairs.hours[layout.sole])
 
-    def _worth(self, loads: Loads, prices: Vector) -> Iterator[Hurt]:
-        """Which loads are worth another person. Holds: no hour is dearer than in the band that may still be filled."""
+    def _worth(self, loads: Loads, prices: Vector) -> Vector:
+        """What another person is worth to each load. Holds: no hour is dearer than in the band that may still be filled."""
         dearest = next(minutes for upto, minutes in loads.bands if self._cap <= upto)
         prices = np.minimum(prices, dearest * loads.hour_late)
         worth, below = np.zeros(len(loads)), 0.0
         for upto, minutes in loads.bands[:-1]:
             worth += (upto - below) * np.maximum(prices - minutes * loads.hour_late, 0.0)
             below = upto
-        for number in np.flatnonzero(worth > MINUTES_WORTH * loads.cost).tolist():
-            team = self.layout.pairs.teams[int(loads.team[number])].team_id
+        return worth
+
+    def _hurts_of(self, loads: Loads, worth: Vector) -> Iterator[tuple[Hurt, Joined]]:
+        likely = np.flatnonzero(worth > MINUTES_WORTH * loads.cost)
+        for number in likely[np.argsort(-worth[likely], kind="stable")][:TRIED_MAX].tolist():
+            team, work_type = int(loads.team[number]), loads.work_type[number]
             saves = float(worth[number] / loads.cost[number])
-            yield Hurt(team, loads.work_type[number], saves, float(worth[number]))
+            hurt = Hurt(self.layout.pairs.teams[team].team_id, work_type, saves, float(worth[number]))
+            yield hurt, self.layout.joined(team, work_type)
+
+
+def _most_first(hurt: Hurt) -> tuple[float, str, str]:
+    return -hurt.worth, hurt.team_id, hurt.work_type or ""
 
 
 def _nearly(reached: float) -> float:

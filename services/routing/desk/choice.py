@@ -9,27 +9,29 @@ on, until none that is younger could be better.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
 from heapq import heapify, heappop, heappush
 from typing import Final, cast
 
-from sortedcontainers import SortedList
-
-from services.routing.delay import DelayTerms, closings, terms_by, terms_without
+from services.routing.delay import closings, terms_by, terms_without
+from services.routing.desk.lanes import Crest, Kind, Lane, Turn
 from services.routing.desk.learning import ONE
-from services.routing.desk.state import DeskItem, TeamDesk, Turn, microseconds
+from services.routing.desk.state import DeskItem, TeamDesk, microseconds
 from shared.contracts.routing import HeadConsidered
+from shared.contracts.work import WorkOrder
 from shared.reference.board import ReferenceView
 
 SCAN_MAX: Final = 256  # items looked at per way into a line; further back they wait until the head moves
 OLDEST_MAX: Final = 32  # items of a line looked at by age
 SECOND: Final = 1_000_000  # microseconds
 HOUR: Final = 3600 * SECOND
+RISING: Final = 0.05  # of `steep`: so long the bound of a lane holds while its head's slope still rises
+RISEN: Final = 1.0  # the same when the head is past the steepest point: what bounds the lane then hardly changes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Head:
     """An item with the terms of its index for one operator.
 
@@ -59,22 +61,6 @@ class Head:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """The delay terms that the ordinary, or the urgent, items of a work type share in one hour.
-
-    Holds:   an item is due at the closing of the rail when its due instant is one of `closings`, else usually;
-             `standard` is the standard time per item, in seconds.
-    """
-
-    standard: float
-
-    usual: DelayTerms
-    at_closing: DelayTerms
-    closings: frozenset[datetime]
-    hour: int
-
-
 @dataclass(slots=True)
 class Line:
     """The ordinary, or the urgent, items of one work type, as one operator sees them now.
@@ -83,11 +69,11 @@ class Line:
     """
 
     weighing: Weighing
-    turns: SortedList
-    ages: SortedList
+    lane: Lane
     kind: Kind
     rate: float
     worth: float
+    aged: int = 0  # items come by age so far
 
     def slope(self, turn: Turn, item: DeskItem | None = None) -> float:
         """How fast the item's expected cost rises. Units: points per second."""
@@ -98,34 +84,19 @@ class Line:
         age = now_us - turn[1]
         return terms.slope(age / SECOND if age > 0 else 0.0, (turn[0] - now_us) / SECOND)
 
-    def head(self, turn: Turn, item: DeskItem | None = None) -> Head:
+    def head(self, turn: Turn, slope: float, item: DeskItem | None = None) -> Head:
         """The item, of the desk unless given, with all terms of its index."""
         now_us, found = self.weighing.now_us, item or self.weighing.items[turn[2]]
-        slope, slack, age = self.slope(turn, found), (turn[0] - now_us) / SECOND, max(now_us - turn[1], 0) / SECOND
+        slack, age = (turn[0] - now_us) / SECOND, max(now_us - turn[1], 0) / SECOND
         return Head(found, slope, self.rate, slack, age, self.worth != self.rate, slope * self.worth)
 
-    def index_max(self) -> float:
-        """A bound of the index around the steepest point."""
-        return self._bound(self.kind.at_closing.slope_max, 0)
-
-    def aged_max(self, position: int, first: Turn) -> float:
-        """A bound of the index of this item by age and of all that are younger."""
-        kind, weighing = self.kind, self.weighing
-        slack, steepest = (first[0] - weighing.now_us) / SECOND, kind.usual.steepest_us
-        most = max(kind.usual.slope(0.0, slack), kind.at_closing.slope(0.0, slack))
-        if steepest is not None and first[0] < weighing.now_us + steepest:
-            most = max(most, kind.at_closing.slope_max)
-        return self._bound(most, position)
-
-    def _bound(self, most: float, position: int) -> float:
-        """A bound of the index of what is as old as this item by age, or younger, where slack adds so much at most."""
-        age = max(self.weighing.now_us - cast(int, self.ages[position][0]), 0) / SECOND
-        return (self.kind.usual.waiting * age + most) * self.worth
-
-    def steepest_position(self) -> int:
-        """Where in the line the slope is greatest."""
-        steepest = self.kind.usual.steepest_us or 0
-        return int(self.turns.bisect_left((self.weighing.now_us + steepest,)))
+    def of_younger(self) -> float | None:
+        """A bound of the slope of what has not come by age; `None` when no more are looked at."""
+        if self.aged >= min(OLDEST_MAX, len(self.lane.ages)):
+            return None
+        now_us = self.weighing.now_us
+        age = max(now_us - cast(int, self.lane.ages[self.aged][0]), 0) / SECOND
+        return self.kind.usual.waiting * age + self.kind.slope_max(self.lane.turns[0], now_us)
 
 
 @dataclass(slots=True)
@@ -139,7 +110,7 @@ class Way:
 
     def next(self) -> Turn | None:
         """The next turn on the way, if there is one."""
-        turns, position = self.line.turns, self.position
+        turns, position = self.line.lane.turns, self.position
         if self.left <= 0 or not 0 <= position < len(turns):
             return None
         self.position += self.step
@@ -148,35 +119,24 @@ class Way:
 
 
 @dataclass(slots=True)
-class Oldest:
-    """The way through a line by age, so many items at most."""
+class Kinds:
+    """The kinds that work types come to in one hour, by work type and urgency; kept until the reference data changes."""
 
-    line: Line
-    first: Turn  # the line's head
-    position: int = 0
-
-    def next(self) -> Turn | None:
-        """The next on the way, if there is one."""
-        self.position += 1
-        return self.line.weighing.items[self.line.ages[self.position - 1][1]].turn
-
-    def bound(self) -> float | None:
-        """What the items to come are worth at most; `None` when no more are looked at."""
-        if self.position >= min(OLDEST_MAX, len(self.line.ages)):
-            return None
-        return self.line.aged_max(self.position, self.first)
+    hour: int
+    found: dict[tuple[str, bool], Kind] = field(default_factory=dict)
 
 
 NOWHERE: Final[Turn] = (-1, -1, "")  # before every turn: a bound is looked into before an item of the same index
 
-Entry = tuple[float, Turn, int, Line, Way | Oldest | None]
-"""Falling index or a bound of it, turn, order of finding; the way on, or none yet: at the head, or around the middle."""
+Onward = Way | Callable[["Line"], None] | None
+Entry = tuple[float, Turn, int, Line, Onward, float]
+"""Falling index or a bound of it; turn; order of finding; the way on, or how a bound is looked into; the slope."""
 
 
 class Weighing:
-    """How one decision weighs items: the desk, the reference data and the instant. Reads only."""
+    """How one decision weighs items: the desk, the reference data and the instant. Reads only, but for what lanes keep."""
 
-    __slots__ = ("bonus", "desk", "items", "now", "now_us", "reference")
+    __slots__ = ("bonus", "desk", "items", "kinds", "now", "now_us", "reference")
 
     def __init__(self, desk: TeamDesk, reference: ReferenceView, now: datetime) -> None:
         self.desk: Final = desk
@@ -185,54 +145,79 @@ class Weighing:
         self.now: Final = now
         self.now_us: Final = microseconds(now)
         self.bonus: Final = 1.0 + reference.limits.stay_bonus
+        self.kinds: Final = _kinds(reference, self.now_us // HOUR)
 
     def best_first(self, operator_id: str, work_types: Iterable[str]) -> Descent:
         """The waiting items of these work types, by falling index. Ties: latest start, requested, id."""
         descent, last = Descent(), self.desk.operator(operator_id).last_work_type
-        queues, pace_of = self.desk.queues, self.desk.paces.of
+        queues, pace_of, heap, look = self.desk.queues, self.desk.paces.of, descent.heap, descent.open
         for work_type in work_types:
             queue = queues.get(work_type)
             if queue is not None:
                 pace = pace_of(operator_id, work_type)
                 bonus = self.bonus if work_type == last else 1.0
-                for urgent, lane in ((False, queue.ordinary), (True, queue.urgent)):
-                    if lane.turns:
-                        first: Turn = lane.turns[0]
-                        kind = self._kind(work_type, urgent, first[2])
-                        rate = ONE / (kind.standard * pace)
-                        descent.join(Line(self, lane.turns, lane.ages, kind, rate, rate * bonus), first)
-        heapify(descent.heap)
+                for lane in (queue.ordinary, queue.urgent):
+                    crest = self._crest(lane, work_type)
+                    if crest is not None:
+                        rate = ONE / (crest.kind.standard * pace)
+                        line = Line(self, lane, crest.kind, rate, rate * bonus)
+                        heap.append((-crest.slope * line.worth, NOWHERE, len(heap), line, look, crest.slope))
+        heapify(heap)
         return descent
 
     def head(self, item: DeskItem, operator_id: str) -> Head:
         """The terms of one item's index for the operator."""
-        work_type, urgent = item.order.work_type, item.order.urgent
-        kind = self._kind(work_type, urgent, item.work_item_id, item)
+        work_type, turn = item.order.work_type, item.turn
+        kind = self._kind(work_type, item.order)
         rate = ONE / (kind.standard * self.desk.paces.of(operator_id, work_type))
         stays = self.desk.operator(operator_id).last_work_type == work_type
-        nothing = SortedList()
-        return Line(self, nothing, nothing, kind, rate, rate * (self.bonus if stays else 1.0)).head(item.turn, item)
+        line = Line(self, Lane(), kind, rate, rate * (self.bonus if stays else 1.0))
+        return line.head(turn, line.slope(turn, item), item)
 
-    def _kind(self, work_type: str, urgent: bool, work_item_id: str, item: DeskItem | None = None) -> Kind:
-        key, hour = ("kind", work_type, urgent), self.now_us // HOUR
-        known = cast(Kind | None, self.reference.derived.get(key))
-        if known is not None and known.hour == hour:
+    def _crest(self, lane: Lane, work_type: str) -> Crest | None:
+        """What bounds the slopes in the lane now, as found before if that still holds; `None` where nothing waits."""
+        known, now_us = lane.crest, self.now_us
+        if known is not None and known.by is self.kinds and known.since_us <= now_us <= known.until_us:
             return known
-        order = (item or self.items[work_item_id]).order
+        if not lane.turns:
+            return None
+        first, oldest = lane.turns[0], lane.ages[0]
+        kind = self._kind(work_type, self.items[first[2]].order)
+        risen = first[0] < now_us + (kind.usual.steepest_us or 0)
+        until_us = now_us + int((RISEN if risen else RISING) * SECOND * kind.usual.steep)
+        age = max(until_us - oldest[0], 0) / SECOND
+        slope = kind.usual.waiting * age + kind.slope_max(first, until_us)
+        lane.crest = Crest(kind, self.kinds, first, oldest, now_us, until_us, slope)
+        return lane.crest
+
+    def _kind(self, work_type: str, order: WorkOrder) -> Kind:
+        key = work_type, order.urgent
+        known = self.kinds.found.get(key)
+        if known is not None:
+            return known
         template, standard = self.reference.business_types.get(order.business_type), order.standard_seconds
         if template is None:
             terms = terms_without(order)
-            return Kind(standard, terms, terms, frozenset(), hour)
+            return Kind(standard, terms, terms, frozenset())
         at = closings(template, self.reference.limits.time_zone, self.now)
         standard = self.reference.standard_seconds(work_type) or standard
-        usual, at_closing = terms_by(template, urgent)
-        kind = Kind(standard, usual, at_closing if at else usual, at, hour)
-        self.reference.derived[key] = kind
-        return kind
+        usual, at_closing = terms_by(template, order.urgent)
+        found = self.kinds.found[key] = Kind(standard, usual, at_closing if at else usual, at)
+        return found
+
+
+def _kinds(reference: ReferenceView, hour: int) -> Kinds:
+    known: Kinds | None = reference.derived.get(__name__)
+    if known is None or known.hour != hour:
+        known = reference.derived[__name__] = Kinds(hour)
+    return known
 
 
 class Descent:
-    """Goes through several lines at once, always on from the largest index. Each item comes once."""
+    """Goes through several lines at once, always on from the largest index. Each item comes once.
+
+    Holds:   of a line that nobody has looked into yet, the heap has a bound.
+    """
 
     __slots__ = ("_come", "_ways", "heap")
 
@@ -241,22 +226,11 @@ class Descent:
         self._ways = 1_000_000  # beyond the count of lines
         self._come: Final[set[str]] = set()
 
-    def join(self, line: Line, first: Turn) -> None:
-        """Let a line take part: its head; past the steepest point, where what can be saved stands further back, also a
-        bound of what stands around that; and a bound of the oldest, unless that is the head. The heap becomes one when all
-        have joined."""
-        heap, steepest = self.heap, line.kind.usual.steepest_us
-        heap.append((-line.slope(first) * line.worth, first, len(heap), line, None))
-        if steepest is not None and first[0] < line.weighing.now_us + steepest:
-            heap.append((-line.index_max(), NOWHERE, len(heap), line, None))
-        if line.ages[0][1] != first[2]:
-            heap.append((-line.aged_max(0, first), NOWHERE, len(heap), line, Oldest(line, first)))
-
     def __iter__(self) -> Iterator[Head]:
         while self._settle():
-            _, turn, _, line, way = heappop(self.heap)
+            _, turn, _, line, way, slope = heappop(self.heap)
             self._come.add(turn[2])
-            yield line.head(turn)
+            yield line.head(turn, slope)
             self._go_on(line, way)
 
     def runners_up(self, count: int) -> list[Head]:
@@ -270,42 +244,56 @@ class Descent:
                 aside.append(entry)
         for entry in aside:
             heappush(self.heap, entry)
-        return [entry[3].head(entry[1]) for entry in aside]
+        return [line.head(turn, slope) for _, turn, _, line, _, slope in aside]
 
     def _settle(self) -> bool:
         """Bring an item that has not come yet to the top; `False` when there is none."""
-        while self.heap:
-            _, turn, _, line, way = self.heap[0]
+        heap = self.heap
+        while heap:
+            _, turn, _, line, way, _ = heap[0]
             if turn is not NOWHERE and turn[2] not in self._come:
                 return True
-            heappop(self.heap)
-            if turn is not NOWHERE:
-                self._go_on(line, way)
-            elif isinstance(way, Oldest):
-                self._push(line, way.next(), way)
-                self._push_bound(way)
+            heappop(heap)
+            if callable(way):
+                way(line)
             else:
-                middle = line.steepest_position()
-                for into in (Way(line, middle - 1, -1), Way(line, middle, 1)):
-                    self._push(line, into.next(), into)
+                self._go_on(line, way)
         return False
 
-    def _go_on(self, line: Line, way: Way | Oldest | None) -> None:
+    def open(self, line: Line) -> None:
+        """Look into a line: at its head; past the steepest point, where what can be saved stands further back, also at
+        what stands around that; and at the oldest, unless that is the head."""
+        lane, steepest = line.lane, line.kind.usual.steepest_us
+        first, peak = lane.turns[0], line.weighing.now_us + (steepest or 0)
+        self._push(line, first, Way(line, 1, 1, SCAN_MAX - 1))
+        if steepest is not None and first[0] < peak:
+            middle = int(lane.turns.bisect_left((peak,)))
+            self._go_on(line, Way(line, middle - 1, -1))
+            self._go_on(line, Way(line, middle, 1))
+        if lane.ages[0][1] != first[2]:
+            self._push_bound(line, line.of_younger(), self._open_oldest)
+
+    def _open_oldest(self, line: Line) -> None:
+        oldest = line.weighing.items[line.lane.ages[line.aged][1]].turn
+        line.aged += 1
+        self._push(line, oldest, None)
+        self._push_bound(line, line.of_younger(), self._open_oldest)
+
+    def _go_on(self, line: Line, way: Onward) -> None:
         """What follows on the way of an item that has been taken; by age the next has its bound in the heap already."""
-        if not isinstance(way, Oldest):
-            onward = way or Way(line, 1, 1, SCAN_MAX - 1)
-            self._push(line, onward.next(), onward)
-
-    def _push(self, line: Line, turn: Turn | None, way: Way | Oldest) -> None:
+        turn = way.next() if isinstance(way, Way) else None
         if turn is not None:
-            self._ways += 1
-            heappush(self.heap, (-line.slope(turn) * line.worth, turn, self._ways, line, way))
+            self._push(line, turn, way)
 
-    def _push_bound(self, way: Oldest) -> None:
-        bound = way.bound()
-        if bound is not None:
+    def _push(self, line: Line, turn: Turn, way: Onward) -> None:
+        self._ways += 1
+        slope = line.slope(turn)
+        heappush(self.heap, (-slope * line.worth, turn, self._ways, line, way, slope))
+
+    def _push_bound(self, line: Line, slope: float | None, look: Callable[[Line], None]) -> None:
+        if slope is not None:
             self._ways += 1
-            heappush(self.heap, (-bound, NOWHERE, self._ways, way.line, way))
+            heappush(self.heap, (-slope * line.worth, NOWHERE, self._ways, line, look, slope))
 
 
 def _short(figure: float) -> float:

@@ -34,6 +34,32 @@ def segregation_breach(desk: TeamDesk, order: WorkOrder, operator_id: str) -> bo
     return had is not None and had != order.role
 
 
+Barred = tuple[Head, str]
+"""An item that may not be given to the operator, and what keeps it from them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """An item for an operator, and what else was weighed, best first."""
+
+    best: Head
+    others: Sequence[Head]
+    barred: Sequence[Barred]
+
+    @property
+    def why(self) -> str:
+        """The choice in one sentence."""
+        averted = f"averts most delay cost per minute of work, {self.best.index * 3600:.3g}"
+        if not self.others:
+            return f"{averted}; nothing else waits that they hold"
+        return f"{averted}; the next best {self.others[0].index * 3600:.3g}"
+
+    def told(self) -> tuple[HeadConsidered, ...]:
+        """As it travels in the fact."""
+        could = (head.told() for head in (self.best, *self.others))
+        return (*could, *(head.told(barrier) for head, barrier in self.barred))
+
+
 @dataclass(slots=True)
 class Dealing:
     """What one decision has dealt so far: what it gave away, and what it did, counts for what it does next.
@@ -108,46 +134,46 @@ class Dealing:
     # ---------------------------------------------------------------- dealing
 
     def deal_to(self, operator_id: str) -> None:
-        """Give the operator the item with the largest index among those they may do; nothing to who wraps up, or is
-        rather kept free for urgent work that is about to come."""
-        operator = self.book.member(self.desk.team_id, operator_id)
-        if operator is None or self.desk.operator(operator_id).phase is OperatorPhase.WRAPPING_UP:
-            return
+        """Give the operator the item with the largest index among those they may do; nothing to who is rather kept free
+        for urgent work that is about to come."""
+        chosen = self.choose(operator_id)
+        if chosen is not None and not self._kept_free(operator_id, chosen.best):
+            self._give(chosen.best.item, operator_id, chosen.why, chosen.told())
+
+    def choose(self, operator_id: str) -> Chosen | None:
+        """The item for the operator; nothing for who wraps up, or holds nothing that waits and may be given to them."""
+        desk, operator = self.desk, self.book.member(self.desk.team_id, operator_id)
+        if not desk.queues or operator is None or desk.operator(operator_id).phase is OperatorPhase.WRAPPING_UP:
+            return None
         descent = self.weighing.best_first(operator_id, operator.work_types)
-        barred: list[HeadConsidered] = []
+        barred: list[Barred] = []
         for head in descent:
             if head.item.work_item_id in self.given:
                 continue
             barrier = self.barrier(head.item, operator_id)
             if barrier is None:
-                best, others, passed_over = self._best_of(head, descent.runners_up(RUNNERS_UP_TOLD), operator_id)
-                if self._kept_free(operator_id, best):
-                    return
-                considered = (best.told(), *(other.told() for other in others), *passed_over, *barred)
-                self._give(best.item, operator_id, _why(best, others), considered)
-                return
+                return self._best_of(head, descent.runners_up(RUNNERS_UP_TOLD), operator_id, barred)
             if len(barred) < BARRED_TOLD:
-                barred.append(head.told(barrier))
+                barred.append((head, barrier))
+        return None
 
-    def _best_of(
-        self, first: Head, others: Sequence[Head], operator_id: str
-    ) -> tuple[Head, Sequence[Head], Sequence[HeadConsidered]]:
+    def _best_of(self, first: Head, others: Sequence[Head], operator_id: str, barred: Sequence[Barred]) -> Chosen:
         """The best that may be given, the runners-up, and what is better and barred.
 
         Holds:   where ages and latest starts of a line lie in another order, what stands just behind may be worth more
                  than what came first; of what the fact tells the best is given, so that it can be made again.
         """
-        best, passed_over, behind = first, list[HeadConsidered](), list[Head]()
+        best, passed_over, behind = first, list[Barred](), list[Head]()
         for other in others:
             if other.index <= first.index:
                 behind.append(other)
             elif (barrier := self._withheld(other.item, operator_id)) is not None:
-                passed_over.append(other.told(barrier))
+                passed_over.append((other, barrier))
             else:
                 behind.append(other)
                 best = max(best, other, key=lambda head: head.index)
         rest = (head for head in (first, *behind) if head is not best)
-        return best, sorted(rest, key=lambda head: -head.index), passed_over
+        return Chosen(best, sorted(rest, key=lambda head: -head.index), (*passed_over, *barred))
 
     def _withheld(self, item: DeskItem, operator_id: str) -> str | None:
         return "given" if item.work_item_id in self.given else self.barrier(item, operator_id)
@@ -255,11 +281,3 @@ class Dealing:
         for operator in self.desk.operators.values():
             if operator.phase not in PRESENT and operator.since > since:
                 yield operator
-
-
-def _why(head: Head, others: Sequence[Head]) -> str:
-    """The choice in one sentence."""
-    averted = f"averts most delay cost per minute of work, {head.index * 3600:.3g}"
-    if not others:
-        return f"{averted}; nothing else waits that they hold"
-    return f"{averted}; the next best {others[0].index * 3600:.3g}"

@@ -16,6 +16,7 @@ from typing import Final
 from sortedcontainers import SortedList
 
 from services.routing.delay import latest_start
+from services.routing.desk.lanes import Lane, Turn
 from services.routing.desk.learning import Pace, Paces
 from shared.contracts.routing import LoadByWorkType
 from shared.contracts.work import Draft, WorkOrder
@@ -29,8 +30,6 @@ GONE_MAX: Final = 100_000  # items given back that are remembered, for as long a
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
-
-Turn = tuple[int, int, str]  # latest start, requested at (both microseconds since 1970), work item id
 
 
 class ItemPhase(StrEnum):
@@ -174,22 +173,6 @@ class Tally:
 
 
 Row = DeskItem | DeskOperator | Answer | Touch | Gone | Pulse | Pace | Heed | Tally
-
-
-@dataclass(slots=True)
-class Lane:
-    """Waiting items in two orders: by turn, and by when they were requested."""
-
-    turns: SortedList = field(default_factory=SortedList)  # of turns
-    ages: SortedList = field(default_factory=SortedList)  # of requested at, work item id
-
-    def add(self, turn: Turn) -> None:
-        self.turns.add(turn)
-        self.ages.add(turn[1:])
-
-    def remove(self, turn: Turn) -> None:
-        self.turns.remove(turn)
-        self.ages.remove(turn[1:])
 
 
 @dataclass(slots=True)

@@ -32,7 +32,7 @@ TOLD_AT_LEAST: Final = 10  # every so many intervals, though nothing changed, wh
 LOOKED_AT_MAX: Final = 32  # items per work type that a look finds well placed before it stops
 LOOKS_ROUND: Final = 8  # looks in which every work type that waits has been looked through
 RELEASED_MAX: Final = 500  # items given back in one decision; the next look goes on
-WATCHED: Final = frozenset({"reference", "standing", "reroutes"})
+BOARDS_CHANGE: Final = Alarm(None, frozenset({"reference", "standing", "reroutes"}))
 
 
 def expire(desk: TeamDesk, fired: TimerFired, situation: Situation) -> Facts:
@@ -287,7 +287,7 @@ def alarms(desk: TeamDesk) -> Mapping[str, Alarm]:
     if desk.heed.next_at is not None:
         wanted["reroutes"] = Alarm(desk.heed.next_at, patient=True)
     if desk.items or desk.present:
-        wanted["boards"] = Alarm(None, WATCHED)
+        wanted["boards"] = BOARDS_CHANGE
     return wanted
 
 

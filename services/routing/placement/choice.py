@@ -69,14 +69,7 @@ class BatchSight:
     candidates: dict[tuple[Sort, float], Sequence[Candidate]] = field(default_factory=dict)
     fields: dict[tuple[Sort, float, str | None], Field] = field(default_factory=dict)
     alike: dict[str, bool] = field(default_factory=dict)  # by work type: the reroutes in force tell no orders apart
-    staff_branches: frozenset[str | None] | None = None
     sight: Sight | None = None  # of the batch's instant
-
-    def excludes_somebody(self, order: WorkOrder, book: Rulebook) -> bool:
-        """Whether a rule about the case may keep somebody from it."""
-        if self.staff_branches is None:
-            self.staff_branches = frozenset(operator.branch_id for operator in book.reference.operators.values())
-        return bool(order.excluded_operators or order.excluded_teams) or order.branch_id in self.staff_branches
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +94,7 @@ class Sight:
 
     def field_of(self, order: WorkOrder, avoid: str | None) -> Field:
         """The teams that the order may be drawn to, with the plan's shares."""
-        alike = self._alike(order.work_type) and not self.seen.excludes_somebody(order, self.book)
+        alike = self._alike(order.work_type) and not eligibility.excludes_somebody(order, self.book)
         key = sort_of(order), order.standard_seconds, avoid
         known = self.seen.fields.get(key) if alike else None
         if known is None:
@@ -120,7 +113,7 @@ class Sight:
     def candidates(self, order: WorkOrder) -> Sequence[Candidate]:
         """Every team with its terms, or what removes it, by team id; reroutes are not asked."""
         key = sort_of(order), order.standard_seconds
-        alike = not self.seen.excludes_somebody(order, self.book)
+        alike = not eligibility.excludes_somebody(order, self.book)
         known = self.seen.candidates.get(key) if alike else None
         if known is None:
             known = [assess(order, team_id, self) for team_id in sorted(self.book.reference.teams)]

@@ -12,8 +12,9 @@ from typing import Final, Literal
 
 import numpy as np
 
+from services.routing.simulator.calendar import shift_of
 from services.routing.simulator.chance import stream
-from services.routing.simulator.day import Case, Day, Person, Task
+from services.routing.simulator.day import Case, Day, Person, Stretches, Task
 from shared.contracts.message import Step
 from shared.contracts.reference import (
     BusinessType,
@@ -104,7 +105,11 @@ CREWS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A bank day. `spike` multiplies arrivals of types with a cut-off in the 45 minutes before it."""
+    """A bank day. `spike` multiplies arrivals of types with a cut-off in the 45 minutes before it.
+
+    Units:   shares of all items: what the vendor is promised and may have at most, what a centre may carry at most. With
+             a `calendar` desks and balancer know beforehand when people come, eat and go.
+    """
 
     name: str
     work: tuple[Work, ...] = WORK
@@ -113,12 +118,19 @@ class Profile:
     paces_vary: float = 0.15  # between people, standard deviation of the logarithm
     types_vary: float = 0.05  # between the types that one person does
     sizes_vary: float = 0.4  # between items of one type
+    calendar: bool = False
+    vendor_minimum: float | None = None
+    vendor_maximum: float | None = None
+    centre_maximum: float | None = None
 
 
 PROFILES: Final[Mapping[str, Profile]] = {
     "bank-day": Profile("bank-day"),
     "small-centre": Profile(
         "small-centre", crews=tuple(replace(c, people=c.people // 2, specialists=c.specialists // 2) for c in CREWS)
+    ),
+    "contract-day": Profile(
+        "contract-day", calendar=True, vendor_minimum=0.15, vendor_maximum=0.2, centre_maximum=0.45
     ),
 }
 
@@ -145,7 +157,8 @@ def bank_day(profile: Profile, load: float, seed: int) -> Day:
 def day_of(profile: Profile, posts: Sequence[Post], count: int, seed: int) -> Day:
     """One day of the profile with so many cases and these people."""
     operators, people = _staff(profile, posts, seed)
-    reference = (*_organisation(profile), *operators)
+    calendar = {shift.id: shift for shift in (shift_of(post.shifts) for post in posts if profile.calendar)}
+    reference = (*_organisation(profile), *calendar.values(), *operators)
     return Day(MIDNIGHT, CLOSES, reference, people, _cases(profile, count, seed))
 
 
@@ -159,7 +172,7 @@ class Post:
     team_id: str
     role: Literal["entry", "control", "vendor"]
     specialist: bool
-    shifts: tuple[tuple[float, float], ...]
+    shifts: Stretches
     also: tuple[str, ...] = ()
 
     @property
@@ -189,7 +202,14 @@ def _staff(profile: Profile, posts: Sequence[Post], seed: int) -> tuple[list[Ope
         pace = {name: base * draw.lognormal(0.0, profile.types_vary) for name in work_types}
         grade = 1 if post.role == "control" else 0
         operators.append(
-            Operator(id=operator_id, name=operator_id, team_id=post.team_id, work_types=work_types, grade=grade)
+            Operator(
+                id=operator_id,
+                name=operator_id,
+                team_id=post.team_id,
+                work_types=work_types,
+                grade=grade,
+                shift_id=shift_of(post.shifts).id if profile.calendar else None,
+            )
         )
         people[operator_id] = Person(operator_id, post.shifts, base, pace, errs)
     return operators, people
@@ -205,7 +225,7 @@ def skills(profile: Profile, role: str, specialist: bool) -> tuple[str, ...]:
     return (*(f"{w.name}/review" for w in known), *(f"{w.name}/authorisation" for w in known))
 
 
-def shifts_of(number: int) -> tuple[tuple[float, float], ...]:
+def shifts_of(number: int) -> Stretches:
     """Every other person comes early or late; lunch is staggered over the quiet hours; the late ones see the day out."""
     late = number % 2 == 1
     begins, ends = (9.25 * HOUR, FOREVER) if late else (OPENS, 17 * HOUR)
@@ -315,9 +335,16 @@ def quarters(profile: Profile, work: Work) -> tuple[np.ndarray, np.ndarray]:
 def _organisation(profile: Profile) -> Iterator[ReferenceEntry]:
     yield FloorLimits(id="floor", work_lease_seconds_min=4 * HOUR, load_seconds=LOAD_SECONDS)
     yield Provider(id="house", label="The bank's own operations", outside=False, data_classes=("internal",))
-    yield Provider(id="clearkey", label="ClearKey Data Services", outside=True, data_classes=("internal",))
+    yield Provider(
+        id="clearkey",
+        label="ClearKey Data Services",
+        outside=True,
+        data_classes=("internal",),
+        share_minimum=profile.vendor_minimum,
+        share_maximum=profile.vendor_maximum,
+    )
     for centre_id in sorted({crew.centre_id for crew in profile.crews}):
-        yield Centre(id=centre_id, label=centre_id.title(), city="-")
+        yield Centre(id=centre_id, label=centre_id.title(), city="-", share_maximum=profile.centre_maximum)
     for crew in profile.crews:
         provider = "clearkey" if crew.role == "vendor" else "house"
         yield Team(id=crew.team_id, label=crew.team_id, centre_id=crew.centre_id, provider_id=provider)

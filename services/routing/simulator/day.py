@@ -13,6 +13,9 @@ from datetime import datetime
 from shared.contracts.message import Step
 from shared.contracts.reference import ReferenceEntry
 
+Stretches = tuple[tuple[float, float], ...]
+"""When somebody is at the desk: from and until. Units: seconds since the day began."""
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -67,7 +70,7 @@ class Person:
     """
 
     operator_id: str
-    shifts: tuple[tuple[float, float], ...]
+    shifts: Stretches
     pace_of_all: float = 1.0
     pace: Mapping[str, float] = field(default_factory=dict)
     errs: float = 0.0

@@ -49,7 +49,7 @@ from shared.runtime.errors import InvariantError
 from shared.runtime.processor import Alarm, Event, Facts, Rejection, Situation, TimerFired
 
 BUS_SECONDS: Final = 0.2  # from a desk's telling its load, or the balancer its plan, until every placement has read it
-LOADS_A_PLAN: Final = 30  # loads that a desk tells between two plans; in life it is one, but in a minute little changes
+LOADS_A_PLAN: Final = 30  # loads that a desk tells between two plans, unless told otherwise; in life it is one
 
 NOTHING: Final[Mapping[str, Any]] = {}
 
@@ -66,8 +66,8 @@ class RealDealing:
     """Placement's and the desks' own decisions and folds. Operators accept what they are offered at once.
 
     Holds:   loads reach placement as late as in life: desks tell them by their own alarm, the bus takes `bus_seconds`;
-             `boards` are views that stand instead of empty ones (standing, reroutes, a plan). Without `loads_a_plan`
-             the balancer makes no plan.
+             `boards` are views that stand instead of empty ones (standing, reroutes, a plan). The balancer makes a plan
+             every `plan_seconds`, else every so many loads; with neither it makes none.
     """
 
     def __init__(
@@ -75,10 +75,12 @@ class RealDealing:
         bus_seconds: float = BUS_SECONDS,
         boards: Mapping[str, Any] = NOTHING,
         loads_a_plan: int | None = LOADS_A_PLAN,
+        plan_seconds: float | None = None,
     ) -> None:
         self._bus_seconds = bus_seconds
         self._given: Final = boards
         self._loads_a_plan: Final = loads_a_plan
+        self._plan_seconds = plan_seconds
         self._sent: Final = SentSince()
         self._placed: Final[dict[str, PlacedItem]] = {}
         self._desks: Final[dict[str, TeamDesk]] = {}
@@ -93,8 +95,10 @@ class RealDealing:
         self._boards |= {REFERENCE_BOARD.name: floor.reference, **self._given}
         self._team_of = {one.id: one.team_id for one in floor.reference.operators.values()}
         self._arrivals = Arrivals(floor.now)
-        if self._loads_a_plan is not None:
-            floor.wake(self._loads_a_plan * floor.reference.limits.load_seconds, self._plan)
+        if self._plan_seconds is None and self._loads_a_plan is not None:
+            self._plan_seconds = self._loads_a_plan * floor.reference.limits.load_seconds
+        if self._plan_seconds is not None:
+            floor.wake(self._plan_seconds, self._plan)
 
     @property
     def loads(self) -> LoadView:
@@ -154,15 +158,15 @@ class RealDealing:
     def _plan(self) -> Starts:
         """Make the next plan; placement has it when the bus has carried it."""
         floor = self._floor
-        if floor.at_rest or self._loads_a_plan is None:
+        interval = self._plan_seconds
+        if floor.at_rest or interval is None:
             return ()
-        interval = self._loads_a_plan * floor.reference.limits.load_seconds
         view: PlanView = self._boards[PLAN_BOARD.name]
         for profile in self._arrivals.turn(floor.now, calendar_of(floor.reference)):
             self._arrivals.remember(profile)
         floor.wake(floor.agenda.now + interval, self._plan)
         try:
-            plan = make_plan(FloorNow.of(self._boards, floor.now), self._arrivals, view, "simulated", interval)
+            plan = make_plan(FloorNow.of(self._boards, floor.now), self._arrivals, view, "simulated", interval, False)
         except ArithmeticError:  # as in life: the last plan stays in force
             return ()
         if plan.work and plan.teams:

@@ -56,6 +56,15 @@ def test_a_new_process_goes_on_from_what_the_last_plan_said() -> None:
     assert arrivals.recent_per_hour(ENTRY, now) == pytest.approx(1200, rel=0.01)
 
 
+def test_what_is_heard_late_weighs_as_in_its_turn() -> None:
+    """The first hour's items come after the second hour's."""
+    in_turn, late = Arrivals(SINCE), Arrivals(SINCE)
+    now = hear(in_turn, 600, 7200)
+    hear(late, 600, 3600, SINCE + timedelta(hours=1))
+    hear(late, 600, 3600)
+    assert late.recent_per_hour(ENTRY, now) == pytest.approx(in_turn.recent_per_hour(ENTRY, now), rel=0.001)
+
+
 def test_what_was_heard_already_is_not_overruled_by_an_old_plan() -> None:
     """Own ears first."""
     arrivals = Arrivals(SINCE)
@@ -108,7 +117,7 @@ def test_another_day_of_the_kind_moves_the_profile_by_a_third() -> None:
     fresh = Arrivals(SINCE + timedelta(days=2))
     for profile in told:
         fresh.remember(profile)
-    fresh.resume(ENTRY, 130.0, SINCE)
+    fresh.resume(ENTRY, 130.0, SINCE + timedelta(days=2))
     assert fresh.coming(ENTRY, SINCE + timedelta(days=2), CALENDAR) == pytest.approx(130, rel=0.01)
 
 

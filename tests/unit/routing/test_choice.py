@@ -246,6 +246,52 @@ def test_the_descent_finds_the_best_of_any_queue_and_every_item_once(
     assert found[0] == weighing.head(found[0].item, "ann")
 
 
+@settings(max_examples=100)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(KINDS),
+            st.integers(-3000, 1500),
+            st.integers(0, 3000),
+            st.booleans(),
+            st.sampled_from((0, 1, 60, 400)),
+            st.booleans(),
+        ),
+        min_size=2,
+        max_size=40,
+    )
+)
+def test_what_a_lane_keeps_of_its_bound_changes_no_choice(
+    drawn: list[tuple[tuple[str, float, float], int, int, bool, int, bool]],
+) -> None:
+    """Items come and go while time passes: a desk that weighed all along finds what one finds that never weighed before."""
+    known, view, now = TeamDesk("north"), ReferenceView(), NOW
+    for name, seconds, sla in KINDS:
+        view.fold(f"business-type:{name}", template(name, seconds, sla, cut_off="10:30"))
+    for number, ((name, seconds, _), slack, age, urgent, passes, takes) in enumerate(drawn):
+        due_at, requested_at = now + timedelta(seconds=slack), now - timedelta(seconds=age)
+        placed = order(
+            f"item-{number}",
+            business_type=name,
+            urgent=urgent,
+            due_at=due_at,
+            requested_at=requested_at,
+            standard_seconds=seconds,
+            later_seconds=0,
+        )
+        known.put_item(DeskItem(placed, 1, 0, now))
+        now += timedelta(seconds=passes)
+        found = [head.item.work_item_id for head in Weighing(known, view, now).best_first("ann", (ENTRY, CHEQUE))]
+        fresh = TeamDesk("north")
+        for item in known.items.values():
+            fresh.put_item(item)
+        assert found == [
+            head.item.work_item_id for head in Weighing(fresh, view, now).best_first("ann", (ENTRY, CHEQUE))
+        ]
+        if takes:
+            known.drop_item(found[0])
+
+
 def test_without_the_look_around_the_steepest_point_a_saved_item_would_be_missed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -18,7 +18,7 @@ from services.routing.balancer import app as balancer_app
 from services.routing.balancer.arrivals import Arrivals
 from services.routing.balancer.balance import Balance
 from services.routing.balancer.planner import FloorNow, make_plan
-from services.routing.boards import ARRIVALS_BOARD, PLAN_BOARD, PlanView
+from services.routing.boards import ARRIVALS_BOARD, PLAN_BOARD, PlanView, fold_plan
 from services.routing.kinds import Kind
 from shared.contracts.audit import WorkCancelled, WorkRequested
 from shared.contracts.message import Message
@@ -29,6 +29,7 @@ from shared.contracts.routing import (
     LoadByWorkType,
     LoadSnapshot,
     PlanMade,
+    TeamShare,
 )
 from shared.reference.board import REFERENCE_BOARD
 from shared.runtime.headers import outside_headers
@@ -138,6 +139,20 @@ def test_what_hurts_is_told_in_words() -> None:
     assert plan.saturation == pytest.approx(2.0, abs=0.02)
 
 
+@pytest.mark.parametrize(("people", "per_hour", "waiting_seconds"), [(1, 120, 0), (5, 400, 7200), (3, 3600, 0)])
+def test_the_minutes_that_are_told_are_those_that_the_plan_with_that_person_saves(
+    people: int, per_hour: float, waiting_seconds: float
+) -> None:
+    """Just full, late by what waits, hopeless: never more than there is to save."""
+    plan, with_one = (
+        planned(views(desk("north", n, waiting_seconds), desk("south", people)), arrivals(any=per_hour))
+        for n in (people, people + 1)
+    )
+    saves = next(relief.saves_minutes for relief in plan.reliefs if relief.team_id == "north")
+    assert saves == pytest.approx(plan.lateness_minutes - with_one.lateness_minutes, rel=0.01, abs=0.2)
+    assert saves <= plan.lateness_minutes
+
+
 def test_a_plan_is_good_for_many_intervals_however_fast_the_clock_runs() -> None:
     """Ten minutes at a real clock's pace; sixty intervals where an interval is many minutes."""
     floor, known = views(desk("north", 1)), arrivals(any=10)
@@ -181,6 +196,44 @@ def test_a_killed_balancer_comes_back_with_the_same_plan() -> None:
         (p.work_type, dict(shares(made, Kind.told(p)))) for p in made.work
     ]
     assert again.work[0].recent_per_hour == pytest.approx(made.work[0].recent_per_hour, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    "silent", [timedelta(seconds=2), timedelta(minutes=8), timedelta(hours=12), timedelta(days=60)]
+)
+def test_a_balancer_that_comes_back_expects_what_one_that_lived_on_would(silent: timedelta) -> None:
+    """Nothing came meanwhile: after hours nothing is expected, and nobody is called for to help with it."""
+    floor = views(desk("north", 2), desk("south", 2))
+    living = Balance(floor, "balancer-1", NOW)
+    for n in range(0, 7200, 4):
+        living.hear(asked(n))
+    now = NOW + timedelta(seconds=7200)
+    made = living.plan(now, 1.0)
+    assert made is not None
+    PLAN_BOARD.fold(floor["plan"], made.key, made)
+    now += silent
+    back = Balance(floor, "balancer-2", now)
+    back.resume()
+    one, other = living.plan(now, 1.0), back.plan(now, 1.0)
+    assert one is not None
+    assert other is not None
+    assert other.work[0].recent_per_hour == pytest.approx(one.work[0].recent_per_hour, rel=0.01, abs=0.1)
+    assert other.saturation == pytest.approx(one.saturation, abs=0.01)
+    assert bool(other.reliefs) == bool(one.reliefs) == (silent < timedelta(hours=1))
+
+
+def test_a_plan_that_is_in_force_no_more_is_no_memory() -> None:
+    """Within its time the last plan's shares and rates stay while they are as good; after it nobody draws by them."""
+    teams = views(desk("north", 2), desk("south", 2))
+    known = arrivals(any=60)
+    first = planned(teams, known)
+    kept = first.work[0].model_copy(
+        update={"coming_per_hour": 62.0, "shares": (TeamShare(team_id="north", share=1.0),)}
+    )
+    for good, expected in ((timedelta(), 62.0), (-timedelta(seconds=1), 60.0)):
+        last = PlanView()
+        fold_plan(last, "floor", first.model_copy(update={"work": (kept,), "good_until": NOW + good}))
+        assert planned(teams, known, last).work[0].coming_per_hour == pytest.approx(expected, abs=0.1)
 
 
 def test_two_balancers_at_once_make_the_same_plan() -> None:
