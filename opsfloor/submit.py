@@ -15,7 +15,7 @@ import typer
 from pydantic import ValidationError
 
 from opsfloor import floor
-from opsfloor.answers import Remedied, as_json, err, out, said
+from opsfloor.answers import Remedied, an_id, as_json, err, out, said
 from opsfloor.run import command_publisher
 from services.intake.reception.decide import content_of
 from services.intake.submit import build_submission
@@ -88,8 +88,9 @@ def submit(
     json: Annotated[bool, typer.Option("--json", help="one JSON document instead of a sentence")] = False,
 ) -> None:
     """Store the images, sign the submission with the branch's key, publish it; exits with 1 when the bank refuses it."""
-    if submission_id is not None and not submission_id.strip():
-        raise Remedied("Expected an id, found an empty one", "leave `--submission-id` out and one is made for you")
+    if submission_id is not None:
+        an_id(submission_id, "leave `--submission-id` out and one is made for you")
+    an_id(business_type, "deploy/reference names the business types")
     identity = submission_id or f"{branch}-{uuid.uuid4()}"
     settings = floor.settings()
     key = branch_key(settings.home / "keys", branch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Final, Literal
 
@@ -20,6 +21,8 @@ def printable(text: str) -> str:
     return text
 
 
+NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+"""The escape, in JSON, of the one character that PostgreSQL's text has no room for."""
 WHOLE_MAX: Final = 2**63 - 1
 
 

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from pydantic import ValidationError
 
-from shared.contracts.message import Message
+from shared.contracts.message import NUL, Message
 from shared.contracts.registry import CONTRACTS
 from shared.runtime.errors import ContractError
 from shared.runtime.log import Headers, Place, Record
@@ -102,6 +102,8 @@ def body_of(record: Record, kind: str, form: type[Message] | None = None) -> Mes
         raise ContractError(f"Expected a kind of this floor's contracts, found {kind!r}")
     if record.value is None:
         raise ContractError(f"Expected a body for {kind}, found a tombstone")
+    if NUL.search(record.value):
+        raise ContractError(f"Expected a body for {kind} that a database can hold, found the character U+0000 in it")
     try:
         return contract.model_validate_json(record.value)
     except ValueError as error:

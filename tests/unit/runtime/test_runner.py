@@ -214,6 +214,17 @@ def test_why_a_record_is_parked_is_told_in_a_sentence() -> None:
         assert len(str(refused.value)) < 400
 
 
+async def test_a_body_with_a_nul_is_parked() -> None:
+    """It could be read and decided about, and then stop whoever asks the database for it."""
+    bench = Bench()
+    runner = await bench.runner()
+    bench.send("a\0b")
+    bench.send("c")
+    await turn(runner)
+    assert bench.written() == ["c"]
+    assert bench.log.end((DEAD, 0)) == 1
+
+
 async def test_too_many_unreadable_records_blow_the_fuse() -> None:
     """A broken writer stops the reader before everything is parked."""
     bench = Bench(Limits(fuse_parked_min=5, fuse_share=0.5, timer_tick_seconds=0))
