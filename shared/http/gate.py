@@ -11,7 +11,6 @@ from urllib.parse import unquote_plus
 from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.contracts.message import NUL
 from shared.http.problems import Problem, problem_response
 from shared.http.tokens import TokenError, Verifier, bearer_claims, refusal_problem
 
@@ -66,7 +65,6 @@ class Gate:
                 scope.setdefault("state", {})["claims"] = self._claims(scope)
             _expect_printable(scope)
             body = await self._body(scope, receive)
-            _expect_text(body)
         except Problem as problem:
             await problem_response(problem, scope["path"])(scope, receive, send)
             return
@@ -116,12 +114,6 @@ def _expect_printable(scope: Scope) -> None:
     """Errors: `Problem` for control characters in the path or the query: no id has any, and PostgreSQL takes no NUL."""
     if not (scope["path"] + unquote_plus(scope["query_string"].decode("latin-1"))).isprintable():
         raise Problem(422, "invalid_request", "Expected a path and a query of printable characters; mend the id in it")
-
-
-def _expect_text(body: bytes | None) -> None:
-    """Errors: `Problem` for a body with a NUL, which no text in the database has room for."""
-    if body is not None and NUL.search(body):
-        raise Problem(422, "invalid_request", "Expected a body without the character U+0000; leave it out")
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

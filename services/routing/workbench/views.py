@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.routing.desk.state import PRESENT, DeskItem, ItemPhase
 from services.routing.placement.state import PlacedItem
@@ -132,19 +132,43 @@ class TeamView(View):
     operators: tuple[OperatorView, ...]
 
 
-class AttemptBody(View):
+class Body(View):
+    """What an operator or a team leader sends."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _text_that_can_be_kept(cls, given: Any) -> Any:
+        """Errors: `ValueError` for a NUL anywhere: no text of the database has room for one."""
+        if _with_nul(given):
+            raise ValueError("Expected text without the character U+0000; leave it out")
+        return given
+
+
+def _with_nul(given: Any) -> bool:
+    match given:
+        case str():
+            return "\0" in given
+        case dict():
+            return any(_with_nul(part) for pair in given.items() for part in pair)
+        case list() | tuple():
+            return any(_with_nul(part) for part in given)
+        case _:
+            return False
+
+
+class AttemptBody(Body):
     """Which attempt of the item the command is about."""
 
     attempt: Whole = Field(ge=1)
 
 
-class PauseBody(View):
+class PauseBody(Body):
     """Why the operator takes no more work for a while."""
 
     reason: PauseReason
 
 
-class PickBody(View):
+class PickBody(Body):
     """Why this item, whatever the desk would have chosen."""
 
     work_item_id: Identity

@@ -122,14 +122,6 @@ async def test_a_path_with_control_characters_reaches_nothing(client: httpx.Asyn
     assert (await client.get(path)).status_code == 401
 
 
-@pytest.mark.parametrize(("text", "status"), [(r"a\u0000b", 422), (r"\\\u0000", 422), (r"a\\u0000b", 200), ("a", 200)])
-async def test_a_body_with_a_nul_is_refused(client: httpx.AsyncClient, text: str, status: int) -> None:
-    """No text of the database has room for one; whoever writes about the escape itself may."""
-    headers = {**bearer(), "content-type": "application/json"}
-    answer = await client.post("/notes", content=f'{{"count": 1, "text": "{text}"}}', headers=headers)
-    assert answer.status_code == status
-
-
 @pytest.mark.parametrize("path", ["/notes/%C3%A9", "/notes?id=a+b%20c%FF"])
 async def test_a_path_in_any_language_is_looked_for(client: httpx.AsyncClient, path: str) -> None:
     """Letters beyond ASCII and spaces are lawful; whether anything is there is the service's to say."""

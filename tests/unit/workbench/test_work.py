@@ -387,6 +387,8 @@ async def test_no_pause_and_no_pick_without_a_reason(window: Window, path: str, 
         ("/pick", {"work_item_id": "\u202e", "reason": "the branch calls"}, "k"),
         ("/pause", {"reason": "lunch"}, "a\tb"),
         ("/assignment/item-1/accept", {"attempt": 10**30}, "k"),
+        ("/assignment/item-1/complete", {**RESULT, "outcome": {**RESULT["outcome"], "value": "a\0b"}}, "k"),
+        ("/assignment/item-1/decline", {"attempt": 1, "reason": "a\0b"}, "k"),
     ],
 )
 async def test_what_no_id_and_no_number_can_be_is_refused(window: Window, path: str, body: Any, key: str) -> None:
