@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
+from urllib.parse import quote
 
 import orjson
 from rich import box
@@ -16,6 +17,7 @@ from rich.text import Text
 
 out: Final = Console(highlight=False)
 err: Final = Console(stderr=True, highlight=False)
+ID_MAX: Final = 128
 WORD_MAX: Final = 36  # characters; what is longer is no word, and may be cut
 _UNSEEN: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # what a terminal would obey instead of showing it
 
@@ -28,6 +30,18 @@ class Remedied(Exception):
         self.what: Final = what
         self.remedy: Final = remedy
         self.code: Final = code
+
+
+def an_id(text: str, remedy: str = "copy the id whole, without quotes or blanks around it") -> str:
+    """What somebody typed as an id. Errors: `Remedied` when nothing on the floor can have it."""
+    if not text.strip() or not text.isprintable() or len(text) > ID_MAX:
+        raise Remedied(f"Expected an id of at most {ID_MAX} printable characters, found {seen(text)[:40]!r}", remedy)
+    return text
+
+
+def in_address(identity: str) -> str:
+    """An id as it stands in an address. Errors: `Remedied` when nothing on the floor can have it."""
+    return quote(an_id(identity), safe="")
 
 
 def complain(error: Remedied, json: bool = False) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from opsfloor import floor
-from opsfloor.answers import as_json, table
+from opsfloor.answers import as_json, in_address, table
 
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)$")
 Json = Annotated[bool, typer.Option("--json", help="one JSON document instead of tables")]
@@ -18,7 +18,7 @@ def case(
     identity: Annotated[str, typer.Argument(metavar="ID", help="case id or submission id")], json: Json = False
 ) -> None:
     """The whole timeline of a case: who did what, when, and why."""
-    answer = floor.ask("audit", f"/cases/{identity}", role="auditor")
+    answer = floor.ask("audit", f"/cases/{in_address(identity)}", role="auditor")
     if json:
         as_json(answer)
         return
@@ -31,7 +31,7 @@ def case(
 
 def item(identity: Annotated[str, typer.Argument(metavar="ID", help="work item id")], json: Json = False) -> None:
     """Where a work item is, and why it is there."""
-    answer = floor.ask("routing", f"/item/{identity}")
+    answer = floor.ask("routing", f"/item/{in_address(identity)}")
     if json:
         as_json(answer)
         return

@@ -6,12 +6,12 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Final
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 import typer
 
 from opsfloor import floor
-from opsfloor.answers import Remedied, as_json, out, said, table
+from opsfloor.answers import Remedied, as_json, in_address, out, said, table
 from opsfloor.reroute_names import expect_known, known_names
 from opsfloor.reroute_words import (
     clock,
@@ -48,13 +48,6 @@ def ids(*phases: str, review: bool = False) -> Callable[[str], list[str]]:
         return [one["reroute_id"] for one in meant if one["reroute_id"].startswith(incomplete)]
 
     return completed
-
-
-def in_address(identity: str) -> str:
-    """The id as it stands in an address. Errors: `Remedied` when there is none."""
-    if not identity.strip():
-        raise Remedied("Expected the id of a reroute, found nothing", "`opsfloor reroute list` shows the ids")
-    return quote(identity, safe="")
 
 
 def somebody(actor: str) -> str:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from opsfloor.answers import out, said, table
+from services.routing.emergency.nowhere import PreviewSeen, kept_words, nowhere_words, stranded_words
 from services.routing.emergency.report import back_words, minutes_in_force, share_held
 from shared.contracts.reroute import RerouteOrder
 
@@ -77,7 +78,12 @@ def tell_preview(terms: dict[str, Any], preview: dict[str, Any]) -> None:
 
 
 def _tell_skills(preview: dict[str, Any], caption: str) -> None:
-    touched = [skill for skill in preview["skills"] if skill["queued"] or skill["dead_end"]]
+    nowhere = {waits["work_type"] for waits in preview.get("nowhere", ())}
+    touched = [
+        skill
+        for skill in preview["skills"]
+        if skill["queued"] or skill["dead_end"] or skill.get("dead_sorts") or skill["work_type"] in nowhere
+    ]
     if touched:
         table(caption, SKILL, (_skill(skill) for skill in touched), whole=SKILL[1:5])
     rest = len(preview["skills"]) - len(touched)
@@ -89,7 +95,8 @@ def tell_stay(minutes: int, preview: dict[str, Any]) -> None:
     """What keeping a reroute for so much longer does, beside the floor without it."""
     without, staying = (sum(skill[name] for skill in preview["skills"]) for name in ("misses_without", "misses_with"))
     out.print(f"\n[bold]Kept in force for {minutes} more minutes[/] it would leave the floor like this:")
-    out.print(f"  Of what waits {staying:,} would be late with it, {without:,} without it.")
+    out.print(f"  Of what waits at desks {staying:,} would be late with it, {without:,} without it.")
+    out.print(f"  {kept_words(PreviewSeen.model_validate(preview))}")
     _tell_against(preview)
     _tell_skills(preview, "By work type, without it → with it")
 
@@ -117,8 +124,12 @@ def tell_drift(foreseen: dict[str, Any], now: dict[str, Any]) -> None:
 
 def _tell_against(preview: dict[str, Any]) -> None:
     """What speaks against it, before the figures."""
-    for work_type in preview["dead_ends"]:
-        out.print(f"  [bold red]DEAD END[/] nobody left for {said(work_type)}: such items wait until it is over")
+    seen = PreviewSeen.model_validate(preview)
+    for words in nowhere_words(seen):
+        out.print(f"  [bold red]AT NO DESK[/] {said(words)}")
+    for name in preview["dead_ends"]:
+        how_many = said(stranded_words(name, seen))
+        out.print(f"  [bold red]DEAD END[/] nobody left for {said(name)}{how_many}: such items wait until it is over")
     for rule in preview["broken_rules"]:
         how = f"override with --override {rule['rule_id']}" if rule["overridable"] else "cannot be overridden"
         out.print(f"  [bold yellow]RULE[/] {said(rule['detail'])} ({said(how)})")

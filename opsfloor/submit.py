@@ -15,13 +15,13 @@ import typer
 from pydantic import ValidationError
 
 from opsfloor import floor
-from opsfloor.answers import Remedied, as_json, err, out, said
+from opsfloor.answers import Remedied, an_id, as_json, err, out, said
 from opsfloor.run import command_publisher
 from services.intake.reception.decide import content_of
 from services.intake.submit import build_submission
 from shared.contracts.branch import SubmissionSent
 from shared.contracts.intake import RECEIPT, SubmissionAccepted, SubmissionRejected
-from shared.contracts.message import ImageReference, Money
+from shared.contracts.message import WHOLE_MAX, ImageReference, Money
 from shared.images import ImageStore
 from shared.reference.keys import branch_key
 from shared.runtime.errors import ContractError
@@ -39,7 +39,11 @@ Receipt = SubmissionAccepted | SubmissionRejected
 
 
 def _money(amount_minor: int | None, currency: str) -> Money | None:
-    """The declared amount. Errors: `Remedied` for a currency that is none."""
+    """The declared amount. Errors: `Remedied` for a currency, or an amount, that is none."""
+    if amount_minor is not None and amount_minor > WHOLE_MAX:
+        raise Remedied(
+            f"Expected an amount of at most {WHOLE_MAX} cents, found {amount_minor}", "amounts are in minor units"
+        )
     try:
         return None if amount_minor is None else Money(amount_minor=amount_minor, currency=currency)
     except ValidationError as error:
@@ -84,8 +88,9 @@ def submit(
     json: Annotated[bool, typer.Option("--json", help="one JSON document instead of a sentence")] = False,
 ) -> None:
     """Store the images, sign the submission with the branch's key, publish it; exits with 1 when the bank refuses it."""
-    if submission_id is not None and not submission_id.strip():
-        raise Remedied("Expected an id, found an empty one", "leave `--submission-id` out and one is made for you")
+    if submission_id is not None:
+        an_id(submission_id, "leave `--submission-id` out and one is made for you")
+    an_id(business_type, "deploy/reference names the business types")
     identity = submission_id or f"{branch}-{uuid.uuid4()}"
     settings = floor.settings()
     key = branch_key(settings.home / "keys", branch)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from opsfloor import floor
-from opsfloor.answers import Remedied, out
+from opsfloor.answers import Remedied, an_id, out
 from shared.http.tokens import LIFETIME_SECONDS_MAX, ROLES, Issuer, ensure_key_pair
 
 
@@ -25,7 +25,11 @@ def token(
     private, _ = ensure_key_pair(floor.home() / "keys")
     try:
         made = Issuer(private).issue(
-            subject=subject, role=role, team_id=team, provider_id=provider, seconds=hours * 3600
+            subject=an_id(subject, "name somebody: an operator by id, or yourself"),
+            role=role,
+            team_id=team,
+            provider_id=provider,
+            seconds=hours * 3600,
         )
     except ValueError as error:
         hours_max = LIFETIME_SECONDS_MAX / 3600

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 import typer
 
 from opsfloor import floor
-from opsfloor.answers import Remedied, as_json, out, said
+from opsfloor.answers import Remedied, an_id, as_json, out, said
 from opsfloor.progress import bar
 from services.routing.why import Told, about, tell
 from shared.contracts import routing
@@ -36,7 +36,7 @@ def why(
     one comes out differently. What removed a team or an item is taken as told, with how far the boards had been read:
     they are not read as they were then. What a person picked is no decision of the code.
     """
-    facts = asyncio.run(_facts_of(identity, hours))
+    facts = asyncio.run(_facts_of(an_id(identity), hours))
     story = list(tell(facts))
     if not story:
         raise Remedied(

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+import asyncpg
 import structlog
 
 from shared.runtime.errors import TransientError
@@ -23,6 +24,9 @@ async def follow(look: Callable[[], Awaitable[None]], what: str) -> None:
         began = loop.time()
         try:
             await look()
-        except TransientError as error:
+        except (
+            TransientError,
+            asyncpg.PostgresError,
+        ) as error:  # work goes on without a look, whatever it stumbles over
             _log.warning(f"cannot see {what}", reason=str(error))
         await asyncio.sleep(max(LOOK_SECONDS, REST_FACTOR * (loop.time() - began)))

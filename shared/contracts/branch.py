@@ -8,7 +8,9 @@ import orjson
 
 from shared.contracts.message import DAY_MS, Identity, ImageReference, Instant, Message, Money, Topic
 
-SUBMISSION: Final = Topic("branch.submission.v1", "branch systems", "submission id", retention_ms=30 * DAY_MS)
+SUBMISSION: Final = Topic(
+    "branch.submission.v1", "branch systems", "submission id", retention_ms=30 * DAY_MS, lanes=False
+)
 
 
 class SubmissionSent(Message):

@@ -6,7 +6,7 @@ from typing import ClassVar, Final, Literal
 
 from shared.contracts.message import DAY_MS, Identity, Instant, Message, Topic
 
-POSTING: Final = Topic("core.posting.v1", "core adapter", "case id", retention_ms=30 * DAY_MS)
+POSTING: Final = Topic("core.posting.v1", "core adapter", "case id", retention_ms=30 * DAY_MS, lanes=False)
 
 
 class PostingConfirmed(Message):

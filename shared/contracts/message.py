@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Final, Literal
 
@@ -20,6 +21,21 @@ def printable(text: str) -> str:
     return text
 
 
+NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+"""The escape, in JSON, of the one character that PostgreSQL's text has no room for."""
+WHOLE_MAX: Final = 2**63 - 1
+
+
+def storable(number: int) -> int:
+    """Refuse a whole number that no database and few readers could hold."""
+    if not -WHOLE_MAX <= number <= WHOLE_MAX:
+        raise ValueError(f"Expected a whole number of at most 64 bits, found one of {number.bit_length()}")
+    return number
+
+
+Whole = Annotated[int, AfterValidator(storable)]
+"""A whole number from outside."""
+
 Identity = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(printable)]
 Instant = AwareDatetime
 Step = Literal["entry", "arbitration", "review", "authorisation", "inspection"]
@@ -30,7 +46,8 @@ class Topic:
     """One topic of the floor, as a reviewed artefact.
 
     Holds:   one owning writer; `keyed_by` says in words what the record key is. On a `bundled` one, which only the floor
-             itself reads, a record may hold several facts (`shared/runtime/bundles.py`).
+             itself reads, a record may hold several facts (`shared/runtime/bundles.py`). One without `lanes` is written by
+             others than shards: what its records say of a lane counts for nothing.
     Units:   retention in milliseconds; `None` keeps records for ever.
     """
 
@@ -40,6 +57,7 @@ class Topic:
     retention_ms: int | None = 7 * DAY_MS
     compacted: bool = False
     bundled: bool = False
+    lanes: bool = True
 
     @property
     def dead_letters(self) -> str:
@@ -77,7 +95,7 @@ class Message(Part):
 class Money(Part):
     """An amount in minor units (cents) of an ISO 4217 currency."""
 
-    amount_minor: int
+    amount_minor: Whole
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 
 
@@ -86,7 +104,7 @@ class ImageReference(Part):
 
     sha256: Sha256
     media_type: str
-    size_bytes: Annotated[int, Field(gt=0)]
+    size_bytes: Annotated[Whole, Field(gt=0)]
     label: str = "voucher"
 
 

@@ -6,7 +6,7 @@ from typing import ClassVar, Final, Literal
 
 from shared.contracts.message import Identity, Instant, Message, Topic
 
-REDRIVE: Final = Topic("ops.redrive.v1", "command line", "parked record's id", retention_ms=None)
+REDRIVE: Final = Topic("ops.redrive.v1", "command line", "parked record's id", retention_ms=None, lanes=False)
 
 
 class RecordParked(Message):

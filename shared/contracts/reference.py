@@ -9,7 +9,7 @@ from pydantic import Field
 
 from shared.contracts.message import Identity, Message, Part, Step, Topic
 
-REFERENCE: Final = Topic("reference.v1", "reference tool", "kind:id", retention_ms=None, compacted=True)
+REFERENCE: Final = Topic("reference.v1", "reference tool", "kind:id", retention_ms=None, compacted=True, lanes=False)
 
 
 class ReferenceEntry(Message):

@@ -12,7 +12,7 @@ REROUTE: Final = Topic("routing.reroute.v1", "routing", "reroute id", retention_
 REROUTE_LIFE: Final = Topic(
     "routing.reroute-life.v1", "routing", "reroute id; `floor` for what concerns them all", retention_ms=None
 )
-REROUTE_COMMAND: Final = Topic("routing.reroute-command.v1", "routing's HTTP faces", "always `floor`")
+REROUTE_COMMAND: Final = Topic("routing.reroute-command.v1", "routing's HTTP faces", "always `floor`", lanes=False)
 
 Effect = Literal["drain", "evacuate", "recall", "shift", "local"]
 ReroutePhase = Literal["proposed", "approved", "active", "returning", "ended", "cancelled", "expired", "refused"]
@@ -72,10 +72,25 @@ class TakerForecast(Part):
     people: int
 
 
+class SortForecast(Part):
+    """A sort of a work type for which nobody would be left, though others of the type have somebody.
+
+    Units:   `items` of it wait with nobody, as far as the proportions of the type tell: queues are known by type alone;
+             `None`: they do not tell, as of a grade that large amounts ask for.
+    """
+
+    sort: str  # in words
+    in_house_only: bool
+    data_class: Identity
+    grade_min: Annotated[int, Field(ge=0)] = 0
+    items: Annotated[int, Field(ge=0)] | None = None
+
+
 class SkillForecast(Part):
     """What becomes of one work type.
 
-    Units:   seconds that the last of the queue waits, with and without the reroute; `None`: for ever, nobody is there.
+    Units:   seconds that the last of the queue waits, with and without the reroute; `None`: for ever, nobody is there for
+             some sort of it.
     """
 
     work_type: str
@@ -88,7 +103,8 @@ class SkillForecast(Part):
     wait_seconds_with: float | None
     misses_without: int
     misses_with: int
-    dead_end: bool  # nobody eligible would be left
+    dead_end: bool  # nobody eligible would be left, for no sort of it
+    dead_sorts: tuple[SortForecast, ...] = ()
 
 
 class LimitForecast(Part):
@@ -115,7 +131,8 @@ class Preview(Part):
 
     Units:   `submissions_back` is how many submissions go back to their branches until a `local` order ends, as the plan
              expects them; `None`: it is no such order, or no plan says what comes.
-    Holds:   `sha256` is the hash of everything else but `taken_at`: what an approver agrees to.
+    Holds:   `sha256` is the hash of everything else but `taken_at`: what an approver agrees to. `dead_ends` are work types
+             for which nobody would be left, and sorts of others, in words.
     """
 
     taken_at: Instant

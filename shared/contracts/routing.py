@@ -8,11 +8,11 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field, TypeAdapter
 
-from shared.contracts.message import DAY_MS, Identity, Instant, Message, Part, Step, Topic
+from shared.contracts.message import DAY_MS, Identity, Instant, Message, Part, Step, Topic, Whole
 from shared.contracts.work import DRAFT_CHARACTERS_MAX, Draft, Outcome, WorkOrder
 
 PLACED: Final = Topic("routing.placed.v1", "routing", "team id", bundled=True)
-COMMAND: Final = Topic("routing.command.v1", "routing's HTTP faces", "team id")
+COMMAND: Final = Topic("routing.command.v1", "routing's HTTP faces", "team id", lanes=False)
 DESK: Final = Topic("routing.desk.v1", "routing", "team id", bundled=True)
 ASSIGNMENT: Final = Topic("routing.assignment.v1", "routing", "work item id", bundled=True)
 RESULT: Final = Topic("routing.result.v1", "routing", "case id", retention_ms=30 * DAY_MS)
@@ -184,7 +184,7 @@ class AcceptAssignment(Command):
 
     kind: Literal["routing.accept-assignment.v1"] = "routing.accept-assignment.v1"
     work_item_id: Identity
-    attempt: int
+    attempt: Whole
 
 
 class DeclineAssignment(Command):
@@ -192,7 +192,7 @@ class DeclineAssignment(Command):
 
     kind: Literal["routing.decline-assignment.v1"] = "routing.decline-assignment.v1"
     work_item_id: Identity
-    attempt: int
+    attempt: Whole
     reason: Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -201,8 +201,8 @@ class SaveDraft(Command):
 
     kind: Literal["routing.save-draft.v1"] = "routing.save-draft.v1"
     work_item_id: Identity
-    attempt: Annotated[int, Field(ge=1)]
-    revision: Annotated[int, Field(ge=1)]
+    attempt: Annotated[Whole, Field(ge=1)]
+    revision: Annotated[Whole, Field(ge=1)]
     value: Annotated[str, Field(max_length=DRAFT_CHARACTERS_MAX, repr=False)]
 
 
@@ -211,7 +211,7 @@ class CompleteAssignment(Command):
 
     kind: Literal["routing.complete-assignment.v1"] = "routing.complete-assignment.v1"
     work_item_id: Identity
-    attempt: int
+    attempt: Whole
     outcome: Outcome
     handle_seconds: Annotated[float, Field(ge=0)]
 

@@ -31,6 +31,8 @@ from shared.reference.keys import LOCAL
 from shared.reference.shifts import DAY, planned_breaks, span
 from shared.reference.staffing import staffing_faults
 
+SECONDS_MAX: Final = 10 * 365 * 86_400  # of any time that reference data name: an instant so far away still is one
+NUMBER_MAX: Final = 2**53  # beyond, some readers hold another number
 STEPS: Final = ("entry", "arbitration", "review", "authorisation", "inspection")
 PUBLIC_KEY_BYTES: Final = 32
 VENDOR_AREA_MAX: Final = 0.25  # of the image, for a field that vendors may key: one field, and not the document
@@ -66,8 +68,7 @@ def _shared_keys(view: ReferenceView) -> Mapping[str, str]:
 
 
 def _faults(row: ReferenceEntry, view: ReferenceView, shared_by: Mapping[str, str]) -> Iterator[str]:
-    for name in _endless(row.model_dump()):
-        yield f"{name} must be finite; give a number"
+    yield from _beyond(row.model_dump())
     match row:
         case Team():
             yield from _team(row, view)
@@ -92,16 +93,20 @@ def _faults(row: ReferenceEntry, view: ReferenceView, shared_by: Mapping[str, st
             yield from staffing_faults(row, view)
 
 
-def _endless(value: Any, name: str = "") -> Iterator[str]:
-    """The names of what is no finite number, at any depth."""
+def _beyond(value: Any, name: str = "") -> Iterator[str]:
+    """What is wrong with numbers that no clock and no reader could hold, at any depth."""
     if isinstance(value, float) and not math.isfinite(value):
-        yield name
+        yield f"{name} must be finite; give a number"
+    elif isinstance(value, int | float):
+        most = SECONDS_MAX if "seconds" in name or name.startswith("standard") else NUMBER_MAX
+        if abs(value) > most:
+            yield f"{name} must be at most {most:,}, found {value:g}; give a smaller one"
     elif isinstance(value, dict):
         for key, part in value.items():
-            yield from _endless(part, f"{name}.{key}" if name else key)
+            yield from _beyond(part, f"{name}.{key}" if name else key)
     elif isinstance(value, tuple):
         for index, part in enumerate(value):
-            yield from _endless(part, f"{name}.{index}")
+            yield from _beyond(part, f"{name}.{index}")
 
 
 def _team(team: Team, view: ReferenceView) -> Iterator[str]:

@@ -16,7 +16,8 @@ from typing import Final
 import lz4.block
 import ormsgpack
 
-from shared.runtime.headers import Own, alone, event_id_of, header_of, own_part, shared_part
+from shared.contracts.registry import TOPICS
+from shared.runtime.headers import Own, alone, event_id_of, header_of, own_part, shared_part, stands_as_told
 from shared.runtime.log import Outgoing, Record
 from shared.runtime.store import LaneOut, OutboxRow
 
@@ -27,7 +28,8 @@ COUNT: Final = "facts"  # the header that makes a record a bundle: how many fact
 _CONTENT: Final = "content-type"
 PLAIN: Final = (_CONTENT, b"application/vnd.opsfloor.facts+msgpack")
 COMPRESSED: Final = (_CONTENT, b"application/vnd.opsfloor.facts+msgpack+lz4")
-UNREADABLE: Final = (ormsgpack.MsgpackDecodeError, lz4.block.LZ4BlockError, TypeError, ValueError)  # or of other shape
+UNREADABLE: Final = (ormsgpack.MsgpackDecodeError, lz4.block.LZ4BlockError, TypeError, ValueError)  # or of another form
+_WITHOUT_LANES: Final = frozenset(name for name, topic in TOPICS.items() if not topic.lanes)
 
 
 def rows_in_bundles(rows: Iterable[OutboxRow], topics: AbstractSet[str], *, compressed: bool) -> Iterator[OutboxRow]:
@@ -97,9 +99,10 @@ def facts_of(record: Record) -> Sequence[Record]:
     """What a record of the bus brings: itself, or, if it is a bundle, each of its facts as if it had come alone.
 
     Holds:   all but the last say how many follow in the same record. A bundle that cannot be unpacked comes as it is,
-             for its reader to park; the facts in it are then missing on their lane.
+             for its reader to park; the facts in it are then missing on their lane. So does what calls itself one on a
+             topic that others than shards write.
     """
-    if not record.headers or record.headers[-1][0] != COUNT or record.value is None:
+    if not record.headers or record.headers[-1][0] != COUNT or record.value is None or record.topic in _WITHOUT_LANES:
         return (record,)
     try:
         rows = ormsgpack.unpackb(_expanded(record.value) if COMPRESSED in record.headers else record.value)
@@ -117,9 +120,13 @@ def _expanded(value: bytes) -> bytes:
 
 def _unbundled(record: Record, rows: Sequence[Sequence[bytes]]) -> Iterator[Record]:
     topic, partition, offset, _, _, headers, timestamp_ms, _ = record
+    if not stands_as_told(headers[:-1]):
+        raise ValueError(f"Expected the headers of a fact, and {COUNT}, found others")
     source, first = header_of(headers, "ce_source"), int(header_of(headers, "sequence"))
     last = len(rows) - 1
     for number, (key, value, own) in enumerate(rows):
+        if not all(type(part) is bytes for part in (key, value, *own)):
+            raise TypeError("Expected bytes alone in a bundle")
         sequence = first + number
         event_id = event_id_of(source, (topic, partition), sequence)
         told = alone(headers, event_id, sequence, Own(*own))

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from pydantic import ValidationError
 
-from shared.contracts.message import Message
+from shared.contracts.message import NUL, Message
 from shared.contracts.registry import CONTRACTS
 from shared.runtime.errors import ContractError
 from shared.runtime.log import Headers, Place, Record
@@ -35,6 +35,10 @@ class Origin(NamedTuple):
     event_id: str
     correlation: str
     traceparent: str
+
+    def from_outside(self) -> Origin:
+        """The same of a record that no shard wrote: what it says of a lane is nobody's word."""
+        return self._replace(sequence=0, traceparent=from_outside(self.traceparent.encode())) if self.sequence else self
 
 
 def source_of(service: str, processor: str, shard: int) -> str:
@@ -98,6 +102,8 @@ def body_of(record: Record, kind: str, form: type[Message] | None = None) -> Mes
         raise ContractError(f"Expected a kind of this floor's contracts, found {kind!r}")
     if record.value is None:
         raise ContractError(f"Expected a body for {kind}, found a tombstone")
+    if NUL.search(record.value):
+        raise ContractError(f"Expected a body for {kind} that a database can hold, found the character U+0000 in it")
     try:
         return contract.model_validate_json(record.value)
     except ValueError as error:

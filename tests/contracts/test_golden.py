@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from shared.contracts.message import Money
 from shared.contracts.promises import key_form
 from shared.contracts.registry import CONTRACTS
 
@@ -55,3 +57,11 @@ def test_readers_pass_over_fields_that_they_do_not_know(kind: str) -> None:
     golden = json.loads((GOLDEN / f"{kind}.json").read_text("utf-8"))
     contract = CONTRACTS[kind]
     assert contract.model_validate({**golden, "field_of_the_future": 1}) == contract.model_validate(golden)
+
+
+@pytest.mark.parametrize("amount", [2**63, -(2**63), 10**30])
+def test_a_number_that_nobody_can_hold_is_refused(amount: int) -> None:
+    """It would be read, and then stop whoever writes it out."""
+    with pytest.raises(ValidationError):
+        Money(amount_minor=amount, currency="CNY")
+    assert Money(amount_minor=2**63 - 1, currency="CNY").amount_minor == 2**63 - 1

@@ -110,5 +110,15 @@ def _until_filled(prometheus: httpx.Client, waiting: list[Answers]) -> None:
     while time.monotonic() < end and not all(answers.complete for answers in waiting):
         for measure in (routing.measure, controls.measure, supervision.measure):
             measure(rare(), fact("routing.reroute-order.v1").proposed_at)
+        _obey()
         time.sleep(1)
         ask_all(prometheus, waiting)
+
+
+def _obey() -> None:
+    """An order in force comes onto the board of a process that lives already."""
+    order = fact("routing.reroute-order.v1")
+    view, began = RerouteView(), order.started_at
+    obeyed = emergency.Obeyed(view, lambda: began)
+    view.acting[order.reroute_id] = order
+    obeyed.look()

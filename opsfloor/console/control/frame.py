@@ -19,7 +19,8 @@ from opsfloor.console.control.telling import clock, local, silent_desks, span
 from opsfloor.console.elements import Button, Words, words
 from services.routing.emergency.glance import FloorGlance
 from services.routing.emergency.looking import LookAhead
-from shared.contracts.reroute import Preview, RerouteOrder, RerouteTerms
+from services.routing.emergency.nowhere import PreviewSeen
+from shared.contracts.reroute import RerouteOrder, RerouteTerms
 from shared.http.tokens import utc_now
 
 RENEW_SECONDS: Final = 2.0
@@ -145,7 +146,7 @@ class Frame:
         answer.good(local(view.detail, self._zone, self._at))
         return view.reroute_id
 
-    async def preview(self, terms: RerouteTerms) -> Preview:
+    async def preview(self, terms: RerouteTerms) -> PreviewSeen:
         """What the terms would do now. Errors: as `Routing.ask`."""
         self._still_here()
         return await self.room.routing.preview(terms, self.person.token)

@@ -40,9 +40,9 @@ class PreviewPane:
         self._hide()
 
     def show(self, terms: RerouteTerms, preview: Preview) -> None:
-        """Show what the terms would do. Holds: a preview of the same hash is not drawn again."""
+        """Show what the terms would do. Holds: one that says the same is not drawn again."""
         self._sentence.say(foreseen(terms, preview))
-        if self._shown is not None and self._shown.sha256 == preview.sha256:
+        if self._shown is not None and preview == self._shown.model_copy(update={"taken_at": preview.taken_at}):
             return
         self._shown = preview
         self._table.set_visibility(True)
@@ -50,8 +50,8 @@ class PreviewPane:
         with self._warnings:
             bullets(warnings(preview))
         self._draw(preview)
-        self._sheet.show([skill_line(skill) for skill in preview.skills if not untouched(skill)])
-        rest = sum(1 for skill in preview.skills if untouched(skill))
+        self._sheet.show([skill_line(skill) for skill in preview.skills if not untouched(skill, preview)])
+        rest = sum(1 for skill in preview.skills if untouched(skill, preview))
         self._rest.say(f"Of {rest} other work types nothing waits, and somebody is left for each." if rest else "")
 
     def _draw(self, preview: Preview) -> None:

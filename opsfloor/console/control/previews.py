@@ -6,6 +6,7 @@ from opsfloor.console.control.telling import count, wait, what
 from opsfloor.console.sheet import Cell, Line
 from opsfloor.console.words import Verdict
 from services.routing.emergency.looking import LookAhead
+from services.routing.emergency.nowhere import PreviewSeen, kept_words, nowhere_words, stranded_words
 from services.routing.emergency.report import back_words
 from shared.contracts.reroute import Preview, RerouteTerms, SkillForecast
 
@@ -21,8 +22,13 @@ def foreseen(terms: RerouteTerms, preview: Preview) -> str:
 
 def warnings(preview: Preview) -> list[tuple[Verdict, str]]:
     """What speaks against it; when nothing does, that."""
-    found: list[tuple[Verdict, str]] = [
-        ("bad", f"DEAD END: nobody is left for {name}; such items wait until it is over.") for name in preview.dead_ends
+    found: list[tuple[Verdict, str]] = [("bad", f"AT NO DESK: {words}") for words in at_no_desk(preview)]
+    found += [
+        (
+            "bad",
+            f"DEAD END: nobody is left for {name}{stranded_words(name, preview)}; such items wait until it is over.",
+        )
+        for name in preview.dead_ends
     ]
     for rule in preview.broken_rules:
         how = "whoever lets it start must name it" if rule.overridable else "cannot be overridden"
@@ -31,16 +37,22 @@ def warnings(preview: Preview) -> list[tuple[Verdict, str]]:
     if preview.also_in_force:
         found.append(("watch", f"Also in force: {', '.join(preview.also_in_force)}."))
     found += [("good", f"Kept: {limit.words}") for limit in preview.limits if not limit.broken]
-    if not preview.dead_ends and not preview.broken_rules:
+    if not preview.dead_ends and not preview.broken_rules and not at_no_desk(preview):
         found.insert(0, ("good", "Somebody is left for every work type, and no safety rule is broken."))
     return [late_words(preview), *found]
 
 
-def stay_words(minutes: int, preview: Preview) -> str:
+def at_no_desk(preview: Preview) -> list[str]:
+    """What waits with nobody, in sentences. Holds: what was stored with an order tells queues at desks alone."""
+    return nowhere_words(preview) if isinstance(preview, PreviewSeen) else []
+
+
+def stay_words(minutes: int, preview: PreviewSeen) -> str:
     """What keeping an order in force for so much longer does, and what whoever says yes answers for."""
     before, after = misses(preview)
-    parts = [f"For {minutes} more minutes. Of what waits {after} would be late with it, {before} without it."]
-    parts += [f"DEAD END: nobody is left for {name}." for name in preview.dead_ends]
+    parts = [f"For {minutes} more minutes. Of what waits at desks {after} would be late with it, {before} without it."]
+    parts += [kept_words(preview), *nowhere_words(preview)]
+    parts += [f"DEAD END: nobody is left for {name}{stranded_words(name, preview)}." for name in preview.dead_ends]
     parts += [f"LIMIT: {limit.words}" for limit in preview.limits if limit.broken]
     parts += [f"You answer for breaking {r.rule_id}: {r.detail}" for r in preview.broken_rules if r.overridable]
     parts += [f"It cannot be kept: {rule.detail}" for rule in preview.broken_rules if not rule.overridable]
@@ -70,9 +82,10 @@ def misses(preview: Preview) -> tuple[int, int]:
     return sum(skill.misses_without for skill in preview.skills), sum(skill.misses_with for skill in preview.skills)
 
 
-def untouched(skill: SkillForecast) -> bool:
-    """Nothing of it waits, and somebody is left if something comes."""
-    return skill.queued == 0 and not skill.dead_end
+def untouched(skill: SkillForecast, preview: Preview) -> bool:
+    """Nothing of it waits, at a desk or at none, and somebody is left if something comes."""
+    nowhere = isinstance(preview, PreviewSeen) and any(one.work_type == skill.work_type for one in preview.nowhere)
+    return skill.queued == 0 and not skill.dead_end and not skill.dead_sorts and not nowhere
 
 
 def skill_line(skill: SkillForecast) -> Line:

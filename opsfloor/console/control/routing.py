@@ -13,7 +13,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from services.routing.emergency.api import AnswerView
 from services.routing.emergency.looking import LookAhead
-from shared.contracts.reroute import Preview, RerouteTerms
+from services.routing.emergency.nowhere import PreviewSeen
+from shared.contracts.reroute import RerouteTerms
 
 ASK_SECONDS: Final = httpx.Timeout(4.0, connect=2.0)
 COMMAND_SECONDS: Final = httpx.Timeout(8.0, connect=2.0)  # routing waits five seconds for the book
@@ -21,7 +22,7 @@ LOOK_SECONDS: Final = httpx.Timeout(10.0, connect=2.0)  # the first look waits f
 TELL_SECONDS: Final = 20.0  # so long the same command is sent again while nobody answers it
 AGAIN_SECONDS: Final = 0.5
 ANSWER: Final = TypeAdapter(AnswerView)
-PREVIEW: Final = TypeAdapter(Preview)
+PREVIEW: Final = TypeAdapter(PreviewSeen)
 LOOK: Final = TypeAdapter(LookAhead)
 Still = Callable[[str], None]
 _T = TypeVar("_T")
@@ -65,7 +66,7 @@ class Routing:
         """A page that routing writes. Errors: as `ask`."""
         return (await self._call("GET", path, token)).text
 
-    async def preview(self, terms: RerouteTerms, token: str) -> Preview:
+    async def preview(self, terms: RerouteTerms, token: str) -> PreviewSeen:
         """What the terms would do now; changes nothing. Errors: as `ask`."""
         return _read(PREVIEW, await self._call("POST", "/reroutes/preview", token, terms.model_dump(mode="json")))
 

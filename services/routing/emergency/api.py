@@ -19,6 +19,7 @@ from services.routing.emergency.floor import FloorNow
 from services.routing.emergency.glance import DutyView, FloorGlance, ScopeNames, duty_of, glance_of, names_of
 from services.routing.emergency.looking import LookAhead, Looks, days_ahead
 from services.routing.emergency.metrics import count_alerts
+from services.routing.emergency.nowhere import PreviewSeen, seen
 from services.routing.emergency.preview import preview_of
 from services.routing.emergency.proofs import DrillsView, drills_view
 from services.routing.emergency.reads import BookReads
@@ -35,7 +36,6 @@ from shared.contracts.reroute import (
     EndReroute,
     ExtendReroute,
     Names,
-    Preview,
     ProposeReroute,
     RefuseReroute,
     RerouteCommand,
@@ -163,31 +163,33 @@ class Control:
     waiting: Callable[[], Sequence[Waits]]
     looker: Looks
 
-    async def preview(self, terms: RerouteTerms) -> Preview:
+    async def preview(self, terms: RerouteTerms) -> PreviewSeen:
         """What the terms would do now, or the problem with them."""
         self._check_all(terms)
         orders = await self.reads.orders()
         past = [order for order in orders if phase_of(order) in OVER]
-        return preview_of(terms, FloorNow.of(self.boards, orders, self.now()), past)
+        floor = FloorNow.of(self.boards, orders, self.now())
+        return seen(preview_of(terms, floor, past), terms, floor, self.waiting())
 
-    async def stay(self, reroute_id: str, minutes: int) -> Preview:
+    async def stay(self, reroute_id: str, minutes: int) -> PreviewSeen:
         """What keeping an order in force for so much longer would do, beside the floor without it; or the problem."""
         order = await self.known(reroute_id)
         if phase_of(order) in OVER:
             raise Problem(409, "wrong_phase", f"Expected an order that is not over, found {reroute_id} {order.phase}.")
         orders = await self.reads.orders()
         floor = FloorNow.of(self.boards, orders, self.now()).without(reroute_id)
-        staying = preview_of(order.terms.model_copy(update={"minutes": minutes, "starts_at": None}), floor)
-        return staying.model_copy(update={"broken_rules": tuple(broken_by_staying(order.terms, floor))})
+        terms = order.terms.model_copy(update={"minutes": minutes, "starts_at": None})
+        staying = preview_of(terms, floor).model_copy(update={"broken_rules": tuple(broken_by_staying(terms, floor))})
+        return seen(staying, terms, floor, self.waiting(), reroute_id)
 
     async def look_ahead(self, terms: RerouteTerms) -> LookAhead:
         """The next minutes with the terms and without them, or the problem that they cannot be played now."""
         self._check_all(terms)
         floor = FloorNow.of(self.boards, await self.reads.orders(), self.now())
-        seen = await self.looker.look(days_ahead(floor, terms), terms)
-        if seen is None:
+        played = await self.looker.look(days_ahead(floor, terms), terms)
+        if played is None:
             raise Problem(503, "look_too_slow", "Expected the next minutes played within 3 s, found no time; ask again")
-        return seen
+        return played
 
     def _check_all(self, terms: RerouteTerms) -> None:
         self.check(terms)
@@ -323,7 +325,7 @@ def _look(router: APIRouter, control: Control) -> None:
     async def stay(
         reroute_id: RerouteId,
         minutes: Annotated[int, Query(ge=1, le=MINUTES_MAX, description="so many minutes from now on")],
-    ) -> Preview:
+    ) -> PreviewSeen:
         return await control.stay(reroute_id, minutes)
 
     @router.get(
@@ -365,7 +367,7 @@ def _look_around(router: APIRouter, control: Control) -> None:
     @router.post(
         "/reroutes/preview", summary="What would it do? Changes nothing", responses=problem_responses(400, 409, 422)
     )
-    async def preview(terms: RerouteTerms) -> Preview:
+    async def preview(terms: RerouteTerms) -> PreviewSeen:
         return await control.preview(terms)
 
     @router.post(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Final
 
 from services.routing.emergency.floor import FloorNow, holds
 from services.routing.emergency.safety import ASSERTIONS
+from services.routing.emergency.sorts import sort_words
+from services.routing.kinds import Kind
 from shared.contracts.reference import Team
 from shared.contracts.reroute import Preview, RerouteTerms
 
@@ -41,26 +44,29 @@ def _of_the_preview(preview: Preview, floor: FloorNow) -> str | None:
 
 
 def _of_what_comes(terms: RerouteTerms, floor: FloorNow, must_know: bool) -> str | None:
-    coming = floor.coming_per_hour()
+    coming = floor.coming_by_kind()
     if coming is None:
         return "Expected a plan that is still good, to know what comes, found none." if must_know else None
     load_max = floor.book.reference.limits.drill_load_max
-    before, left = _Crew.of(floor, None), _Crew.of(floor, terms)
+    before, left = _Crew.of(floor, None, coming), _Crew.of(floor, terms, coming)
     for name, group in _groups(coming):
         people = left.count(group)
-        load = sum(coming[work_type] * left.seconds(work_type) for work_type in group) / HOUR_SECONDS
+        load = sum(coming[kind] * left.seconds(kind.work_type) for kind in group) / HOUR_SECONDS
         if people < before.count(group) and load > load_max * people:
             return f"Expected {people} people left for {name} to be enough, found work coming for {load:.1f}."
     return None
 
 
-def _groups(work_types: Collection[str]) -> Iterator[tuple[str, Set[str]]]:
-    """Work that must find people: each type, each step, all of it; people who can do several count in each group."""
-    for work_type in sorted(work_types):
-        yield work_type, {work_type}
-    for step in sorted({work_type.rpartition("/")[2] for work_type in work_types}):
-        yield step, {work_type for work_type in work_types if work_type.rpartition("/")[2] == step}
-    yield "all work", set(work_types)
+def _groups(coming: Collection[Kind]) -> Iterator[tuple[str, Set[Kind]]]:
+    """Work that must find people: each type, each sort of it, each step, all; people who can do several count in each."""
+    types, steps = defaultdict[str, set[Kind]](set), defaultdict[str, set[Kind]](set)
+    for kind in sorted(coming):
+        types[kind.work_type].add(kind)
+        steps[kind.work_type.rpartition("/")[2]].add(kind)
+    yield from sorted(types.items())
+    yield from ((sort_words(kind), {kind}) for kind in sorted(coming) if len(types[kind.work_type]) > 1)
+    yield from sorted(steps.items())
+    yield "all work", set(coming)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,22 +75,25 @@ class _Crew:
 
     floor: FloorNow
     terms: RerouteTerms | None
-    types_by_person: Mapping[str, Set[str]]
+    kinds_by_person: Mapping[str, Set[Kind]]
 
     @classmethod
-    def of(cls, floor: FloorNow, terms: RerouteTerms | None) -> _Crew:
+    def of(cls, floor: FloorNow, terms: RerouteTerms | None, coming: Collection[Kind]) -> _Crew:
         """Everybody present."""
-        types = {
-            person: {work_type for work_type in floor.may_do(team, person) if _open(floor, terms, team, work_type)}
-            for team in floor.teams()
-            if (load := floor.load(team.id)) is not None
-            for person in load.present
-        }
-        return cls(floor, terms, types)
+        kinds: dict[str, Set[Kind]] = {}
+        for team in floor.teams():
+            load = floor.load(team.id)
+            there = {
+                kind for kind in coming if floor.able_for(team, kind) and _open(floor, terms, team, kind.work_type)
+            }
+            for person in () if load is None else load.present:
+                mine = set(floor.may_do(team, person))
+                kinds[person] = {kind for kind in there if kind.work_type in mine}
+        return cls(floor, terms, kinds)
 
-    def count(self, group: Set[str]) -> int:
+    def count(self, group: Set[Kind]) -> int:
         """How many may be given something of the group."""
-        return sum(1 for types in self.types_by_person.values() if types & group)
+        return sum(1 for kinds in self.kinds_by_person.values() if kinds & group)
 
     def seconds(self, work_type: str) -> float:
         """How long one item takes them: as their desks have learned, else the standard time; never heard of: nothing."""

@@ -11,9 +11,11 @@ from typing import Any
 from services.routing import eligibility
 from services.routing.boards import LoadView, PlanView
 from services.routing.eligibility import Rulebook
-from shared.contracts.reference import Team
+from services.routing.emergency.sorts import Mix, mix_of_template, mixed, scaled, unheard_of
+from services.routing.kinds import Kind, provider_may_see
+from shared.contracts.reference import Provider, Team
 from shared.contracts.reroute import RerouteOrder, RerouteScope, RerouteTerms
-from shared.contracts.routing import LoadSnapshot
+from shared.contracts.routing import LoadSnapshot, PlannedWork
 from shared.reroutes import covers_team, covers_work_type, share_now
 
 
@@ -31,6 +33,12 @@ class FloorNow:
     now: datetime
     plan: PlanView = field(default_factory=PlanView)
     _able: dict[str, Counter[str]] = field(default_factory=dict, compare=False, repr=False)  # by team, by work type
+    _grades: dict[str, dict[str, int]] = field(default_factory=dict, compare=False, repr=False)  # by team, by work type
+    _planned: dict[str, list[PlannedWork]] = field(default_factory=dict, compare=False, repr=False)  # by work type
+    _mixes: dict[tuple[str, str], Mix] = field(default_factory=dict, compare=False, repr=False)  # by team, work type
+    _seen: dict[tuple[str, str], bool] = field(
+        default_factory=dict, compare=False, repr=False
+    )  # by provider, work type
 
     @classmethod
     def of(cls, boards: Mapping[str, Any], orders: Iterable[RerouteOrder], now: datetime) -> FloorNow:
@@ -51,30 +59,104 @@ class FloorNow:
         return self.loads.get(team_id)
 
     def able(self, team: Team, work_type: str) -> int:
-        """How many of the team are present and may do the work type."""
-        known = self._able.get(team.id)
-        if known is None:
-            load = self.load(team.id)
-            present = () if load is None else load.present
-            known = self._able[team.id] = Counter(name for person in present for name in set(self.may_do(team, person)))
-        return known[work_type]
+        """How many of the team are present and may do some sort of the work type."""
+        if team.id not in self._able:
+            self._count(team)
+        return self._able[team.id][work_type]
+
+    def highest_grade(self, team: Team, work_type: str) -> int:
+        """The highest grade among those; below 0 where there is nobody."""
+        if team.id not in self._grades:
+            self._count(team)
+        return self._grades[team.id].get(work_type, -1)
+
+    def _count(self, team: Team) -> None:
+        load, counts, grades = self.load(team.id), Counter[str](), dict[str, int]()
+        for person in () if load is None else load.present:
+            operator = self.book.member(team.id, person)
+            grade = -1 if operator is None else operator.grade
+            for name in set(self.may_do(team, person)):
+                counts[name] += 1
+                grades[name] = max(grade, grades.get(name, -1))
+        self._able[team.id], self._grades[team.id] = counts, grades
+
+    def able_for(self, team: Team, kind: Kind) -> int:
+        """How many of the team are present and may be given this sort of work: the one place where previews ask it."""
+        provider = self.book.provider_of(team.id)
+        return self.able(team, kind.work_type) if provider is not None and provider_may_see(kind, provider) else 0
 
     def may_do(self, team: Team, person: str) -> Sequence[str]:
-        """The work types that somebody of the team may be given now."""
+        """The work types of which somebody of the team may be given some sort now."""
         operator, provider = self.book.member(team.id, person), self.book.provider_of(team.id)
         if operator is None or provider is None or eligibility.suspended(operator, provider, self.book.standing):
             return ()
-        return operator.work_types
+        return [work_type for work_type in operator.work_types if self._sees_some(provider, work_type)]
+
+    def _sees_some(self, provider: Provider, work_type: str) -> bool:
+        known = self._seen.get((provider.id, work_type))
+        if known is None:
+            known = any(provider_may_see(kind, provider) for kind in self.mix(work_type))
+            self._seen[provider.id, work_type] = known
+        return known
+
+    def mix(self, work_type: str) -> Mix:
+        """The sorts of a work type, as they come to the floor."""
+        known = self._mixes.get(("", work_type))
+        if known is None:
+            coming = {Kind.told(part): part.coming_per_hour for part in self._parts(work_type)}
+            known = mixed(mix_of_template(self.book.reference, work_type), coming) or unheard_of(work_type)
+            self._mixes["", work_type] = known
+        return known
+
+    def mix_at(self, team: Team, work_type: str) -> Mix:
+        """The sorts of what waits of a work type at a team, as far as the plan's shares and the template tell.
+
+        Holds:   none that the team's provider may not see, unless it may see none.
+        """
+        known = self._mixes.get((team.id, work_type))
+        if known is None:
+            known = self._mixes[team.id, work_type] = self._mix_at(team, work_type)
+        return known
+
+    def _mix_at(self, team: Team, work_type: str) -> Mix:
+        provider, overall = self.book.provider_of(team.id), self.mix(work_type)
+        seen = {k: v for k, v in overall.items() if provider is not None and provider_may_see(k, provider)}
+        planned = {kind: part * self._given(team, kind) for kind, part in seen.items()}
+        return scaled(planned) or scaled(seen) or overall
+
+    def _given(self, team: Team, kind: Kind) -> float:
+        """The part of it that the plan gives to the team; what the plan has not heard of may lie anywhere."""
+        shares = self.plan.shares_for(kind, self.now)
+        return 1.0 if shares is None else shares.get(team.id, 0.0)
+
+    def _parts(self, work_type: str) -> Sequence[PlannedWork]:
+        """What the plan says of the work type."""
+        if not self._planned:
+            for part in self.planned():
+                self._planned.setdefault(part.work_type, []).append(part)
+        return self._planned.get(work_type, ())
+
+    def planned(self) -> Sequence[PlannedWork]:
+        """What the plan says of each kind of work; nothing without a plan that is still good."""
+        plan = self.plan.plan
+        return () if plan is None or self.now > plan.good_until else plan.work
 
     def coming_per_hour(self) -> Mapping[str, float] | None:
         """What the plan expects of the coming hour, in items by work type; `None` without a plan that is still good."""
+        coming = self.coming_by_kind()
+        if coming is None:
+            return None
+        by_type: dict[str, float] = {}
+        for kind, per_hour in coming.items():
+            by_type[kind.work_type] = by_type.get(kind.work_type, 0.0) + per_hour
+        return by_type
+
+    def coming_by_kind(self) -> Mapping[Kind, float] | None:
+        """The same by kind of work."""
         plan = self.plan.plan
         if plan is None or self.now > plan.good_until:
             return None
-        coming: dict[str, float] = {}
-        for part in plan.work:
-            coming[part.work_type] = coming.get(part.work_type, 0.0) + part.coming_per_hour
-        return coming
+        return {Kind.told(part): part.coming_per_hour for part in plan.work}
 
     def held_back(self, team: Team, work_type: str) -> float:
         """The greatest share of this work that an order in force keeps away from the team."""

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.routing.emergency.floor import FloorNow
 from services.routing.emergency.health import silent
-from services.routing.emergency.preview import outlook_now
+from services.routing.emergency.outlook import Outlook, Prospect
 from services.routing.metrics import SATURATED_SECONDS, backlog_seconds
 from services.routing.placement.waiting import Waits
 from shared.contracts.reference import RerouteDuty, Team
@@ -105,8 +105,9 @@ class PlaceGlance(View):
 class WorkGlance(View):
     """How one work type stands, all over the floor, with the reroutes in force.
 
-    Units:   `people` present and able, the share taken off that reroutes hold; `wait_seconds` of the last that waits,
-             none: for ever. `misses` of what waits will be late, as it looks.
+    Units:   `people` present and able to do some sort of it, the share taken off that reroutes hold; `wait_seconds` of
+             the last that waits, none: for ever, as for a sort of it that nobody there may be given. `misses` of what
+             waits will be late, as it looks.
     Holds:   `queued` waits at desks; `nowhere` at none, since nobody may or can do it now: `nowhere_because` says why.
     """
 
@@ -132,7 +133,7 @@ class FloorGlance(View):
 
 def glance_of(floor: FloorNow, waiting: Sequence[Waits]) -> FloorGlance:
     """The floor as its boards tell it, and what waits at no desk."""
-    teams = [_team(floor, team) for team in floor.teams()]
+    teams, prospect = [_team(floor, team) for team in floor.teams()], Prospect(floor)
     reference = floor.book.reference
     return FloorGlance(
         at=floor.now,
@@ -142,7 +143,7 @@ def glance_of(floor: FloorNow, waiting: Sequence[Waits]) -> FloorGlance:
             for _, centre in sorted(reference.centres.items())
         ),
         teams=tuple(teams),
-        work=tuple(_work(floor, work_type, waiting) for work_type in _work_types(floor, waiting)),
+        work=tuple(_work(floor, prospect.outlook(name), name, waiting) for name in _work_types(floor, waiting)),
     )
 
 
@@ -242,10 +243,9 @@ def _work_types(floor: FloorNow, waiting: Sequence[Waits]) -> list[str]:
     return sorted(queued | held | {waits.work_type for waits in waiting})
 
 
-def _work(floor: FloorNow, work_type: str, waiting: Sequence[Waits]) -> WorkGlance:
+def _work(floor: FloorNow, outlook: Outlook, work_type: str, waiting: Sequence[Waits]) -> WorkGlance:
     parts = [part for load in floor.loads.values() for part in load.queued if part.work_type == work_type]
     nowhere = [waits for waits in waiting if waits.work_type == work_type]
-    outlook = outlook_now(floor, work_type)
     return WorkGlance(
         work_type=work_type,
         queued=outlook.queued,

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
-from services.routing.emergency.floor import FloorNow, holds, touched_teams
+from services.routing.emergency.floor import FloorNow, touched_teams
+from services.routing.emergency.outlook import Outlook, Prospect
 from services.routing.emergency.safety import broken_rules
 from services.routing.emergency.shares import limit_forecasts
-from shared.contracts.reference import Team
+from services.routing.emergency.sorts import grade_words, grades_asked, sort_words
 from shared.contracts.reroute import (
     LimitForecast,
     Preview,
     RerouteOrder,
     RerouteTerms,
     SkillForecast,
-    TakerForecast,
+    SortForecast,
 )
-from shared.contracts.routing import LoadByWorkType
-from shared.reroutes import MOVES_QUEUE
 
 ITEMS_TOLERATED: Final = 50  # drift below this is noise, whatever share of the preview it is
 SHARE_TOLERATED: Final = 0.02  # of all work; a limit newly broken by less is noise
-STEPS: Final = ("entry", "arbitration", "review", "authorisation")
 
 
 def preview_of(terms: RerouteTerms, floor: FloorNow, past: Sequence[RerouteOrder] = ()) -> Preview:
@@ -33,10 +31,15 @@ def preview_of(terms: RerouteTerms, floor: FloorNow, past: Sequence[RerouteOrder
     Shape:   one forecast per work type that waits in the scope or that somebody present there may do, by name.
     Holds:   a scope that narrows by region or data class is counted as if all work of its types were meant: boards
              know no more, and a preview errs on the side of more;
-             people are shared by all work of their team, so a wait is the teams' whole backlog over all who are there.
+             people are shared by all work of their team, so a wait is the teams' whole backlog over all who are there;
+             each sort of a work type is looked at by itself (`sorts.py`), and one that nobody may be given is told.
     Errors:  never raises; nobody there gives no wait and a dead end.
     """
-    skills = tuple(_forecast(terms, floor, work_type) for work_type in _work_types(terms, floor))
+    before, after = Prospect(floor), Prospect(floor, terms)
+    skills = tuple(
+        _forecast(name, before.outlook(name), after.outlook(name), grades_asked(floor.book.reference, name))
+        for name in _work_types(terms, floor)
+    )
     scope_teams = touched_teams(terms.scope, floor.teams())
     in_hand = sum(load.in_hand for team in scope_teams if (load := floor.load(team.id)) is not None)
     bare = Preview(
@@ -45,13 +48,20 @@ def preview_of(terms: RerouteTerms, floor: FloorNow, past: Sequence[RerouteOrder
         items_moving=sum(skill.moves for skill in skills),
         in_hand_moving=in_hand if terms.effect == "recall" else 0,
         skills=skills,
-        dead_ends=tuple(skill.work_type for skill in skills if skill.dead_end),
+        dead_ends=tuple(end for skill in skills for end in _dead_ends(skill)),
         broken_rules=tuple(broken_rules(terms, floor, past)),
         also_in_force=tuple(sorted(order.reroute_id for order in floor.in_force)),
         limits=tuple(limit_forecasts(terms, floor)),
         submissions_back=_submissions_back(terms, floor),
     )
     return bare.model_copy(update={"sha256": hash_of(bare)})
+
+
+def _dead_ends(skill: SkillForecast) -> Iterator[str]:
+    """The whole work type, or the sorts of it that would have nobody."""
+    if skill.dead_end:
+        yield skill.work_type
+    yield from (sort.sort for sort in skill.dead_sorts)
 
 
 def _submissions_back(terms: RerouteTerms, floor: FloorNow) -> int | None:
@@ -134,164 +144,46 @@ def _meant(terms: RerouteTerms, work_type: str) -> bool:
     )
 
 
-def _forecast(terms: RerouteTerms, floor: FloorNow, work_type: str) -> SkillForecast:
-    share = terms.percent / 100
-    without = _open_shares(floor, work_type)
-    with_it = {
-        team.id: min(without[team.id], 1 - share) if holds(terms, team, work_type) else without[team.id]
-        for team in floor.teams()
-    }
-    moving = [
-        part for team in floor.teams() if moves(terms, team, work_type) for part in _queued(floor, team, work_type)
-    ]
-    before = _outlook(floor, work_type, without, None)
-    after = _outlook(floor, work_type, with_it, terms)
+def _forecast(work_type: str, before: Outlook, after: Outlook, grades: Sequence[int]) -> SkillForecast:
+    """Holds: what has nobody with the order is told, unless it has nobody without it either and none of it waits."""
+    dead = after.nobody and (not before.nobody or before.queued > 0)
     return SkillForecast(
         work_type=work_type,
-        moves=sum(part.queued for part in moving),
+        moves=after.moves,
         queued=before.queued,
         people_without=before.people,
         people_with=after.people,
-        takers=tuple(_takers(floor, work_type, with_it)),
+        takers=after.takers,
         wait_seconds_without=before.wait_seconds,
         wait_seconds_with=after.wait_seconds,
         misses_without=before.misses,
         misses_with=after.misses,
-        dead_end=after.nobody and (not before.nobody or before.queued > 0),
+        dead_end=dead,
+        dead_sorts=() if dead else (*_dead_sorts(before, after), *_dead_grades(work_type, before, after, grades)),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Outlook:
-    """How a work type stands when teams are open for it to some shares.
-
-    Units:   `people` present and able, rounded; `nobody` is told before rounding; `wait_seconds` of the last that
-             waits, `None`: for ever.
-    """
-
-    queued: int
-    people: int
-    nobody: bool
-    wait_seconds: float | None
-    misses: int
+def _dead_sorts(before: Outlook, after: Outlook) -> Iterator[SortForecast]:
+    """Holds: part of an item counts as one."""
+    had = {kind for kind, sort in before.sorts.items() if sort.people > 0 or sort.queued > 0}
+    for kind, sort in sorted(after.sorts.items()):
+        if sort.people <= 0 and kind in had:
+            yield SortForecast(
+                sort=sort_words(kind),
+                in_house_only=kind.in_house_only,
+                data_class=kind.data_class,
+                items=math.ceil(round(sort.stranded, 6)),
+            )
 
 
-def outlook_now(floor: FloorNow, work_type: str) -> Outlook:
-    """How a work type stands as the floor is, with the orders in force."""
-    return _outlook(floor, work_type, _open_shares(floor, work_type), None)
-
-
-def _open_shares(floor: FloorNow, work_type: str) -> dict[str, float]:
-    return {team.id: 1 - floor.held_back(team, work_type) for team in floor.teams()}
-
-
-def moves(terms: RerouteTerms | None, team: Team, work_type: str) -> bool:
-    """What waits of this at the team leaves it."""
-    return terms is not None and terms.effect in MOVES_QUEUE and holds(terms, team, work_type)
-
-
-def _outlook(floor: FloorNow, work_type: str, open_share: dict[str, float], terms: RerouteTerms | None) -> Outlook:
-    parts = [part for team in floor.teams() for part in _queued(floor, team, work_type)]
-    people = _people(floor, work_type, open_share)
-    count = sum(part.queued for part in parts)
-    oldest = max((_age(floor, part) for part in parts), default=0.0)
-    wait = _wait(floor, work_type, open_share, people, terms)
-    late = misses(count, oldest, wait, _seconds_allowed(floor, work_type))
-    return Outlook(count, round(people), people <= 0, wait, late)
-
-
-def misses(count: int, oldest_seconds: float, wait_seconds: float | None, allowed_seconds: float) -> int:
-    """How many of the queue end too late, if ages fall evenly from the oldest to now and waits rise evenly to the last.
-
-    Holds:   the item at share x of the queue is `oldest * (1 - x) + wait * x` old when it is done.
-    """
-    if wait_seconds is None:
-        return count
-    slope = wait_seconds - oldest_seconds
-    if slope == 0:
-        return count if oldest_seconds > allowed_seconds else 0
-    crossing = min(1.0, max(0.0, (allowed_seconds - oldest_seconds) / slope))
-    return round(count * (1 - crossing if slope > 0 else crossing))
-
-
-def _queued(floor: FloorNow, team: Team, work_type: str) -> Iterator[LoadByWorkType]:
-    load = floor.load(team.id)
-    if load is not None:
-        yield from (part for part in load.queued if part.work_type == work_type)
-
-
-def _people(floor: FloorNow, work_type: str, open_share: dict[str, float]) -> float:
-    return sum(floor.able(team, work_type) * open_share[team.id] for team in floor.teams())
-
-
-def _takers(floor: FloorNow, work_type: str, open_share: dict[str, float]) -> Iterator[TakerForecast]:
-    for team in floor.teams():
-        people = floor.able(team, work_type)
-        if people and open_share[team.id] > 0:
-            yield TakerForecast(team_id=team.id, people=people)
-
-
-def _wait(
-    floor: FloorNow, work_type: str, open_share: dict[str, float], people: float, terms: RerouteTerms | None
-) -> float | None:
-    """How long the last of the work type waits, when these terms are in force (none: as it is).
-
-    Holds:   a team counts with its people and its whole backlog, both to the share to which it is open, and with all
-             that comes to people who may do this, whatever it is. What stays at a team that takes nothing new is worked
-             off by its own people: the last of all is the last there or the last elsewhere.
-    """
-    if people <= 0:
-        return None
-    backlog, behind = _moved_seconds(floor, work_type, open_share, terms), [0.0]
-    for team in floor.teams():
-        able = floor.able(team, work_type)
-        if not able:
-            continue
-        stays = sum(
-            part.standard_seconds for part in _all_queued(floor, team) if not moves(terms, team, part.work_type)
-        )
-        backlog += stays * open_share[team.id]
-        if open_share[team.id] < 1 and not moves(terms, team, work_type) and any(_queued(floor, team, work_type)):
-            behind.append(stays / able)
-    return round(max(backlog / people, *behind), 1)
-
-
-def _moved_seconds(floor: FloorNow, work_type: str, open_share: dict[str, float], terms: RerouteTerms | None) -> float:
-    """The work that leaves its teams and comes to somebody who may do the work type."""
-    if terms is None or terms.effect not in MOVES_QUEUE:
-        return 0.0
-    takers = [team for team in floor.teams() if open_share[team.id] > 0 and floor.able(team, work_type)]
-    coming: dict[str, bool] = {}  # by work type, whether any of them takes it
-
-    def comes(other: str) -> bool:
-        if other not in coming:
-            coming[other] = any(not holds(terms, team, other) and floor.able(team, other) for team in takers)
-        return coming[other]
-
-    return sum(
-        part.standard_seconds
-        for team in touched_teams(terms.scope, floor.teams())
-        for part in _all_queued(floor, team)
-        if moves(terms, team, part.work_type) and comes(part.work_type)
-    )
-
-
-def _all_queued(floor: FloorNow, team: Team) -> Sequence[LoadByWorkType]:
-    load = floor.load(team.id)
-    return () if load is None else load.queued
-
-
-def _age(floor: FloorNow, part: LoadByWorkType) -> float:
-    oldest = part.oldest_requested_at
-    return 0.0 if oldest is None else max(0.0, (floor.now - oldest).total_seconds())
-
-
-def _seconds_allowed(floor: FloorNow, work_type: str) -> float:
-    """The service level less the standard time of this and the later steps; of work never heard of, an hour."""
-    business_type, _, step = work_type.rpartition("/")
-    template = floor.book.reference.business_types.get(business_type)
-    if template is None:
-        return 3600.0
-    later = STEPS[STEPS.index(step) :] if step in STEPS else ()
-    standard: float = sum(getattr(template.standard, name) for name in later)
-    return max(0.0, template.sla_seconds - standard)
+def _dead_grades(work_type: str, before: Outlook, after: Outlook, grades: Sequence[int]) -> Iterator[SortForecast]:
+    """Grades that some of the work asks for and that the order takes the last people of; how much asks, nobody knows."""
+    kind = next(iter(after.sorts))
+    for grade in grades:
+        if after.grade < grade <= before.grade:
+            yield SortForecast(
+                sort=grade_words(work_type, grade),
+                in_house_only=kind.in_house_only,
+                data_class=kind.data_class,
+                grade_min=grade,
+            )

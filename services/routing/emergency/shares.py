@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from services.routing.emergency.floor import FloorNow, holds
-from services.routing.kinds import Kind, provider_may_see
+from services.routing.kinds import Kind
 from services.routing.limits import ShareLimit, share_limits
 from shared.contracts.reference import Team
 from shared.contracts.reroute import LimitForecast, LimitKind, RerouteTerms
@@ -119,10 +119,9 @@ def _part(shares: Mapping[str, float], mine: frozenset[str]) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A sort of work. Holds: of what lies in a queue boards tell the work type alone, so that it has no kind."""
+    """A kind of work, and how the plan shares out what comes of it."""
 
-    work_type: str
-    kind: Kind | None = None
+    kind: Kind
     per_hour: float = 0.0
     shares: Mapping[str, float] = field(default_factory=dict)
 
@@ -142,28 +141,27 @@ class Sharing:
             items = work.per_hour * self.terms.minutes / 60
             left = items * self._handed_in(work)
             yield Flow(items, left, work.shares, self._after(work, work.shares, takers), frozenset(takers))
-        takers_of: dict[str, tuple[Work, Mapping[str, int]]] = {}  # alike wherever it lies
+        takers_of: dict[Kind, tuple[Work, Mapping[str, int]]] = {}  # alike wherever it lies
         for team in self.floor.teams():
             load = self.floor.load(team.id)
             for part in () if load is None else load.queued:
-                if part.work_type not in takers_of:
-                    work = Work(part.work_type, shares=_usual(part.work_type, planned))
-                    takers_of[part.work_type] = work, self._takers(work)
-                yield self._lying(team, part.queued, *takers_of[part.work_type])
+                for kind, share in self.floor.mix_at(team, part.work_type).items():
+                    if kind not in takers_of:
+                        work = Work(kind, shares=_usual(kind, planned))
+                        takers_of[kind] = work, self._takers(work)
+                    yield self._lying(team, part.queued * share, *takers_of[kind])
 
     def _planned(self) -> Iterator[Work]:
-        plan = self.floor.plan.plan
-        if plan is not None and self.floor.now <= plan.good_until:
-            for part in plan.work:
-                shares = {share.team_id: share.share for share in part.shares}
-                yield Work(part.work_type, Kind.told(part), part.coming_per_hour, shares)
+        for part in self.floor.planned():
+            shares = {share.team_id: share.share for share in part.shares}
+            yield Work(Kind.told(part), part.coming_per_hour, shares)
 
     def _handed_in(self, work: Work) -> float:
         """What part of it still comes: branches do themselves what a local order sends back."""
-        local = self.terms.effect == "local" and covers_work_type(self.terms.scope, work.work_type)
+        local = self.terms.effect == "local" and covers_work_type(self.terms.scope, work.kind.work_type)
         return 1 - self._taken if local else 1.0
 
-    def _lying(self, team: Team, items: int, work: Work, takers: Mapping[str, int]) -> Flow:
+    def _lying(self, team: Team, items: float, work: Work, takers: Mapping[str, int]) -> Flow:
         here = {team.id: 1.0}
         if self.terms.effect not in MOVES_QUEUE or not self._held(team, work):
             return Flow(items, items, here, here)
@@ -175,19 +173,16 @@ class Sharing:
 
     def _held(self, team: Team, work: Work) -> bool:
         classes = self.terms.scope.data_classes
-        meant = work.kind is None or not classes or work.kind.data_class in classes
-        return meant and holds(self.terms, team, work.work_type)
+        meant = not classes or work.kind.data_class in classes
+        return meant and holds(self.terms, team, work.kind.work_type)
 
     def _takers(self, work: Work) -> Mapping[str, int]:
         """Who may be given some of it with the reroute: teams with people for it, by how many."""
         found = {}
         for team in self.floor.teams():
-            provider = self.floor.book.provider_of(team.id)
-            if provider is None or not (work.kind is None or provider_may_see(work.kind, provider)):
-                continue
             shut = self._taken == 1 and self._held(team, work)
-            people = 0 if shut else self.floor.able(team, work.work_type)
-            if people and self.floor.held_back(team, work.work_type) < 1:
+            people = 0 if shut else self.floor.able_for(team, work.kind)
+            if people and self.floor.held_back(team, work.kind.work_type) < 1:
                 found[team.id] = people
         return found
 
@@ -206,11 +201,11 @@ class Sharing:
         return after
 
 
-def _usual(work_type: str, planned: Sequence[Work]) -> Mapping[str, float]:
-    """How what comes of a work type is shared, over all of its kinds, in items per hour."""
+def _usual(kind: Kind, planned: Sequence[Work]) -> Mapping[str, float]:
+    """How what comes of a kind is shared, in items per hour; of one that the plan has not heard of, as its work type is."""
+    alike = [work for work in planned if work.kind == kind]
     usual: dict[str, float] = {}
-    for work in planned:
-        if work.work_type == work_type:
-            for team_id, share in work.shares.items():
-                usual[team_id] = usual.get(team_id, 0.0) + work.per_hour * share
+    for work in alike or (work for work in planned if work.kind.work_type == kind.work_type):
+        for team_id, share in work.shares.items():
+            usual[team_id] = usual.get(team_id, 0.0) + work.per_hour * share
     return usual

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from pydantic import AfterValidator
 
 from services.routing.desk.state import DeskItem, ItemPhase
 from services.routing.eligibility import Rulebook
@@ -42,6 +43,7 @@ from services.routing.workbench.views import (
     assignment_view,
     command_view,
 )
+from shared.contracts.message import printable
 from shared.contracts.routing import (
     AcceptAssignment,
     Command,
@@ -65,7 +67,7 @@ ItemId = Annotated[str, Path(min_length=1, max_length=128)]
 ImageId = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
 Attempt = Annotated[int, Query(ge=1, description="the attempt that is in hand, from GET /next")]
 Key = Annotated[
-    str | None,
+    Annotated[str, AfterValidator(printable)] | None,
     Header(
         alias="Idempotency-Key",
         min_length=1,

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.routing.desk.state import PRESENT, DeskItem, ItemPhase
 from services.routing.placement.state import PlacedItem
 from services.routing.workbench.answers import Verdict
 from services.routing.workbench.decide import Seat
 from services.routing.workbench.reads import DeskNow
-from shared.contracts.message import Step
+from shared.contracts.message import Identity, Step, Whole
 from shared.contracts.routing import PauseReason
 from shared.contracts.work import DRAFT_CHARACTERS_MAX, Draft, Outcome, ShownField
 
@@ -132,29 +132,53 @@ class TeamView(View):
     operators: tuple[OperatorView, ...]
 
 
-class AttemptBody(View):
+class Body(View):
+    """What an operator or a team leader sends."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _text_that_can_be_kept(cls, given: Any) -> Any:
+        """Errors: `ValueError` for a NUL anywhere: no text of the database has room for one."""
+        if _with_nul(given):
+            raise ValueError("Expected text without the character U+0000; leave it out")
+        return given
+
+
+def _with_nul(given: Any) -> bool:
+    match given:
+        case str():
+            return "\0" in given
+        case dict():
+            return any(_with_nul(part) for pair in given.items() for part in pair)
+        case list() | tuple():
+            return any(_with_nul(part) for part in given)
+        case _:
+            return False
+
+
+class AttemptBody(Body):
     """Which attempt of the item the command is about."""
 
-    attempt: int = Field(ge=1)
+    attempt: Whole = Field(ge=1)
 
 
-class PauseBody(View):
+class PauseBody(Body):
     """Why the operator takes no more work for a while."""
 
     reason: PauseReason
 
 
-class PickBody(View):
+class PickBody(Body):
     """Why this item, whatever the desk would have chosen."""
 
-    work_item_id: str = Field(min_length=1, max_length=128)
+    work_item_id: Identity
     reason: str = Field(min_length=1, max_length=200)
 
 
 class PickForBody(PickBody):
     """Who is to do the picked item."""
 
-    operator_id: str = Field(min_length=1, max_length=128)
+    operator_id: Identity
 
 
 class DeclineBody(AttemptBody):
@@ -166,7 +190,7 @@ class DeclineBody(AttemptBody):
 class DraftBody(AttemptBody):
     """What the operator has keyed so far, whole each time."""
 
-    revision: int = Field(ge=1, description="counts what is saved in this attempt; the largest is kept")
+    revision: Whole = Field(ge=1, description="counts what is saved in this attempt; the largest is kept")
     value: str = Field(max_length=DRAFT_CHARACTERS_MAX)
 
 

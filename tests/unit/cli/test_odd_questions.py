@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from opsfloor import comparing, simulate, staffing, whatif
-from opsfloor.answers import Remedied
+from opsfloor.answers import Remedied, in_address
 from opsfloor.cli import main
 from opsfloor.writing import expect_picture, expect_writable
 from services.routing.simulator import oracles
@@ -165,3 +165,21 @@ def test_the_oracles_tell_what_shows_nothing_and_fail_for_what_is_refuted(
     assert "25.6000 ± 26.0000 | real | too wide |" in page.read_text(encoding="utf-8")
     monkeypatch.setattr(simulate, "ORACLES", {"Q2": lambda effort: [wide], "Q3": lambda effort: [missed]})
     assert "found otherwise: Q3 mean wait, s (real)" in refused("simulate", "oracles", "--write", str(page))
+
+
+@pytest.mark.parametrize("odd", ["", " ", "a\x01", "x\ny", "x" * 129])
+@pytest.mark.parametrize(
+    "words",
+    [("case",), ("item",), ("why",), ("token", "--role", "operator"), ("reroute", "show"), ("reroute", "history")],
+)
+def test_what_no_id_can_be_is_refused_before_anybody_is_asked(
+    words: tuple[str, ...], odd: str, refused: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Pasted with half of another line, or an empty variable of the shell."""
+    monkeypatch.setenv("OPSFLOOR_HOME", str(tmp_path))
+    assert "Expected an id of at most 128 printable characters" in refused(*words, odd)
+
+
+def test_an_id_stays_one_part_of_an_address() -> None:
+    """Whatever stands in it: no other path is reached by it."""
+    assert in_address("../health") == "..%2Fhealth"

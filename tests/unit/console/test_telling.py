@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from opsfloor.console.control.hour import OnTime
-from opsfloor.console.control.previews import warnings
+from opsfloor.console.control.previews import stay_words, untouched, warnings
 from opsfloor.console.control.telling import (
     by_urgency,
     full,
@@ -22,6 +22,7 @@ from opsfloor.console.control.telling import (
     time_left,
 )
 from services.routing.emergency.glance import PlaceGlance
+from services.routing.emergency.nowhere import Nowhere, PreviewSeen
 from shared.contracts.reroute import ApproveReroute, CancelReroute, LimitForecast, ProposeReroute, RerouteOrder
 from tests.unit.console.test_control_room import ZONE, floor_at
 from tests.unit.emergency.control_room import CHEN, LIN, ControlRoom, terms
@@ -159,6 +160,24 @@ def test_warnings_name_dead_ends_and_rules_or_say_that_there_are_none() -> None:
     assert [verdict for verdict, _ in warnings(calm)][1] == "good"
     bad = preview.model_copy(update={"dead_ends": ("transfer/entry",)})
     assert ("bad", "DEAD END: nobody is left for transfer/entry; such items wait until it is over.") in warnings(bad)
+
+
+def test_what_waits_at_no_desk_is_told_with_a_preview_and_before_an_order_is_kept() -> None:
+    """Nobody is told that somebody is left for everything while an order strands work."""
+    there = Nowhere(work_type="a/entry", reason="rerouted", items=32, kept=30, late=3, oldest_requested_at=NOW)
+    calm = ordered().preview.model_copy(update={"dead_ends": (), "broken_rules": ()})
+    preview = PreviewSeen(**dict(calm), nowhere=(there,))
+    words = (
+        "32 of a/entry wait at no desk (rerouted), 30 of them kept there by this order; "
+        "3 are late if they still wait when it is over."
+    )
+    assert ("bad", f"AT NO DESK: {words}") in warnings(preview)
+    assert not any("Somebody is left" in sentence for _, sentence in warnings(preview))
+    assert "30 items are at no desk because of it, with nobody to do them; up to 3" in stay_words(45, preview)
+    assert words in stay_words(45, preview)
+    assert "No item is without a desk because of it." in stay_words(45, PreviewSeen(**dict(calm)))
+    idle = preview.skills[0].model_copy(update={"work_type": "a/entry", "queued": 0, "dead_end": False})
+    assert (untouched(idle, calm), untouched(idle, preview)) == (True, False)
 
 
 def test_limits_are_told_broken_or_kept() -> None:

@@ -9,14 +9,18 @@ from typing import Any
 import pytest
 
 from services.routing import eligibility
+from services.routing.emergency.capacity import capacity_fault
 from services.routing.emergency.floor import FloorNow
-from services.routing.emergency.preview import preview_of
-from shared.contracts.reference import Operator
-from shared.contracts.reroute import RerouteScope, SkillForecast
+from services.routing.emergency.nowhere import stranded_words
+from services.routing.emergency.preview import drift_between, preview_of
+from shared.contracts.reference import Operator, Tier
+from shared.contracts.reroute import Preview, RerouteScope, SkillForecast
 from shared.contracts.routing import LoadByWorkType
+from shared.reference.board import REFERENCE_BOARD
 from tests.unit.emergency.control_room import ControlRoom, desk_load, terms
 from tests.unit.emergency.drilling import DrillRoom
-from tests.unit.routing.floor import ENTRY, NOW, REVIEW
+from tests.unit.emergency.upkeep import OPEN, SECRET, SECRET_WORDS, TEMPLATE, UPKEEP, UPKEEP_REVIEW, UpkeepRoom
+from tests.unit.routing.floor import ENTRY, NOW, REVIEW, operator
 from tests.unit.sight.facts import fact
 
 
@@ -90,3 +94,112 @@ def test_a_local_order_says_how_many_submissions_go_back() -> None:
     assert preview_of(terms(), floor).submissions_back is None
     late = FloorNow.of(room.views, (), room.now + timedelta(days=2))
     assert preview_of(local, late).submissions_back is None
+
+
+NORTH_ENTRIES = RerouteScope(centres=("n",), work_types=(UPKEEP,))
+HOUSE = RerouteScope(providers=("bank",), work_types=(UPKEEP,))
+
+
+def looked_at(room: UpkeepRoom, **changes: Any) -> Preview:
+    """What an order for the whole house would do to the work, unless told otherwise."""
+    return preview_of(
+        terms(**({"scope": HOUSE} | changes)), FloorNow.of(room.views, room.book.orders.values(), room.now)
+    )
+
+
+def test_a_sort_that_nobody_left_may_see_is_a_dead_end_told_beforehand() -> None:
+    """The vendor takes the one field and may not see the other: half of what waits, by the template's keyings."""
+    preview = looked_at(UpkeepRoom(queued=50))
+    assert preview.dead_ends == (SECRET_WORDS,)
+    (skill,) = preview.skills
+    assert [(sort.sort, sort.items) for sort in skill.dead_sorts] == [(SECRET_WORDS, 25)]
+    assert [(taker.team_id, taker.people) for taker in skill.takers] == [("vendor", 2)]
+    assert (skill.dead_end, skill.wait_seconds_with, skill.misses_without, skill.misses_with) == (False, None, 0, 25)
+    assert stranded_words(SECRET_WORDS, preview) == ", about 25 of the 50 of upkeep/entry that wait"
+
+
+def test_how_much_has_nobody_goes_by_the_plan_where_there_is_one() -> None:
+    """Three of four that come to the north are of the sort: of the other the plan gives most to the vendor."""
+    room = UpkeepRoom(queued=40)
+    room.plan((OPEN, 100, {"north": 0.2, "vendor": 0.8}), (SECRET, 60, {"north": 1.0}))
+    (skill,) = looked_at(room).skills
+    assert [sort.items for sort in skill.dead_sorts] == [30]
+
+
+def test_a_sort_that_only_the_template_names_is_told_though_the_plan_has_not_heard_of_it() -> None:
+    """Too many sorts rather than too few."""
+    room = UpkeepRoom()
+    room.plan((OPEN, 100, {"north": 1.0}))
+    assert looked_at(room).dead_ends == (SECRET_WORDS,)
+
+
+def test_a_sort_that_has_nobody_without_the_order_either_is_told_where_it_waits_alone() -> None:
+    """By night the house is away: what the vendor holds is nothing that it may not see, and no order's doing."""
+    vendor = RerouteScope(providers=("keyers",), work_types=(UPKEEP,))
+    night = UpkeepRoom(queued=0, house=False)
+    night.lie("vendor", 10)
+    (skill,) = looked_at(night, scope=vendor, effect="shift", percent=50).skills
+    assert (skill.dead_end, skill.dead_sorts, skill.misses_with) == (False, (), 0)
+    assert looked_at(night, scope=vendor).dead_ends == (UPKEEP,)
+    night.lie("north", 10)
+    assert looked_at(night, scope=vendor, effect="shift", percent=50).dead_ends == (SECRET_WORDS,)
+
+
+def test_what_no_vendor_does_counts_nobody_at_a_vendor() -> None:
+    """Whoever of them holds the step: it shows whole images."""
+    room = UpkeepRoom(queued=0)
+    room.lie("north", 10, UPKEEP_REVIEW)
+    preview = looked_at(room, scope=RerouteScope(providers=("bank",), work_types=(UPKEEP_REVIEW,)))
+    assert preview.dead_ends == (UPKEEP_REVIEW,)
+    assert preview.skills[0].people_without == 4
+
+
+def test_what_stays_where_it_is_and_has_people_there_is_not_counted_as_stranded() -> None:
+    """A drain leaves what waits to those who are there; what comes has nobody."""
+    (skill,) = looked_at(UpkeepRoom(), effect="drain").skills
+    assert [(sort.sort, sort.items) for sort in skill.dead_sorts] == [(SECRET_WORDS, 0)]
+
+
+def test_a_sort_waits_for_those_who_may_be_given_it() -> None:
+    """Of 1,500 s half is for the south's two alone, and the other half comes to the south as well as to the vendor."""
+    (skill,) = looked_at(UpkeepRoom(), scope=NORTH_ENTRIES).skills
+    assert skill.dead_sorts == ()
+    assert skill.wait_seconds_with == 750
+    assert skill.wait_seconds_without == 375  # the four of the house, for the sort that is theirs alone
+
+
+def test_a_dead_sort_that_was_not_approved_is_a_drift() -> None:
+    """Somebody looks again."""
+    room = UpkeepRoom()
+    before = looked_at(room, scope=NORTH_ENTRIES)
+    room.tell_load(desk_load("south", ()))
+    drift = drift_between(before, looked_at(room, scope=NORTH_ENTRIES), 0.25)
+    assert drift == f"Expected somebody left for {SECRET_WORDS} as approved, found nobody."
+
+
+def test_the_rest_must_be_able_to_carry_each_sort_that_comes() -> None:
+    """Two of the house for 3.3 people's work of the one sort; the vendor's two help with the other alone."""
+    room = UpkeepRoom(queued=0)
+    room.plan((SECRET, 400, {"north": 1.0}), (OPEN, 1, {"vendor": 1.0}))
+    floor, drill = FloorNow.of(room.views, (), room.now), terms(drill=True, effect="drain")
+    fault = capacity_fault(preview_of(drill, floor), drill, floor)
+    assert (
+        fault
+        == f"CAPACITY_CHECK_FAILED: Expected 2 people left for {SECRET_WORDS} to be enough, found work coming for 3.3."
+    )
+
+
+def test_a_grade_that_large_amounts_ask_for_is_told_when_the_last_who_has_it_goes() -> None:
+    """Somebody is left for the small ones; where nobody has the grade without the order either it is not the order's doing."""
+    room, large = UpkeepRoom(queued=0), "upkeep/authorisation"
+    tiers = (Tier(below_minor=100, authorisers=1), Tier(below_minor=None, authorisers=1, grade_min=1))
+    staff = (operator("ann", work_types=(large,), grade=1), operator("cai", "south", (large,), grade=0))
+    for entry in (TEMPLATE.model_copy(update={"tiers": tiers}), *staff):
+        REFERENCE_BOARD.fold(room.views["reference"], entry.key, entry)
+    north = RerouteScope(centres=("n",), work_types=(large,))
+    assert looked_at(room, scope=north).dead_ends == ("upkeep/authorisation (grade 1 or above)",)
+    assert looked_at(room, scope=north, effect="shift", percent=50).dead_ends == ()
+    south = RerouteScope(centres=("s",), work_types=(large,))
+    assert looked_at(room, scope=south).dead_ends == ()
+    room.tell_load(desk_load("north", ("bob",)))
+    assert looked_at(room, scope=south).dead_ends == (large,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ from shared.contracts.reroute import RerouteScope
 from tests.unit.emergency.control_room import CHEN, LIN
 from tests.unit.emergency.drilling import DRILL, DrillRoom
 from tests.unit.emergency.front_desk import FrontDesk
+from tests.unit.emergency.upkeep import UPKEEP, UPKEEP_REVIEW, UpkeepRoom
 
 TERMS: dict[str, Any] = {"effect": "evacuate", "scope": {"centres": ["n"]}, "minutes": 60, "reason": "<b>smoke</b>"}
 WHY = {"reason": "because"}
@@ -50,6 +52,31 @@ async def test_a_preview_changes_nothing() -> None:
     assert shown["items_moving"] == 10
     assert desk.room.book.orders == {}
     assert desk.room.order(await proposed(desk)).preview.sha256 == shown["sha256"]
+
+
+async def test_what_waits_at_no_desk_is_told_beside_what_is_hashed() -> None:
+    """By work type and reason, with how much the order itself keeps there; of other work nothing."""
+    desk = FrontDesk(room=UpkeepRoom())
+    narrow = {**TERMS, "scope": {"providers": ["bank"], "work_types": [UPKEEP]}}
+    answer = await desk.client(LIN, "proposer").post("/reroutes", json={"terms": narrow})
+    name = answer.json()["reroute_id"]
+    assert (await approved(desk, name)).status_code == 200
+    viewer, old = desk.client("vi", "viewer"), desk.room.now - timedelta(minutes=30)
+    calm = (await viewer.post("/reroutes/preview", json=narrow)).json()
+    desk.waiting = (
+        Waits("rerouted", UPKEEP, (name,), 30, old),
+        Waits("rerouted", UPKEEP, (name, "r-2"), 2, desk.room.now),
+        Waits("nobody_qualified", UPKEEP, (), 4, desk.room.now),
+        Waits("nobody_qualified", UPKEEP_REVIEW, (), 9, old),
+    )
+    shown = (await viewer.get(f"/reroutes/{name}/stay", params={"minutes": 45})).json()
+    assert [(one["reason"], one["items"], one["kept"], one["late"]) for one in shown["nowhere"]] == [
+        ("nobody_qualified", 4, 0, 0),
+        ("rerouted", 32, 32, 18),  # 58 minutes are allowed: what is older than 13 now is late in 45
+    ]
+    again = (await viewer.post("/reroutes/preview", json=narrow)).json()
+    assert [(one["items"], one["kept"]) for one in again["nowhere"]] == [(4, 0), (32, 0)]
+    assert (calm["nowhere"], again["sha256"]) == ([], calm["sha256"])
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from opsfloor import answers, floor, reroute
 from opsfloor.answers import Remedied
 from opsfloor.cli import app
 from opsfloor.reroute_words import order_words, scope_words, tell_look, until_words
+from services.routing.placement.waiting import Waits
 from shared.contracts.reference import Centre, Provider, RerouteRule
 from shared.contracts.reroute import CancelReroute, ExtendReroute, ProposeReroute, RerouteScope
 from shared.contracts.routing import LoadByWorkType
@@ -253,7 +254,38 @@ def test_who_keeps_an_order_for_longer_sees_what_that_does(desk: FrontDesk) -> N
     assert desk.room.ask(CancelReroute, LIN) == "done"
     assert "Expected an order that is not over" in refused(*keep).what
     assert "Expected routing to know r9" in refused("extend", "r9", *keep[2:]).what
-    assert "Expected the id of a reroute, found nothing" in refused("show", "").what
+    assert "Expected an id of at most 128 printable characters" in refused("show", "").what
+
+
+def test_what_an_order_strands_is_told_to_whoever_keeps_it(desk: FrontDesk) -> None:
+    """It lies in no queue, and is the very thing to look at before keeping."""
+    scope = RerouteScope(teams=("north-entry", "south-entry"), work_types=("account-maintenance/entry",))
+    assert desk.room.ask(ProposeReroute, LIN, terms=terms(scope=scope)) == "done"
+    assert desk.room.approve(CHEN) == "done"
+    desk.waiting = (Waits("rerouted", "account-maintenance/entry", ("r1",), 32, NOW),)
+    told = " ".join(said("extend", "r1", "30", "--reason", "still down", "--as", CHEN).split())
+    assert "32 items are at no desk because of it, with nobody to do them; up to 0 of those would be late." in told
+    assert (
+        "AT NO DESK 32 of account-maintenance/entry wait at no desk (rerouted), 32 of them kept there by this" in told
+    )
+    assert "other work types nothing waits" not in told
+
+
+def test_a_sort_that_nobody_may_be_given_is_told_before_the_figures(desk: FrontDesk) -> None:
+    """The vendor is there for one field of it and may not see the other; the house's people are all in the scope."""
+    upkeep = LoadByWorkType(
+        work_type="account-maintenance/entry", queued=50, standard_seconds=4_500.0, oldest_requested_at=NOW
+    )
+    desk.room.tell_load(desk_load("north-entry", ("north-entry-01",)).model_copy(update={"queued": (upkeep,)}))
+    desk.room.tell_load(desk_load("clearkey-one", ("clearkey-one-01",)))
+    told = " ".join(
+        said("preview", "evacuate", "--provider", "house", "--work-type", "account-maintenance/entry").split()
+    )
+    assert (
+        "DEAD END nobody left for account-maintenance/entry (personal, in the house alone), "
+        "about 25 of the 50 of account-maintenance/entry that wait: such items wait until it is over"
+    ) in told
+    assert "clearkey-one (1)" in told
 
 
 def test_what_asks_again_is_shown_with_its_new_preview(desk: FrontDesk) -> None:

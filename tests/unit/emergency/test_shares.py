@@ -20,6 +20,7 @@ from shared.contracts.reroute import LimitForecast, ProposeReroute, RerouteScope
 from shared.contracts.routing import PlanMade, PlannedWork, TeamShare
 from shared.reference.board import REFERENCE_BOARD
 from tests.unit.emergency.control_room import CHEN, ControlRoom, desk_load, terms
+from tests.unit.emergency.upkeep import UpkeepRoom
 from tests.unit.routing.floor import ENTRY, NOW, operator
 
 SOUTH_AT_MOST = Centre(id="s", label="S", city="-", share_maximum=0.6)
@@ -127,6 +128,14 @@ def test_a_vendor_is_given_nothing_that_it_may_not_see() -> None:
     room = Agreed(KEYERS_AT_MOST, shares={"north": 1.0}, data_class="secret")
     (most,) = room.foreseen()
     assert (most.share_with, most.broken) == (0.0, False)
+
+
+def test_what_waits_is_given_to_nobody_who_may_not_see_it() -> None:
+    """Half of what waits is the house's alone: the vendor gets half of the other half."""
+    room = UpkeepRoom(queued=40)
+    REFERENCE_BOARD.fold(room.views["reference"], KEYERS_AT_MOST.key, KEYERS_AT_MOST)
+    (most,) = limit_forecasts(terms(), FloorNow.of(room.views, (), room.now))
+    assert (most.share_without, most.share_with) == (0.0, 0.25)
 
 
 def test_a_scope_by_data_class_takes_that_class_alone() -> None:

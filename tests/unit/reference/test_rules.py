@@ -94,6 +94,7 @@ def test_an_unreadable_file_and_an_empty_folder_are_faults(tmp_path: Path) -> No
         ("floor", {"id": "other"}, "have the id 'floor'"),
         ("corporate-transfer", {"cut_off": "27:15"}, "is no time of day"),
         ("corporate-transfer", {"sla_seconds": math.inf}, "corporate-transfer: sla_seconds must be finite"),
+        ("corporate-transfer", {"sla_seconds": 1e26}, "corporate-transfer: sla_seconds must be at most 315,360,000"),
         ("corporate-transfer", {"sla_urgent_seconds": 1_201.0}, "sla_urgent_seconds must not lie above sla_seconds"),
         ("corporate-transfer", {"amount_field": "payee-name"}, "amount_field 'payee-name' is no amount"),
         ("corporate-transfer", {"fields": (WHOLE,)}, "vendors may key it, and would see 100% of the image"),

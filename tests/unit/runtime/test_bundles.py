@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import ormsgpack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.contracts import core
 from shared.contracts.core import PostingConfirmed
 from shared.runtime.boards import Boards
 from shared.runtime.bundles import BYTES_MAX, FACTS_MAX, all_facts, bundled, facts_in, facts_of, rows_in_bundles
@@ -91,6 +93,25 @@ def test_what_cannot_be_unpacked_comes_as_it_is(body: bytes, compressed: bool) -
     (bundle,) = bundled([fact(1), fact(2)], compressed=compressed)
     broken = Record(IN.name, 0, 0, bundle.key, body, bundle.headers, 0)
     assert facts_of(broken) == (broken,)
+
+
+@pytest.mark.parametrize(
+    "rows", [[["a", "b", ["1", "2", "3", "4"]]], [[b"k", b"v", [b"1"]]], [[b"k", 7, [b"1"] * 4]], ["abc"], {"a": 1}, 7]
+)
+def test_a_bundle_of_another_form_comes_as_it_is(rows: object) -> None:
+    """Whatever msgpack brings: it is parked, and ends no reader."""
+    (bundle,) = bundled([fact(1), fact(2)], compressed=False)
+    odd = Record(IN.name, 0, 0, bundle.key, ormsgpack.packb(rows), bundle.headers, 0)
+    assert facts_of(odd) == (odd,)
+    short = odd._replace(headers=(*bundle.headers[:3], bundle.headers[-1]))
+    assert facts_of(short) == (short,)
+
+
+def test_what_a_branch_calls_a_bundle_is_none() -> None:
+    """Only the floor writes them; what comes from outside is read as it stands."""
+    (bundle,) = bundled([fact(1), fact(2)])
+    record = Record(core.POSTING.name, 0, 0, bundle.key, bundle.value, bundle.headers, 0)
+    assert facts_of(record) == (record,)
 
 
 def test_a_compressed_bundle_is_a_fraction_of_its_facts() -> None:

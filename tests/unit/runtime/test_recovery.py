@@ -31,7 +31,7 @@ from shared.runtime.runner import Runner
 from shared.runtime.store import OutboxRow
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
-IN, RECEIPT = core.POSTING, intake.RECEIPT
+IN, RECEIPT = replace(core.POSTING, name="inner.posting.v1", lanes=True), intake.RECEIPT
 PARTITIONS = 2
 
 

@@ -30,7 +30,7 @@ from shared.runtime.runner import BLIND_SECONDS, CALM_SECONDS, RECLAIM_SECONDS, 
 from shared.runtime.shard import AlarmClock
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
-IN, OUT = core.POSTING, intake.RECEIPT
+IN, OUT = replace(core.POSTING, name="inner.posting.v1", lanes=True), intake.RECEIPT
 DEAD = IN.dead_letters
 
 
@@ -165,10 +165,22 @@ async def test_a_missing_record_stops_the_reader_and_names_the_lane() -> None:
     bench.send("s3", sequence=3)
     runner = await bench.runner()
     with pytest.raises(
-        InvariantError, match=r"sequence 2 on lane /opsfloor/other/lane/0 → core.posting.v1\[0\], found 3"
+        InvariantError, match=r"sequence 2 on lane /opsfloor/other/lane/0 → inner.posting.v1\[0\], found 3"
     ):
         await turn(runner)
     assert bench.written() == []
+
+
+async def test_what_others_than_shards_write_has_no_lane_whatever_it_says() -> None:
+    """A branch's record with a sequence is no gap, however high, and no duplicate, however low: each is taken."""
+    bench = Bench()
+    for reference, sequence in (("a", 77), ("b", 3), ("c", 3)):
+        bench.send(reference, sequence=sequence)
+    outside = replace(PROCESSOR, inputs=(replace(IN, lanes=False),))
+    runner = Runner(outside, bench.log, bench.database.store("counting"), Boards(()), bench.clock, bench.limits)
+    await runner.start()
+    await turn(runner)
+    assert bench.written() == ["a", "b", "c"]
 
 
 async def test_an_unreadable_record_is_parked_with_its_coordinates_and_the_next_is_taken() -> None:
@@ -211,6 +223,17 @@ async def blown(bench: Bench) -> None:
     with pytest.raises(FuseBlownError, match="opsfloor dlq list"):
         await runner.run()
     await runner.close()
+
+
+async def test_a_body_with_a_nul_is_parked() -> None:
+    """It could be read and decided about, and then stop whoever asks the database for it."""
+    bench = Bench()
+    runner = await bench.runner()
+    bench.send("a\0b")
+    bench.send("c")
+    await turn(runner)
+    assert bench.written() == ["c"]
+    assert bench.log.end((DEAD, 0)) == 1
 
 
 async def test_too_many_unreadable_records_blow_the_fuse() -> None:

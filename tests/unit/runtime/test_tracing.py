@@ -14,6 +14,7 @@ import httpx
 import pytest
 from fastapi import APIRouter
 
+from shared.contracts import core
 from shared.contracts.core import PostingConfirmed
 from shared.http.app import build_app
 from shared.http.server import HttpServer
@@ -222,7 +223,7 @@ async def test_a_request_has_a_span_and_what_it_publishes_is_in_its_trace(receiv
     """By its route's template; a caller's own trace goes on; who has no token gets none."""
     spans, router = Spans.over_otlp("test", "one"), APIRouter()
 
-    log = MemoryLog(1, [IN.name])
+    log = MemoryLog(1, [core.POSTING.name])
     commands = CommandPublisher(cast(KafkaLog, log), log.publisher(), "/tested/http", RealClock())
 
     @router.get("/cases/{case_id}")
@@ -240,7 +241,7 @@ async def test_a_request_has_a_span_and_what_it_publishes_is_in_its_trace(receiv
     (span,) = receiver.spans
     assert (span.name, span.trace_id, span.parent_id) == ("GET /cases/{case_id}", TRACE, BRANCH_SPAN)
     assert span.attributes["http.response.status_code"] == 200
-    (published,) = log.records[(IN.name, 0)]
+    (published,) = log.records[(core.POSTING.name, 0)]
     assert origin_of(published).traceparent == f"00-{TRACE}-{span.span_id}-01"
     assert REQUEST.get() == ""
 

@@ -40,7 +40,7 @@ from tests.bench.__main__ import FIRST_ASSIGNMENT_MS_MAX
 from tests.bench.desk import TARGET_US as DECISION_US_MAX
 from tests.bench.plan import TARGET_MS as PLAN_MS_MAX
 from tests.unit.audit.floor_of_cases import TRANSFER, confirmed, started
-from tests.unit.runtime.test_runner import Bench, turn
+from tests.unit.runtime.test_runner import IN, Bench, turn
 from tests.unit.sight.facts import fact, shown
 
 AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -356,7 +356,7 @@ async def test_the_runtime_counts_cache_hits_gaps_hops_and_late_timers() -> None
     names = {"processor": "test/counting"}
     memory, store = (shown("opsfloor_shard_states_total", **names, found=where) for where in ("memory", "store"))
     gaps = shown("opsfloor_shard_gaps_total", **names)
-    hop_before = shown("opsfloor_shard_hop_seconds_sum", **names, topic="core.posting.v1")
+    hop_before = shown("opsfloor_shard_hop_seconds_sum", **names, topic=IN.name)
     runner = await bench.runner()
     bench.send("a")
     bench.clock.move(5)
@@ -365,7 +365,7 @@ async def test_the_runtime_counts_cache_hits_gaps_hops_and_late_timers() -> None
     await turn(runner)
     assert shown("opsfloor_shard_states_total", **names, found="store") - store == 1
     assert shown("opsfloor_shard_states_total", **names, found="memory") - memory == 1
-    assert shown("opsfloor_shard_hop_seconds_sum", **names, topic="core.posting.v1") - hop_before == 10
+    assert shown("opsfloor_shard_hop_seconds_sum", **names, topic=IN.name) - hop_before == 10
     late = shown("opsfloor_shard_timers_late_seconds_sum", **names)
     bench.clock.move(90)
     await turn(runner)

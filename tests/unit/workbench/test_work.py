@@ -380,6 +380,24 @@ async def test_no_pause_and_no_pick_without_a_reason(window: Window, path: str, 
     assert window.desks.published == []
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "key"),
+    [
+        ("/pick", {"work_item_id": "a\0b", "reason": "the branch calls"}, "k"),
+        ("/pick", {"work_item_id": "\u202e", "reason": "the branch calls"}, "k"),
+        ("/pause", {"reason": "lunch"}, "a\tb"),
+        ("/assignment/item-1/accept", {"attempt": 10**30}, "k"),
+        ("/assignment/item-1/complete", {**RESULT, "outcome": {**RESULT["outcome"], "value": "a\0b"}}, "k"),
+        ("/assignment/item-1/decline", {"attempt": 1, "reason": "a\0b"}, "k"),
+    ],
+)
+async def test_what_no_id_and_no_number_can_be_is_refused(window: Window, path: str, body: Any, key: str) -> None:
+    """As a problem, like any other request that cannot be read: never as a fault of the service."""
+    answer = await window.client("anna").post(path, json=body, headers={"Idempotency-Key": key})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert window.desks.published == []
+
+
 @pytest.mark.parametrize(("changes", "code"), [({"excluded_operators": ("anna",)}, "not_allowed"), ({}, "not_queued")])
 async def test_a_pick_that_the_desk_refuses_is_a_problem(window: Window, changes: dict[str, Any], code: str) -> None:
     """The hard rules, or a colleague who was quicker: the desk's own code and sentence."""

@@ -1,0 +1,101 @@
+"""What waits at no desk, beside a preview: boards tell queues at desks alone, and what nobody may be given lies in none.
+
+The book is pure and knows its boards; what waits at no desk placement's rows tell, and routing's HTTP face looks them up. So it
+stands beside what is hashed and approved, and is part of no drift.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pydantic import Field
+
+from services.routing.emergency.floor import FloorNow
+from services.routing.emergency.outlook import misses, seconds_allowed
+from services.routing.placement.waiting import Waits
+from shared.contracts.message import Instant, Part
+from shared.contracts.reroute import Preview, RerouteTerms
+from shared.reroutes import covers_work_type
+
+
+class Nowhere(Part):
+    """What of one work type waits at no desk for one reason.
+
+    Units:   items; `kept` of them are kept from a team by the order that is looked at; `late` of them will be, or are, if
+             they still wait so when its minutes are over, ages spread evenly from the oldest to now.
+    """
+
+    work_type: str
+    reason: str
+    items: int
+    kept: int
+    late: int
+    oldest_requested_at: Instant
+
+
+class PreviewSeen(Preview):
+    """A preview as people see it. Holds: `nowhere`, of what the scope means, is no part of `sha256`."""
+
+    nowhere: tuple[Nowhere, ...] = Field(default=(), description="what waits at no desk now, by work type and reason")
+
+
+def seen(
+    preview: Preview, terms: RerouteTerms, floor: FloorNow, waiting: Sequence[Waits], reroute_id: str | None = None
+) -> PreviewSeen:
+    """The preview with what waits at no desk; of an order in force, with what it keeps there itself, whatever it is."""
+    there = tuple(_nowhere(terms, floor, waiting, reroute_id))
+    return PreviewSeen(**dict(preview), nowhere=there)
+
+
+def _nowhere(
+    terms: RerouteTerms, floor: FloorNow, waiting: Sequence[Waits], reroute_id: str | None
+) -> Iterator[Nowhere]:
+    meant = [
+        waits for waits in waiting if covers_work_type(terms.scope, waits.work_type) or reroute_id in waits.held_by
+    ]
+    for work_type, reason in sorted({(waits.work_type, waits.reason) for waits in meant}):
+        those = [waits for waits in meant if (waits.work_type, waits.reason) == (work_type, reason)]
+        items, oldest = sum(waits.items for waits in those), min(waits.oldest_requested_at for waits in those)
+        stay, age = terms.minutes * 60.0, max(0.0, (floor.now - oldest).total_seconds())
+        yield Nowhere(
+            work_type=work_type,
+            reason=reason,
+            items=items,
+            kept=sum(waits.items for waits in those if reroute_id in waits.held_by),
+            late=round(misses(items, age + stay, stay, seconds_allowed(floor, work_type))),
+            oldest_requested_at=oldest,
+        )
+
+
+def nowhere_words(preview: PreviewSeen) -> list[str]:
+    """What waits at no desk, a sentence for each work type and reason."""
+    return [_words(waits) for waits in preview.nowhere]
+
+
+def _words(waits: Nowhere) -> str:
+    kept = f", {waits.kept:,} of them kept there by this order" if waits.kept else ""
+    why = waits.reason.replace("_", " ")
+    return (
+        f"{waits.items:,} of {waits.work_type} wait at no desk ({why}){kept}; "
+        f"{waits.late:,} are late if they still wait when it is over."
+    )
+
+
+def kept_words(preview: PreviewSeen) -> str:
+    """How many items at no desk the order keeps there itself, in a sentence."""
+    kept = sum(waits.kept for waits in preview.nowhere)
+    if not kept:
+        return "No item is without a desk because of it."
+    late = sum(min(waits.kept, waits.late) for waits in preview.nowhere)
+    return (
+        f"{kept:,} items are at no desk because of it, with nobody to do them; up to {late:,} of those would be late."
+    )
+
+
+def stranded_words(dead_end: str, preview: Preview) -> str:
+    """How much that waits is of a sort that has nobody; nothing to say where the whole work type has nobody."""
+    for skill in preview.skills:
+        for sort in skill.dead_sorts:
+            if sort.sort == dead_end and sort.items:
+                return f", about {sort.items:,} of the {skill.queued:,} of {skill.work_type} that wait"
+    return ""

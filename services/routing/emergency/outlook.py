@@ -1,0 +1,230 @@
+"""How each work type would stand when the floor's queues are worked off: who may take it, how long it waits, what is late.
+
+A fluid calculation by sorts of work: of each sort of a work type (`sorts.py`) only those count who may be given it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from services.routing.emergency.floor import FloorNow, holds
+from services.routing.kinds import Kind
+from shared.contracts.reference import Team
+from shared.contracts.reroute import RerouteTerms, TakerForecast
+from shared.contracts.routing import LoadByWorkType
+from shared.reroutes import MOVES_QUEUE
+
+STEPS: Final = ("entry", "arbitration", "review", "authorisation")
+
+
+@dataclass(frozen=True, slots=True)
+class SortOutlook:
+    """How one sort of a work type stands.
+
+    Units:   items of it that wait, and of those the `stranded` ones, which nobody works off where they lie, by the
+             proportions of the work type; people; seconds that the last of it waits, `None`: for ever.
+    """
+
+    queued: float
+    stranded: float
+    people: float
+    wait_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """How a work type stands when teams are open for it to some shares.
+
+    Units:   `people` present and able, rounded; `nobody` is told before rounding; `wait_seconds` of the last that
+             waits, `None`: for ever. `moves` of the `queued` leave their teams.
+    Holds:   a sort that nobody may be given waits for ever, whoever is there for the others; `grade` is the highest of
+             those people.
+    """
+
+    queued: int
+    moves: int
+    people: int
+    nobody: bool
+    wait_seconds: float | None
+    misses: int
+    takers: tuple[TakerForecast, ...]
+    sorts: Mapping[Kind, SortOutlook]
+    grade: int
+
+
+class Prospect:
+    """The floor as it is, or with terms in force. Holds: what all its work types have in common is worked out once."""
+
+    def __init__(self, floor: FloorNow, terms: RerouteTerms | None = None) -> None:
+        self._floor: Final = floor
+        self._terms: Final = terms
+        self._teams: Final = floor.teams()
+        self._takers: Final[dict[Kind, frozenset[str]]] = {}
+
+    def outlook(self, work_type: str) -> Outlook:
+        """How one work type stands."""
+        open_share = {team.id: self._open_share(team, work_type) for team in self._teams}
+        parts = [(team, part) for team in self._teams for part in _queued(self._floor, team, work_type)]
+        oldest = max((_age(self._floor, part) for _, part in parts), default=0.0)
+        allowed = seconds_allowed(self._floor, work_type)
+        sorts = {kind: self._sort(kind, parts, open_share) for kind in self._floor.mix(work_type)}
+        takers = [
+            TakerForecast(team_id=team.id, people=able)
+            for team in self._teams
+            if open_share[team.id] > 0 and (able := self._floor.able(team, work_type)) > 0
+        ]
+        people = sum(taker.people * open_share[taker.team_id] for taker in takers)
+        return Outlook(
+            queued=sum(part.queued for _, part in parts),
+            moves=sum(part.queued for team, part in parts if moves(self._terms, team, work_type)),
+            people=round(people),
+            nobody=people <= 0,
+            wait_seconds=_longest(sorts.values()),
+            misses=round(sum(misses(sort.queued, oldest, sort.wait_seconds, allowed) for sort in sorts.values())),
+            takers=tuple(takers),
+            sorts=sorts,
+            grade=max(
+                (self._floor.highest_grade(team, work_type) for team in self._teams if open_share[team.id] > 0),
+                default=-1,
+            ),
+        )
+
+    def _open_share(self, team: Team, work_type: str) -> float:
+        kept = 1 - self._floor.held_back(team, work_type)
+        terms = self._terms
+        return min(kept, 1 - terms.percent / 100) if terms is not None and holds(terms, team, work_type) else kept
+
+    def _sort(
+        self, kind: Kind, parts: Sequence[tuple[Team, LoadByWorkType]], open_share: Mapping[str, float]
+    ) -> SortOutlook:
+        able = {team.id: count for team in self._teams if (count := self._floor.able_for(team, kind)) > 0}
+        people = sum(count * open_share[team_id] for team_id, count in able.items())
+        there = [(team, part.queued * self._floor.mix_at(team, kind.work_type).get(kind, 0.0)) for team, part in parts]
+        return SortOutlook(
+            queued=sum(items for _, items in there),
+            stranded=0.0 if people > 0 else sum(items for team, items in there if not self._worked_off(kind, team)),
+            people=people,
+            wait_seconds=self._wait(kind, able, people, open_share, [team for team, items in there if items > 0]),
+        )
+
+    def _worked_off(self, kind: Kind, team: Team) -> bool:
+        """What lies there of the sort stays, and has somebody there."""
+        return not moves(self._terms, team, kind.work_type) and self._floor.able_for(team, kind) > 0
+
+    def _wait(
+        self,
+        kind: Kind,
+        able: Mapping[str, int],
+        people: float,
+        open_share: Mapping[str, float],
+        holding: Sequence[Team],
+    ) -> float | None:
+        """How long the last of the sort waits.
+
+        Holds:   a team counts with its people and its whole backlog, both to the share to which it is open, and with all
+                 that comes to people who may do this, whatever it is. What stays at a team that takes nothing new is
+                 worked off by its own people: the last of all is the last there or the last elsewhere.
+        """
+        if people <= 0:
+            return None
+        takers = frozenset(team_id for team_id in able if open_share[team_id] > 0)
+        backlog = sum(seconds for other, seconds in self._leaves.items() if not takers.isdisjoint(self._takes(other)))
+        backlog += sum(self._stays[team_id] * open_share[team_id] for team_id in able)
+        behind = [
+            self._stays[team.id] / able[team.id]
+            for team in holding
+            if team.id in able and open_share[team.id] < 1 and not moves(self._terms, team, kind.work_type)
+        ]
+        return round(max(backlog / people, *behind, 0.0), 1)
+
+    @cached_property
+    def _leaves(self) -> Mapping[Kind, float]:
+        """The work that leaves its teams, in standard seconds by sort."""
+        found: dict[Kind, float] = {}
+        for team in self._teams if self._terms is not None and self._terms.effect in MOVES_QUEUE else ():
+            for part in _all_queued(self._floor, team):
+                if moves(self._terms, team, part.work_type):
+                    for kind, share in self._floor.mix_at(team, part.work_type).items():
+                        found[kind] = found.get(kind, 0.0) + part.standard_seconds * share
+        return found
+
+    @cached_property
+    def _stays(self) -> Mapping[str, float]:
+        """The work that stays where it is, in standard seconds by team."""
+        return {
+            team.id: sum(
+                part.standard_seconds
+                for part in _all_queued(self._floor, team)
+                if not moves(self._terms, team, part.work_type)
+            )
+            for team in self._teams
+        }
+
+    def _takes(self, kind: Kind) -> frozenset[str]:
+        """The teams to which work of the sort comes that leaves others."""
+        known = self._takers.get(kind)
+        if known is None:
+            terms = self._terms
+            known = self._takers[kind] = frozenset(
+                team.id
+                for team in self._teams
+                if not (terms is not None and holds(terms, team, kind.work_type)) and self._floor.able_for(team, kind)
+            )
+        return known
+
+
+def moves(terms: RerouteTerms | None, team: Team, work_type: str) -> bool:
+    """What waits of this at the team leaves it."""
+    return terms is not None and terms.effect in MOVES_QUEUE and holds(terms, team, work_type)
+
+
+def _longest(sorts: Iterable[SortOutlook]) -> float | None:
+    """How long the last waits. Holds: where nothing waits, sorts that have nobody say nothing beside those that have."""
+    told = list(sorts)
+    those = [sort for sort in told if sort.queued > 0] or [sort for sort in told if sort.people > 0]
+    waits = [sort.wait_seconds for sort in those]
+    return None if not waits or None in waits else max(wait for wait in waits if wait is not None)
+
+
+def misses(count: float, oldest_seconds: float, wait_seconds: float | None, allowed_seconds: float) -> float:
+    """How many of the queue end too late, if ages fall evenly from the oldest to now and waits rise evenly to the last.
+
+    Holds:   the item at share x of the queue is `oldest * (1 - x) + wait * x` old when it is done.
+    """
+    if wait_seconds is None:
+        return count
+    slope = wait_seconds - oldest_seconds
+    if slope == 0:
+        return count if oldest_seconds > allowed_seconds else 0.0
+    crossing = min(1.0, max(0.0, (allowed_seconds - oldest_seconds) / slope))
+    return count * (1 - crossing if slope > 0 else crossing)
+
+
+def _queued(floor: FloorNow, team: Team, work_type: str) -> Iterator[LoadByWorkType]:
+    load = floor.load(team.id)
+    if load is not None:
+        yield from (part for part in load.queued if part.work_type == work_type)
+
+
+def _all_queued(floor: FloorNow, team: Team) -> Sequence[LoadByWorkType]:
+    load = floor.load(team.id)
+    return () if load is None else load.queued
+
+
+def _age(floor: FloorNow, part: LoadByWorkType) -> float:
+    oldest = part.oldest_requested_at
+    return 0.0 if oldest is None else max(0.0, (floor.now - oldest).total_seconds())
+
+
+def seconds_allowed(floor: FloorNow, work_type: str) -> float:
+    """The service level less the standard time of this and the later steps; of work never heard of, an hour."""
+    business_type, _, step = work_type.rpartition("/")
+    template = floor.book.reference.business_types.get(business_type)
+    if template is None:
+        return 3600.0
+    later = STEPS[STEPS.index(step) :] if step in STEPS else ()
+    standard: float = sum(getattr(template.standard, name) for name in later)
+    return max(0.0, template.sla_seconds - standard)
