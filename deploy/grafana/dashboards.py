@@ -125,10 +125,14 @@ def main(arguments: Sequence[str] | None = None, folder: Path = FOLDER) -> int:
         for name, text in documents().items():
             (folder / name).write_text(text)
         return 0
-    stale = [name for name, text in documents().items() if not _is(folder / name, text)]
+    known = documents()
+    stale = [name for name, text in known.items() if not _is(folder / name, text)]
+    strays = sorted(file.name for file in folder.glob("*.json") if file.name not in known)
     for name in stale:
         print(f"Expected {name} to be current. Remedy: {WRITE}", file=sys.stderr)
-    return 1 if stale else 0
+    for name in strays:
+        print(f"Expected no {name}, which Grafana would load. Remedy: take it away, or build it here", file=sys.stderr)
+    return 1 if stale or strays else 0
 
 
 def _is(file: Path, text: str) -> bool:

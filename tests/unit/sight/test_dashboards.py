@@ -39,6 +39,8 @@ def test_the_dashboards_are_current(tmp_path: Path) -> None:
     assert main(["check"], tmp_path) == 1
     assert main(["write"], tmp_path) == 0
     assert main(["check"], tmp_path) == 0
+    (tmp_path / "opsfloor-stray.json").write_text("")
+    assert main(["check"], tmp_path) == 1
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.uid)
