@@ -152,8 +152,6 @@ def _return(lin: Person, chen: Person, seen: Screens) -> None:
     expect(chen.page.get_by_text("work is coming back")).to_be_visible()
     chen.keep("5-returning")
     expect(chen.page.get_by_text(f"{seen.reroute_id}: ended")).to_be_visible(timeout=60_000)
-    moved = chen.page.locator("dt:text-is('moved so far') + dd").inner_text()
-    seen.moved = sum(int(re.sub(r"\D", "", number)) for number in re.findall(r"([\d\s]+) from", moved))
     chen.keep("6-ended")
     chen.go("/control/history")
     line = chen.page.get_by_role("row").filter(has_text=seen.reroute_id)
@@ -161,6 +159,10 @@ def _return(lin: Person, chen: Person, seen: Screens) -> None:
     lin.go("/control")
     watched("new work in the north", lambda: waiting_in(lin, "Centre North") > 0 or _in_hand(lin, "Centre North") > 0)
     lin.keep("7-returned")
+    chen.go(f"/control/orders/{seen.reroute_id}")  # what a desk let go as it ended is in its rows by now
+    expect(chen.page.get_by_text(f"{seen.reroute_id}: ended")).to_be_visible()
+    moved = chen.page.locator("dt:text-is('moved so far') + dd").inner_text()
+    seen.moved = sum(int(re.sub(r"\D", "", number)) for number in re.findall(r"([\d\s]+) from", moved))
 
 
 def _in_hand(person: Person, place: str) -> int:
