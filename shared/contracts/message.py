@@ -21,8 +21,15 @@ def printable(text: str) -> str:
     return text
 
 
-NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-"""The escape, in JSON, of the one character that PostgreSQL's text has no room for."""
+_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+
+def with_nul(body: bytes) -> bool:
+    """Whether a body in JSON holds the one character that PostgreSQL's text has no room for; of a written-out escape it
+    does not speak. Nearly none does, and looking for the plain bytes first costs a fiftieth."""
+    return b"\\u0000" in body and _NUL.search(body) is not None
+
+
 WHOLE_MAX: Final = 2**63 - 1
 
 

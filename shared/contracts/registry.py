@@ -55,3 +55,6 @@ TOPICS: Final[Mapping[str, Topic]] = {
     )
 }
 """Topic by name."""
+
+WITHOUT_LANES: Final = frozenset(name for name, topic in TOPICS.items() if not topic.lanes)
+"""Names of the topics that others than shards write: what their records say of a lane, or of a bundle, is nobody's word."""

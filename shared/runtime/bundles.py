@@ -16,7 +16,7 @@ from typing import Final
 import lz4.block
 import ormsgpack
 
-from shared.contracts.registry import TOPICS
+from shared.contracts.registry import WITHOUT_LANES
 from shared.runtime.headers import Own, alone, event_id_of, header_of, own_part, shared_part, stands_as_told
 from shared.runtime.log import Outgoing, Record
 from shared.runtime.store import LaneOut, OutboxRow
@@ -29,7 +29,6 @@ _CONTENT: Final = "content-type"
 PLAIN: Final = (_CONTENT, b"application/vnd.opsfloor.facts+msgpack")
 COMPRESSED: Final = (_CONTENT, b"application/vnd.opsfloor.facts+msgpack+lz4")
 UNREADABLE: Final = (ormsgpack.MsgpackDecodeError, lz4.block.LZ4BlockError, TypeError, ValueError)  # or of another form
-_WITHOUT_LANES: Final = frozenset(name for name, topic in TOPICS.items() if not topic.lanes)
 
 
 def rows_in_bundles(rows: Iterable[OutboxRow], topics: AbstractSet[str], *, compressed: bool) -> Iterator[OutboxRow]:
@@ -102,7 +101,7 @@ def facts_of(record: Record) -> Sequence[Record]:
              for its reader to park; the facts in it are then missing on their lane. So does what calls itself one on a
              topic that others than shards write.
     """
-    if not record.headers or record.headers[-1][0] != COUNT or record.value is None or record.topic in _WITHOUT_LANES:
+    if not record.headers or record.headers[-1][0] != COUNT or record.value is None or record.topic in WITHOUT_LANES:
         return (record,)
     try:
         rows = ormsgpack.unpackb(_expanded(record.value) if COMPRESSED in record.headers else record.value)

@@ -105,7 +105,6 @@ class Engine:
         self._sources: dict[int, bytes] = {}
         self._stamp: tuple[datetime | None, bytes] = (None, b"")  # the batch's instant, as its facts tell it
         self._outputs: Final = {topic.name for topic in processor.outputs}
-        self._without_lanes: Final = {topic.name for topic in processor.inputs if not topic.lanes}
 
     # ------------------------------------------------------------------ taking
 
@@ -118,8 +117,6 @@ class Engine:
         origin, takes = None, self.processor.takes
         try:
             origin = origin_of(record)
-            if record.topic in self._without_lanes:
-                origin = origin.from_outside()
             if takes and origin.kind not in takes and origin.kind in CONTRACTS:
                 return Read(record, shard, origin, None, "")
             return Read(record, shard, origin, body_of(record, origin.kind, self.processor.forms.get(origin.kind)), "")

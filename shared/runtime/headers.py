@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 
 from pydantic import ValidationError
 
-from shared.contracts.message import NUL, Message
-from shared.contracts.registry import CONTRACTS
+from shared.contracts.message import Message, with_nul
+from shared.contracts.registry import CONTRACTS, WITHOUT_LANES
 from shared.runtime.errors import ContractError
 from shared.runtime.log import Headers, Place, Record
 from shared.runtime.tracing import from_outside, trace_of, written_by
@@ -36,10 +36,6 @@ class Origin(NamedTuple):
     correlation: str
     traceparent: str
 
-    def from_outside(self) -> Origin:
-        """The same of a record that no shard wrote: what it says of a lane is nobody's word."""
-        return self._replace(sequence=0, traceparent=from_outside(self.traceparent.encode())) if self.sequence else self
-
 
 def source_of(service: str, processor: str, shard: int) -> str:
     """`ce_source` of a shard: `/opsfloor/<service>/<processor>/<shard>`."""
@@ -61,14 +57,16 @@ def header_of(headers: Headers, wanted: str) -> bytes:
 
 def origin_of(record: Record) -> Origin:
     """Read a record's headers. Errors: `ContractError` when it names no kind or its sequence is no number."""
-    if stands_as_told(record.headers) and (told := _origin_told(record.headers)).sequence:
+    outside = record.topic in WITHOUT_LANES
+    if not outside and stands_as_told(record.headers) and (told := _origin_told(record.headers)).sequence:
         return told
     found = dict(record.headers)
     kind = found.get("ce_type")
     if kind is None:
         raise ContractError("Expected a header ce_type that names the contract, found none")
     try:
-        sequence, traceparent = int(found.get("sequence", b"0")), found.get("traceparent", b"")
+        sequence = 0 if outside else int(found.get("sequence", b"0"))
+        traceparent = found.get("traceparent", b"")
         return Origin(
             kind=kind.decode(),
             source=found.get("ce_source", b"").decode(),
@@ -102,7 +100,7 @@ def body_of(record: Record, kind: str, form: type[Message] | None = None) -> Mes
         raise ContractError(f"Expected a kind of this floor's contracts, found {kind!r}")
     if record.value is None:
         raise ContractError(f"Expected a body for {kind}, found a tombstone")
-    if NUL.search(record.value):
+    if with_nul(record.value):
         raise ContractError(f"Expected a body for {kind} that a database can hold, found the character U+0000 in it")
     try:
         return contract.model_validate_json(record.value)

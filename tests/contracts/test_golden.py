@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from shared.contracts.message import Money
+from shared.contracts.message import Money, with_nul
 from shared.contracts.promises import key_form
 from shared.contracts.registry import CONTRACTS
 
@@ -65,3 +65,12 @@ def test_a_number_that_nobody_can_hold_is_refused(amount: int) -> None:
     with pytest.raises(ValidationError):
         Money(amount_minor=amount, currency="CNY")
     assert Money(amount_minor=2**63 - 1, currency="CNY").amount_minor == 2**63 - 1
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [(rb'"a\u0000b"', True), (rb'"\\\u0000"', True), (rb'"\\u0000"', False), (rb'"\u0001"', False), (b"", False)],
+)
+def test_a_nul_is_told_from_its_escape_written_out(body: bytes, found: bool) -> None:
+    """Whoever writes about the escape is not refused for it."""
+    assert with_nul(body) is found

@@ -98,14 +98,14 @@ class Bench:
         await runner.start()
         return runner
 
-    def send(self, reference: str, case: str = "c-1", sequence: int = 0) -> None:
+    def send(self, reference: str, case: str = "c-1", sequence: int = 0, topic: str = IN.name) -> None:
         message = PostingConfirmed(posting_id="p", case_id=case, core_reference=reference, booked_at=NOW)
         headers = (
             headers_for(message, b"e-%d" % sequence, b"/opsfloor/other/lane/0", sequence, b"", Cause("", "", ""))
             if sequence
             else outside_headers(message, "/outside", f"o-{reference}", NOW)
         )
-        self.log.append((IN.name, 0), Outgoing(case.encode(), message.model_dump_json().encode(), headers, 0))
+        self.log.append((topic, 0), Outgoing(case.encode(), message.model_dump_json().encode(), headers, 0))
 
     def rubbish(self) -> None:
         self.log.append((IN.name, 0), Outgoing(b"k", b"\xff", (("ce_type", b"no.such.kind"),), 0))
@@ -173,10 +173,11 @@ async def test_a_missing_record_stops_the_reader_and_names_the_lane() -> None:
 
 async def test_what_others_than_shards_write_has_no_lane_whatever_it_says() -> None:
     """A branch's record with a sequence is no gap, however high, and no duplicate, however low: each is taken."""
-    bench = Bench()
+    bench, topic = Bench(), core.POSTING
+    bench.log = MemoryLog(1, [topic.name, OUT.name, topic.dead_letters])
     for reference, sequence in (("a", 77), ("b", 3), ("c", 3)):
-        bench.send(reference, sequence=sequence)
-    outside = replace(PROCESSOR, inputs=(replace(IN, lanes=False),))
+        bench.send(reference, sequence=sequence, topic=topic.name)
+    outside = replace(PROCESSOR, inputs=(topic,))
     runner = Runner(outside, bench.log, bench.database.store("counting"), Boards(()), bench.clock, bench.limits)
     await runner.start()
     await turn(runner)
