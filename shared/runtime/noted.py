@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -42,6 +42,22 @@ async def _patiently(admin: Any, group: str) -> Mapping[TopicPartition, Any]:
                 raise
             await asyncio.sleep(TRY_SECONDS)
     raise TransientError(f"Expected Kafka to have a coordinator for {group}, found none")
+
+
+async def ends(bootstrap: str, topics: Sequence[str]) -> Mapping[Place, int]:
+    """The next offset of each partition of the topics. Errors: `TransientError`, also where a topic is not there yet."""
+    consumer = AIOKafkaConsumer(*topics, bootstrap_servers=bootstrap, enable_auto_commit=False)
+    try:
+        await consumer.start()
+        spots = consumer.assignment()
+        if missing := set(topics) - {spot.topic for spot in spots}:
+            raise TransientError(f"Expected the topics {', '.join(sorted(missing))}, found none of that name")
+        found = await consumer.end_offsets(list(spots))
+    except (KafkaError, OSError) as error:
+        raise TransientError(f"Expected Kafka to tell where {', '.join(topics)} end, found {error!r}") from error
+    finally:
+        await leave(consumer)
+    return {(spot.topic, spot.partition): end for spot, end in found.items()}
 
 
 async def note(bootstrap: str, group: str, offsets: Mapping[Place, int]) -> None:
