@@ -122,8 +122,7 @@ class Arrivals:
         """One item of the kind was asked for."""
         recent = self._recent.get(kind)
         if recent is None:
-            since = min(self.counted_since, at)
-            recent = self._recent[kind] = _Recent(since, since)
+            recent = self._recent[kind] = _Recent(self.counted_since, self.counted_since)
         recent.count(at, 1.0)
         self._counted[kind] = self._counted.get(kind, 0) + 1
 
