@@ -38,6 +38,7 @@ from shared.runtime.clock import Clock
 from shared.runtime.errors import TransientError
 from shared.runtime.host import CommandPublisher, spans_of, traced_by
 from shared.runtime.house import house_levels
+from shared.runtime.kafka_access import KafkaAccess, access_of
 from shared.runtime.kafka_log import KafkaLog
 from shared.runtime.levels import Levels
 from shared.runtime.log import Record
@@ -64,9 +65,11 @@ def faust_app(kafka: str, instance: str, hear: Callable[[Record], None], folder:
              need not wait until the group has given up on the one that was killed. It begins at what its group has
              noted: where the last plan ends. What came before stands in that plan.
     """
+    access = access_of(kafka)
     app = faust.App(
         group_of(instance),
-        broker=f"kafka://{kafka}",
+        broker=f"kafka://{access.bootstrap}",
+        broker_credentials=credentials_of(access),
         datadir=folder,
         store="memory://",
         web_enabled=False,
@@ -79,6 +82,18 @@ def faust_app(kafka: str, instance: str, hear: Callable[[Record], None], folder:
         stream = app.topic(topic.name, value_serializer="raw", key_serializer="raw", value_type=bytes)
         app.agent(stream, concurrency=1, name=f"hears-{topic.name}")(agent_of(hear))
     return app
+
+
+def credentials_of(access: KafkaAccess) -> Any:
+    """What Faust is to show the brokers; none in the clear. Errors: `TransientError` for files that cannot be used."""
+    if access.user:
+        return faust.SASLCredentials(
+            username=access.user,
+            password=access.password(),
+            mechanism=access.mechanism,
+            ssl_context=access.context(),
+        )
+    return faust.SSLCredentials(access.context()) if access.encrypted else None
 
 
 def group_of(instance: str) -> str:
