@@ -422,7 +422,7 @@ class Run:
         return found
 
     def _judge_replay(self) -> Iterator[Finding]:
-        """Folding the facts from nothing gives what is stored."""
+        """Folding the facts from nothing gives what is stored; and each fact names whose it is, should that be asked."""
         for processors in self.stage.processors.values():
             for processor in processors:
                 part = self.stage.database.parts[processor.name]
@@ -432,7 +432,10 @@ class Run:
                 for (_, key), facts in part.journal.items():
                     state = processor.table.read(key, {})
                     for fact in facts:
-                        state = processor.apply(state, CONTRACTS[fact.kind].model_validate_json(fact.body))
+                        told = CONTRACTS[fact.kind].model_validate_json(fact.body)
+                        state = processor.apply(state, told)
+                        if (owner := processor.owner(told)) != key:
+                            yield Finding("recovery", f"{processor.name} {key}: {fact.kind} says it is of {owner}")
                     folded = {p: json.loads(b) for p, b in processor.table.write(state).items() if b is not None}
                     if folded != stored.get(key, {}):
                         yield Finding("replay", f"{processor.name} {key}: {_difference(folded, stored.get(key, {}))}")

@@ -10,6 +10,7 @@ from services.intake.reception.decide import decide, refuse
 from services.intake.reception.state import Submission, apply
 from shared.contracts import branch, intake
 from shared.contracts.branch import SubmissionSent
+from shared.contracts.intake import CaseOpened, SubmissionAccepted, SubmissionRejected
 from shared.contracts.message import Message
 from shared.images import ImageFacts, ImageFault, ImageStore, inspect
 from shared.reference.board import REFERENCE_BOARD, ReferenceView
@@ -46,6 +47,7 @@ def reception(images: ImageStore, measure: Measure | None = None) -> Processor:
         inputs=(branch.SUBMISSION,),
         outputs=(intake.RECEIPT, intake.CASE),
         key=_key,
+        owner=_owner,
         table=DocumentTable("reception_submission", Submission, Submission),
         decide=decide,
         apply=apply,
@@ -62,6 +64,14 @@ def _expect_reference(view: ReferenceView) -> None:
         raise TransientError(
             "Expected branches and business types in the reference data: `opsfloor reference FOLDER` first"
         )
+
+
+def _owner(fact: Message) -> str | None:
+    match fact:
+        case SubmissionAccepted() | SubmissionRejected() | CaseOpened():
+            return fact.submission_id
+        case _:
+            return None
 
 
 def _key(message: Message) -> str | None:
