@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from services.intake.reception.decide import decide, refuse
-from services.intake.reception.state import Submission, apply
+from services.intake.reception.state import Phase, Submission, apply
 from shared.contracts import branch, intake
 from shared.contracts.branch import SubmissionSent
+from shared.contracts.intake import UNAUTHENTIC
 from shared.contracts.message import Message
 from shared.images import ImageFacts, ImageFault, ImageStore, inspect
 from shared.reference.board import REFERENCE_BOARD, ReferenceView
@@ -18,6 +19,23 @@ from shared.runtime.errors import TransientError
 from shared.runtime.processor import DocumentTable, Measure, Processor
 
 FETCHES_MAX: Final = 16  # images fetched at the same time
+
+
+class Register(DocumentTable[Submission]):
+    """One row per submission id that an authentic copy has used. An id that only strangers named leaves none.
+
+    Holds:   an id that an earlier release let such a copy use up is free again.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("reception_submission", Submission, Submission)
+
+    def read(self, key: str, rows: Mapping[str, bytes]) -> Submission:
+        state = super().read(key, rows)
+        return Submission(key) if state.code in UNAUTHENTIC else state
+
+    def write(self, state: Submission) -> Mapping[str, bytes | None]:
+        return {} if state.phase is Phase.NEW else super().write(state)
 
 
 def reception(images: ImageStore, measure: Measure | None = None) -> Processor:
@@ -46,7 +64,7 @@ def reception(images: ImageStore, measure: Measure | None = None) -> Processor:
         inputs=(branch.SUBMISSION,),
         outputs=(intake.RECEIPT, intake.CASE),
         key=_key,
-        table=DocumentTable("reception_submission", Submission, Submission),
+        table=Register(),
         decide=decide,
         apply=apply,
         refuse=refuse,

@@ -15,7 +15,7 @@ from PIL import Image
 
 from services.intake.reception.decide import RULES, decide, refuse
 from services.intake.reception.state import Phase, Submission, apply
-from services.intake.submit import build_submission
+from services.intake.submit import answers, build_submission
 from shared.contracts.branch import SubmissionSent
 from shared.contracts.intake import CaseOpened, SubmissionAccepted, SubmissionRejected
 from shared.contracts.message import ImageReference, Message, Region
@@ -134,19 +134,77 @@ def test_a_branch_signs_what_it_sends(left_out: tuple[str, ...]) -> None:
 
 def test_a_rejection_is_said_again_too() -> None:
     """A rejected id has its end; the same content does not get a second chance under it."""
-    event = submission().model_copy(update={"signature": "AAAA"})
-    (first,), state = answer(Submission("s-1"), event, situation())
+    event = submission()
+    (first,), state = answer(Submission("s-1"), event, situation((ImageFault("image_missing", "Expected it"),)))
     (again,), _ = answer(state, event, situation(now=NOW + timedelta(hours=1)))
     assert again == first
     assert state.phase is Phase.REJECTED
 
 
+FORGED: list[tuple[SubmissionSent, str]] = [
+    (submission().model_copy(update={"signature": ""}), "bad_signature"),
+    (submission().model_copy(update={"signature": "no base64 «"}), "bad_signature"),
+    (submission(key=Ed25519PrivateKey.generate()), "bad_signature"),
+    (submission().model_copy(update={"urgent": True}), "bad_signature"),
+    (submission().model_copy(update={"branch_id": "branch-02"}), "bad_signature"),
+    (submission(branch_id="nowhere"), "unknown_branch"),
+]
+
+
+@pytest.mark.parametrize(("forged", "code"), FORGED)
+def test_a_copy_that_nobody_vouches_for_takes_no_id(forged: SubmissionSent, code: str) -> None:
+    """It has its receipt, which names the very copy, and leaves nothing: the right one gets what it would have got."""
+    (refused,), state = answer(Submission("s-1"), forged, situation())
+    assert isinstance(refused, SubmissionRejected)
+    assert (refused.code, refused.is_end) == (code, False)
+    assert (refused.content_sha256, refused.signature_sha256) == (forged.content_sha256, forged.signature_sha256)
+    assert state == Submission("s-1")
+    assert answer(state, submission(), situation()) == answer(Submission("s-1"), submission(), situation())
+
+
+@pytest.mark.parametrize(("forged", "code"), FORGED)
+@pytest.mark.parametrize("observed", [(FACTS,), (ImageFault("image_missing", "Expected it"),)])
+def test_a_copy_that_nobody_vouches_for_changes_no_end(forged: SubmissionSent, code: str, observed: Any) -> None:
+    """After the right one it is refused for what it is, whatever its content, and no case is told on its account."""
+    first, state = answer(Submission("s-1"), submission(), situation(observed))
+    (refused,), after = answer(state, forged, situation(observed))
+    assert isinstance(refused, SubmissionRejected)
+    assert refused.code == code
+    assert after == state
+    assert answer(after, submission(), situation(observed))[0][0] == first[0]
+
+
+def test_what_was_authentic_stays_so_when_the_branch_changes_its_key() -> None:
+    """For ever the same receipt: of the copy as it was sent then, and of the same content signed by the new key."""
+    first, state = answer(Submission("s-1"), submission(), situation())
+    around, new_key = situation(), Ed25519PrivateKey.generate()
+    view = around.boards["reference"]
+    branch = view.branches["branch-01"].model_copy(update={"public_key": public_text(new_key)})
+    view.fold(branch.key, branch)
+    assert answer(state, submission(), around)[0][0] == first[0]
+    assert answer(state, submission(key=new_key), around)[0][0] == first[0]
+    (refused,), _ = answer(Submission("s-1"), submission(), around)
+    assert isinstance(refused, SubmissionRejected)
+    assert refused.code == "bad_signature"
+
+
+def test_a_branch_knows_its_own_receipt() -> None:
+    """Id, content and, where a copy is refused, the signature: the refusal of a stranger's copy is not its own."""
+    mine, forged = submission(), submission().model_copy(update={"signature": ""})
+    ((accepted, _), _), ((refused,), _) = (answer(Submission("s-1"), one, situation()) for one in (mine, forged))
+    ((conflict,), _) = answer(answer(Submission("s-1"), mine, situation())[1], submission(urgent=True), situation())
+    assert isinstance(accepted, SubmissionAccepted)
+    assert isinstance(refused, SubmissionRejected)
+    assert isinstance(conflict, SubmissionRejected)
+    assert [answers(receipt, mine) for receipt in (accepted, refused, conflict)] == [True, False, False]
+    assert answers(refused, forged)
+    assert answers(conflict, submission(urgent=True))
+    assert not answers(accepted, submission(submission_id="s-2"))
+
+
 @pytest.mark.parametrize(
     ("event", "observed", "code"),
     [
-        (submission(branch_id="nowhere"), (FACTS,), "unknown_branch"),
-        (submission(key=Ed25519PrivateKey.generate()), (FACTS,), "bad_signature"),
-        (submission().model_copy(update={"urgent": True}), (FACTS,), "bad_signature"),
         (submission(business_type="no-such-type"), (FACTS,), "unknown_business_type"),
         (submission(images=()), (), "no_image"),
         (submission(), (ImageFault("image_missing", "Expected it"),), "image_missing"),

@@ -97,8 +97,9 @@ def step(state: Any, event: SubmissionSent, around: Situation) -> tuple[list[Mes
 def test_one_submission_id_has_one_end_over_any_course(course: list[tuple[str, bool, Any]]) -> None:
     """Conservation, replay and determinism at once.
 
-    Every event gets exactly one receipt; at most one case is ever opened, with the first event, and told again as it
-    was; the first content keeps its first receipt, every other content is a conflict; the facts alone give the state.
+    Every event gets exactly one receipt; at most one case is ever opened, with the first signed event, and told again as
+    it was; the first signed content keeps its first receipt, every other signed content is a conflict; what is not signed
+    is refused and changes nothing; the facts alone give the state.
     """
     state, log = Submission("s-1"), []
     first_facts: list[Message] = []
@@ -109,7 +110,10 @@ def test_one_submission_id_has_one_end_over_any_course(course: list[tuple[str, b
         receipts = [fact for fact in facts if isinstance(fact, SubmissionAccepted | SubmissionRejected)]
         opened = [fact for fact in facts if isinstance(fact, CaseOpened)]
         assert len(receipts) == 1
-        if number == 0:
+        if not signed:
+            assert isinstance(receipts[0], SubmissionRejected)
+            assert (receipts[0].code, opened, after) == ("bad_signature", [], state)
+        elif not first_facts:
             first_facts, first_type = facts, business_type
             assert len(opened) == isinstance(receipts[0], SubmissionAccepted)
         else:
@@ -127,6 +131,16 @@ def test_one_submission_id_has_one_end_over_any_course(course: list[tuple[str, b
     for fact in log:
         folded = PROCESSOR.apply(folded, fact)
     assert folded == state
+
+
+def test_an_id_that_only_strangers_named_leaves_no_row() -> None:
+    """Whoever may write the topic cannot fill the registry; an id that an earlier release let them use up is free again."""
+    _, state = step(Submission("s-1"), submission(signed=False), situation([FACTS]))
+    assert PROCESSOR.table.write(state) == {}
+    burned = (
+        b'{"submission_id":"s-1","phase":"rejected","branch_id":"branch-01","code":"bad_signature","detail":"Expected"}'
+    )
+    assert PROCESSOR.table.read("s-1", {"": burned}) == Submission("s-1")
 
 
 def test_the_case_id_follows_from_the_submission_id() -> None:
