@@ -73,7 +73,7 @@ def submit(
     images: Annotated[list[Path], typer.Argument(help="image files, PNG or JPEG", exists=True, dir_okay=False)],
     branch: Annotated[str, typer.Option(help="branch id, as in the reference data")],
     business_type: Annotated[str, typer.Option("--type", help="business type, as in the reference data")],
-    amount: Annotated[int | None, typer.Option(min=0, help="declared amount in minor units (cents)")] = None,
+    amount: Annotated[int | None, typer.Option(min=1, help="declared amount in minor units (cents)")] = None,
     currency: Annotated[str, typer.Option(help="ISO 4217")] = "CNY",
     urgent: Annotated[
         bool, typer.Option("--urgent", help="due sooner: by the urgent level of its business type")

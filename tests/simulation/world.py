@@ -40,6 +40,7 @@ KEY: Final = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 REFERENCE: Final = Path(__file__).parents[2] / "deploy" / "reference"
 AMOUNTS_MINOR: Final = (120_000, 9_000_000, 90_000_000, 700_000_000)
 TYPES: Final = ("corporate-transfer", "cheque-deposit", "account-maintenance")
+WITH_AMOUNT: Final = TYPES[:2]
 PEOPLE: Final = (
     *(f"north-entry-{n:02d}" for n in (1, 2, 12, 13)),
     *(f"south-entry-{n:02d}" for n in (1, 2, 11)),
@@ -139,11 +140,11 @@ class World:
     def _submission(self, submission_id: str) -> SubmissionSent:
         import hashlib
 
-        amount = self._draw.choice(AMOUNTS_MINOR)
+        business_type, amount = self._draw.choice(TYPES), self._draw.choice(AMOUNTS_MINOR)
         return build_submission(
             submission_id=submission_id,
             branch_id=f"branch-{self._draw.randint(1, 10):02d}",
-            business_type=self._draw.choice(TYPES),
+            business_type=business_type,
             images=(
                 ImageReference(
                     sha256=hashlib.sha256(image()).hexdigest(), media_type="image/png", size_bytes=len(image())
@@ -151,7 +152,7 @@ class World:
             ),
             key=KEY,
             captured_at=self._stage.clock.now(),
-            declared_amount=Money(amount_minor=amount, currency="CNY"),
+            declared_amount=Money(amount_minor=amount, currency="CNY") if business_type in WITH_AMOUNT else None,
         )
 
     # ------------------------------------------------------------- operators

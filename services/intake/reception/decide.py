@@ -15,6 +15,7 @@ from shared.contracts.intake import CaseOpened, ImageSize, RejectionCode, Submis
 from shared.contracts.message import Message, base64_bytes
 from shared.contracts.reference import Branch
 from shared.images.checks import ImageFacts, ImageFault
+from shared.keyed_values import WHOLE_DIGITS_MAX, amount_text, parse_amount
 from shared.reference.board import ReferenceView
 from shared.reroutes import over_at, sent_back
 from shared.runtime.processor import Facts, Rejection, Situation, TimerFired, derived_id
@@ -39,7 +40,8 @@ def vouched_for_before(state: Submission, event: SubmissionSent) -> bool:
 def receive(state: Submission, event: SubmissionSent, situation: Situation) -> Facts | Rejection:
     """A new id: check what the submission is and its images, in this order."""
     view: ReferenceView = situation.boards["reference"]
-    refusal = type_fault(event, view) or local_order(event, situation) or image_fault(event, situation.observed)
+    refusal = type_fault(event, view) or amount_fault(event, view) or local_order(event, situation)
+    refusal = refusal or image_fault(event, situation.observed)
     if refusal is not None:
         return Rejection(refusal.code, f"{refusal.detail}; then send it under a new submission id")
     case_id = derived_id("case", event.submission_id)
@@ -129,6 +131,34 @@ def type_fault(event: SubmissionSent, view: ReferenceView) -> Rejection | None:
     return Rejection(
         "unknown_business_type", f"Expected one of {known}, found {event.business_type!r}: name one of them"
     )
+
+
+def amount_fault(event: SubmissionSent, view: ReferenceView) -> Rejection | None:
+    """A declared amount that the business type has no field for, in another currency, or that nobody could key.
+
+    Holds:   none declared is none to judge: the floor keys it from the document. It is whole in minor units, so that it
+             cannot have more decimals than its currency.
+    """
+    template, declared = view.business_types[event.business_type], event.declared_amount
+    if declared is None:
+        return None
+    if template.amount_field is None:
+        return Rejection(
+            "amount_unexpected", f"Expected no amount, as {template.id} has none, found one declared: leave it out"
+        )
+    if declared.currency != template.currency:
+        return Rejection(
+            "amount_currency",
+            f"Expected an amount in {template.currency}, the currency of {template.id}, found {declared.currency}: "
+            "declare it in that currency, or name the business type that it belongs to",
+        )
+    if parse_amount(amount_text(declared.amount_minor, declared.currency), declared.currency) != declared.amount_minor:
+        return Rejection(
+            "amount_invalid",
+            f"Expected a positive amount of at most {WHOLE_DIGITS_MAX} figures before its decimals, found "
+            f"{declared.amount_minor} minor units of {declared.currency}: declare what the document says",
+        )
+    return None
 
 
 def local_order(event: SubmissionSent, situation: Situation) -> Rejection | None:

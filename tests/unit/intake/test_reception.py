@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from PIL import Image
+from pydantic import ValidationError
 
 from services.intake.reception.decide import RULES, decide, refuse
 from services.intake.reception.state import Phase, Submission, apply
 from services.intake.submit import answers, build_submission
 from shared.contracts.branch import SubmissionSent
 from shared.contracts.intake import CaseOpened, SubmissionAccepted, SubmissionRejected
-from shared.contracts.message import ImageReference, Message, Region
+from shared.contracts.message import ImageReference, Message, Money, Region
 from shared.contracts.reference import Branch, FloorLimits
 from shared.images import ImageFacts, ImageFault, crop, inspect
 from shared.reference.board import ReferenceView
@@ -54,6 +55,10 @@ def submission(**changed: Any) -> SubmissionSent:
         "captured_at": NOW - timedelta(minutes=5),
     }
     return build_submission(**{**told, **changed})
+
+
+def declaring(amount_minor: int, currency: str = "CNY", **changed: Any) -> SubmissionSent:
+    return submission(declared_amount=Money(amount_minor=amount_minor, currency=currency), **changed)
 
 
 def situation(observed: Any = (FACTS,), now: datetime = NOW) -> Situation:
@@ -206,6 +211,12 @@ def test_a_branch_knows_its_own_receipt() -> None:
     ("event", "observed", "code"),
     [
         (submission(business_type="no-such-type"), (FACTS,), "unknown_business_type"),
+        (declaring(-5), (FACTS,), "amount_invalid"),
+        (declaring(0), (FACTS,), "amount_invalid"),
+        (declaring(10**17), (FACTS,), "amount_invalid"),
+        (declaring(500, "USD"), (FACTS,), "amount_currency"),
+        (declaring(-5, "USD"), (FACTS,), "amount_currency"),
+        (declaring(500, business_type="account-maintenance"), (FACTS,), "amount_unexpected"),
         (submission(images=()), (), "no_image"),
         (submission(), (ImageFault("image_missing", "Expected it"),), "image_missing"),
         (submission(), (ImageFault("image_unreadable", "Expected it"),), "image_unreadable"),
@@ -218,6 +229,30 @@ def test_what_is_wrong_is_refused_with_its_code(event: SubmissionSent, observed:
     assert refused.code == code
     assert refused.detail.startswith("Expected")
     assert state.phase is Phase.REJECTED
+
+
+@pytest.mark.parametrize("amount_minor", [1, 123_450, 10**17 - 1])
+def test_an_amount_that_somebody_could_key_is_taken(amount_minor: int) -> None:
+    """From one cent up to as many figures as a keyed amount may have."""
+    (accepted, opened), _ = answer(Submission("s-1"), declaring(amount_minor), situation())
+    assert isinstance(accepted, SubmissionAccepted)
+    assert isinstance(opened, CaseOpened)
+    assert opened.declared_amount == Money(amount_minor=amount_minor, currency="CNY")
+
+
+def test_a_currency_has_the_decimals_that_it_has() -> None:
+    """An amount stands in whole minor units, so that a part of a cent cannot be declared; a yen has no decimals."""
+    body = json.loads(declaring(500).model_dump_json())
+    body["declared_amount"]["amount_minor"] = 500.5
+    with pytest.raises(ValidationError, match="amount_minor"):
+        SubmissionSent.model_validate_json(json.dumps(body))
+    around = situation()
+    view = around.boards["reference"]
+    yen = view.business_types["corporate-transfer"].model_copy(update={"currency": "JPY"})
+    view.fold(yen.key, yen)
+    for amount_minor, taken in ((10**15 - 1, True), (10**15, False)):
+        facts, _ = answer(Submission("s-1"), declaring(amount_minor, "JPY"), around)
+        assert isinstance(facts[0], SubmissionAccepted) is taken
 
 
 def test_folding_the_facts_from_nothing_gives_the_state() -> None:

@@ -97,6 +97,7 @@ def test_an_unreadable_file_and_an_empty_folder_are_faults(tmp_path: Path) -> No
         ("corporate-transfer", {"sla_seconds": 1e26}, "corporate-transfer: sla_seconds must be at most 315,360,000"),
         ("corporate-transfer", {"sla_urgent_seconds": 1_201.0}, "sla_urgent_seconds must not lie above sla_seconds"),
         ("corporate-transfer", {"amount_field": "payee-name"}, "amount_field 'payee-name' is no amount"),
+        ("corporate-transfer", {"currency": "yuan"}, "currency 'yuan' is none; write its ISO 4217 code"),
         ("corporate-transfer", {"fields": (WHOLE,)}, "vendors may key it, and would see 100% of the image"),
         ("branch-01", {"public_key": KEY}, ""),
         ("corporate-transfer", {"tiers": ()}, ""),
