@@ -19,6 +19,7 @@ RejectionCode = Literal[
     "amount_currency",
     "amount_invalid",
     "no_image",
+    "too_many_images",
     "image_missing",
     "image_hash_mismatch",
     "image_type",

@@ -211,6 +211,7 @@ class FloorLimits(ReferenceEntry):
     noun: ClassVar[str] = "limits"
     kind: Literal["reference.limits.v1"] = "reference.limits.v1"
     time_zone: str = "Asia/Shanghai"
+    images_max: Annotated[int, Field(gt=0)] = 20  # of one submission
     image_bytes_max: int = 8_000_000
     image_pixels_max: int = 40_000_000
     image_types: tuple[str, ...] = ("image/png", "image/jpeg")

@@ -11,14 +11,16 @@ from services.intake.reception.state import Phase, Submission, apply
 from shared.contracts import branch, intake
 from shared.contracts.branch import SubmissionSent
 from shared.contracts.intake import UNAUTHENTIC
-from shared.contracts.message import Message
+from shared.contracts.message import ImageReference, Message
+from shared.contracts.reference import FloorLimits
 from shared.images import ImageFacts, ImageFault, ImageStore, inspect
 from shared.reference.board import REFERENCE_BOARD, ReferenceView
 from shared.reroutes import REROUTE_BOARD
 from shared.runtime.errors import TransientError
 from shared.runtime.processor import DocumentTable, Measure, Processor
 
-FETCHES_MAX: Final = 16  # images fetched at the same time
+FETCHES_MAX: Final = 16  # images fetched, and held, at the same time
+DECODES_MAX: Final = 1  # images decoded at the same time: one may take four bytes for each pixel that is allowed
 
 
 class Register(DocumentTable[Submission]):
@@ -40,17 +42,21 @@ class Register(DocumentTable[Submission]):
 
 def reception(images: ImageStore, measure: Measure | None = None) -> Processor:
     """The registry of submissions: dedup for ever, receipts, cases."""
-    gate = asyncio.Semaphore(FETCHES_MAX)
+    gate, decoding = asyncio.Semaphore(FETCHES_MAX), asyncio.Semaphore(DECODES_MAX)
 
     async def look_at(message: Message, boards: Mapping[str, Any]) -> list[ImageFacts | ImageFault]:
         if not isinstance(message, SubmissionSent):
             return []
-        limits, findings = boards["reference"].limits, []
-        for image in message.images:
-            async with gate:
-                content = await images.get(image.sha256)
-            findings.append(inspect(image, content, limits))
-        return findings
+        limits = boards["reference"].limits
+        if len(message.images) > limits.images_max:
+            return [too_many(message, limits)]
+        return [await finding(image, limits) for image in message.images]
+
+    async def finding(image: ImageReference, limits: FloorLimits) -> ImageFacts | ImageFault:
+        async with gate:
+            content = await images.get(image.sha256)
+            async with decoding:
+                return await asyncio.to_thread(inspect, image, content, limits)
 
     async def observe(messages: Sequence[Message], boards: Mapping[str, Any]) -> Sequence[Any]:
         _expect_reference(boards["reference"])
@@ -71,6 +77,14 @@ def reception(images: ImageStore, measure: Measure | None = None) -> Processor:
         boards=(REFERENCE_BOARD, REROUTE_BOARD),
         observe=observe,
         measure=measure,
+    )
+
+
+def too_many(message: SubmissionSent, limits: FloorLimits) -> ImageFault:
+    """Why none of the images is looked at: each one costs its decoding."""
+    return ImageFault(
+        "too_many_images",
+        f"Expected at most {limits.images_max} images, found {len(message.images)}: hand the document in as several",
     )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,14 +15,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.intake.reception.processor import reception
+from services.intake.reception.processor import DECODES_MAX, reception
 from services.intake.reception.state import Submission
 from services.intake.submit import build_submission
 from shared.contracts.branch import SubmissionSent
 from shared.contracts.intake import CaseOpened, SubmissionAccepted, SubmissionRejected
-from shared.contracts.message import Message
-from shared.contracts.reference import Branch
-from shared.images import ImageFacts, ImageFault, ImageStore
+from shared.contracts.message import ImageReference, Message
+from shared.contracts.reference import Branch, FloorLimits
+from shared.images import ImageFacts, ImageFault, ImageStore, inspect
 from shared.reference.board import ReferenceView
 from shared.reference.keys import public_text
 from shared.reroutes import RerouteView
@@ -176,6 +179,42 @@ async def test_images_are_looked_at_in_the_order_of_the_events(tmp_path: Path) -
     sizes = [[(f.width, f.height) if isinstance(f, ImageFacts) else f.code for f in findings] for findings in found]
     assert sizes == [[(10, 20), (30, 40)], ["image_missing"], [(30, 40)], []]
     assert await observe(events[:1], {"reference": VIEW}) == found[:1]
+
+
+async def test_images_are_decoded_beside_the_event_loop_one_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Decoding takes milliseconds, in which leases are kept and boards are read, and much memory for a moment."""
+    at_work, threads = Counter[str](), set[int]()
+
+    def slowly(image: ImageReference, content: bytes | None, limits: FloorLimits) -> ImageFacts | ImageFault:
+        at_work["now"] += 1
+        at_work["most"] = max(at_work["most"], at_work["now"])
+        threads.add(threading.get_ident())
+        time.sleep(0.01)
+        at_work["now"] -= 1
+        return inspect(image, content, limits)
+
+    monkeypatch.setattr("services.intake.reception.processor.inspect", slowly)
+    store = ImageStore.in_folder(tmp_path)
+    images = [await store.put(png(width, 20)) for width in range(10, 16)]
+    observe = reception(store).observe
+    assert observe is not None
+    found = await observe([submission(images=(image,)) for image in images], {"reference": VIEW})
+    assert [findings[0].width for findings in found] == [10, 11, 12, 13, 14, 15]
+    assert at_work["most"] == DECODES_MAX
+    assert threading.get_ident() not in threads
+
+
+async def test_of_too_many_images_none_is_looked_at() -> None:
+    """Each costs its decoding: one record must not keep reception at it for minutes."""
+    observe = reception(ImageStore(None)).observe  # a store that cannot be asked
+    assert observe is not None
+    event = submission(images=(reference_to(BLACK),) * (VIEW.limits.images_max + 1))
+    [findings] = await observe([event], {"reference": VIEW})
+    (refused, *_), _ = step(Submission("s-1"), event, situation(findings))
+    assert isinstance(refused, SubmissionRejected)
+    assert refused.code == "too_many_images"
 
 
 async def test_nothing_is_refused_before_there_is_reference_data(tmp_path: Path) -> None:
