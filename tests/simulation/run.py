@@ -60,7 +60,8 @@ HIRE_ROUND: Final = 80  # what is still open by then waits for people who are no
 @dataclass
 class Outcome:
     """What came of a run. Holds: `faults` counts what was done to it, `met` what people had done by the end of it, `drills`
-    what came of them, `drafts_handed_on` how many items were finished by somebody who was shown a colleague's draft."""
+    what came of them, `drafts_handed_on` how many items were finished by somebody who was shown a colleague's draft, `forged` the
+    strangers' copies of submissions, before the branch's own and after."""
 
     seed: int
     faults: Counter[str] = field(default_factory=Counter)
@@ -70,6 +71,7 @@ class Outcome:
     met: dict[str, int] = field(default_factory=dict)
     drills: Counter[str] = field(default_factory=Counter)
     drafts_handed_on: int = 0
+    forged: Counter[str] = field(default_factory=Counter)
 
     @property
     def command(self) -> str:
@@ -367,6 +369,7 @@ class Run:
         found += self._judge_outbox()
         found += self._judge_order()
         found += self.world.control_room.judge()
+        self.outcome.forged = self.world.forged
         self.outcome.drills = self.world.control_room.drill_outcomes()
         found += decided_otherwise(self.stage.log.records)
         return found
