@@ -180,12 +180,12 @@ class _Course:
         for told in facts:
             events.setdefault(told.event, []).append(told)
         self._move_lanes(facts)
-        keys = (self._entity(told) for told in events.values() if not _parked(told[0]))
+        keys = (self._entity(told, self._first_of(told[0].cause)) for told in events.values() if not _parked(told[0]))
         await self._at_hand(key for key in keys if key is not None)
         hole = _first_hole(events)
         for event, together in events.items():
-            await self._read_up_to(together[0].cause, doubtful=hole is not None and event >= hole)
-            await self._event(together)
+            record = await self._read_up_to(together[0].cause, doubtful=hole is not None and event >= hole)
+            await self._event(together, record)
 
     def _move_lanes(self, facts: Iterable[Told]) -> None:
         """What is told from now on comes after everything that is known."""
@@ -206,12 +206,12 @@ class _Course:
                 self._lack(told, "", f"facts {due} to {sequence - 1} of {self._source} are gone, before {told.at}")
             reached[place] = sequence
 
-    async def _event(self, told: Sequence[Told]) -> None:
+    async def _event(self, told: Sequence[Told], record: Record | None) -> None:
         """Fold one event's facts; complete them when some were not published."""
         first = told[0]
         if _parked(first):
             return
-        key = self._entity(told)
+        key = self._entity(told, record)
         if key is None:
             for each in told:
                 self._lack(each, "", f"{each.origin.kind} follows from {each.cause}, which is no longer on the bus")
@@ -223,13 +223,13 @@ class _Course:
                 self._found.folded += 1
                 self._fold_all(key, told)
             else:
-                await self._complete(key, told)
+                await self._complete(key, told, record)
         except IMPOSSIBLE as error:
             await self._tear(key, first, error)
 
-    def _entity(self, told: Sequence[Told]) -> str | None:
+    def _entity(self, told: Sequence[Told], record: Record | None) -> str | None:
         """Whose facts they are: by the event that they follow from, or, when it is gone from the bus, by what they say."""
-        event = self._event_of(told[0].cause)
+        event = self._event_of(told[0].cause, record)
         if isinstance(event, TimerFired):
             return event.key
         if event is not None:
@@ -249,15 +249,14 @@ class _Course:
         self._lack(told, key, f"{told.origin.kind} at {told.at} does not fit what is left of it ({error!r}): it is as the "
                    "restored tables have it")  # fmt: skip
 
-    def _event_of(self, cause: str) -> Event | None:
+    def _event_of(self, cause: str, record: Record | None) -> Event | None:
         prefix = f"timer/{self._processor.name}/"
         if cause.startswith(prefix):
             key, name, due = cause.removeprefix(prefix).rsplit("/", 2)
             return TimerFired(key, name, datetime.fromisoformat(due))
-        record = self._record_of(cause)
         return None if record is None else body_of(record, origin_of(record).kind)
 
-    def _record_of(self, event_id: str) -> Record | None:
+    def _first_of(self, event_id: str) -> Record | None:
         place, index = self._by_id.get(event_id, [(("", 0), -1)])[0]
         return None if index < 0 else self._inputs[place][index]
 
@@ -291,15 +290,15 @@ class _Course:
 
     # ------------------------------------------------------------- half an event
 
-    async def _complete(self, key: str, told: Sequence[Told]) -> None:
+    async def _complete(self, key: str, told: Sequence[Told], record: Record | None) -> None:
         """Decide again what was told in part, at its own time; when the known part agrees, the rest goes out too."""
         known = {each.turn[2]: each for each in told}
-        if self._event_of(told[0].cause) is None:
+        if self._event_of(told[0].cause, record) is None:
             self._fold_all(key, told)
             self._lack(told[0], key, f"only facts {sorted(known)} of {told[0].turn[3]} at {told[0].at} are on the bus, and "
                        f"{told[0].cause}, which they follow from, is not")  # fmt: skip
             return
-        decided = await self._decide(key, told[0])
+        decided = await self._decide(key, told[0], record)
         if len(decided) != told[0].turn[3] or not all(self._same(decided[n - 1], each) for n, each in known.items()):
             kinds = ", ".join(fact.kind_name() for fact in decided) or "nothing"
             self._fold_all(key, told)
@@ -313,16 +312,16 @@ class _Course:
             if number in known:
                 self._fold(key, known[number])
             else:
-                self._engine.tell(self._shard, key, fact, self._cause(told[0].cause), told[0].at, self._batch,
+                self._engine.tell(self._shard, key, fact, _cause(told[0].cause, record), told[0].at, self._batch,
                                   (*told[0].event, number, len(decided)))  # fmt: skip
         self._engine.put_away(self._shard, key, self._batch)
 
-    async def _decide(self, key: str, told: Told) -> Sequence[Message]:
-        event = self._event_of(told.cause)
+    async def _decide(self, key: str, told: Told, record: Record | None) -> Sequence[Message]:
+        event = self._event_of(told.cause, record)
         observed = None
         if self._processor.observe is not None and isinstance(event, Message):
             observed = (await self._processor.observe([event], self._views))[0]
-        traceparent = self._cause(told.cause).traceparent
+        traceparent = _cause(told.cause, record).traceparent
         situation = Situation(told.at, self._shard.number, told.cause, self._views, observed, traceparent)
         state = self._shard.entities[key].state
         decided = self._processor.decide(state, event, situation)
@@ -332,18 +331,17 @@ class _Course:
         place = (fact.topic.name, partition_of(fact.key.encode(), self._engine.partitions))
         return place == told.place and fact.to_json() == told.record.value
 
-    def _cause(self, event_id: str) -> Cause:
-        record = self._record_of(event_id)
-        origin = None if record is None else origin_of(record)
-        return Cause(event_id, origin.correlation if origin else "", origin.traceparent if origin else "")
-
     # ------------------------------------------------------------------ inputs
 
-    async def _read_up_to(self, event_id: str, *, doubtful: bool) -> None:
-        """Move the inlet of an event past it. What lies before it and may have been lost is decided on the way."""
+    async def _read_up_to(self, event_id: str, *, doubtful: bool) -> Record | None:
+        """Move the inlet of an event past it. What lies before it and may have been lost is decided on the way.
+
+        Holds:   who is outside may send one id several times, with other content too: the next that is not behind is
+                 meant, as each of them was answered in its turn. None for a timer, and for what is gone from the bus.
+        """
         lies = self._by_id.get(event_id, [])
         if not lies:
-            return  # a timer, or gone from the bus
+            return None
         place, until = next((at for at in lies if at[1] >= self._at[at[0]]), lies[-1])
         while self._at[place] <= until:
             record = self._inputs[place][self._at[place]]
@@ -353,6 +351,7 @@ class _Course:
                 await self._decide_now(record)
             else:
                 self._pass_over(record)
+        return self._inputs[place][until]
 
     def _lack_before(self, record: Record) -> None:
         """List what a lane has lost before this record, and go on behind it."""
@@ -403,6 +402,11 @@ class _Course:
         self._found.lacks.append(
             Lack(self._processor.full_name, self._shard.number, told.record.topic, key, detail)
         )  # fmt: skip
+
+
+def _cause(event_id: str, record: Record | None) -> Cause:
+    origin = None if record is None else origin_of(record)
+    return Cause(event_id, origin.correlation if origin else "", origin.traceparent if origin else "")
 
 
 def _names(record: Record) -> Iterator[str]:

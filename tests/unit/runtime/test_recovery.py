@@ -301,6 +301,22 @@ async def test_what_nobody_could_read_is_listed_and_the_rest_is_folded() -> None
     assert story.database.parts["counting"].lanes_in[(0, lane.decode(), IN.name)] == 3
 
 
+async def test_one_id_sent_twice_with_other_content_is_completed_each_by_its_own() -> None:
+    """Outsiders choose their ids: a copy that somebody else sent first is not what the second answer followed from."""
+    story = Story(17)
+    for reference in ("r-a", "r-b"):
+        message = PostingConfirmed(posting_id="p", case_id="c-1", core_reference=reference, booked_at=NOW)
+        headers = outside_headers(message, "/outside", "o-same", NOW)
+        story.log.append((IN.name, 0), Outgoing(b"c-1", message.model_dump_json().encode(), headers, 0))
+    runner = await story.runner()
+    await runner.cycle()
+    await runner.flush()
+    await runner._reader.stop()
+    story.database = MemoryDatabase()
+    found = await story.recover(lose=1)  # the receipts of both, on two lanes
+    assert (found.folded, found.completed, found.lacks) == (0, 2, [])
+
+
 async def test_facts_stand_without_the_events_that_they_follow_from() -> None:
     """Retention took what came in: what was told of it is folded all the same, to the same state, and nothing is listed."""
     whole, alone = await worked(), await worked()
