@@ -129,7 +129,7 @@ def _copy_of(refusal: SubmissionRejected) -> CopyId:
 def _verified(key: str, sent: SubmissionSent) -> bool:
     try:
         public = Ed25519PublicKey.from_public_bytes(base64_bytes(key))
-        public.verify(base64_bytes(sent.signature), sent.signing_bytes())
+        public.verify(base64_bytes(sent.signature), sent.signed)
     except (InvalidSignature, ValueError):
         return False
     return True

@@ -34,7 +34,7 @@ def build_submission(
         urgent=urgent,
     )
     sent = SubmissionSent.model_validate_json(unsigned.model_dump_json())  # with the fields that nobody set
-    signature = base64.b64encode(key.sign(sent.signing_bytes())).decode()
+    signature = base64.b64encode(key.sign(sent.signed)).decode()
     return sent.model_copy(update={"signature": signature})
 
 

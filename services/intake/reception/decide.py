@@ -117,7 +117,7 @@ def signed_by(branch: Branch, event: SubmissionSent) -> bool:
     """Whether the branch's registered key made the signature."""
     try:
         key = Ed25519PublicKey.from_public_bytes(base64_bytes(branch.public_key))
-        key.verify(base64_bytes(event.signature), event.signing_bytes())
+        key.verify(base64_bytes(event.signature), event.signed)
     except (InvalidSignature, ValueError):
         return False
     return True

@@ -62,7 +62,7 @@ async def image_of(world: Branches, submission: SubmissionSent) -> ImageFacts | 
 def verify(folder: Path, submission: SubmissionSent) -> None:
     """Check the signature as intake does."""
     key = make_branch_key(folder / "keys", submission.branch_id).public_key()
-    key.verify(base64_bytes(submission.signature), submission.signing_bytes())
+    key.verify(base64_bytes(submission.signature), submission.signed)
 
 
 async def test_a_plain_submission_is_signed_and_its_image_is_there(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ async def test_some_come_after_a_strangers_copy(tmp_path: Path) -> None:
     with pytest.raises(InvalidSignature):
         verify(tmp_path, copy)
     verify(tmp_path, own)
-    assert copy.signing_bytes() == own.signing_bytes()
+    assert copy.signed == own.signed
     world.hear(rejected(submission_id, "bad_signature", copy))
     assert submission_id in world.unanswered
     assert (world.sent, world.repeats) == (1, 0)

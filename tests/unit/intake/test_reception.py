@@ -131,10 +131,34 @@ def test_a_branch_signs_what_it_sends(left_out: tuple[str, ...]) -> None:
     signed = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
     sent = json.dumps(body | {"signature": base64.b64encode(KEY.sign(signed)).decode()})
     event = SubmissionSent.model_validate_json(sent)
-    assert event.signing_bytes() == signed
+    assert event.signed == signed
     (receipt,), _ = answer(Submission("s-1"), event, situation())
     assert isinstance(receipt, SubmissionRejected)
     assert receipt.code == "unknown_business_type", "the signature is looked at first"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"captured_at": "2026-03-02T10:00:00.123Z"},
+        {"captured_at": "2026-03-02T10:00:00.000Z"},
+        {"captured_at": "2026-03-02T18:00:00+08:00"},
+        {"channel": "scanner", "page": {"b": 1, "a": [2.5, None]}},
+        {"urgent": 1},
+    ],
+)
+def test_what_is_signed_is_what_came_not_what_is_understood(changes: dict[str, Any]) -> None:
+    """Other languages write instants otherwise, and a branch's system may be younger than the floor; a byte changed is seen."""
+    body = json.loads(submission().model_dump_json(exclude={"signature"})) | changes
+    signed = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    body["signature"] = base64.b64encode(KEY.sign(signed)).decode()
+    receipts = [
+        answer(Submission("s-1"), SubmissionSent.model_validate_json(json.dumps(sent)), situation())[0][0]
+        for sent in (body, body | {"channel": "another"})
+    ]
+    assert isinstance(receipts[0], SubmissionAccepted)
+    assert isinstance(receipts[1], SubmissionRejected)
+    assert receipts[1].code == "bad_signature"
 
 
 def test_a_rejection_is_said_again_too() -> None:
