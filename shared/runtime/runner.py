@@ -315,6 +315,7 @@ class Runner:
                 await self._log_port.pause(0)
             part = taken[start : start + self._limits.slice_records]
             await self._observe(part)
+            self.progress.last_progress = time.monotonic()  # looking at what is outside may take long: it is work
             before = time.perf_counter()
             engine.decide(part, now, self._views, batch, tally, self._boards.changed_ms)
             metrics.DECISION_SECONDS.labels(self._name).observe((time.perf_counter() - before) / len(part))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature
@@ -18,7 +19,10 @@ from shared.images.checks import ImageFacts, ImageFault
 from shared.keyed_values import WHOLE_DIGITS_MAX, amount_text, parse_amount
 from shared.reference.board import ReferenceView
 from shared.reroutes import over_at, sent_back
+from shared.runtime.errors import TransientError
 from shared.runtime.processor import Facts, Rejection, Situation, TimerFired, derived_id
+
+SIGNATURES_KEPT: Final = 4_096
 
 Findings = Sequence[ImageFacts | ImageFault]
 Rule = Callable[[Submission, SubmissionSent, Situation], Facts | Rejection]
@@ -41,6 +45,8 @@ def receive(state: Submission, event: SubmissionSent, situation: Situation) -> F
     """A new id: check what the submission is and its images, in this order."""
     view: ReferenceView = situation.boards["reference"]
     refusal = type_fault(event, view) or amount_fault(event, view) or local_order(event, situation)
+    if refusal is None and not looked_at(event, situation.observed):
+        raise TransientError(f"Expected the images of {event.submission_id} to be looked at: the reference data is new")
     refusal = refusal or image_fault(event, situation.observed)
     if refusal is not None:
         return Rejection(refusal.code, f"{refusal.detail}; then send it under a new submission id")
@@ -91,9 +97,10 @@ def say_again(state: Submission, event: SubmissionSent, situation: Situation) ->
             f"Expected a new submission id: {event.submission_id} was already used for other content, received "
             f"{_at(state):%Y-%m-%d %H:%M:%S} UTC; send this one under an id of its own",
         )
-    if state.phase is Phase.REJECTED or image_fault(event, situation.observed) is not None:
+    findings = situation.observed
+    if state.phase is Phase.REJECTED or not looked_at(event, findings) or image_fault(event, findings) is not None:
         return (receipt_of(state),)
-    return (receipt_of(state), case_of(event, state.case_id, _at(state), situation.observed, again=True))
+    return (receipt_of(state), case_of(event, state.case_id, _at(state), findings, again=True))
 
 
 RULES: Final[Mapping[tuple[Phase, type[SubmissionSent]], Rule]] = {
@@ -101,6 +108,16 @@ RULES: Final[Mapping[tuple[Phase, type[SubmissionSent]], Rule]] = {
     (Phase.ACCEPTED, SubmissionSent): say_again,
     (Phase.REJECTED, SubmissionSent): say_again,
 }
+
+
+def refused_unseen(event: SubmissionSent, view: ReferenceView) -> bool:
+    """Whether it is refused whatever its images are: then nobody looks at them, as decoding them costs the floor most."""
+    return bool(sender_fault(event, view) or type_fault(event, view) or amount_fault(event, view))
+
+
+def looked_at(event: SubmissionSent, findings: Findings) -> bool:
+    """Whether every image was looked at, or one fault stands for all."""
+    return len(findings) == len(event.images) or any(isinstance(finding, ImageFault) for finding in findings)
 
 
 def sender_fault(event: SubmissionSent, view: ReferenceView) -> Rejection | None:
@@ -115,9 +132,14 @@ def sender_fault(event: SubmissionSent, view: ReferenceView) -> Rejection | None
 
 def signed_by(branch: Branch, event: SubmissionSent) -> bool:
     """Whether the branch's registered key made the signature."""
+    return _made_by(branch.public_key, event.signature, event.signed)
+
+
+@lru_cache(SIGNATURES_KEPT)
+def _made_by(public_key: str, signature: str, signed: bytes) -> bool:
+    """Asked before images are looked at, and again when it is decided."""
     try:
-        key = Ed25519PublicKey.from_public_bytes(base64_bytes(branch.public_key))
-        key.verify(base64_bytes(event.signature), event.signed)
+        Ed25519PublicKey.from_public_bytes(base64_bytes(public_key)).verify(base64_bytes(signature), signed)
     except (InvalidSignature, ValueError):
         return False
     return True

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from services.intake.reception.decide import decide, refuse
+from services.intake.reception.decide import decide, refuse, refused_unseen
 from services.intake.reception.state import Phase, Submission, apply
 from shared.contracts import branch, intake
 from shared.contracts.branch import SubmissionSent
@@ -21,6 +21,9 @@ from shared.runtime.processor import DocumentTable, Measure, Processor
 
 FETCHES_MAX: Final = 16  # images fetched, and held, at the same time
 DECODES_MAX: Final = 1  # images decoded at the same time: one may take four bytes for each pixel that is allowed
+
+
+Looks = dict[ImageReference, asyncio.Future[ImageFacts | ImageFault]]
 
 
 class Register(DocumentTable[Submission]):
@@ -44,13 +47,18 @@ def reception(images: ImageStore, measure: Measure | None = None) -> Processor:
     """The registry of submissions: dedup for ever, receipts, cases."""
     gate, decoding = asyncio.Semaphore(FETCHES_MAX), asyncio.Semaphore(DECODES_MAX)
 
-    async def look_at(message: Message, boards: Mapping[str, Any]) -> list[ImageFacts | ImageFault]:
+    async def look_at(message: Message, boards: Mapping[str, Any], looks: Looks) -> list[ImageFacts | ImageFault]:
         if not isinstance(message, SubmissionSent):
             return []
-        limits = boards["reference"].limits
-        if len(message.images) > limits.images_max:
-            return [too_many(message, limits)]
-        return [await finding(image, limits) for image in message.images]
+        view: ReferenceView = boards["reference"]
+        if refused_unseen(message, view):
+            return []
+        if len(message.images) > view.limits.images_max:
+            return [too_many(message, view.limits)]
+        for image in message.images:
+            if image not in looks:
+                looks[image] = asyncio.ensure_future(finding(image, view.limits))
+        return await asyncio.gather(*(looks[image] for image in message.images))
 
     async def finding(image: ImageReference, limits: FloorLimits) -> ImageFacts | ImageFault:
         async with gate:
@@ -60,9 +68,8 @@ def reception(images: ImageStore, measure: Measure | None = None) -> Processor:
 
     async def observe(messages: Sequence[Message], boards: Mapping[str, Any]) -> Sequence[Any]:
         _expect_reference(boards["reference"])
-        if len(messages) == 1:
-            return [await look_at(messages[0], boards)]
-        return await asyncio.gather(*(look_at(message, boards) for message in messages))
+        looks: Looks = {}  # the same image several times is decoded once
+        return await asyncio.gather(*(look_at(message, boards, looks) for message in messages))
 
     return Processor(
         service="intake",

@@ -206,6 +206,38 @@ async def test_images_are_decoded_beside_the_event_loop_one_at_a_time(
     assert threading.get_ident() not in threads
 
 
+async def test_no_image_is_touched_of_what_is_refused_anyway_and_the_same_one_is_touched_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever may write the branches' topic could keep reception decoding for hours."""
+    looks = Counter[str]()
+
+    def counted(image: ImageReference, content: bytes | None, limits: FloorLimits) -> ImageFacts | ImageFault:
+        looks[image.sha256] += 1
+        return inspect(image, content, limits)
+
+    monkeypatch.setattr("services.intake.reception.processor.inspect", counted)
+    store = ImageStore.in_folder(tmp_path)
+    shown, hidden = await store.put(png(10, 20)), await store.put(png(30, 40))
+    observe = reception(store).observe
+    assert observe is not None
+    forged = submission(images=(hidden,) * 3, signed=False)
+    strange = submission("no-such-type", images=(hidden,))
+    right = submission(images=(shown,) * 3)
+    found = await observe([forged, strange, right, right], {"reference": VIEW})
+    assert [len(findings) for findings in found] == [0, 0, 3, 3]
+    assert looks == {shown.sha256: 1}
+
+
+def test_nothing_is_taken_in_that_nobody_has_looked_at() -> None:
+    """The reference data became new between look and decision: it is looked at again. What is known is said again."""
+    with pytest.raises(TransientError, match="looked at"):
+        PROCESSOR.decide(Submission("s-1"), submission(), situation([]))
+    _, state = step(Submission("s-1"), submission(), situation([FACTS]))
+    (receipt,), _ = step(state, submission(), situation([]))
+    assert isinstance(receipt, SubmissionAccepted)
+
+
 async def test_of_too_many_images_none_is_looked_at() -> None:
     """Each costs its decoding: one record must not keep reception at it for minutes."""
     observe = reception(ImageStore(None)).observe  # a store that cannot be asked
