@@ -23,6 +23,7 @@ from shared.runtime.store import LaneOut, OutboxRow
 
 FACTS_MAX: Final = 100  # in one record
 BYTES_MAX: Final = 256 * 1024  # of the bodies in one record: a quarter of what a broker takes unless told otherwise
+BESIDE_MAX: Final = BYTES_MAX // 2  # bytes of what stands beside them
 EXPANDED_BYTES_MAX: Final = 2 * BYTES_MAX  # of a bundle with its keys and headers
 COUNT: Final = "facts"  # the header that makes a record a bundle: how many facts are in it
 _CONTENT: Final = "content-type"
@@ -75,14 +76,20 @@ def _parts(run: Sequence[Outgoing]) -> Iterator[Sequence[Outgoing]]:
     if not shared_part(run[0].headers):
         yield from ([row] for row in run)
         return
-    part, size = list[Outgoing](), 0
+    part, size, beside = list[Outgoing](), 0, 0
     for row in run:
-        size += len(row.value or b"")
-        if part and (len(part) == FACTS_MAX or size > BYTES_MAX):
+        body, own = len(row.value or b""), _beside(row)
+        size, beside = size + body, beside + own
+        if part and (len(part) == FACTS_MAX or size > BYTES_MAX or beside > BESIDE_MAX):
             yield part
-            part, size = [], len(row.value or b"")
+            part, size, beside = [], body, own
         part.append(row)
     yield part
+
+
+def _beside(row: Outgoing) -> int:
+    """Bytes of what a bundle holds of a fact beside its body: who is outside chooses how long the id of a cause is."""
+    return len(row.key) + sum(map(len, own_part(row.headers)))
 
 
 def _bundle(part: Sequence[Outgoing], compressed: bool) -> Outgoing:

@@ -58,3 +58,15 @@ def test_the_largest_bundle_that_the_floor_writes_is_within_the_bound() -> None:
     rows = [fact(number, body=bytes(BYTES_MAX // 100)) for number in range(1, 101)]
     (record,) = come(bundled(rows))
     assert [one.value for one in facts_of(record)] == [row.value for row in rows]
+
+
+def test_ids_that_outsiders_chose_long_stay_within_the_bound_too() -> None:
+    """A hundred facts, each of a command whose sender gave it an id of eight kilobytes: as many bundles as it takes."""
+    rows = []
+    for row in (fact(number) for number in range(1, 101)):
+        headers = tuple((name, value * 2_000 if name == "causationid" else value) for name, value in row.headers)
+        rows.append(row._replace(headers=headers))
+    records = come(bundled(rows))
+    assert 1 < len(records) < 100
+    facts = [one for record in records for one in facts_of(record)]
+    assert [dict(one.headers)["causationid"] for one in facts] == [dict(row.headers)["causationid"] for row in rows]
