@@ -28,11 +28,11 @@ from opsfloor.answers import as_json, table
 from shared.http.app import METRICS_ROLES
 from shared.http.keys import PRIVATE_NAME, PUBLIC_NAME, KeyPairError, found_keys
 from shared.images import ImageStore
-from shared.runtime.errors import TransientError
+from shared.runtime.errors import ContractError, TransientError
 from shared.runtime.kafka_access import words_of
 from shared.runtime.schema import Step, migrations, newer
 from shared.runtime.settings import Settings
-from shared.runtime.topics import wanted
+from shared.runtime.topics import SETTINGS_REMEDY, settings_that_differ, wanted
 
 JOIN_GROUP: Final = 11
 JOIN_GROUP_MIN: Final = 5  # static membership, Kafka 2.3: a restart within the session keeps its shards
@@ -58,6 +58,7 @@ TO_DISK: Final = "set OPSFLOOR_HOME to a folder that this user may read and writ
 TO_SPANS: Final = "start the receiver, or unset OTEL_EXPORTER_OTLP_ENDPOINT; the floor works on without it"
 TROUBLES: Final = (
     KafkaError,
+    ContractError,
     TransientError,
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
@@ -151,17 +152,20 @@ async def _topics(settings: Settings) -> list[Finding]:
     try:
         await admin.start()
         there = await admin.list_topics()
-        names = [each.name for each in wanted(1) if each.name in there]
+        present = [each for each in wanted(1) if each.name in there]
+        names = [each.name for each in present]
         counts = (
             {each["topic"]: len(each["partitions"]) for each in await admin.describe_topics(names)} if names else {}
         )
-        return [topics_finding(counts)]
+        differ = await settings_that_differ(admin, present) if present else []
+        return [topics_finding(counts, differ)]
     finally:
         await admin.close()
 
 
-def topics_finding(partitions_by_topic: Mapping[str, int]) -> Finding:
-    """Whether all topics are there with the same number of partitions, without which no shard can own its key."""
+def topics_finding(partitions_by_topic: Mapping[str, int], differ: Sequence[str] = ()) -> Finding:
+    """Whether all topics are there, as the contracts say, with the same number of partitions, without which no shard can
+    own its key. `differ` says in words which settings are others."""
     missing = [each.name for each in wanted(1) if each.name not in partitions_by_topic]
     if missing:
         return Finding(
@@ -179,6 +183,9 @@ def topics_finding(partitions_by_topic: Mapping[str, int]) -> Finding:
             f"unequal partitions: {', '.join(odd[:5])} ({len(odd)}); the other {most} have {usual}",
             "docs/operations.md, «More partitions»",
         )
+    if differ:
+        found = f"other settings: {'; '.join(differ[:3])} ({len(differ)})"
+        return Finding("topics", False, found, SETTINGS_REMEDY)
     return Finding("topics", True, f"{len(partitions_by_topic)} with {usual} partitions each")
 
 

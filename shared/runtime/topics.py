@@ -25,6 +25,7 @@ PARTITIONS_REMEDY: Final = (
     "a floor keeps the number of partitions that it began with: leave `--partitions` out, or name that number; never grow"
     " a topic (docs/operations.md, «More partitions»)"
 )
+RIGHTS_REMEDY: Final = "give the floor's user the rights that docs/deployment.md names, DescribeConfigs among them"
 SETTINGS_REMEDY: Final = (
     "set those topics' settings as expected (Kafka's `kafka-configs.sh --alter --entity-type topics`)"
 )
@@ -167,16 +168,28 @@ async def settle(admin: Any, names: list[str]) -> None:
 async def _compare(admin: Any, present: list[Wanted], there: Mapping[str, int]) -> None:
     if not present:
         return
-    answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, want.name) for want in present])
-    configs = {res[3]: {entry[0]: entry[1] for entry in res[4]} for answer in answers for res in answer.resources}
     partitions = unequal(there, present[0].partitions)
-    settings = [found for want in present for found in differences(want, configs.get(want.name, {}))]
+    settings = await settings_that_differ(admin, present)
     remedies = [*([PARTITIONS_REMEDY] if partitions else []), *([SETTINGS_REMEDY] if settings else [])]
     if remedies:
         raise ContractError(
             f"Expected the floor's topics as the contracts say, found:{_listed([*partitions, *settings])}\n"
             f"Remedy: {'; '.join(remedies)}"
         )
+
+
+async def settings_that_differ(admin: Any, present: Sequence[Wanted]) -> list[str]:
+    """How the settings of existing topics differ from the contracts, in words.
+
+    Errors:  `ContractError` when the broker does not tell them, as to a user who may not ask for them.
+    """
+    answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, want.name) for want in present])
+    told = [resource for answer in answers for resource in answer.resources]
+    if untold := {for_code(code).__name__: name for code, _, _, name, _ in (each[:5] for each in told) if code}:
+        error, name = next(iter(untold.items()))
+        raise ContractError(f"Expected Kafka to tell the settings of {name}, found {error}\nRemedy: {RIGHTS_REMEDY}")
+    configs = {resource[3]: {entry[0]: entry[1] for entry in resource[4]} for resource in told}
+    return [found for want in present for found in differences(want, configs.get(want.name, {}))]
 
 
 def _listed(lines: Sequence[str]) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -13,7 +15,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from shared.contracts.message import Topic
 from shared.contracts.registry import TOPICS
 from shared.runtime.errors import ContractError, TransientError
-from shared.runtime.topics import config_of, ensure_topics, wanted
+from shared.runtime.topics import config_of, ensure_topics, settings_that_differ, wanted
 
 DAY_MS = 86_400_000
 
@@ -113,3 +115,16 @@ def test_compaction_and_retention(topic: Topic) -> None:
     assert ("compact" in config["cleanup.policy"]) == topic.compacted
     assert config["retention.ms"] == str(-1 if topic.retention_ms is None else topic.retention_ms)
     assert topic.retention_ms is None or "delete" in config["cleanup.policy"]
+
+
+async def test_a_broker_that_does_not_tell_settings_is_not_one_with_other_settings() -> None:
+    """Who may not ask for them is told which right is missing, not to change what is as it should be."""
+
+    class Silent:
+        async def describe_configs(self, wanted: Sequence[Any]) -> list[Any]:
+            rows = [(29, "Topic authorization failed.", 2, each.name, []) for each in wanted]
+            return [SimpleNamespace(resources=rows)]
+
+    with pytest.raises(ContractError, match="TopicAuthorizationFailedError") as refused:
+        await settings_that_differ(Silent(), list(wanted(1)))
+    assert "DescribeConfigs" in str(refused.value)

@@ -90,6 +90,14 @@ def test_a_floor_without_anything_is_told_line_by_line(tmp_path: Path, monkeypat
     assert not home.exists(), "a look makes nothing"
 
 
+def test_settings_that_are_others_are_told_with_what_was_expected() -> None:
+    """A topic that keeps its records for a minute loses them before anybody has read them."""
+    finding = topics_finding(ALL, ["intake.case.v1: retention.ms '60000', expected '-1'"])
+    assert not finding.well
+    assert "retention.ms '60000'" in finding.found
+    assert "alter" in finding.remedy
+
+
 def test_the_topics_that_differ_are_named_and_not_the_others() -> None:
     """Whether they have fewer partitions than the rest or more."""
     odd = {"routing.load.v1": 4, "vendor.score.v1.dlq": 9}
