@@ -122,7 +122,9 @@ async def test_a_broker_that_does_not_tell_settings_is_not_one_with_other_settin
 
     class Silent:
         async def describe_configs(self, wanted: Sequence[Any]) -> list[Any]:
-            rows = [(29, "Topic authorization failed.", 2, each.name, []) for each in wanted]
+            rows: list[tuple[int, str, int, str, list[Any]]] = [
+                (29, "Topic authorization failed.", 2, each.name, []) for each in wanted
+            ]
             return [SimpleNamespace(resources=rows)]
 
     with pytest.raises(ContractError, match="TopicAuthorizationFailedError") as refused:
