@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from deploy.grafana.questions import Board, Query, Question, counted, measured, one, per_minute, quantile
-from deploy.prometheus.alerts import SERVICES
+from deploy.prometheus.alerts import PARKED_LATELY, SERVICES
 
 SATURATION: Final = "max by (team) (opsfloor_desk_saturation_ratio)"
 ABOVE_PROMISE: Final = measured(
@@ -21,6 +21,13 @@ SILENT: Final = (
 """The services of which no process answered the last scrape."""
 CALLS: Final = f'count(ALERTS{{alertstate="firing",severity="%s"}}) or (vector(0) unless on () {SILENT})'
 """How many alerts fire; none while a service is silent, since what it would be called for is not known."""
+
+
+def _worst(expr: str) -> str:
+    """What was told stands, also when who told it has died; that it was nothing is said only while every service is heard."""
+    return f"{expr} > 0\n  or {expr} unless on () {SILENT}"
+
+
 _QUEUE: Final = "max by (team, step) (opsfloor_desk_queue_items)"
 _UNPLACEABLE: Final = "max by (reason, business_type) (opsfloor_unplaceable_items)"
 _AT_NO_DESK: Final = "A reason such as nobody_present stands for what waits at no desk."
@@ -535,9 +542,9 @@ BUS: Final = Board(
         Question(
             "Is anything lost, unreadable or stopped?",
             (
-                Query("sum(max_over_time(opsfloor_shard_gaps_total[1h]))", "gaps, last hour"),
-                Query("sum(max_over_time(opsfloor_shard_fuses_total[1h]))", "fuses, last hour"),
-                Query("sum(max_over_time(opsfloor_shard_parked_total[1h]))", "parked, last hour"),
+                Query(_worst("sum(max_over_time(opsfloor_shard_gaps_total[1h]))"), "gaps, last hour"),
+                Query(_worst("sum(max_over_time(opsfloor_shard_fuses_total[1h]))"), "fuses, last hour"),
+                Query(_worst(PARKED_LATELY), "parked, last hour"),
             ),
             "short",
             "number",

@@ -2,31 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 from deploy.prometheus.alerts import SERVICES
-
-Series = Mapping[str, str | None]
-"""A series' values by its name and labels, in promtool's notation; `None` takes one away."""
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """What is scraped when an alert must fire, and what is different in the near miss.
-
-    Units:   `minutes` from the first value to the look; a value, and a look of the rules, every `step` minutes.
-    """
-
-    alert: str
-    minutes: int
-    fires: Series
-    near_miss: Series
-    step: int = 1
-
-    def silent(self) -> Series:
-        """The near miss, whole."""
-        return {name: values for name, values in {**self.fires, **self.near_miss}.items() if values is not None}
+from tests.alerts.case import Case, Series
+from tests.alerts.rare import rare
 
 
 def _late(per_minute: float, total: float, minutes: int, objective: float = 0.99) -> dict[str, str | None]:
@@ -468,6 +446,7 @@ CASES: tuple[Case, ...] = (
         )
         for each in SERVICES
     ),
+    *rare(),
     Case("DatabasePoolExhausted", 10, {_BUSY: "10x20", _POOL: "10x20"}, {_BUSY: "8x20"}),
     Case(
         "CommandsSlow",
