@@ -211,7 +211,7 @@ ALERTS: Final[tuple[Alert, ...]] = (
         "max by (job) (opsfloor_board_refused_records) > 0",
         "ticket",
         "{{ $labels.job }} reads boards with records that it cannot understand",
-        "opsfloor-bus",
+        "opsfloor-service",
     ),
     Alert(
         "ShardBehind",

@@ -10,7 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from deploy.grafana.boards import BOARDS
+from deploy.grafana.questions import Board
+from deploy.prometheus.alerts import ALERTS, Alert
 from deploy.prometheus.instruments import PACKAGES, ROOT
+from deploy.prometheus.rules import recordings
 
 RUNBOOK = ROOT / "docs" / "runbook"
 PAGES = sorted(page for page in RUNBOOK.glob("[A-Z]*.md") if page.stem != "README")
@@ -73,3 +77,54 @@ def test_the_words_that_a_page_quotes_are_written(page: str, words: str) -> None
 def test_a_page_that_sends_to_the_log_says_what_stands_there(page: str) -> None:
     """The look at quotes sees them: none of these pages is passed over."""
     assert [words for name, words in _quotes() if name == page]
+
+
+def _boards() -> dict[str, Board]:
+    return {board.title.removeprefix("Opsfloor: "): board for board in BOARDS}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_that_sends_to_a_dashboard_names_a_panel_that_is_on_it(page: Path) -> None:
+    """Each dashboard named goes before one of its panels, and each panel after its dashboard, by its very title."""
+    for point in points(page):
+        board, panels = None, 1
+        for words in re.findall(r"«([^»]+)»", point):
+            if words in _boards():
+                assert panels, f"Expected a panel of «{board}», found none in {point}"
+                board, panels = words, 0
+            elif words.endswith("?"):
+                assert board is not None, f"Expected the dashboard of «{words}» before it"
+                assert words in {panel.title for panel in _boards()[board].panels}, f"«{board}» has no «{words}»"
+                panels += 1
+        assert panels, f"Expected a panel of «{board}» in {point}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_figure_that_a_page_names_is_on_the_dashboard_that_it_names(page: Path) -> None:
+    """Or the page says to ask Prometheus itself."""
+    for point in points(page):
+        named = set(re.findall(r"\bopsfloor_\w+", point))
+        boards = [board for name, board in _boards().items() if f"«{name}»" in point]
+        shown = set().union(
+            *(figures(query.expr) for board in boards for each in board.panels for query in each.queries)
+        )
+        assert named <= shown or "Prometheus" in point, f"Expected {named - shown} on a dashboard that the page names"
+
+
+SEEN_OTHERWISE = {"CoreBankSilent": "its dashboard shows how much is asked and answered, not when it last was"}
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
+def test_an_alert_leads_to_a_dashboard_that_shows_what_it_is_told_by(alert: Alert) -> None:
+    """At least one of its figures is there, be it by a recording rule."""
+    (board,) = (board for board in BOARDS if board.uid == alert.board)
+    shown = set().union(*(figures(query.expr) for panel in board.panels for query in panel.queries))
+    assert bool(figures(alert.expr) & shown) != (alert.name in SEEN_OTHERWISE)
+
+
+def figures(expr: str) -> set[str]:
+    """The instruments that a query asks for, also through recording rules; `up` is one."""
+    names = set(re.findall(r"\b(?:[a-z]+:)?opsfloor_\w+(?::\w+)?|\bup\b", expr))
+    rules = recordings()
+    plain = {name.removesuffix("_bucket") for name in names if name not in rules}
+    return plain.union(*(figures(re.sub(rf"\b{re.escape(name)}\b", "", rules[name])) for name in names & set(rules)))
