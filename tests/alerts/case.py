@@ -13,6 +13,7 @@ Series = Mapping[str, str | None]
 class Case:
     """What is scraped when an alert must fire, and what is different in the near miss.
 
+    Holds:   `value`, where it is given, is what the alert tells when it fires.
     Units:   `minutes` from the first value to the look; a value, and a look of the rules, every `step` minutes.
     """
 
@@ -21,6 +22,7 @@ class Case:
     fires: Series
     near_miss: Series
     step: int = 1
+    value: float | None = None
 
     def silent(self) -> Series:
         """The near miss, whole."""

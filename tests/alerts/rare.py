@@ -23,6 +23,7 @@ class Rare:
     window: int = 15
     step: int = 1
     held: int = 0
+    beside: str = ""
     few: int = 0
     many: int = 1
 
@@ -30,18 +31,31 @@ class Rare:
         """The counter in one process, and when that process began."""
         names = f'job="{self.job}",instance="{instance}"'
         series = f"{names},{self.labels}" if self.labels else names
-        return {
-            f"{self.counter}{{{series}}}": values,
-            f"process_start_time_seconds{{{names}}}": began,
-        }
+        counted = {f"{self.counter}{{{series}}}": values}
+        return {**counted, f"process_start_time_seconds{{{names}}}": began} if began else counted
+
+    def bystander(self) -> Series:
+        """What is counted beside it, and no case for the alert."""
+        if not self.beside:
+            return {}
+        return {f'{self.counter}{{job="{self.job}",instance="a",{self.beside}}}': "0+9x60"}
 
 
 _PARKED = Rare("RecordsParked", "audit", "opsfloor_shard_parked_total", 'processor="audit/controls"', window=10)
 _CONTRADICTS = Rare("CoreBankContradicts", "audit", "opsfloor_core_answers_refused_total", 'code="other_posting"')
-_CONFLICT = Rare("SubmissionConflict", "intake", "opsfloor_intake_receipts_total", 'outcome="conflict"')
+_CONFLICT = Rare(
+    "SubmissionConflict", "intake", "opsfloor_intake_receipts_total", 'outcome="conflict"', beside='outcome="accepted"'
+)
 _FELL_BACK = Rare("RerouteFellBack", "routing", "opsfloor_reroute_fall_backs_total", "")
-_VAIN = Rare("AlertProposesInVain", "routing", "opsfloor_reroute_alerts_total", 'outcome="refused"', window=30)
-_DRILL = Rare("DrillFailed", "routing", "opsfloor_drills_total", 'outcome="failed"', window=48, step=30)
+_VAIN = Rare(
+    "AlertProposesInVain",
+    "routing",
+    "opsfloor_reroute_alerts_total",
+    'outcome="refused"',
+    30,
+    beside='outcome="proposed"',
+)
+_DRILL = Rare("DrillFailed", "routing", "opsfloor_drills_total", 'outcome="failed"', 48, 30, beside='outcome="passed"')
 _LEASES = Rare("LeasesLost", "audit", "opsfloor_shard_lost_leases_total", 'processor="audit/controls"', few=2, many=8)
 _MISSES = Rare(
     "MissesPredicted", "routing", "opsfloor_predicted_misses_total", 'business_type="cheque"', held=5, few=10, many=40
@@ -78,7 +92,14 @@ def _stories(each: Rare) -> Iterator[Case]:
     yield case(12, rolled, each.of("b", f"_x6 {few}x20", f"_x6 {young(6)}x20"))
     # it came up with them and died
     died = each.of("b", f"_x4 {many} stale", f"_x4 {young(4)} stale")
-    yield case(8 + held, died, each.of("b", f"_x4 {few} stale", f"_x4 {young(4)} stale"))
+    soon = 4 + max(each.window * 4 // 5, held + 1)
+    yield case(soon, died, each.of("b", f"_x4 {few} stale", f"_x4 {young(4)} stale"))
+    # it counted them while it was looked at, and died; and one long before
+    seen = each.of("a", f"0x3 {many}x1 stale", f"{old}x5 stale")
+    yield case(soon, seen, each.of("a", f"0x3 {few}x1 stale", f"{old}x5 stale"))
+    # it counted on over a restart that nobody saw the beginning of; others count what is no case
+    again = each.of("a", f"{many + 4}x8 {many}x20", "")
+    yield case(12 + held, again, {**each.of("a", f"{many + 4}x8 {few}x20", ""), **each.bystander()})
     # Prometheus was away while they were counted, or counted earlier
     away, looks = each.window + 1, each.window + 14 + held
     yield case(
@@ -88,6 +109,7 @@ def _stories(each: Rare) -> Iterator[Case]:
     )
     # they are past when the window, and a process's beginning, lie behind
     late = each.window + 6
+    yield case(late + 10, each.of("a", f"0x{late} {many}x40", ""), each.of("a", f"0x4 {many}x{late + 40}", ""))
     yield case(
         late + 10,
         each.of("b", f"_x{late} {many}x40", f"_x{late} {young(late)}x40"),

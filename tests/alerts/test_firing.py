@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ needs_promtool = pytest.mark.skipif(
     PROMTOOL is None,
     reason="Expected promtool on PATH: `make test` installs Debian's package prometheus when it is root",
 )
+BY_NAME = {alert.name: alert for alert in ALERTS}
 HELD = {alert.name: _minutes(alert.held) for alert in ALERTS}
 SEPARATE = {"ServiceAbsent"}  # fires on an empty floor: its own case brings everybody up
 
@@ -97,6 +99,17 @@ def test_a_processor_that_is_started_again_and_again_is_told_once(tmp_path: Path
     assert faults(tmp_path, alert, [look]) == ""
 
 
+def _filled(case: Case) -> Iterator[dict[str, Any]]:
+    """What the summary says of a firing alert is not empty, and is the right figure."""
+    alert, when = BY_NAME[case.alert], f"{case.minutes}m"
+    for label in sorted(set(re.findall(r"\$labels\.(\w+)", alert.summary))):
+        expr = f'ALERTS{{alertname="{alert.name}",alertstate="firing",{label}=""}}'
+        yield {"expr": expr, "eval_time": when, "exp_samples": []}
+    if case.value is not None:
+        samples = [{"labels": "{}", "value": case.value}]
+        yield {"expr": f"max({alert.expr})", "eval_time": when, "exp_samples": samples}
+
+
 def _look(case: Case, series: Series, firing: int) -> dict[str, Any]:
     alert, held = case.alert, HELD[case.alert]
     waited = f'max(count_over_time(ALERTS{{alertname="{alert}",alertstate="pending"}}[{case.minutes}m]))'
@@ -111,6 +124,7 @@ def _look(case: Case, series: Series, firing: int) -> dict[str, Any]:
                 "eval_time": f"{case.minutes}m",
                 "exp_samples": [{"labels": "{}", "value": 1}] if firing else [],
             },
+            *(_filled(case) if firing else ()),
             # for as long as it is held it was pending, and only then did it fire
             *(
                 [
