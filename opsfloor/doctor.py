@@ -68,6 +68,9 @@ TROUBLES: Final = (
 )
 
 
+HOLDER_BY_TOKEN: Final = {"scrape-token": "prometheus", "control-room-token": "alertmanager"}
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What one look has found. Holds: a finding that is not well has a remedy."""
@@ -78,9 +81,17 @@ class Finding:
     remedy: str = ""
 
 
-def doctor(json: Annotated[bool, typer.Option("--json", help="one JSON document")] = False) -> None:
+def doctor(
+    json: Annotated[bool, typer.Option("--json", help="one JSON document")] = False,
+    tokens: Annotated[
+        Path | None,
+        typer.Option("--tokens", help="where the tokens of Prometheus and Alertmanager lie, when not below home"),
+    ] = None,
+) -> None:
     """Look at everything that a service needs; exits with 1 when something is not well."""
-    findings = asyncio.run(examine(floor.settings_as_set()))
+    settings = floor.settings_as_set()
+    findings = asyncio.run(examine(settings))
+    findings += tokens_findings(tokens or settings.home / "prometheus" / "secrets", datetime.now(UTC), bool(tokens))
     if json:
         as_json([asdict(finding) for finding in findings])
     else:
@@ -278,9 +289,7 @@ async def _keys(settings: Settings) -> list[Finding]:
         keys = found_keys(settings.home / "keys")
     except KeyPairError as error:
         return [Finding("keys", False, str(error), "mend what it names; tokens signed with a lost key are void")]
-    token = settings.home / "prometheus" / "secrets" / "scrape-token"
-    found = [Finding("keys", True, keys_found(keys))]
-    return [*found, token_finding(token.read_text(), datetime.now(UTC))] if token.exists() else found
+    return [Finding("keys", True, keys_found(keys))]
 
 
 async def _spans(settings: Settings) -> list[Finding]:
@@ -312,15 +321,25 @@ def keys_found(names: frozenset[str]) -> str:
     )
 
 
-def token_finding(token: str, now: datetime) -> Finding:
-    """Whether the token of Prometheus still holds for some time."""
-    renew = "`opsfloor stack up --with-metrics` writes a new one, or `opsfloor token prometheus --role service`"
+def tokens_findings(folder: Path, now: datetime, expected: bool) -> list[Finding]:
+    """What Prometheus reads figures with, and Alertmanager proposes with. Where none is `expected`, none is missed."""
+    files = [(holder, folder / name) for name, holder in HOLDER_BY_TOKEN.items()]
+    return [
+        token_finding(file.read_text() if file.exists() else "", now, file.name.replace("-", " "), holder)
+        for holder, file in files
+        if expected or file.exists()
+    ]
+
+
+def token_finding(token: str, now: datetime, what: str = "scrape token", holder: str = "prometheus") -> Finding:
+    """Whether the token of Prometheus, or of Alertmanager, still holds for some time."""
+    renew = f"`opsfloor stack up --with-metrics` writes a new one, or `opsfloor token {holder} --role service`"
     try:
         claims = jwt.decode(token.strip(), options={"verify_signature": False})
         left, role = datetime.fromtimestamp(claims["exp"], UTC) - now, claims["role"]
     except (jwt.InvalidTokenError, KeyError) as error:
-        return Finding("scrape token", False, f"unreadable: {error}", renew)
+        return Finding(what, False, f"unreadable: {error}", renew)
     if role not in METRICS_ROLES:
-        return Finding("scrape token", False, f"of role {role}, which no service shows its figures to", renew)
+        return Finding(what, False, f"of role {role}, which no service answers so", renew)
     found = f"holds for {left.days} days" if left.days >= 0 else "is void"
-    return Finding("scrape token", left.days >= TOKEN_DAYS_MIN, found, "" if left.days >= TOKEN_DAYS_MIN else renew)
+    return Finding(what, left.days >= TOKEN_DAYS_MIN, found, "" if left.days >= TOKEN_DAYS_MIN else renew)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from deploy.grafana.questions import Board, Query, Question, counted, measured, one, per_minute, quantile
-from deploy.prometheus.alerts import SERVICES
+from deploy.prometheus.alerts import PARKED_LATELY, SERVICES, late
 
 SATURATION: Final = "max by (team) (opsfloor_desk_saturation_ratio)"
 ABOVE_PROMISE: Final = measured(
@@ -21,6 +21,13 @@ SILENT: Final = (
 """The services of which no process answered the last scrape."""
 CALLS: Final = f'count(ALERTS{{alertstate="firing",severity="%s"}}) or (vector(0) unless on () {SILENT})'
 """How many alerts fire; none while a service is silent, since what it would be called for is not known."""
+
+
+def _worst(expr: str) -> str:
+    """What was told stands, also when who told it has died; that it was nothing is said only while every service is heard."""
+    return f"{expr} > 0\n  or {expr} unless on () {SILENT}"
+
+
 _QUEUE: Final = "max by (team, step) (opsfloor_desk_queue_items)"
 _UNPLACEABLE: Final = "max by (reason, business_type) (opsfloor_unplaceable_items)"
 _AT_NO_DESK: Final = "A reason such as nobody_present stands for what waits at no desk."
@@ -42,6 +49,7 @@ FLOOR: Final = Board(
             lowest=-1,
             highest=1,
             about="Of the last five minutes, by each type's own objective: at 0 just what is promised, below it less.",
+            empty_because="no case has ended in the last five minutes, or audit is not heard",
         ),
         Question(
             "How much of the promise has the oldest waiting item used?",
@@ -146,6 +154,7 @@ FLOOR: Final = Board(
             (
                 Query(per_minute("opsfloor_postings_requested_total"), "requested"),
                 Query(per_minute("opsfloor_cases_total", where='outcome=~"posted|refused_by_core"'), "answered"),
+                Query(per_minute("opsfloor_core_answers_refused_total"), "answers that do not fit"),
             ),
             "cpm",
         ),
@@ -176,22 +185,21 @@ LEVELS: Final = Board(
         Question(
             "How fast does the budget go?",
             (
-                Query(
-                    'business_type:opsfloor_cases_late:ratio_rate1h{business_type=~"$type"}\n'
-                    "  / on (business_type) (1 - business_type:opsfloor_objective_on_time:max)",
-                    "{{business_type}}, 1 h",
-                ),
-                Query(
-                    'business_type:opsfloor_cases_late:ratio_rate6h{business_type=~"$type"}\n'
-                    "  / on (business_type) (1 - business_type:opsfloor_objective_on_time:max)",
-                    "{{business_type}}, 6 h",
+                *(
+                    Query(
+                        f'{late(window)}{{business_type=~"$type"}}\n'
+                        "  / on (business_type) (1 - business_type:opsfloor_objective_on_time:max)",
+                        f"{{{{business_type}}}}, {spoken}",
+                    )
+                    for window, spoken in (("5m", "5 min"), ("1h", "1 h"), ("30m", "30 min"), ("6h", "6 h"))
                 ),
             ),
             "short",
             warns_at=6,
             bad_at=14.4,
-            highest=100,
-            about="At 1 the budget lasts just a month; at 6 and at 14.4, or when hardly a case is on time, somebody is called.",
+            highest=10_000,
+            about="At 1 the budget lasts just a month. Above 14.4 over 1 h and 5 min, or above 6 over 6 h and 30 min, somebody is "
+            "called, or when hardly a case is on time: the short one says whether it is going on now.",
         ),
         Question(
             "What has the bank promised?",
@@ -356,7 +364,14 @@ EMERGENCY: Final = Board(
         ),
         Question(
             "How long until the first one ends?",
-            one("min by (effect, drill) (opsfloor_reroute_left_seconds)", "{{effect}}, drill: {{drill}}"),
+            (
+                Query("min by (effect, drill) (opsfloor_reroute_left_seconds)", "{{effect}}, drill: {{drill}}"),
+                Query(
+                    "max by (effect, drill) (opsfloor_reroute_overdue_seconds)",
+                    "{{effect}}, drill: {{drill}}: should be over since",
+                    limits=(60, 900),
+                ),
+            ),
             "s",
             "number",
             warns_at=3_600,
@@ -448,7 +463,10 @@ EMERGENCY: Final = Board(
         ),
         Question(
             "What was asked, what was refused?",
-            one(counted("opsfloor_reroute_commands_total", "code"), "{{code}}"),
+            (
+                Query(counted("opsfloor_reroute_commands_total", "code"), "{{code}}"),
+                Query(counted("opsfloor_reroute_alerts_total", "outcome"), "by alerts: {{outcome}}"),
+            ),
             "short",
             empty_because="nobody commanded a reroute in the last hour",
         ),
@@ -535,9 +553,9 @@ BUS: Final = Board(
         Question(
             "Is anything lost, unreadable or stopped?",
             (
-                Query("sum(max_over_time(opsfloor_shard_gaps_total[1h]))", "gaps, last hour"),
-                Query("sum(max_over_time(opsfloor_shard_fuses_total[1h]))", "fuses, last hour"),
-                Query("sum(max_over_time(opsfloor_shard_parked_total[1h]))", "parked, last hour"),
+                Query(_worst("sum(max_over_time(opsfloor_shard_gaps_total[1h]))"), "gaps, last hour"),
+                Query(_worst("sum(max_over_time(opsfloor_shard_fuses_total[1h]))"), "fuses, last hour"),
+                Query(_worst(PARKED_LATELY), "parked, last hour"),
             ),
             "short",
             "number",
@@ -605,6 +623,9 @@ BUS: Final = Board(
             (
                 Query("sum by (processor) (rate(opsfloor_shard_duplicates_total[5m]))", "{{processor}} duplicates"),
                 Query("sum by (processor) (rate(opsfloor_shard_retries_total[5m]))", "{{processor}} retries"),
+                Query(
+                    "sum by (processor) (rate(opsfloor_shard_publish_errors_total[5m]))", "{{processor}} publish errors"
+                ),
             ),
             "cps",
         ),
@@ -692,6 +713,15 @@ SERVICE: Final = Board(
             lowest=-5,
             about="Of routing's boards, load and plan are to be seconds old; the others change when somebody changes them.",
             highest=400 * 86_400,
+        ),
+        Question(
+            "Can it read all its boards?",
+            one(f"max by (instance) (opsfloor_board_refused_records{{{_OF}}})", "{{instance}}: refused"),
+            "short",
+            "number",
+            warns_at=1,
+            bad_at=1,
+            about="Records of boards that it could not understand, since each process began: it decides by what it last understood.",
         ),
         Question(
             "How long does an operator's click take?",

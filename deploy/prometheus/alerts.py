@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from deploy.prometheus.lately import lately
+
 Severity = Literal["page", "ticket"]
 SERVICES: Final = ("audit", "intake", "routing", "vendor", "balancer")
 NOT_AT_NIGHT: Final = frozenset({"balancer"})
@@ -113,6 +115,7 @@ _DRAIN: Final = f"business_type:opsfloor_work_queue_items:sum\n  / on (business_
 _CUT_OFF: Final = "max by (business_type) (opsfloor_cut_off_left_seconds)"
 CORE_ASKED: Final = "floor:opsfloor_core_asked_timestamp_seconds:max"
 CORE_ANSWERED: Final = "floor:opsfloor_core_answered_timestamp_seconds:max"
+PARKED_LATELY: Final = "floor:opsfloor_shard_parked:lately1h"
 REMEMBERED: Final = "3d"
 """As long as Prometheus may have been away and still know what it had worked out before."""
 _TRIES: Final = "increase(opsfloor_shard_retries_total[2m]) > 0"
@@ -123,6 +126,9 @@ _PLANLESS: Final = (
     'and on (instance) opsfloor_plans_made_total{job="balancer"} == 0'
 )
 _PLANNED_AT: Final = 'opsfloor_board_changed_timestamp_seconds{board="plan"}'
+_CONFLICTS: Final = lately("opsfloor_intake_receipts_total", "15m", 'outcome="conflict"')
+_VAIN: Final = lately("opsfloor_reroute_alerts_total", "30m", 'outcome=~"refused|unreadable"')
+_DRILLS_LOST: Final = lately("opsfloor_drills_total", "1d", 'outcome=~"failed|refused"')
 _NOT_DUE_AT: Final = "opsfloor_plan_not_due_timestamp_seconds"
 
 ALERTS: Final[tuple[Alert, ...]] = (
@@ -137,7 +143,7 @@ ALERTS: Final[tuple[Alert, ...]] = (
     ),
     Alert(
         "MissesPredicted",
-        "sum by (business_type) (increase(opsfloor_predicted_misses_total[15m])) > 20",
+        f"sum by (business_type) ({lately('opsfloor_predicted_misses_total', '15m')}) > 20",
         "ticket",
         "{{ $labels.business_type }}: {{ $value | humanize }} items of a quarter of an hour will be late wherever they go",
         "opsfloor-floor",
@@ -195,7 +201,7 @@ ALERTS: Final[tuple[Alert, ...]] = (
     ),
     Alert(
         "RecordsParked",
-        "sum by (processor) (increase(opsfloor_shard_parked_total[10m])) > 0",
+        f"sum by (processor) ({lately('opsfloor_shard_parked_total', '10m')}) > 0",
         "ticket",
         "{{ $labels.processor }} parked records that it could not read",
         "opsfloor-bus",
@@ -205,7 +211,7 @@ ALERTS: Final[tuple[Alert, ...]] = (
         "max by (job) (opsfloor_board_refused_records) > 0",
         "ticket",
         "{{ $labels.job }} reads boards with records that it cannot understand",
-        "opsfloor-bus",
+        "opsfloor-service",
     ),
     Alert(
         "ShardBehind",
@@ -252,7 +258,7 @@ ALERTS: Final[tuple[Alert, ...]] = (
     ),
     Alert(
         "LeasesLost",
-        "sum by (processor) (increase(opsfloor_shard_lost_leases_total[15m])) > 3",
+        f"sum by (processor) ({lately('opsfloor_shard_lost_leases_total', '15m')}) > 3",
         "ticket",
         "{{ $labels.processor }} loses its shards again and again",
         "opsfloor-bus",
@@ -286,14 +292,14 @@ ALERTS: Final[tuple[Alert, ...]] = (
     ),
     Alert(
         "CoreBankContradicts",
-        "sum by (code) (increase(opsfloor_core_answers_refused_total[15m])) > 0",
+        f"sum by (code) ({lately('opsfloor_core_answers_refused_total', '15m')}) > 0",
         "page",
         "The core bank's answer contradicts what a case knows: {{ $labels.code }}",
         "opsfloor-floor",
     ),
     Alert(
         "SubmissionConflict",
-        'sum(increase(opsfloor_intake_receipts_total{outcome="conflict"}[15m])) > 0',
+        f"sum({_CONFLICTS}) > 0",
         "ticket",
         "A branch used a submission's id again for other content",
         "opsfloor-floor",
@@ -324,7 +330,7 @@ ALERTS: Final[tuple[Alert, ...]] = (
     ),
     Alert(
         "RerouteFellBack",
-        "sum(increase(opsfloor_reroute_fall_backs_total[15m])) > 0",
+        f"sum({lately('opsfloor_reroute_fall_backs_total', '15m')}) > 0",
         "page",
         "Work came back from a reroute, it did not go well, and the reroute holds it again",
         "opsfloor-emergency",
@@ -339,14 +345,14 @@ ALERTS: Final[tuple[Alert, ...]] = (
     ),
     Alert(
         "AlertProposesInVain",
-        'sum by (outcome) (increase(opsfloor_reroute_alerts_total{outcome=~"refused|unreadable"}[30m])) > 0',
+        f"sum by (outcome) ({_VAIN}) > 0",
         "ticket",
         "An alert asked for a reroute and no proposal came of it: {{ $labels.outcome }}",
         "opsfloor-emergency",
     ),
     Alert(
         "DrillFailed",
-        'sum(increase(opsfloor_drills_total{outcome=~"failed|refused"}[1d])) > 0',
+        f"sum({_DRILLS_LOST}) > 0",
         "ticket",
         "A drill failed or was refused: the floor may not be able to do without that centre or vendor",
         "opsfloor-emergency",

@@ -10,7 +10,19 @@ from typing import Any, Final
 
 import yaml
 
-from deploy.prometheus.alerts import ALERTS, BURNS, CORE_ANSWERED, CORE_ASKED, REMEMBERED, Alert, Burn, late, late_limit
+from deploy.prometheus.alerts import (
+    ALERTS,
+    BURNS,
+    CORE_ANSWERED,
+    CORE_ASKED,
+    PARKED_LATELY,
+    REMEMBERED,
+    Alert,
+    Burn,
+    late,
+    late_limit,
+)
+from deploy.prometheus.lately import beginnings, lately
 
 FOLDER: Final = Path(__file__).with_name("rules")
 WRITE: Final = "python -m deploy.prometheus.rules write"
@@ -31,6 +43,7 @@ def recordings() -> dict[str, str]:
         )
     return {
         **found,
+        **beginnings(),
         _OBJECTIVE: "max by (business_type) (opsfloor_objective_on_time_ratio)",
         **{late_limit(burn): _late_limit(burn) for burn in BURNS},
         "business_type:opsfloor_budget_left:ratio": (f"1 - {late('30d')} / on (business_type) (1 - {_OBJECTIVE})"),
@@ -45,6 +58,7 @@ def recordings() -> dict[str, str]:
         ),
         CORE_ASKED: _latest("opsfloor_core_asked_timestamp_seconds", CORE_ASKED),
         CORE_ANSWERED: _latest("opsfloor_core_answered_timestamp_seconds", CORE_ANSWERED),
+        PARKED_LATELY: f"round(sum({lately('opsfloor_shard_parked_total', '1h')}))",
         "floor:opsfloor_centralisation:ratio_rate1h": (
             f"sum(rate({_HANDED_IN % 'accepted'}[1h]))\n  / (sum(rate({_HANDED_IN % 'accepted|do_locally'}[1h])) > 0)"
         ),

@@ -243,9 +243,10 @@ class Host:
             runner.beside = runners
             await runner.start()
         host, port = self._settings.http_host, self._settings.http_port
+        watching = asyncio.create_task(self._watch(runners))
         tasks = [
             asyncio.create_task(self._feed(keeper)),
-            asyncio.create_task(self._watch(runners)),
+            watching,
             asyncio.create_task(self._look(pool)),
             asyncio.create_task(serve(app, host, port, self._serving)),
             *(asyncio.ensure_future(work()) for work in service.background),
@@ -259,6 +260,7 @@ class Host:
             _log.error("stopped by a failure", service=service.name, reason=repr(task.exception()))
         self._health.away["end"] = "it is ending"
         await self._drain(runners, working)
+        watching.cancel()  # of a bus that is left on purpose nobody says that it cannot be seen: why it ends is the last word
         if status and not self._stop.is_set():
             await self._last_words()
         for task in (*tasks, stopping):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deploy.grafana.boards import ABOVE_PROMISE, CALLS, FLOOR, SILENT
+from deploy.grafana.boards import ABOVE_PROMISE, BUS, CALLS, FLOOR, SILENT
 from deploy.prometheus.alerts import SERVICES
 from deploy.prometheus.rules import documents
 
@@ -119,3 +119,33 @@ def test_that_nobody_is_called_is_told_only_while_everybody_is_heard(
     """In the minute before an alert says that a service is gone, the wall says neither 0 nor good: it says not yet known."""
     asked(tmp_path, f"sum({CALLS % 'page'})", series, pages)
     asked(tmp_path, f"count({SILENT})", series, unknown)
+
+
+_BROKEN = next(panel for panel in BUS.panels if panel.title == "Is anything lost, unreadable or stopped?")
+PARKED = next(query.expr for query in _BROKEN.queries if query.legend == "parked, last hour")
+
+
+@needs_promtool
+@pytest.mark.parametrize(
+    ("counted", "began", "told"),
+    [
+        ("_x60 3x30", "_x60 3590x30", 3.0),  # it came up with them, twenty minutes ago
+        ("0x50 1x40", "-86400x90", 1.0),
+        ("0 0 1x90", "-86400x90", 0.0),  # one, longer than an hour ago: the process works on with it
+        ("1x90", "-86400x90", 0.0),
+        ("_x5 3x90", "_x5 290x90", 0.0),
+        ("_x60 3x2 stale", "_x60 3590x2 stale", 3.0),  # it has died since
+    ],
+)
+def test_what_was_parked_longer_than_an_hour_ago_is_bad_no_more(
+    tmp_path: Path, counted: str, began: str, told: float
+) -> None:
+    """Parking ends no process: the wall is well again an hour after the last one."""
+    names = 'job="audit",instance="a"'
+    series = {
+        f'opsfloor_shard_parked_total{{{names},processor="audit/controls"}}': counted,
+        f"process_start_time_seconds{{{names}}}": began,
+    }
+    asked(tmp_path, PARKED, everybody() | series, told)
+    # while a service is not heard, what is bad stays bad, and nothing is called well
+    asked(tmp_path, PARKED, everybody(vendor="1x79 0x10") | series, told or None)

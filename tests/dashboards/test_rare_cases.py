@@ -62,9 +62,12 @@ def rare() -> list[Message]:
 
 @pytest.fixture
 def process() -> Iterator[int]:
-    """A process that shows this one's metrics, with a reroute, two judged and a plan that hurts on its boards. Gives the port."""
+    """A process that shows this one's metrics, with two reroutes, one of them overdue, two judged and a plan that
+    hurts on its boards. Gives the port."""
     active = fact("routing.reroute-order.v1")
     view = RerouteView(acting={active.reroute_id: active})
+    late = active.model_copy(update={"reroute_id": "late", "ends_at": active.ends_at - timedelta(minutes=40)})
+    ending = RerouteView(acting={each.reroute_id: each for each in (active, late)})
     standing = StandingView()
     for judged in (fact("vendor.operator-standing.v1"), fact("vendor.provider-standing.v1")):
         fold_standing(standing, "", judged)
@@ -73,7 +76,7 @@ def process() -> Iterator[int]:
     asyncio.run(effects.look())
     shown = (
         effects.levels,
-        emergency.reroute_levels(view, lambda: active.ends_at - timedelta(minutes=30)),
+        emergency.reroute_levels(ending, lambda: active.ends_at - timedelta(minutes=30)),
         supervision.standing_levels(standing, ReferenceView()),
         plan_levels(PlanView(fact("routing.plan-made.v1")), lambda: active.ends_at),
     )
@@ -110,6 +113,7 @@ def _until_filled(prometheus: httpx.Client, waiting: list[Answers]) -> None:
     while time.monotonic() < end and not all(answers.complete for answers in waiting):
         for measure in (routing.measure, controls.measure, supervision.measure):
             measure(rare(), fact("routing.reroute-order.v1").proposed_at)
+        emergency.count_alerts(["preview_changed"], [])
         _obey()
         time.sleep(1)
         ask_all(prometheus, waiting)

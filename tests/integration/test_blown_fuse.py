@@ -55,6 +55,9 @@ def test_the_page_of_a_blown_fuse_brings_intake_back(stack_folder: Path) -> None
         until(lambda: process.poll() is not None)
         first = parked(floor)
         assert 25 <= len(first) <= BROKEN, "Expected what blew the fuse to be parked"
+        last = (floor.home / "run-intake.log").read_text().splitlines()[-1]
+        assert "FuseBlownError" in last, "Expected the log to end with why, as ServiceAbsent's page says"
+        assert "Remedy" in last
 
         assert "`opsfloor dlq show ID`" in PAGE
         one = first[0]["parked_id"]

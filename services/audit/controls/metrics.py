@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import Final, get_args
 
+import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from services.audit.controls.due import cut_off_left_seconds
@@ -19,6 +20,7 @@ from shared.runtime.levels import Level, Read, Reading
 from shared.runtime.processor import Measure
 from shared.runtime.tracing import exemplar_of
 
+_log: Final = structlog.get_logger("opsfloor.controls")
 MINUTES: Final = (1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 360, 480)
 CASES: Final = Counter("opsfloor_cases_total", "Cases ended", ["business_type", "outcome", "on_time"])
 STARTED: Final = Counter("opsfloor_cases_started_total", "Cases taken up", ["business_type"])
@@ -131,6 +133,7 @@ def measure(facts: Sequence[Message], now: datetime, promised: Promised = nothin
                 _asked(fact)
             case audit.PostingAnswerRefused():
                 ANSWERS_REFUSED.labels(fact.code).inc()
+                _name(fact)
             case _:
                 continue
 
@@ -160,6 +163,18 @@ def _ended(fact: audit.CaseEnd, outcome: str, promised: Promised) -> None:
     asked_at = _asked_at.pop(fact.case_id, None)
     if asked_at is not None:
         CORE_ANSWER.observe(max(0.0, (fact.at - asked_at).total_seconds()), exemplar_of(fact.case_id))
+
+
+def _name(fact: audit.PostingAnswerRefused) -> None:
+    """Say in the log which case it was, as no label may: what was expected and what was found stand in the reason."""
+    _log.warning(
+        "core bank's answer refused",
+        case=fact.case_id,
+        code=fact.code,
+        answer=fact.answer,
+        posting=fact.posting_id,
+        reason=fact.detail,
+    )
 
 
 ASKED_MAX: Final = 20_000  # postings under way that this process remembers; the oldest is forgotten first

@@ -19,6 +19,7 @@ from opsfloor.doctor import (
     schema_finding,
     spans_finding,
     token_finding,
+    tokens_findings,
     topics_finding,
     version_finding,
 )
@@ -74,6 +75,22 @@ def test_a_token_about_to_end_is_told(tmp_path: Path) -> None:
     assert token_finding(token, now + timedelta(days=12)).found == "is void"
     operators = Issuer(private).issue(subject="prometheus", role="operator", seconds=10 * 86_400)
     assert not token_finding(operators, now).well
+
+
+def test_both_tokens_are_looked_at_where_they_lie(tmp_path: Path) -> None:
+    """Without its token Alertmanager proposes in vain, and nobody hears of it; in a named folder both have to be there."""
+    private, _ = ensure_key_pair(tmp_path / "keys")
+    folder, now = tmp_path / "tokens", datetime.now(UTC)
+    folder.mkdir()
+    assert tokens_findings(folder, now, expected=False) == []
+    assert [each.well for each in tokens_findings(folder, now, expected=True)] == [False, False]
+    for name in ("scrape-token", "control-room-token"):
+        (folder / name).write_text(Issuer(private).issue(subject=name, role="service", seconds=10 * 86_400))
+    assert all(each.well for each in tokens_findings(folder, now, expected=False))
+    (folder / "control-room-token").write_text("rubbish")
+    (bad,) = (each for each in tokens_findings(folder, now, expected=False) if not each.well)
+    assert bad.what == "control room token"
+    assert "opsfloor token alertmanager" in bad.remedy
 
 
 def test_a_floor_without_anything_is_told_line_by_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -159,6 +159,17 @@ def test_a_refused_submission_is_named_in_the_log(code: str, named: int) -> None
     assert lines == named * [(code, refused.branch_id, refused.submission_id, refused.content_sha256)]
 
 
+@pytest.mark.parametrize("code", ["not_requested", "other_posting", "contradiction"])
+def test_a_core_banks_answer_that_does_not_fit_is_named_in_the_log(code: str) -> None:
+    """Whoever is woken about money has the case, and both postings: no label may say them."""
+    refused = fact("audit.posting-answer-refused.v1", code=code, detail="Expected posting p-1, found p-2")
+    with capture_logs() as said:
+        controls.measure([refused], AT)
+    (line,) = said
+    assert (line["case"], line["code"], line["posting"]) == (refused.case_id, code, refused.posting_id)
+    assert (line["log_level"], line["reason"]) == ("warning", "Expected posting p-1, found p-2")
+
+
 @pytest.mark.parametrize("finder", ["arbitration", "review", "inspection"])
 def test_the_first_error_of_a_provider_is_a_rise(finder: str) -> None:
     """Counted from 0 on with the first keyed field that is judged, and after a restart from the first look at standing."""
