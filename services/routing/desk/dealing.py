@@ -14,6 +14,7 @@ from services.routing.desk.holding import keeps_free
 from services.routing.desk.state import PRESENT, DeskItem, DeskOperator, OperatorPhase, TeamDesk
 from services.routing.eligibility import Rulebook
 from services.routing.orders import StandingOrders
+from services.routing.telling import teller
 from shared.contracts.message import Message
 from shared.contracts.reroute import RerouteOrder
 from shared.contracts.routing import HeadConsidered, Picked, UnplaceableReason, WorkAssigned
@@ -22,6 +23,8 @@ from shared.runtime.processor import Situation
 
 BARRED_TOLD: Final = 2  # barred heads that travel in the fact, the best ones
 RUNNERS_UP_TOLD: Final = 2  # further heads that travel in the fact
+
+work_assigned: Final = teller(WorkAssigned)
 
 
 def segregation_breach(desk: TeamDesk, order: WorkOrder, operator_id: str) -> bool:
@@ -116,7 +119,8 @@ class Dealing:
 
     def leaving(self, item: DeskItem) -> RerouteOrder | None:
         """The reroute by which the item must not be worked on here any more."""
-        return self.orders.moving(item.order, self.desk.team_id) if self.orders.view.acting else None
+        acting = self.situation.boards["reroutes"].acting
+        return self.orders.moving(item.order, self.desk.team_id) if acting else None
 
     @property
     def orders(self) -> StandingOrders:
@@ -163,6 +167,8 @@ class Dealing:
         Holds:   where ages and latest starts of a line lie in another order, what stands just behind may be worth more
                  than what came first; of what the fact tells the best is given, so that it can be made again.
         """
+        if not others or others[0].index <= first.index:
+            return Chosen(first, others, barred)
         best, passed_over, behind = first, list[Barred](), list[Head]()
         for other in others:
             if other.index <= first.index:
@@ -219,7 +225,7 @@ class Dealing:
         self.busy.add(operator_id)
         lease = timedelta(seconds=self.book.reference.limits.offer_lease_seconds)
         self.facts.append(
-            WorkAssigned(
+            work_assigned(
                 work_item_id=item.work_item_id,
                 case_id=order.case_id,
                 at=self.situation.now,

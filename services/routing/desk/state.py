@@ -206,7 +206,7 @@ class Queue:
         self._told = None
 
     def remove(self, item: DeskItem) -> None:
-        self.lane_of(item).remove(item.turn)
+        self.lane_of(item).remove(item.work_item_id)
         self.standard_ms -= round(item.order.standard_seconds * 1000)
         self._told = None
 
