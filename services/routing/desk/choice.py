@@ -45,7 +45,8 @@ class Head:
     Units:   slope in points per second, rate in items per second, slack and age in seconds.
     """
 
-    item: DeskItem
+    work_item_id: str
+    work_type: str
     slope: float
     rate: float
     slack: float
@@ -56,8 +57,8 @@ class Head:
     def told(self, removed_by: str | None = None) -> HeadConsidered:
         """As it travels in the fact."""
         return head_considered(
-            work_item_id=self.item.work_item_id,
-            work_type=self.item.order.work_type,
+            work_item_id=self.work_item_id,
+            work_type=self.work_type,
             index=rounded(self.index * 3600, 6),
             slope_per_minute=rounded(self.slope * 60, 6),
             rate_per_hour=rounded(self.rate * 3600, 6),
@@ -79,9 +80,9 @@ class Kinds:
 NOWHERE: Final[Turn] = (-1, -1, "")  # before every turn: a bound is looked into before an item of the same index
 UNOPENED: Final = -1
 
-Line = tuple[Lane, Kind, float, float]
-"""The ordinary, or the urgent, items of one work type as one operator sees them: the lane, its kind, the operator's rate, and
-that rate with the bonus for staying. Units: items per second."""
+Line = tuple[Lane, Kind, float, float, str]
+"""The ordinary, or the urgent, items of one work type as one operator sees them: the lane, its kind, the operator's rate,
+that rate with the bonus for staying, and the work type. Units: items per second."""
 
 Entry = tuple[float, Turn, int, Line, int, float]
 """Falling index or a bound of it; turn; order of finding; line; the way on; slope. The way on from an item: the how
@@ -123,7 +124,7 @@ class Weighing:
                     crest = self._crest(lane, work_type)
                 rate = ONE / (crest.kind.standard * pace)
                 worth = rate * bonus
-                line = (lane, crest.kind, rate, worth)
+                line = (lane, crest.kind, rate, worth, work_type)
                 heap.append((-crest.slope * worth, NOWHERE, len(heap), line, UNOPENED, crest.slope))
         heapify(heap)
         return descent
@@ -135,8 +136,9 @@ class Weighing:
         rate = ONE / (kind.standard * self.desk.paces.of(operator_id, work_type))
         stays = self.desk.operator(operator_id).last_work_type == work_type
         slack, age = (turn[0] - self.now_us) / SECOND, max(self.now_us - turn[1], 0) / SECOND
-        slope, worth = kind.terms_of(item.order).slope(age, slack), rate * (self.bonus if stays else 1.0)
-        return Head(item, slope, rate, slack, age, worth != rate, slope * worth)
+        terms = kind.at_closing if item.order.due_at in kind.closings else kind.usual
+        slope, worth = terms.slope(age, slack), rate * (self.bonus if stays else 1.0)
+        return Head(turn[2], work_type, slope, rate, slack, age, worth != rate, slope * worth)
 
     def _crest(self, lane: Lane, work_type: str) -> Crest:
         """What bounds the slopes in the lane, in which something waits, for the next moments."""
@@ -210,9 +212,9 @@ class Descent:
         return [self._told(entry) for entry in aside]
 
     def _told(self, entry: Entry) -> Head:
-        _, turn, _, (_, _, rate, worth), _, slope = entry
+        _, turn, _, (_, _, rate, worth, work_type), _, slope = entry
         slack, age = (turn[0] - self._now_us) / SECOND, max(self._now_us - turn[1], 0) / SECOND
-        return Head(self._items[turn[2]], slope, rate, slack, age, worth != rate, slope * worth)
+        return Head(turn[2], work_type, slope, rate, slack, age, worth != rate, slope * worth)
 
     def _settle(self) -> bool:
         """Bring an item that has not come yet to the top; `False` when there is none."""
@@ -234,16 +236,16 @@ class Descent:
     def _open(self, line: Line) -> None:
         """Look into a line: at its head; past the steepest point, where what can be saved stands further back, also at
         what stands around that; and at the oldest, unless that is the head."""
-        lane, kind, _, _ = line
+        lane, kind, *_ = line
         for turn, terms, way in lane.looked(kind, self._now_us, self._items).beginnings:
             self._push(line, turn, terms, way)
         if lane.crest is not None and lane.crest.oldest[1] != lane.crest.first[2]:
             self._push_younger(line, 0)
 
     def _open_oldest(self, line: Line, aged: int) -> None:
-        lane, kind, _, _ = line
+        lane, kind, *_ = line
         turn = lane.turn_by_id[lane.ages[aged][1]]
-        self._push(line, turn, kind.terms_of(self._items[turn[2]].order), 0)
+        self._push(line, turn, kind.terms_of(turn, self._items), 0)
         self._push_younger(line, aged + 1)
 
     def _go_on(self, entry: Entry) -> None:
@@ -254,7 +256,7 @@ class Descent:
         step = 1 if way > 0 else -1
         following = line[0].beside(turn, step)
         if following is not None:
-            self._push(line, following, line[1].terms_of(self._items[following[2]].order), way + step)
+            self._push(line, following, line[1].terms_of(following, self._items), way + step)
 
     def _push(self, line: Line, turn: Turn, terms: DelayTerms, way: int) -> None:
         self._found += 1
@@ -265,7 +267,7 @@ class Descent:
 
     def _push_younger(self, line: Line, aged: int) -> None:
         """A bound of what has not come by age; nothing when no more are looked at."""
-        lane, kind, _, worth = line
+        lane, kind, _, worth, _ = line
         if aged >= min(OLDEST_MAX, len(lane.turn_by_id)):
             return
         now_us = self._now_us

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 from sortedcontainers import SortedList
 
 from services.routing.delay import DelayTerms
-from shared.contracts.work import WorkOrder
 
 if TYPE_CHECKING:
     from services.routing.desk.state import DeskItem
@@ -37,9 +36,9 @@ class Kind:
     at_closing: DelayTerms
     closings: frozenset[datetime]
 
-    def terms_of(self, order: WorkOrder) -> DelayTerms:
-        """The delay terms of one item."""
-        return self.at_closing if self.closings and order.due_at in self.closings else self.usual
+    def terms_of(self, turn: Turn, items: Mapping[str, DeskItem]) -> DelayTerms:
+        """The delay terms of one item: most rails never close, and then it need not be looked at."""
+        return self.at_closing if self.closings and items[turn[2]].order.due_at in self.closings else self.usual
 
     def slope_max(self, first: Turn, until_us: int) -> float:
         """A bound of what slack adds to the slope, until an instant, of an item of this turn and of all later ones.
@@ -139,7 +138,7 @@ class Lane:
         def beginnings(*found: tuple[Turn | None, int]) -> Iterator[Beginning]:
             for turn, step in found:
                 if turn is not None:
-                    yield turn, kind.terms_of(items[turn[2]].order), step
+                    yield turn, kind.terms_of(turn, items), step
 
         if steepest is None or first[0] >= now_us + steepest:
             until_us = EVER_US if steepest is None else first[0] - steepest
