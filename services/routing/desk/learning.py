@@ -46,6 +46,7 @@ class Paces:
     """
 
     def __init__(self) -> None:
+        self.version = 0  # counts what was learned
         self.by_person: Final[dict[tuple[str, str], Pace]] = {}  # (operator id, work type)
         self._own: Final[dict[str, dict[str, Pace]]] = {}  # the same by operator and work type
         self._team: Final[dict[str, tuple[int, int]]] = {}  # work type → evidence, total
@@ -61,6 +62,7 @@ class Paces:
             evidence, total = evidence - old.evidence, total - old.total
         shown = self._team[pace.work_type] = evidence + pace.evidence, total + pace.total
         self._team_pace[pace.work_type] = shrunk(*shown, TEAM_PRIOR, ONE)
+        self.version += 1
         self.by_person[key] = pace
         self._own.setdefault(pace.operator_id, {})[pace.work_type] = pace
         self._means.pop(pace.work_type, None)

@@ -16,6 +16,8 @@ from services.routing.desk.expected import expected_capacity, expected_people, q
 from services.routing.desk.obey import obedience
 from services.routing.desk.state import DeskItem, Queue, TeamDesk, instant, microseconds
 from services.routing.eligibility import Rulebook
+from services.routing.telling import teller
+from shared.contracts.reference import Operator
 from shared.contracts.routing import (
     AssignmentExpired,
     AssignmentRevoked,
@@ -189,74 +191,90 @@ def _given_up(dealing: Dealing, item: DeskItem, reason: UnplaceableReason) -> Wo
     )
 
 
+load_snapshot: Final = teller(LoadSnapshot)
+capacity_by_work_type: Final = teller(CapacityByWorkType)
+
+
 def load_of(desk: TeamDesk, book: Rulebook, now: datetime) -> LoadSnapshot:
     """How full the desk is, who is there, how fast they are, and how soon a change of it will be told."""
-    able = able_by_work_type(desk, book)
+    able, paces, tally = able_by_work_type(desk, book), desk.paces, desk.tally
     expected = tuple(expected_capacity(desk, book, now))
-    return LoadSnapshot(
+    return load_snapshot(
         team_id=desk.team_id,
         at=now,
         version=desk.pulse.version + 1,
         interval_seconds=book.reference.limits.load_seconds,
         queued=tuple(
-            desk.queues[work_type].load(work_type, desk.paces.mean(able.get(work_type, ()), work_type))
-            for work_type in sorted(desk.queues)
+            [
+                queue.load(work_type, paces.mean(able.get(work_type, ()), work_type))
+                for work_type, queue in sorted(desk.queues.items())
+            ]
         ),
         in_hand=desk.in_hand(),
-        present=tuple(desk.present),
-        capacity=tuple(_capacity(desk, book, able)),
-        tally=_told_tally(desk),
+        present=desk.there,
+        capacity=_capacity(desk, book, able),
+        tally=DeskTally(accepted=tally.accepted, expired=tally.expired, completed=tally.completed, late=tally.late),
         expected_from=quarter_of(now) if expected else None,
         expected=expected,
         expected_people_by_hour=tuple(expected_people(desk, book, now)) if expected else (),
     )
 
 
-def _told_tally(desk: TeamDesk) -> DeskTally:
-    tally = desk.tally
-    return DeskTally(accepted=tally.accepted, expired=tally.expired, completed=tally.completed, late=tally.late)
+class _Able(NamedTuple):
+    """Who was able when these were present, of whom those were allowed to work."""
+
+    present: Sequence[str]
+    fit: Mapping[str, Operator]
+    by_work_type: Mapping[str, Sequence[str]]
 
 
 def able_by_work_type(desk: TeamDesk, book: Rulebook) -> Mapping[str, Sequence[str]]:
-    """Who is present, busy or not, holds the work type and is allowed to work; by work type, in their order."""
-    fit = eligibility.unsuspended(desk.team_id, book)
-    people = [one for one in desk.present if one in fit]
-    key = "able", desk.team_id
-    found: tuple[list[str], Mapping[str, Sequence[str]]] | None = book.reference.derived.get(key)
-    if found is not None and found[0] == people:
-        return found[1]
+    """Who is present, busy or not, holds the work type and is allowed to work; by work type, in their order.
+
+    Holds:   the same object until somebody comes or goes, or is allowed something else.
+    """
+    fit, key = eligibility.unsuspended(desk.team_id, book), ("able", desk.team_id)
+    found: _Able | None = book.reference.derived.get(key)
+    if found is not None and found.present is desk.there and found.fit is fit:
+        return found.by_work_type
     able: dict[str, list[str]] = {}
-    for operator_id in people:
-        for work_type in fit[operator_id].work_types:
-            able.setdefault(work_type, []).append(operator_id)
+    for operator_id in desk.there:
+        if operator_id in fit:
+            for work_type in fit[operator_id].work_types:
+                able.setdefault(work_type, []).append(operator_id)
     by_work_type: Mapping[str, Sequence[str]] = {name: tuple(able[name]) for name in sorted(able)}
-    book.reference.derived[key] = people, by_work_type
+    book.reference.derived[key] = _Able(desk.there, fit, by_work_type)
     return by_work_type
 
 
-def _capacity(desk: TeamDesk, book: Rulebook, able: Mapping[str, Sequence[str]]) -> Iterator[CapacityByWorkType]:
-    """Who is there for each work type, and how fast; as it was told last where neither has changed."""
-    told: dict[str, _Told] = book.reference.derived.setdefault((__name__, desk.team_id), {})
+class _Told(NamedTuple):
+    """The capacity as it was told, and of whom, after how much was learned."""
+
+    able: Mapping[str, Sequence[str]]
+    learned: int
+    capacity: tuple[CapacityByWorkType, ...]
+
+
+def _capacity(desk: TeamDesk, book: Rulebook, able: Mapping[str, Sequence[str]]) -> tuple[CapacityByWorkType, ...]:
+    """Who is there for each work type, and how fast; as it was told last while nobody came and nothing was learned."""
+    key = __name__, desk.team_id
+    told: _Told | None = book.reference.derived.get(key)
+    if told is not None and told.able is able and told.learned == desk.paces.version:
+        return told.capacity
+    capacity = tuple(_capacities(desk, book, able))
+    if all(
+        book.reference.standard_seconds(work_type) is not None for work_type in able
+    ):  # else it changes with the queue
+        book.reference.derived[key] = _Told(able, desk.paces.version, capacity)
+    return capacity
+
+
+def _capacities(desk: TeamDesk, book: Rulebook, able: Mapping[str, Sequence[str]]) -> Iterator[CapacityByWorkType]:
     for work_type, people in able.items():
-        pace, known = desk.paces.mean(people, work_type), told.get(work_type)
-        if known is not None and known.pace == pace and known.people is people:
-            yield known.capacity
-            continue
         standard = _standard_seconds(desk, book, work_type)
         if standard is not None:
-            seconds = round(standard * pace, 1)
-            capacity = CapacityByWorkType(work_type=work_type, present=len(people), learned_seconds=seconds)
-            if standard == book.reference.standard_seconds(work_type):  # else it changes with the queue
-                told[work_type] = _Told(people, pace, capacity)
-            yield capacity
-
-
-class _Told(NamedTuple):
-    """A capacity as it was told, and of whom."""
-
-    people: Sequence[str]
-    pace: float
-    capacity: CapacityByWorkType
+            seconds = round(standard * desk.paces.mean(people, work_type), 1)
+            yield capacity_by_work_type(work_type=work_type, present=len(people), learned_seconds=seconds)
 
 
 def _standard_seconds(desk: TeamDesk, book: Rulebook, work_type: str) -> float | None:

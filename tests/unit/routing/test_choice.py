@@ -285,9 +285,7 @@ def test_what_a_lane_keeps_of_its_bound_changes_no_choice(
         fresh = TeamDesk("north")
         for item in known.items.values():
             fresh.put_item(item)
-        assert found == [
-            head.work_item_id for head in Weighing(fresh, view, now).best_first("ann", (ENTRY, CHEQUE))
-        ]
+        assert found == [head.work_item_id for head in Weighing(fresh, view, now).best_first("ann", (ENTRY, CHEQUE))]
         if takes:
             known.drop_item(found[0])
 
