@@ -296,17 +296,23 @@ ALARM_RULES: Final[Mapping[str, Callable[[TeamDesk, Any, Situation], Facts]]] = 
 
 def alarms(desk: TeamDesk) -> Mapping[str, Alarm]:
     """The next lease to run out, the next load to tell, and the boards while anything depends on them."""
-    wanted: dict[str, Alarm] = {}
-    if desk.leases:
-        wanted["lease"] = Alarm(instant(desk.leases[0][0]))
-    tell_at = _tell_at(desk)
-    if tell_at is not None:
-        wanted["load"] = Alarm(tell_at)
-    if desk.heed.next_at is not None:
-        wanted["reroutes"] = Alarm(desk.heed.next_at, patient=True)
+    wanted = {name: Alarm(due, patient=name == "reroutes") for name, due in dues(desk).items()}
     if desk.items or desk.present:
         wanted["boards"] = BOARDS_CHANGE
     return wanted
+
+
+def dues(desk: TeamDesk) -> Mapping[str, datetime]:
+    """When the desk's alarms ring that wait for an instant."""
+    found: dict[str, datetime] = {}
+    if desk.leases:
+        found["lease"] = instant(desk.leases[0][0])
+    tell_at = _tell_at(desk)
+    if tell_at is not None:
+        found["load"] = tell_at
+    if desk.heed.next_at is not None:
+        found["reroutes"] = desk.heed.next_at
+    return found
 
 
 def _tell_at(desk: TeamDesk) -> datetime | None:
