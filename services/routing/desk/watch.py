@@ -193,6 +193,7 @@ def _given_up(dealing: Dealing, item: DeskItem, reason: UnplaceableReason) -> Wo
 
 load_snapshot: Final = teller(LoadSnapshot)
 capacity_by_work_type: Final = teller(CapacityByWorkType)
+desk_tally: Final = teller(DeskTally)
 
 
 def load_of(desk: TeamDesk, book: Rulebook, now: datetime) -> LoadSnapshot:
@@ -213,7 +214,7 @@ def load_of(desk: TeamDesk, book: Rulebook, now: datetime) -> LoadSnapshot:
         in_hand=desk.in_hand(),
         present=desk.there,
         capacity=_capacity(desk, book, able),
-        tally=DeskTally(accepted=tally.accepted, expired=tally.expired, completed=tally.completed, late=tally.late),
+        tally=desk_tally(accepted=tally.accepted, expired=tally.expired, completed=tally.completed, late=tally.late),
         expected_from=quarter_of(now) if expected else None,
         expected=expected,
         expected_people_by_hour=tuple(expected_people(desk, book, now)) if expected else (),
@@ -248,33 +249,46 @@ def able_by_work_type(desk: TeamDesk, book: Rulebook) -> Mapping[str, Sequence[s
 
 
 class _Told(NamedTuple):
-    """The capacity as it was told, and of whom, after how much was learned."""
+    """What was told of the capacity of these people, after how much was learned, and of each work type at which pace."""
 
     able: Mapping[str, Sequence[str]]
     learned: int
     capacity: tuple[CapacityByWorkType, ...]
+    by_work_type: dict[str, tuple[float, CapacityByWorkType]]
 
 
 def _capacity(desk: TeamDesk, book: Rulebook, able: Mapping[str, Sequence[str]]) -> tuple[CapacityByWorkType, ...]:
-    """Who is there for each work type, and how fast; as it was told last while nobody came and nothing was learned."""
-    key = __name__, desk.team_id
+    """Who is there for each work type, and how fast; as it was told last where nobody came and nothing was learned."""
+    key, learned = (__name__, desk.team_id), desk.paces.version
     told: _Told | None = book.reference.derived.get(key)
-    if told is not None and told.able is able and told.learned == desk.paces.version:
-        return told.capacity
-    capacity = tuple(_capacities(desk, book, able))
-    if all(
-        book.reference.standard_seconds(work_type) is not None for work_type in able
-    ):  # else it changes with the queue
-        book.reference.derived[key] = _Told(able, desk.paces.version, capacity)
-    return capacity
+    if told is None or told.able is not able:
+        told = _Told(able, -1, (), {})
+    if told.learned != learned:
+        capacity = tuple(_capacities(desk, book, able, told.by_work_type))
+        settled = len(told.by_work_type) == len(able)  # else some of it changes with the queue
+        told = _Told(able, learned if settled else -1, capacity, told.by_work_type)
+        book.reference.derived[key] = told
+    return told.capacity
 
 
-def _capacities(desk: TeamDesk, book: Rulebook, able: Mapping[str, Sequence[str]]) -> Iterator[CapacityByWorkType]:
+def _capacities(
+    desk: TeamDesk,
+    book: Rulebook,
+    able: Mapping[str, Sequence[str]],
+    told: dict[str, tuple[float, CapacityByWorkType]],
+) -> Iterator[CapacityByWorkType]:
     for work_type, people in able.items():
+        pace, known = desk.paces.mean(people, work_type), told.get(work_type)
+        if known is not None and known[0] == pace:
+            yield known[1]
+            continue
         standard = _standard_seconds(desk, book, work_type)
         if standard is not None:
-            seconds = round(standard * desk.paces.mean(people, work_type), 1)
-            yield capacity_by_work_type(work_type=work_type, present=len(people), learned_seconds=seconds)
+            seconds = round(standard * pace, 1)
+            capacity = capacity_by_work_type(work_type=work_type, present=len(people), learned_seconds=seconds)
+            if standard == book.reference.standard_seconds(work_type):
+                told[work_type] = pace, capacity
+            yield capacity
 
 
 def _standard_seconds(desk: TeamDesk, book: Rulebook, work_type: str) -> float | None:
