@@ -7,9 +7,10 @@ reports: the figure decides who gets which work and how full a team counts, so n
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+
+from services.routing.rows import row
 
 ONE: Final = 1_000_000
 """The unit of what is kept: millionths. Sums of whole numbers are exact in any order, so that a desk that is read from
@@ -24,7 +25,7 @@ PACE_MIN: Final = ONE // 50
 PACE_MAX: Final = ONE * 50
 
 
-@dataclass(frozen=True, slots=True)
+@row
 class Pace:
     """What one operator's results at this desk say about one work type.
 

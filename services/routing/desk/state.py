@@ -18,6 +18,7 @@ from sortedcontainers import SortedList
 from services.routing.delay import latest_start
 from services.routing.desk.lanes import Lane, Turn
 from services.routing.desk.learning import Pace, Paces
+from services.routing.rows import row
 from services.routing.telling import teller
 from shared.contracts.routing import LoadByWorkType
 from shared.contracts.work import Draft, WorkOrder
@@ -62,7 +63,7 @@ PRESENT: Final = frozenset({OperatorPhase.READY, OperatorPhase.OFFERED, Operator
 SIGNED_ON: Final = PRESENT | {OperatorPhase.WRAPPING_UP, OperatorPhase.PAUSED}
 
 
-@dataclass(frozen=True, slots=True)
+@row
 class DeskItem:
     """One work item at the desk.
 
@@ -93,7 +94,7 @@ class DeskItem:
         return microseconds(latest_start(self.order)), microseconds(self.order.requested_at), self.order.work_item_id
 
 
-@dataclass(frozen=True, slots=True)
+@row
 class Answer:
     """What the desk said to one command, so that the same command again changes nothing."""
 
@@ -106,7 +107,7 @@ class Answer:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@row
 class DeskOperator:
     """One operator as the desk knows them. Holds: an assignment's fields are set together or not at all."""
 
@@ -124,7 +125,7 @@ class DeskOperator:
     kept_for: str | None = None  # while kept free: the urgent item in hand whose next step is awaited
 
 
-@dataclass(frozen=True, slots=True)
+@row
 class Touch:
     """Who did what on one case at this desk, and which of its items are finished for good."""
 
@@ -134,7 +135,7 @@ class Touch:
     finished: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@row
 class Gone:
     """An item that this desk gave back, and the placing that had brought it."""
 
@@ -143,7 +144,7 @@ class Gone:
     placing: int
 
 
-@dataclass(frozen=True, slots=True)
+@row
 class Pulse:
     """When the desk last told its load, and since when that is out of date."""
 
@@ -153,7 +154,7 @@ class Pulse:
     interval_seconds: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@row
 class Heed:
     """What the desk did about reroutes: items moved by each, and when it must go on, after a chunk of how many.
 
@@ -165,7 +166,7 @@ class Heed:
     chunk: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@row
 class Tally:
     """What the desk has counted since it began."""
 
