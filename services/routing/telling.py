@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
+
+from pydantic import BaseModel
 
 from shared.contracts.message import Part
 
 P = ParamSpec("P")
 M = TypeVar("M", bound=Part)
 
-_put: Final = object.__setattr__
+_given, _named, _extra, _private = (
+    vars(BaseModel)[slot].__set__
+    for slot in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
+)
 
 
 def teller(form: Callable[P, M]) -> Callable[P, M]:
@@ -23,14 +28,14 @@ def teller(form: Callable[P, M]) -> Callable[P, M]:
     """
     contract = cast(Any, form)
     blank: dict[str, Any] = {name: field.default for name, field in contract.model_fields.items()}
-    named = set(blank)
+    names, new = set(blank), contract.__new__
 
     def told(*args: P.args, **fields: P.kwargs) -> M:
-        made: M = contract.__new__(contract)
-        _put(made, "__dict__", {**blank, **fields})
-        _put(made, "__pydantic_fields_set__", named)
-        _put(made, "__pydantic_extra__", None)
-        _put(made, "__pydantic_private__", None)
+        made: M = new(contract)
+        _given(made, {**blank, **fields})
+        _named(made, names)
+        _extra(made, None)
+        _private(made, None)
         return made
 
     return told

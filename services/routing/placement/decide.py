@@ -11,6 +11,7 @@ from services.routing.boards import as_of
 from services.routing.eligibility import Rulebook
 from services.routing.placement.choice import Choice, Sight, choose, detail_of
 from services.routing.placement.state import Phase, PlacedItem, held_by
+from services.routing.telling import teller
 from shared.contracts.audit import WorkCancelled, WorkRequested, WorkSettled
 from shared.contracts.message import Message
 from shared.contracts.reference import FloorLimits
@@ -30,6 +31,8 @@ from shared.runtime.processor import Event, Facts, Rejection, Situation, TimerFi
 WAITED_OUT: Final = frozenset({"nobody_present", "rerouted"})
 """Reasons that time alone may end: somebody signs on, or an order ends by its own clock."""
 JITTER_SHARE: Final = 0.2  # spread of the next try, so that items that began to wait together do not come together
+
+work_placed: Final = teller(WorkPlaced)
 
 Rule = Callable[[PlacedItem, Any, Situation], Facts]
 
@@ -180,7 +183,7 @@ def _placed(
 ) -> WorkPlaced:
     if choice.team_id is None:
         raise InvariantError(f"Expected a team for {order.work_item_id}, found none")
-    return WorkPlaced(
+    return work_placed(
         team_id=choice.team_id,
         placing=placings + 1,
         attempt=attempt,

@@ -52,6 +52,7 @@ from shared.runtime.processor import Event, Facts, Rejection, Situation, TimerFi
 BUS_SECONDS: Final = 0.2  # from a desk's telling its load, or the balancer its plan, until every placement has read it
 LOADS_A_PLAN: Final = 30  # loads that a desk tells between two plans, unless told otherwise; in life it is one
 
+work_requested: Final = teller(WorkRequested)
 accept_assignment: Final = teller(AcceptAssignment)
 complete_assignment: Final = teller(CompleteAssignment)
 
@@ -129,7 +130,7 @@ class RealDealing:
             self._placed[order.work_item_id] = placement_state.apply(new_item(order.work_item_id), placed)
             return self._tell_desk(waits_at, placed)
         self._arrivals.heard(Kind.of(order), order.requested_at)
-        return self._place(order.work_item_id, WorkRequested(order=order))
+        return self._place(order.work_item_id, work_requested(order=order))
 
     def withdrawn(self, order: WorkOrder) -> Starts:
         """The process cancels the item."""
