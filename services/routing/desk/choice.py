@@ -19,8 +19,8 @@ from services.routing.delay import DelayTerms, closings, terms_by, terms_without
 from services.routing.desk.lanes import SECOND, Age, Crest, Kind, Lane, Turn
 from services.routing.desk.learning import ONE
 from services.routing.desk.state import DeskItem, TeamDesk, microseconds
-from services.routing.telling import teller
 from shared.contracts.routing import HeadConsidered
+from shared.contracts.telling import teller
 from shared.contracts.work import WorkOrder
 from shared.reference.board import ReferenceView
 

@@ -14,10 +14,10 @@ from services.routing.desk.holding import keeps_free
 from services.routing.desk.state import PRESENT, DeskItem, DeskOperator, OperatorPhase, TeamDesk
 from services.routing.eligibility import Rulebook
 from services.routing.orders import StandingOrders
-from services.routing.telling import teller
 from shared.contracts.message import Message
 from shared.contracts.reroute import RerouteOrder
 from shared.contracts.routing import HeadConsidered, Picked, UnplaceableReason, WorkAssigned
+from shared.contracts.telling import teller
 from shared.contracts.work import WorkOrder
 from shared.runtime.processor import Situation
 

@@ -11,7 +11,6 @@ from services.routing.desk.dealing import Dealing
 from services.routing.desk.obey import let_go
 from services.routing.desk.state import DeskItem, ItemPhase, OperatorPhase, TeamDesk
 from services.routing.eligibility import Rulebook
-from services.routing.telling import teller
 from shared.contracts.message import Message
 from shared.contracts.routing import (
     AcceptAssignment,
@@ -26,6 +25,7 @@ from shared.contracts.routing import (
     WorkRecalled,
     WorkWithdrawn,
 )
+from shared.contracts.telling import teller
 from shared.runtime.errors import InvariantError
 from shared.runtime.processor import Event, Facts, Rejection, Situation, TimerFired
 

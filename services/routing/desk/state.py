@@ -19,8 +19,8 @@ from services.routing.delay import latest_start
 from services.routing.desk.lanes import Lane, Turn
 from services.routing.desk.learning import Pace, Paces
 from services.routing.rows import row
-from services.routing.telling import teller
 from shared.contracts.routing import LoadByWorkType
+from shared.contracts.telling import teller
 from shared.contracts.work import Draft, WorkOrder
 from shared.runtime.errors import InvariantError
 

@@ -16,7 +16,6 @@ from services.routing.desk.expected import expected_capacity, expected_people, q
 from services.routing.desk.obey import obedience
 from services.routing.desk.state import DeskItem, Queue, TeamDesk, instant, microseconds
 from services.routing.eligibility import Rulebook
-from services.routing.telling import teller
 from shared.contracts.reference import Operator
 from shared.contracts.routing import (
     AssignmentExpired,
@@ -28,6 +27,7 @@ from shared.contracts.routing import (
     UnplaceableReason,
     WorkReleased,
 )
+from shared.contracts.telling import teller
 from shared.runtime.processor import Alarm, Facts, Situation, TimerFired
 
 TOLD_AT_LEAST: Final = 10  # every so many intervals, though nothing changed, while somebody is there or something waits

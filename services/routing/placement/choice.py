@@ -15,8 +15,8 @@ from services.routing.delay import slack_of
 from services.routing.eligibility import PRECEDENCE, Rulebook, Sort, sort_of
 from services.routing.kinds import Kind
 from services.routing.orders import StandingOrders
-from services.routing.telling import teller
 from shared.contracts.routing import Candidate, LoadSnapshot, UnplaceableReason
+from shared.contracts.telling import teller
 from shared.contracts.work import WorkOrder
 
 CONSIDERED_MAX: Final = 12  # candidates that travel in a fact: the drawn, then the nearest to being chosen

@@ -11,7 +11,6 @@ from services.routing.boards import as_of
 from services.routing.eligibility import Rulebook
 from services.routing.placement.choice import Choice, Sight, choose, detail_of
 from services.routing.placement.state import Phase, PlacedItem, held_by
-from services.routing.telling import teller
 from shared.contracts.audit import WorkCancelled, WorkRequested, WorkSettled
 from shared.contracts.message import Message
 from shared.contracts.reference import FloorLimits
@@ -23,6 +22,7 @@ from shared.contracts.routing import (
     WorkReleased,
     WorkUnplaceable,
 )
+from shared.contracts.telling import teller
 from shared.contracts.vendor import InspectionRequested, InspectionSettled
 from shared.contracts.work import Draft, WorkOrder
 from shared.runtime.errors import InvariantError

@@ -22,7 +22,6 @@ from services.routing.placement.processor import placement
 from services.routing.placement.sent import SentSince
 from services.routing.placement.state import PlacedItem, new_item
 from services.routing.simulator.floor import Floor, Start, Starts
-from services.routing.telling import teller
 from shared.contracts.audit import WorkCancelled, WorkRequested
 from shared.contracts.message import Message, Step
 from shared.contracts.routing import (
@@ -36,6 +35,7 @@ from shared.contracts.routing import (
     WorkRecalled,
     WorkReleased,
 )
+from shared.contracts.telling import teller
 from shared.contracts.work import (
     ArbitrationRuling,
     AuthorisationVerdict,
