@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
 from services.routing.boards import LOAD_BOARD, PLAN_BOARD
-from shared.contracts.message import Message, Region, Step
+from shared.contracts.message import Message, Part, Region, Step
 from shared.contracts.reference import FloorLimits, Operator, Provider, ReferenceEntry, Team
 from shared.contracts.routing import LoadByWorkType, LoadSnapshot
 from shared.contracts.vendor import OperatorStanding, ProviderStanding, Standing
@@ -139,6 +139,7 @@ class Floor:
             decided = self.processor.refuse(self.state, event, decided, situation)
         for fact in decided:
             self.state = self.processor.apply(self.state, fact)
+            assert told_as_checked(fact), f"Expected a fact as its contract makes it, found {fact!r}"
             self.facts.append(fact)
         for part, body in self.processor.table.write(self.state).items():
             if body is None:
@@ -174,6 +175,12 @@ class Floor:
     def reloaded(self) -> Any:
         """The state that the stored rows give."""
         return self.processor.table.read(self.key, self.stored)
+
+
+def told_as_checked(fact: Part) -> bool:
+    """A fact that was made without checking is the one that its contract would have made of the same, to the byte."""
+    checked = type(fact).model_validate(fact.model_dump())
+    return checked == fact and checked.model_dump_json() == fact.model_dump_json()
 
 
 def kinds(facts: Iterable[Message]) -> list[str]:
