@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from heapq import heapify, heappop, heappush
-from typing import Final, cast
+from typing import Final
 
-from services.routing.delay import DelayTerms, closings, terms_by, terms_without
-from services.routing.desk.lanes import SECOND, Age, Crest, Kind, Lane, Turn
+from services.routing.delay import closings, terms_by, terms_without
+from services.routing.desk.lanes import SECOND, Age, Beginning, Crest, Kind, Lane, Turn
 from services.routing.desk.learning import ONE
 from services.routing.desk.state import DeskItem, TeamDesk, microseconds
 from shared.contracts.routing import HeadConsidered
@@ -142,7 +142,9 @@ class Weighing:
 
     def _crest(self, lane: Lane, work_type: str) -> Crest:
         """What bounds the slopes in the lane, in which something waits, for the next moments."""
-        now_us, first, oldest = self.now_us, cast(Turn, lane.turns[0]), cast(Age, lane.ages[0])
+        now_us = self.now_us
+        first: Turn = lane.turns[0]
+        oldest: Age = lane.ages[0]
         kind = self._kind(work_type, self.items[first[2]].order)
         risen = first[0] < now_us + (kind.usual.steepest_us or 0)
         until_us = now_us + int((RISEN if risen else RISING) * SECOND * kind.usual.steep)
@@ -236,16 +238,15 @@ class Descent:
     def _open(self, line: Line) -> None:
         """Look into a line: at its head; past the steepest point, where what can be saved stands further back, also at
         what stands around that; and at the oldest, unless that is the head."""
-        lane, kind, *_ = line
-        for turn, terms, way in lane.looked(kind, self._now_us, self._items).beginnings:
-            self._push(line, turn, terms, way)
-        if lane.crest is not None and lane.crest.oldest[1] != lane.crest.first[2]:
+        lane, crest = line[0], line[0].crest
+        self._push(line, lane.looked(line[1], self._now_us, self._items).beginnings)
+        if crest is not None and crest.oldest[1] != crest.first[2]:
             self._push_younger(line, 0)
 
     def _open_oldest(self, line: Line, aged: int) -> None:
-        lane, kind, *_ = line
+        lane = line[0]
         turn = lane.turn_by_id[lane.ages[aged][1]]
-        self._push(line, turn, kind.terms_of(turn, self._items), 0)
+        self._push(line, ((turn, line[1].terms_of(turn, self._items), 0),))
         self._push_younger(line, aged + 1)
 
     def _go_on(self, entry: Entry) -> None:
@@ -256,14 +257,15 @@ class Descent:
         step = 1 if way > 0 else -1
         following = line[0].beside(turn, step)
         if following is not None:
-            self._push(line, following, line[1].terms_of(following, self._items), way + step)
+            self._push(line, ((following, line[1].terms_of(following, self._items), way + step),))
 
-    def _push(self, line: Line, turn: Turn, terms: DelayTerms, way: int) -> None:
-        self._found += 1
-        now_us = self._now_us
-        age = now_us - turn[1]
-        slope = terms.slope(age / SECOND if age > 0 else 0.0, (turn[0] - now_us) / SECOND)
-        heappush(self.heap, (-slope * line[3], turn, self._found, line, way, slope))
+    def _push(self, line: Line, found: Iterable[Beginning]) -> None:
+        heap, now_us, worth = self.heap, self._now_us, line[3]
+        for turn, terms, way in found:
+            self._found += 1
+            age = now_us - turn[1]
+            slope = terms.slope(age / SECOND if age > 0 else 0.0, (turn[0] - now_us) / SECOND)
+            heappush(heap, (-slope * worth, turn, self._found, line, way, slope))
 
     def _push_younger(self, line: Line, aged: int) -> None:
         """A bound of what has not come by age; nothing when no more are looked at."""
@@ -271,7 +273,8 @@ class Descent:
         if aged >= min(OLDEST_MAX, len(lane.turn_by_id)):
             return
         now_us = self._now_us
-        age = max(now_us - cast(int, lane.ages[aged][0]), 0) / SECOND
+        requested_us: int = lane.ages[aged][0]
+        age = max(now_us - requested_us, 0) / SECOND
         slope = kind.usual.waiting * age + kind.slope_max(lane.turns[0], now_us)
         self._found += 1
         heappush(self.heap, (-slope * worth, NOWHERE, self._found, line, aged, slope))

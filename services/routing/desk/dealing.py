@@ -59,8 +59,8 @@ class Chosen:
 
     def told(self) -> tuple[HeadConsidered, ...]:
         """As it travels in the fact."""
-        could = (head.told() for head in (self.best, *self.others))
-        return (*could, *(head.told(barrier) for head, barrier in self.barred))
+        could = [head.told() for head in (self.best, *self.others)]
+        return (*could, *[head.told(barrier) for head, barrier in self.barred])
 
 
 @dataclass(slots=True)

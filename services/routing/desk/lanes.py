@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sortedcontainers import SortedList
 
@@ -122,8 +122,9 @@ class Lane:
 
     def beside(self, turn: Turn, step: int) -> Turn | None:
         """The next turn after this one, or before it."""
-        position = int(self.turns.bisect_left(turn)) + step
-        return cast(Turn, self.turns[position]) if 0 <= position < len(self.turns) else None
+        position: int = self.turns.bisect_left(turn) + step
+        beside: Turn | None = self.turns[position] if 0 <= position < len(self.turns) else None
+        return beside
 
     def looked(self, kind: Kind, now_us: int, items: Mapping[str, DeskItem]) -> Look:
         """Where the ways into the lane begin now, as found before if that still holds."""
@@ -133,19 +134,17 @@ class Lane:
         return known
 
     def _look(self, kind: Kind, now_us: int, items: Mapping[str, DeskItem]) -> Look:
-        first, steepest = cast(Turn, self.turns[0]), kind.usual.steepest_us
-
-        def beginnings(*found: tuple[Turn | None, int]) -> Iterator[Beginning]:
-            for turn, step in found:
-                if turn is not None:
-                    yield turn, kind.terms_of(turn, items), step
-
+        turns, steepest = self.turns, kind.usual.steepest_us
+        first: Turn = turns[0]
+        head = first, kind.terms_of(first, items), 1
         if steepest is None or first[0] >= now_us + steepest:
             until_us = EVER_US if steepest is None else first[0] - steepest
-            return Look(kind, -EVER_US, until_us, first, None, None, tuple(beginnings((first, 1))))
-        middle = int(self.turns.bisect_left((now_us + steepest,)))
-        before = cast(Turn, self.turns[middle - 1])
-        after = cast(Turn, self.turns[middle]) if middle < len(self.turns) else None
-        until_us = EVER_US if after is None else after[0] - steepest
-        found = tuple(beginnings((first, 1), (before, -1), (after, 1)))
-        return Look(kind, before[0] - steepest, until_us, first, before, after, found)
+            return Look(kind, -EVER_US, until_us, first, None, None, (head,))
+        middle: int = turns.bisect_left((now_us + steepest,))
+        before: Turn = turns[middle - 1]
+        downward = before, kind.terms_of(before, items), -1
+        if middle == len(turns):
+            return Look(kind, before[0] - steepest, EVER_US, first, before, None, (head, downward))
+        after: Turn = turns[middle]
+        upward = after, kind.terms_of(after, items), 1
+        return Look(kind, before[0] - steepest, after[0] - steepest, first, before, after, (head, downward, upward))
