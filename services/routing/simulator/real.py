@@ -90,7 +90,7 @@ class RealDealing:
         self._plan_seconds = plan_seconds
         self._sent: Final = SentSince()
         self._placed: Final[dict[str, PlacedItem]] = {}
-        self._desks: Final[dict[str, TeamDesk]] = {}
+        self.desks: Final[dict[str, TeamDesk]] = {}
         self._woken: Final[dict[str, datetime]] = {}
         self._attempts: Final[dict[str, int]] = {}
         self._commands = 0
@@ -224,7 +224,7 @@ class RealDealing:
 
     def _tell_desk(self, team_id: str, event: Event, waits: str | None = None) -> list[Start]:
         """Let the desk decide, fold its facts, and let everybody but `waits` accept what they are offered."""
-        own = self._desks.get(team_id) or self._desks.setdefault(team_id, new_desk(team_id))
+        own = self.desks.get(team_id) or self.desks.setdefault(team_id, new_desk(team_id))
         starts = self._decided(own, event, waits)
         self._set_alarm(own)
         return starts
