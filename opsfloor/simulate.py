@@ -18,11 +18,13 @@ from opsfloor.whatif import whatif
 from opsfloor.writing import expect_picture, expect_writable
 from services.routing.simulator.figures import FIGURES
 from services.routing.simulator.oracles import ORACLES, Finding
+from shared.runtime.collector import spare_collector
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="The floor in virtual time, with the real placement and desk."
 )
 app.command()(whatif)
+app.callback()(spare_collector)
 
 Chart = Annotated[Path | None, typer.Option(help="draw a chart into this file, .svg or .png", dir_okay=False)]
 Json = Annotated[bool, typer.Option("--json", help="one JSON document instead of tables")]

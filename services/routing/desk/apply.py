@@ -17,6 +17,7 @@ from services.routing.desk.state import (
     ItemPhase,
     OperatorPhase,
     Pulse,
+    Tally,
     TeamDesk,
     Touch,
 )
@@ -52,44 +53,41 @@ def queued(desk: TeamDesk, fact: WorkQueued) -> None:
 
 
 def assigned(desk: TeamDesk, fact: WorkAssigned) -> None:
-    item = desk.item(fact.work_item_id)
-    desk.put_item(
-        replace(
-            item,
-            phase=ItemPhase.OFFERED,
-            attempt=fact.attempt,
-            since=fact.at,
-            operator_id=fact.operator_id,
-            assigned_at=fact.at,
-            lease_until=fact.lease_until,
-        )
-    )
-    operator = desk.operator(fact.operator_id)
+    item, operator, at = desk.item(fact.work_item_id), desk.operator(fact.operator_id), fact.at
     if operator.work_item_id is not None:
         raise InvariantError(f"Expected {fact.operator_id} with empty hands, found {operator.work_item_id}")
+    offer = DeskItem(
+        order=item.order,
+        placing=item.placing,
+        attempt=fact.attempt,
+        since=at,
+        phase=ItemPhase.OFFERED,
+        declined_by=item.declined_by,
+        operator_id=fact.operator_id,
+        assigned_at=at,
+        lease_until=fact.lease_until,
+        draft=item.draft,
+    )
+    desk.put_item(offer)
     desk.put_operator(
-        replace(
-            operator,
+        DeskOperator(
+            operator_id=fact.operator_id,
             phase=OperatorPhase.OFFERED,
-            since=fact.at,
+            since=at,
             work_item_id=fact.work_item_id,
             attempt=fact.attempt,
             lease_until=fact.lease_until,
+            commands=operator.commands,
+            last_command=operator.last_command,
             last_work_type=item.order.work_type,
-            kept_for=None,
+            pause_reason=operator.pause_reason,
+            last_draft=operator.last_draft,
         )
     )
-    if fact.picked is not None:
-        _answered(
-            desk,
-            fact.operator_id,
-            fact.picked.command_id,
-            fact.picked.fingerprint,
-            "picked",
-            fact.work_item_id,
-            fact.at,
-        )
-    _changed(desk, fact.at)
+    picked = fact.picked
+    if picked is not None:
+        _answered(desk, fact.operator_id, picked.command_id, picked.fingerprint, "picked", fact.work_item_id, at)
+    _changed(desk, at)
 
 
 def held_back(desk: TeamDesk, fact: WorkHeldBack) -> None:
@@ -98,12 +96,40 @@ def held_back(desk: TeamDesk, fact: WorkHeldBack) -> None:
 
 
 def taken(desk: TeamDesk, fact: AssignmentTaken) -> None:
-    item = desk.item(fact.work_item_id)
-    desk.put_item(replace(item, phase=ItemPhase.IN_HAND, lease_until=fact.lease_until, taken_at=fact.at))
-    operator = desk.operator(fact.operator_id)
-    desk.put_operator(replace(operator, phase=OperatorPhase.WORKING, since=fact.at, lease_until=fact.lease_until))
-    desk.put_tally(replace(desk.tally, accepted=desk.tally.accepted + 1))
-    _answered(desk, fact.operator_id, fact.command_id, fact.fingerprint, "taken", "", fact.at)
+    item, operator, tally = desk.item(fact.work_item_id), desk.operator(fact.operator_id), desk.tally
+    in_hand = DeskItem(
+        order=item.order,
+        placing=item.placing,
+        attempt=item.attempt,
+        since=item.since,
+        phase=ItemPhase.IN_HAND,
+        declined_by=item.declined_by,
+        operator_id=item.operator_id,
+        assigned_at=item.assigned_at,
+        lease_until=fact.lease_until,
+        taken_at=fact.at,
+        draft=item.draft,
+    )
+    desk.put_item(in_hand)
+    desk.put_tally(Tally(tally.accepted + 1, tally.expired, tally.completed, tally.late))
+    given = Answer(fact.command_id, fact.operator_id, operator.commands, fact.fingerprint, "taken", "", fact.at)
+    desk.put_answer(given)
+    desk.put_operator(
+        DeskOperator(
+            operator_id=fact.operator_id,
+            phase=OperatorPhase.WORKING,
+            since=fact.at,
+            work_item_id=operator.work_item_id,
+            attempt=operator.attempt,
+            lease_until=fact.lease_until,
+            commands=operator.commands + 1,
+            last_command=given,
+            last_work_type=operator.last_work_type,
+            pause_reason=operator.pause_reason,
+            last_draft=operator.last_draft,
+            kept_for=operator.kept_for,
+        )
+    )
 
 
 def drafted(desk: TeamDesk, fact: DraftSaved) -> None:
@@ -154,15 +180,15 @@ def withdrawn(desk: TeamDesk, fact: WorkWithdrawn) -> None:
 
 
 def completed(desk: TeamDesk, fact: WorkCompleted) -> None:
-    item = desk.item(fact.work_item_id)
+    item, tally, at = desk.item(fact.work_item_id), desk.tally, fact.completed_at
     _learn(desk, item, fact)
-    late = int(fact.completed_at + timedelta(seconds=item.order.later_seconds) > item.order.due_at)
-    desk.put_tally(replace(desk.tally, completed=desk.tally.completed + 1, late=desk.tally.late + late))
-    _let_go(desk, item, fact.completed_at)
-    _took_part(desk, fact.case_id, fact.operator_id, fact.role, fact.completed_at, (fact.work_item_id,))
-    desk.forget_touches(fact.completed_at)
-    _answered(desk, fact.operator_id, fact.command_id, fact.fingerprint, "completed", "", fact.completed_at)
-    _changed(desk, fact.completed_at)
+    late = int(at + timedelta(seconds=item.order.later_seconds) > item.order.due_at)
+    desk.put_tally(Tally(tally.accepted, tally.expired, tally.completed + 1, tally.late + late))
+    _let_go(desk, item, at)
+    _took_part(desk, fact.case_id, fact.operator_id, fact.role, at, (fact.work_item_id,))
+    desk.forget_touches(at)
+    _answered(desk, fact.operator_id, fact.command_id, fact.fingerprint, "completed", "", at)
+    _changed(desk, at)
 
 
 def _took_part(
@@ -288,16 +314,43 @@ def _let_go(desk: TeamDesk, item: DeskItem, at: datetime) -> None:
     if item.operator_id is not None:
         operator = desk.operator(item.operator_id)
         phase = OperatorPhase.PAUSED if operator.phase is OperatorPhase.WRAPPING_UP else OperatorPhase.READY
-        desk.put_operator(replace(operator, phase=phase, since=at, work_item_id=None, attempt=None, lease_until=None))
+        desk.put_operator(
+            DeskOperator(
+                operator_id=operator.operator_id,
+                phase=phase,
+                since=at,
+                commands=operator.commands,
+                last_command=operator.last_command,
+                last_work_type=operator.last_work_type,
+                pause_reason=operator.pause_reason,
+                last_draft=operator.last_draft,
+                kept_for=operator.kept_for,
+            )
+        )
 
 
 def _answered(
     desk: TeamDesk, operator_id: str, command_id: str, fingerprint: str, answer: str, detail: str, at: datetime
 ) -> None:
-    operator: DeskOperator = desk.operator(operator_id)
+    operator = desk.operator(operator_id)
     given = Answer(command_id, operator_id, operator.commands, fingerprint, answer, detail, at)
     desk.put_answer(given)
-    desk.put_operator(replace(operator, commands=operator.commands + 1, last_command=given))
+    desk.put_operator(
+        DeskOperator(
+            operator_id=operator_id,
+            phase=operator.phase,
+            since=operator.since,
+            work_item_id=operator.work_item_id,
+            attempt=operator.attempt,
+            lease_until=operator.lease_until,
+            commands=operator.commands + 1,
+            last_command=given,
+            last_work_type=operator.last_work_type,
+            pause_reason=operator.pause_reason,
+            last_draft=operator.last_draft,
+            kept_for=operator.kept_for,
+        )
+    )
 
 
 def _changed(desk: TeamDesk, at: datetime) -> None:

@@ -9,26 +9,33 @@ on, until none that is younger could be better.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from heapq import heapify, heappop, heappush
-from typing import Final, cast
+from typing import Final
 
 from services.routing.delay import closings, terms_by, terms_without
-from services.routing.desk.lanes import Crest, Kind, Lane, Turn
+from services.routing.desk.lanes import SECOND, Age, Beginning, Crest, Kind, Lane, Turn
 from services.routing.desk.learning import ONE
 from services.routing.desk.state import DeskItem, TeamDesk, microseconds
 from shared.contracts.routing import HeadConsidered
+from shared.contracts.telling import teller
 from shared.contracts.work import WorkOrder
 from shared.reference.board import ReferenceView
 
 SCAN_MAX: Final = 256  # items looked at per way into a line; further back they wait until the head moves
 OLDEST_MAX: Final = 32  # items of a line looked at by age
-SECOND: Final = 1_000_000  # microseconds
 HOUR: Final = 3600 * SECOND
 RISING: Final = 0.05  # of `steep`: so long the bound of a lane holds while its head's slope still rises
 RISEN: Final = 1.0  # the same when the head is past the steepest point: what bounds the lane then hardly changes
+
+
+WHOLE: Final = 1.5 * 2.0**52  # added and taken away again it leaves a whole number
+EXACT: Final = 1e11  # below it a product is exact to a hundred-thousandth
+NEAR: Final = 0.4999
+
+head_considered: Final = teller(HeadConsidered)
 
 
 @dataclass(slots=True)
@@ -38,7 +45,8 @@ class Head:
     Units:   slope in points per second, rate in items per second, slack and age in seconds.
     """
 
-    item: DeskItem
+    work_item_id: str
+    work_type: str
     slope: float
     rate: float
     slack: float
@@ -48,74 +56,17 @@ class Head:
 
     def told(self, removed_by: str | None = None) -> HeadConsidered:
         """As it travels in the fact."""
-        return HeadConsidered(
-            work_item_id=self.item.work_item_id,
-            work_type=self.item.order.work_type,
-            index=_short(self.index * 3600),
-            slope_per_minute=_short(self.slope * 60),
-            rate_per_hour=_short(self.rate * 3600),
-            slack_seconds=round(self.slack, 1),
-            age_seconds=round(self.age, 1),
+        return head_considered(
+            work_item_id=self.work_item_id,
+            work_type=self.work_type,
+            index=rounded(self.index * 3600, 6),
+            slope_per_minute=rounded(self.slope * 60, 6),
+            rate_per_hour=rounded(self.rate * 3600, 6),
+            slack_seconds=rounded(self.slack, 1),
+            age_seconds=rounded(self.age, 1),
             stays=self.stays,
             removed_by=removed_by,
         )
-
-
-@dataclass(slots=True)
-class Line:
-    """The ordinary, or the urgent, items of one work type, as one operator sees them now.
-
-    Units:   `rate` in items per second; `worth` is the rate with the bonus for staying.
-    """
-
-    weighing: Weighing
-    lane: Lane
-    kind: Kind
-    rate: float
-    worth: float
-    aged: int = 0  # items come by age so far
-
-    def slope(self, turn: Turn, item: DeskItem | None = None) -> float:
-        """How fast the item's expected cost rises. Units: points per second."""
-        kind, weighing = self.kind, self.weighing
-        now_us, terms = weighing.now_us, kind.usual
-        if kind.closings and (item or weighing.items[turn[2]]).order.due_at in kind.closings:
-            terms = kind.at_closing
-        age = now_us - turn[1]
-        return terms.slope(age / SECOND if age > 0 else 0.0, (turn[0] - now_us) / SECOND)
-
-    def head(self, turn: Turn, slope: float, item: DeskItem | None = None) -> Head:
-        """The item, of the desk unless given, with all terms of its index."""
-        now_us, found = self.weighing.now_us, item or self.weighing.items[turn[2]]
-        slack, age = (turn[0] - now_us) / SECOND, max(now_us - turn[1], 0) / SECOND
-        return Head(found, slope, self.rate, slack, age, self.worth != self.rate, slope * self.worth)
-
-    def of_younger(self) -> float | None:
-        """A bound of the slope of what has not come by age; `None` when no more are looked at."""
-        if self.aged >= min(OLDEST_MAX, len(self.lane.ages)):
-            return None
-        now_us = self.weighing.now_us
-        age = max(now_us - cast(int, self.lane.ages[self.aged][0]), 0) / SECOND
-        return self.kind.usual.waiting * age + self.kind.slope_max(self.lane.turns[0], now_us)
-
-
-@dataclass(slots=True)
-class Way:
-    """One way through a line: from a position, forward or backward, so many items at most."""
-
-    line: Line
-    position: int
-    step: int
-    left: int = SCAN_MAX
-
-    def next(self) -> Turn | None:
-        """The next turn on the way, if there is one."""
-        turns, position = self.line.lane.turns, self.position
-        if self.left <= 0 or not 0 <= position < len(turns):
-            return None
-        self.position += self.step
-        self.left -= 1
-        return cast(Turn, turns[position])
 
 
 @dataclass(slots=True)
@@ -127,10 +78,16 @@ class Kinds:
 
 
 NOWHERE: Final[Turn] = (-1, -1, "")  # before every turn: a bound is looked into before an item of the same index
+UNOPENED: Final = -1
 
-Onward = Way | Callable[["Line"], None] | None
-Entry = tuple[float, Turn, int, Line, Onward, float]
-"""Falling index or a bound of it; turn; order of finding; the way on, or how a bound is looked into; the slope."""
+Line = tuple[Lane, Kind, float, float, str]
+"""The ordinary, or the urgent, items of one work type as one operator sees them: the lane, its kind, the operator's rate,
+that rate with the bonus for staying, and the work type. Units: items per second."""
+
+Entry = tuple[float, Turn, int, Line, int, float]
+"""Falling index or a bound of it; turn; order of finding; line; the way on; slope. The way on from an item: the how
+manieth of its way it is, negative on one towards earlier starts, 0 where no way leads on. From `NOWHERE`: how many of the
+line's oldest have come, or `UNOPENED`."""
 
 
 class Weighing:
@@ -149,19 +106,26 @@ class Weighing:
 
     def best_first(self, operator_id: str, work_types: Iterable[str]) -> Descent:
         """The waiting items of these work types, by falling index. Ties: latest start, requested, id."""
-        descent, last = Descent(), self.desk.operator(operator_id).last_work_type
-        queues, pace_of, heap, look = self.desk.queues, self.desk.paces.of, descent.heap, descent.open
+        now_us, kinds, last = self.now_us, self.kinds, self.desk.operator(operator_id).last_work_type
+        queues, pace_of = self.desk.queues, self.desk.paces.of
+        descent = Descent(self.items, now_us)
+        heap = descent.heap
         for work_type in work_types:
             queue = queues.get(work_type)
-            if queue is not None:
-                pace = pace_of(operator_id, work_type)
-                bonus = self.bonus if work_type == last else 1.0
-                for lane in (queue.ordinary, queue.urgent):
+            if queue is None:
+                continue
+            pace = pace_of(operator_id, work_type)
+            bonus = self.bonus if work_type == last else 1.0
+            for lane in (queue.ordinary, queue.urgent):
+                crest = lane.crest
+                if crest is None or crest.by is not kinds or not crest.since_us <= now_us <= crest.until_us:
+                    if not lane.turn_by_id:
+                        continue
                     crest = self._crest(lane, work_type)
-                    if crest is not None:
-                        rate = ONE / (crest.kind.standard * pace)
-                        line = Line(self, lane, crest.kind, rate, rate * bonus)
-                        heap.append((-crest.slope * line.worth, NOWHERE, len(heap), line, look, crest.slope))
+                rate = ONE / (crest.kind.standard * pace)
+                worth = rate * bonus
+                line = (lane, crest.kind, rate, worth, work_type)
+                heap.append((-crest.slope * worth, NOWHERE, len(heap), line, UNOPENED, crest.slope))
         heapify(heap)
         return descent
 
@@ -171,17 +135,16 @@ class Weighing:
         kind = self._kind(work_type, item.order)
         rate = ONE / (kind.standard * self.desk.paces.of(operator_id, work_type))
         stays = self.desk.operator(operator_id).last_work_type == work_type
-        line = Line(self, Lane(), kind, rate, rate * (self.bonus if stays else 1.0))
-        return line.head(turn, line.slope(turn, item), item)
+        slack, age = (turn[0] - self.now_us) / SECOND, max(self.now_us - turn[1], 0) / SECOND
+        terms = kind.at_closing if item.order.due_at in kind.closings else kind.usual
+        slope, worth = terms.slope(age, slack), rate * (self.bonus if stays else 1.0)
+        return Head(turn[2], work_type, slope, rate, slack, age, worth != rate, slope * worth)
 
-    def _crest(self, lane: Lane, work_type: str) -> Crest | None:
-        """What bounds the slopes in the lane now, as found before if that still holds; `None` where nothing waits."""
-        known, now_us = lane.crest, self.now_us
-        if known is not None and known.by is self.kinds and known.since_us <= now_us <= known.until_us:
-            return known
-        if not lane.turns:
-            return None
-        first, oldest = lane.turns[0], lane.ages[0]
+    def _crest(self, lane: Lane, work_type: str) -> Crest:
+        """What bounds the slopes in the lane, in which something waits, for the next moments."""
+        now_us = self.now_us
+        first: Turn = lane.turns[0]
+        oldest: Age = lane.ages[0]
         kind = self._kind(work_type, self.items[first[2]].order)
         risen = first[0] < now_us + (kind.usual.steepest_us or 0)
         until_us = now_us + int((RISEN if risen else RISING) * SECOND * kind.usual.steep)
@@ -219,82 +182,113 @@ class Descent:
     Holds:   of a line that nobody has looked into yet, the heap has a bound.
     """
 
-    __slots__ = ("_come", "_ways", "heap")
+    __slots__ = ("_come", "_found", "_items", "_now_us", "heap")
 
-    def __init__(self) -> None:
+    def __init__(self, items: Mapping[str, DeskItem], now_us: int) -> None:
         self.heap: Final[list[Entry]] = []
-        self._ways = 1_000_000  # beyond the count of lines
+        self._items: Final = items
+        self._now_us: Final = now_us
+        self._found = 1_000_000  # beyond the count of lines
         self._come: Final[set[str]] = set()
 
     def __iter__(self) -> Iterator[Head]:
         while self._settle():
-            _, turn, _, line, way, slope = heappop(self.heap)
-            self._come.add(turn[2])
-            yield line.head(turn, slope)
-            self._go_on(line, way)
+            entry = heappop(self.heap)
+            self._come.add(entry[1][2])
+            yield self._told(entry)
+            self._go_on(entry)
 
     def runners_up(self, count: int) -> list[Head]:
         """The next best on the other ways, not asked whether they may be given."""
         aside: list[Entry] = []
+        turns: list[Turn] = []
         while len(aside) < count and self._settle():
             entry = heappop(self.heap)
-            if any(entry[1] == other[1] for other in aside):  # two ways may lead to one item
-                self._go_on(entry[3], entry[4])
+            if entry[1] in turns:  # two ways may lead to one item
+                self._go_on(entry)
             else:
                 aside.append(entry)
+                turns.append(entry[1])
         for entry in aside:
             heappush(self.heap, entry)
-        return [line.head(turn, slope) for _, turn, _, line, _, slope in aside]
+        return [self._told(entry) for entry in aside]
+
+    def _told(self, entry: Entry) -> Head:
+        _, turn, _, (_, _, rate, worth, work_type), _, slope = entry
+        slack, age = (turn[0] - self._now_us) / SECOND, max(self._now_us - turn[1], 0) / SECOND
+        return Head(turn[2], work_type, slope, rate, slack, age, worth != rate, slope * worth)
 
     def _settle(self) -> bool:
         """Bring an item that has not come yet to the top; `False` when there is none."""
-        heap = self.heap
+        heap, come = self.heap, self._come
         while heap:
-            _, turn, _, line, way, _ = heap[0]
-            if turn is not NOWHERE and turn[2] not in self._come:
-                return True
-            heappop(heap)
-            if callable(way):
-                way(line)
+            turn = heap[0][1]
+            if turn is NOWHERE:
+                _, _, _, line, way, _ = heappop(heap)
+                if way == UNOPENED:
+                    self._open(line)
+                else:
+                    self._open_oldest(line, way)
+            elif turn[2] in come:
+                self._go_on(heappop(heap))
             else:
-                self._go_on(line, way)
+                return True
         return False
 
-    def open(self, line: Line) -> None:
+    def _open(self, line: Line) -> None:
         """Look into a line: at its head; past the steepest point, where what can be saved stands further back, also at
         what stands around that; and at the oldest, unless that is the head."""
-        lane, steepest = line.lane, line.kind.usual.steepest_us
-        first, peak = lane.turns[0], line.weighing.now_us + (steepest or 0)
-        self._push(line, first, Way(line, 1, 1, SCAN_MAX - 1))
-        if steepest is not None and first[0] < peak:
-            middle = int(lane.turns.bisect_left((peak,)))
-            self._go_on(line, Way(line, middle - 1, -1))
-            self._go_on(line, Way(line, middle, 1))
-        if lane.ages[0][1] != first[2]:
-            self._push_bound(line, line.of_younger(), self._open_oldest)
+        lane, crest = line[0], line[0].crest
+        self._push(line, lane.looked(line[1], self._now_us, self._items).beginnings)
+        if crest is not None and crest.oldest[1] != crest.first[2]:
+            self._push_younger(line, 0)
 
-    def _open_oldest(self, line: Line) -> None:
-        oldest = line.weighing.items[line.lane.ages[line.aged][1]].turn
-        line.aged += 1
-        self._push(line, oldest, None)
-        self._push_bound(line, line.of_younger(), self._open_oldest)
+    def _open_oldest(self, line: Line, aged: int) -> None:
+        lane = line[0]
+        turn = lane.turn_by_id[lane.ages[aged][1]]
+        self._push(line, ((turn, line[1].terms_of(turn, self._items), 0),))
+        self._push_younger(line, aged + 1)
 
-    def _go_on(self, line: Line, way: Onward) -> None:
+    def _go_on(self, entry: Entry) -> None:
         """What follows on the way of an item that has been taken; by age the next has its bound in the heap already."""
-        turn = way.next() if isinstance(way, Way) else None
-        if turn is not None:
-            self._push(line, turn, way)
+        _, turn, _, line, way, _ = entry
+        if not 0 < abs(way) < SCAN_MAX:
+            return
+        step = 1 if way > 0 else -1
+        following = line[0].beside(turn, step)
+        if following is not None:
+            self._push(line, ((following, line[1].terms_of(following, self._items), way + step),))
 
-    def _push(self, line: Line, turn: Turn, way: Onward) -> None:
-        self._ways += 1
-        slope = line.slope(turn)
-        heappush(self.heap, (-slope * line.worth, turn, self._ways, line, way, slope))
+    def _push(self, line: Line, found: Iterable[Beginning]) -> None:
+        heap, now_us, worth = self.heap, self._now_us, line[3]
+        for turn, terms, way in found:
+            self._found += 1
+            age = now_us - turn[1]
+            slope = terms.slope(age / SECOND if age > 0 else 0.0, (turn[0] - now_us) / SECOND)
+            heappush(heap, (-slope * worth, turn, self._found, line, way, slope))
 
-    def _push_bound(self, line: Line, slope: float | None, look: Callable[[Line], None]) -> None:
-        if slope is not None:
-            self._ways += 1
-            heappush(self.heap, (-slope * line.worth, NOWHERE, self._ways, line, look, slope))
+    def _push_younger(self, line: Line, aged: int) -> None:
+        """A bound of what has not come by age; nothing when no more are looked at."""
+        lane, kind, _, worth, _ = line
+        if aged >= min(OLDEST_MAX, len(lane.turn_by_id)):
+            return
+        now_us = self._now_us
+        requested_us: int = lane.ages[aged][0]
+        age = max(now_us - requested_us, 0) / SECOND
+        slope = kind.usual.waiting * age + kind.slope_max(lane.turns[0], now_us)
+        self._found += 1
+        heappush(self.heap, (-slope * worth, NOWHERE, self._found, line, aged, slope))
 
 
-def _short(figure: float) -> float:
-    return round(figure, 6)
+def rounded(figure: float, digits: int) -> float:
+    """As `round(figure, digits)` to the last bit, in a third of the time, which goes by way of decimals.
+
+    Holds:   for one digit and six. A figure so near to the middle of two that the product with a power of ten could
+             lie on the wrong side, one too large for that, and nought with its sign are left to `round`.
+    """
+    scale = 1e6 if digits == 6 else 10.0
+    scaled = figure * scale
+    whole = scaled + WHOLE - WHOLE
+    if whole and -EXACT < scaled < EXACT and -NEAR < scaled - whole < NEAR:
+        return whole / scale
+    return round(figure, digits)

@@ -17,11 +17,14 @@ from services.routing.orders import StandingOrders
 from shared.contracts.message import Message
 from shared.contracts.reroute import RerouteOrder
 from shared.contracts.routing import HeadConsidered, Picked, UnplaceableReason, WorkAssigned
+from shared.contracts.telling import teller
 from shared.contracts.work import WorkOrder
 from shared.runtime.processor import Situation
 
 BARRED_TOLD: Final = 2  # barred heads that travel in the fact, the best ones
 RUNNERS_UP_TOLD: Final = 2  # further heads that travel in the fact
+
+work_assigned: Final = teller(WorkAssigned)
 
 
 def segregation_breach(desk: TeamDesk, order: WorkOrder, operator_id: str) -> bool:
@@ -56,8 +59,8 @@ class Chosen:
 
     def told(self) -> tuple[HeadConsidered, ...]:
         """As it travels in the fact."""
-        could = (head.told() for head in (self.best, *self.others))
-        return (*could, *(head.told(barrier) for head, barrier in self.barred))
+        could = [head.told() for head in (self.best, *self.others)]
+        return (*could, *[head.told(barrier) for head, barrier in self.barred])
 
 
 @dataclass(slots=True)
@@ -116,7 +119,8 @@ class Dealing:
 
     def leaving(self, item: DeskItem) -> RerouteOrder | None:
         """The reroute by which the item must not be worked on here any more."""
-        return self.orders.moving(item.order, self.desk.team_id) if self.orders.view.acting else None
+        acting = self.situation.boards["reroutes"].acting
+        return self.orders.moving(item.order, self.desk.team_id) if acting else None
 
     @property
     def orders(self) -> StandingOrders:
@@ -137,8 +141,10 @@ class Dealing:
         """Give the operator the item with the largest index among those they may do; nothing to who is rather kept free
         for urgent work that is about to come."""
         chosen = self.choose(operator_id)
-        if chosen is not None and not self._kept_free(operator_id, chosen.best):
-            self._give(chosen.best.item, operator_id, chosen.why, chosen.told())
+        if chosen is not None:
+            item = self.desk.items[chosen.best.work_item_id]
+            if not self._kept_free(item, operator_id, chosen.best):
+                self._give(item, operator_id, chosen.why, chosen.told())
 
     def choose(self, operator_id: str) -> Chosen | None:
         """The item for the operator; nothing for who wraps up, or holds nothing that waits and may be given to them."""
@@ -148,9 +154,9 @@ class Dealing:
         descent = self.weighing.best_first(operator_id, operator.work_types)
         barred: list[Barred] = []
         for head in descent:
-            if head.item.work_item_id in self.given:
+            if head.work_item_id in self.given:
                 continue
-            barrier = self.barrier(head.item, operator_id)
+            barrier = self.barrier(desk.items[head.work_item_id], operator_id)
             if barrier is None:
                 return self._best_of(head, descent.runners_up(RUNNERS_UP_TOLD), operator_id, barred)
             if len(barred) < BARRED_TOLD:
@@ -163,11 +169,13 @@ class Dealing:
         Holds:   where ages and latest starts of a line lie in another order, what stands just behind may be worth more
                  than what came first; of what the fact tells the best is given, so that it can be made again.
         """
+        if not others or others[0].index <= first.index:
+            return Chosen(first, others, barred)
         best, passed_over, behind = first, list[Barred](), list[Head]()
         for other in others:
             if other.index <= first.index:
                 behind.append(other)
-            elif (barrier := self._withheld(other.item, operator_id)) is not None:
+            elif (barrier := self._withheld(other.work_item_id, operator_id)) is not None:
                 passed_over.append((other, barrier))
             else:
                 behind.append(other)
@@ -175,27 +183,29 @@ class Dealing:
         rest = (head for head in (first, *behind) if head is not best)
         return Chosen(best, sorted(rest, key=lambda head: -head.index), (*passed_over, *barred))
 
-    def _withheld(self, item: DeskItem, operator_id: str) -> str | None:
-        return "given" if item.work_item_id in self.given else self.barrier(item, operator_id)
+    def _withheld(self, work_item_id: str, operator_id: str) -> str | None:
+        return "given" if work_item_id in self.given else self.barrier(self.desk.items[work_item_id], operator_id)
 
     def deal_out(self, item: DeskItem) -> None:
         """Give the item to whoever has been ready longest and may do it. Ties: by id."""
         for _, operator_id in self.desk.ready:
             if operator_id not in self.busy and self.may_be_given(item, operator_id):
                 head = self.weighing.head(item, operator_id)
-                if self._kept_free(operator_id, head):
+                if self._kept_free(item, operator_id, head):
                     continue
                 self._give(item, operator_id, "longest ready of those who may do it", (head.told(),))
                 return
 
-    def _kept_free(self, operator_id: str, head: Head) -> bool:
+    def _kept_free(self, item: DeskItem, operator_id: str, head: Head) -> bool:
         """The operator is rather kept free than given the item; told when it is news."""
+        if not self.desk.urgent_in_hand or item.order.urgent:
+            return False
         kept = keeps_free(self, operator_id, head)
         if kept is None:
             return False
         if self._kept_for.get(operator_id, self.desk.operator(operator_id).kept_for) != kept.after:
             self._kept_for[operator_id] = kept.after
-            self.facts.append(kept.told(head.item, operator_id, self.desk.team_id, self.situation.now))
+            self.facts.append(kept.told(item, operator_id, self.desk.team_id, self.situation.now))
         return True
 
     def give_picked(self, item: DeskItem, operator_id: str, picked: Picked) -> None:
@@ -219,7 +229,7 @@ class Dealing:
         self.busy.add(operator_id)
         lease = timedelta(seconds=self.book.reference.limits.offer_lease_seconds)
         self.facts.append(
-            WorkAssigned(
+            work_assigned(
                 work_item_id=item.work_item_id,
                 case_id=order.case_id,
                 at=self.situation.now,

@@ -25,8 +25,13 @@ from shared.contracts.routing import (
     WorkRecalled,
     WorkWithdrawn,
 )
+from shared.contracts.telling import teller
 from shared.runtime.errors import InvariantError
 from shared.runtime.processor import Event, Facts, Rejection, Situation, TimerFired
+
+work_queued: Final = teller(WorkQueued)
+assignment_taken: Final = teller(AssignmentTaken)
+work_completed: Final = teller(WorkCompleted)
 
 Rule = Callable[[TeamDesk, Any, Situation], Facts | Rejection]
 
@@ -44,7 +49,7 @@ def take_in(desk: TeamDesk, event: WorkPlaced, situation: Situation) -> Facts:
         return ()
     dealing = Dealing.of(desk, situation)
     dealing.facts.append(
-        WorkQueued(
+        work_queued(
             team_id=desk.team_id,
             at=situation.now,
             placing=event.placing,
@@ -119,7 +124,7 @@ def accept(desk: TeamDesk, command: AcceptAssignment, situation: Situation) -> F
     limits = Rulebook.of(situation.boards).reference.limits
     lease = max(limits.work_lease_seconds_min, limits.work_lease_factor * item.order.standard_seconds)
     return (
-        AssignmentTaken(
+        assignment_taken(
             team_id=desk.team_id,
             at=situation.now,
             operator_id=command.operator_id,
@@ -206,11 +211,16 @@ OPERATOR_RULES: Final[Mapping[tuple[OperatorPhase, type[Event]], Rule]] = {
     (OperatorPhase.WRAPPING_UP, CompleteAssignment): complete,
 }
 
+COMMANDS: Final = frozenset(form for _, form in OPERATOR_RULES)
+
 # --------------------------------------------------------------------- the law
 
 
 def decide(desk: TeamDesk, event: Event, situation: Situation) -> Facts | Rejection:
     """The facts that follow from one event, or a refusal. Pure: reads the desk, never moves it."""
+    form = type(event)
+    if form in COMMANDS:
+        return _obey(desk, cast(Command, event), situation)
     match event:
         case WorkPlaced():
             return ITEM_RULES[desk.item_phase(event.order.work_item_id), WorkPlaced](desk, event, situation)
@@ -218,8 +228,6 @@ def decide(desk: TeamDesk, event: Event, situation: Situation) -> Facts | Reject
             return ITEM_RULES[desk.item_phase(event.work_item_id), WorkRecalled](desk, event, situation)
         case TimerFired():
             return watch.ALARM_RULES[event.name](desk, event, situation)
-        case Command():
-            return _obey(desk, event, situation)
         case _:
             raise InvariantError(f"Expected an event of the desk, found {event.kind_name()}")
 
@@ -281,7 +289,7 @@ def _result(dealing: Dealing, item: DeskItem, command: CompleteAssignment) -> Wo
     provider = dealing.book.provider_of(dealing.desk.team_id)
     if provider is None:
         raise InvariantError(f"Expected team {dealing.desk.team_id} to have a provider, found none")
-    return WorkCompleted(
+    return work_completed(
         work_item_id=item.work_item_id,
         case_id=order.case_id,
         business_type=order.business_type,

@@ -23,6 +23,7 @@ from shared.runtime.processor import Rejection
 
 Assigned = AcceptAssignment | DeclineAssignment | SaveDraft | CompleteAssignment
 
+NOT_ASKED: Final = {"issued_at"}
 FORM_BY_STEP: Final[Mapping[Step, str]] = {
     "entry": "keyed",
     "arbitration": "ruling",
@@ -34,8 +35,8 @@ FORM_BY_STEP: Final[Mapping[Step, str]] = {
 
 def fingerprint_of(command: Command) -> str:
     """A hash of what the command asks for. When it was issued does not count: a client that asks again may say anew."""
-    body = command.model_dump_json(exclude={"issued_at"})
-    return blake2b(body.encode(), digest_size=8).hexdigest()
+    body = command.__pydantic_serializer__.to_json(command, exclude=NOT_ASKED)
+    return blake2b(body, digest_size=8).hexdigest()
 
 
 def command_breach(answer: Answer, command: Command) -> Rejection | None:

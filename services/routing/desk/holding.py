@@ -72,15 +72,13 @@ class Kept:
 
 
 def keeps_free(dealing: Dealing, operator_id: str, head: Head) -> Kept | None:
-    """The urgent step for which the operator is rather kept free than given the head of their lines, and why.
+    """The urgent step for which the operator is rather kept free than given the ordinary head of their lines, and why.
 
-    Holds:   only for what is ordinary, only while the operator has been free for less than `hold_seconds_max`, and only
+    Holds:   only while the operator has been free for less than `hold_seconds_max`, and only
              where the lateness that it spares the urgent case costs more than the standing idle: what waits is delayed
              by the operator's part of the desk's people.
     """
-    desk, order = dealing.desk, head.item.order
-    if not desk.urgent_in_hand or order.urgent:
-        return None
+    desk = dealing.desk
     left = dealing.book.reference.limits.hold_seconds_max - _free_for(dealing, operator_id)
     crowd = max(1.0, sum(map(len, desk.queues.values())) / max(1, len(desk.present)))
     for awaited in _awaited(dealing, operator_id):

@@ -7,9 +7,10 @@ reports: the figure decides who gets which work and how full a team counts, so n
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+
+from services.routing.rows import row
 
 ONE: Final = 1_000_000
 """The unit of what is kept: millionths. Sums of whole numbers are exact in any order, so that a desk that is read from
@@ -24,7 +25,7 @@ PACE_MIN: Final = ONE // 50
 PACE_MAX: Final = ONE * 50
 
 
-@dataclass(frozen=True, slots=True)
+@row
 class Pace:
     """What one operator's results at this desk say about one work type.
 
@@ -46,7 +47,9 @@ class Paces:
     """
 
     def __init__(self) -> None:
+        self.version = 0  # counts what was learned
         self.by_person: Final[dict[tuple[str, str], Pace]] = {}  # (operator id, work type)
+        self._own: Final[dict[str, dict[str, Pace]]] = {}  # the same by operator and work type
         self._team: Final[dict[str, tuple[int, int]]] = {}  # work type → evidence, total
         self._team_pace: Final[dict[str, int]] = {}  # work type → what that comes to
         self._means: Final[dict[str, tuple[tuple[str, ...], float]]] = {}  # work type → people, what was found of them
@@ -60,7 +63,9 @@ class Paces:
             evidence, total = evidence - old.evidence, total - old.total
         shown = self._team[pace.work_type] = evidence + pace.evidence, total + pace.total
         self._team_pace[pace.work_type] = shrunk(*shown, TEAM_PRIOR, ONE)
+        self.version += 1
         self.by_person[key] = pace
+        self._own.setdefault(pace.operator_id, {})[pace.work_type] = pace
         self._means.pop(pace.work_type, None)
 
     def of_team(self, work_type: str) -> int:
@@ -69,7 +74,8 @@ class Paces:
 
     def of(self, operator_id: str, work_type: str) -> int:
         """The operator's pace: what they have shown, drawn to the team's while that is little. Units: millionths."""
-        team, own = self._team_pace.get(work_type, ONE), self.by_person.get((operator_id, work_type))
+        team, known = self._team_pace.get(work_type, ONE), self._own.get(operator_id)
+        own = None if known is None else known.get(work_type)
         return team if own is None else shrunk(own.evidence, own.total, OPERATOR_PRIOR, team)
 
     def mean(self, operator_ids: Iterable[str], work_type: str) -> float:

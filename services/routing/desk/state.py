@@ -18,7 +18,9 @@ from sortedcontainers import SortedList
 from services.routing.delay import latest_start
 from services.routing.desk.lanes import Lane, Turn
 from services.routing.desk.learning import Pace, Paces
+from services.routing.rows import row
 from shared.contracts.routing import LoadByWorkType
+from shared.contracts.telling import teller
 from shared.contracts.work import Draft, WorkOrder
 from shared.runtime.errors import InvariantError
 
@@ -27,6 +29,8 @@ TOUCHED_KEPT: Final = timedelta(hours=4)  # how long the desk remembers who did 
 HEEDED_KEPT: Final = 100  # reroutes whose moved items the desk still counts
 TOUCHED_MAX: Final = 100_000  # cases remembered; beyond it the oldest go first
 GONE_MAX: Final = 100_000  # items given back that are remembered, for as long as a case; beyond it the oldest go first
+
+load_by_work_type: Final = teller(LoadByWorkType)
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
@@ -59,7 +63,7 @@ PRESENT: Final = frozenset({OperatorPhase.READY, OperatorPhase.OFFERED, Operator
 SIGNED_ON: Final = PRESENT | {OperatorPhase.WRAPPING_UP, OperatorPhase.PAUSED}
 
 
-@dataclass(frozen=True, slots=True)
+@row
 class DeskItem:
     """One work item at the desk.
 
@@ -90,7 +94,7 @@ class DeskItem:
         return microseconds(latest_start(self.order)), microseconds(self.order.requested_at), self.order.work_item_id
 
 
-@dataclass(frozen=True, slots=True)
+@row
 class Answer:
     """What the desk said to one command, so that the same command again changes nothing."""
 
@@ -103,7 +107,7 @@ class Answer:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@row
 class DeskOperator:
     """One operator as the desk knows them. Holds: an assignment's fields are set together or not at all."""
 
@@ -121,7 +125,7 @@ class DeskOperator:
     kept_for: str | None = None  # while kept free: the urgent item in hand whose next step is awaited
 
 
-@dataclass(frozen=True, slots=True)
+@row
 class Touch:
     """Who did what on one case at this desk, and which of its items are finished for good."""
 
@@ -131,7 +135,7 @@ class Touch:
     finished: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@row
 class Gone:
     """An item that this desk gave back, and the placing that had brought it."""
 
@@ -140,7 +144,7 @@ class Gone:
     placing: int
 
 
-@dataclass(frozen=True, slots=True)
+@row
 class Pulse:
     """When the desk last told its load, and since when that is out of date."""
 
@@ -150,7 +154,7 @@ class Pulse:
     interval_seconds: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@row
 class Heed:
     """What the desk did about reroutes: items moved by each, and when it must go on, after a chunk of how many.
 
@@ -162,7 +166,7 @@ class Heed:
     chunk: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@row
 class Tally:
     """What the desk has counted since it began."""
 
@@ -206,7 +210,7 @@ class Queue:
         self._told = None
 
     def remove(self, item: DeskItem) -> None:
-        self.lane_of(item).remove(item.turn)
+        self.lane_of(item).remove(item.work_item_id)
         self.standard_ms -= round(item.order.standard_seconds * 1000)
         self._told = None
 
@@ -214,7 +218,7 @@ class Queue:
         """What waits, and how long it takes people of this pace; at least one item waits."""
         if self._told is None or self._told[0] != pace:
             standard_seconds = self.standard_ms / 1000
-            load = LoadByWorkType(
+            load = load_by_work_type(
                 work_type=work_type,
                 queued=len(self),
                 standard_seconds=standard_seconds,
@@ -253,6 +257,7 @@ class TeamDesk:
         self.touches: Final = SortedList()  # (touched at, case id)
         self._departures: Final = SortedList()  # (gone at, work item id)
         self.present: Final = SortedList()  # operator ids
+        self._there: tuple[str, ...] | None = ()
         self.urgent_in_hand: Final = SortedList()  # ids of urgent items that somebody has and that more steps follow
         self._finished: Final[set[str]] = set()  # work item ids of all touches
 
@@ -312,23 +317,31 @@ class TeamDesk:
         self.dirty[f"operator/{name}"] = operator
         if old is not None and _stands_alike(old, operator):
             return
-        self._unsort(old)
-        if operator.phase in PRESENT:
-            self.present.add(name)
-        if operator.phase is OperatorPhase.READY:
-            self.ready.add((microseconds(operator.since), name))
-        if operator.lease_until is not None:
-            self.leases.add((microseconds(operator.lease_until), name))
+        self._sort(old, operator)
 
-    def _unsort(self, operator: DeskOperator | None) -> None:
-        if operator is None:
-            return
-        if operator.phase in PRESENT:
-            self.present.remove(operator.operator_id)
-        if operator.phase is OperatorPhase.READY:
-            self.ready.remove((microseconds(operator.since), operator.operator_id))
-        if operator.lease_until is not None:
-            self.leases.remove((microseconds(operator.lease_until), operator.operator_id))
+    def _sort(self, old: DeskOperator | None, new: DeskOperator) -> None:
+        """Move the operator to their place in each order in which it is another one."""
+        name, was, now = new.operator_id, None if old is None else old.phase, new.phase
+        if (was in PRESENT) != (now in PRESENT):
+            (self.present.add if now in PRESENT else self.present.remove)(name)
+            self._there = None
+        if old is not None and was is OperatorPhase.READY:
+            self.ready.remove((microseconds(old.since), name))
+        if now is OperatorPhase.READY:
+            self.ready.add((microseconds(new.since), name))
+        until = None if old is None else old.lease_until
+        if until != new.lease_until:
+            if until is not None:
+                self.leases.remove((microseconds(until), name))
+            if new.lease_until is not None:
+                self.leases.add((microseconds(new.lease_until), name))
+
+    @property
+    def there(self) -> tuple[str, ...]:
+        """Who is present, by id: the same object until somebody comes or goes."""
+        if self._there is None:
+            self._there = tuple(self.present)
+        return self._there
 
     def operator(self, operator_id: str) -> DeskOperator:
         """The operator; somebody who was never here is off."""

@@ -16,6 +16,7 @@ from services.routing.desk.expected import expected_capacity, expected_people, q
 from services.routing.desk.obey import obedience
 from services.routing.desk.state import DeskItem, Queue, TeamDesk, instant, microseconds
 from services.routing.eligibility import Rulebook
+from shared.contracts.reference import Operator
 from shared.contracts.routing import (
     AssignmentExpired,
     AssignmentRevoked,
@@ -26,6 +27,7 @@ from shared.contracts.routing import (
     UnplaceableReason,
     WorkReleased,
 )
+from shared.contracts.telling import teller
 from shared.runtime.processor import Alarm, Facts, Situation, TimerFired
 
 TOLD_AT_LEAST: Final = 10  # every so many intervals, though nothing changed, while somebody is there or something waits
@@ -189,74 +191,104 @@ def _given_up(dealing: Dealing, item: DeskItem, reason: UnplaceableReason) -> Wo
     )
 
 
+load_snapshot: Final = teller(LoadSnapshot)
+capacity_by_work_type: Final = teller(CapacityByWorkType)
+desk_tally: Final = teller(DeskTally)
+
+
 def load_of(desk: TeamDesk, book: Rulebook, now: datetime) -> LoadSnapshot:
     """How full the desk is, who is there, how fast they are, and how soon a change of it will be told."""
-    able = able_by_work_type(desk, book)
+    able, paces, tally = able_by_work_type(desk, book), desk.paces, desk.tally
     expected = tuple(expected_capacity(desk, book, now))
-    return LoadSnapshot(
+    return load_snapshot(
         team_id=desk.team_id,
         at=now,
         version=desk.pulse.version + 1,
         interval_seconds=book.reference.limits.load_seconds,
         queued=tuple(
-            desk.queues[work_type].load(work_type, desk.paces.mean(able.get(work_type, ()), work_type))
-            for work_type in sorted(desk.queues)
+            [
+                queue.load(work_type, paces.mean(able.get(work_type, ()), work_type))
+                for work_type, queue in sorted(desk.queues.items())
+            ]
         ),
         in_hand=desk.in_hand(),
-        present=tuple(desk.present),
-        capacity=tuple(_capacity(desk, book, able)),
-        tally=_told_tally(desk),
+        present=desk.there,
+        capacity=_capacity(desk, book, able),
+        tally=desk_tally(accepted=tally.accepted, expired=tally.expired, completed=tally.completed, late=tally.late),
         expected_from=quarter_of(now) if expected else None,
         expected=expected,
         expected_people_by_hour=tuple(expected_people(desk, book, now)) if expected else (),
     )
 
 
-def _told_tally(desk: TeamDesk) -> DeskTally:
-    tally = desk.tally
-    return DeskTally(accepted=tally.accepted, expired=tally.expired, completed=tally.completed, late=tally.late)
+class _Able(NamedTuple):
+    """Who was able when these were present, of whom those were allowed to work."""
+
+    present: Sequence[str]
+    fit: Mapping[str, Operator]
+    by_work_type: Mapping[str, Sequence[str]]
 
 
 def able_by_work_type(desk: TeamDesk, book: Rulebook) -> Mapping[str, Sequence[str]]:
-    """Who is present, busy or not, holds the work type and is allowed to work; by work type, in their order."""
-    fit = eligibility.unsuspended(desk.team_id, book)
-    people = [one for one in desk.present if one in fit]
-    key = "able", desk.team_id
-    found: tuple[list[str], Mapping[str, Sequence[str]]] | None = book.reference.derived.get(key)
-    if found is not None and found[0] == people:
-        return found[1]
+    """Who is present, busy or not, holds the work type and is allowed to work; by work type, in their order.
+
+    Holds:   the same object until somebody comes or goes, or is allowed something else.
+    """
+    fit, key = eligibility.unsuspended(desk.team_id, book), ("able", desk.team_id)
+    found: _Able | None = book.reference.derived.get(key)
+    if found is not None and found.present is desk.there and found.fit is fit:
+        return found.by_work_type
     able: dict[str, list[str]] = {}
-    for operator_id in people:
-        for work_type in fit[operator_id].work_types:
-            able.setdefault(work_type, []).append(operator_id)
+    for operator_id in desk.there:
+        if operator_id in fit:
+            for work_type in fit[operator_id].work_types:
+                able.setdefault(work_type, []).append(operator_id)
     by_work_type: Mapping[str, Sequence[str]] = {name: tuple(able[name]) for name in sorted(able)}
-    book.reference.derived[key] = people, by_work_type
+    book.reference.derived[key] = _Able(desk.there, fit, by_work_type)
     return by_work_type
 
 
-def _capacity(desk: TeamDesk, book: Rulebook, able: Mapping[str, Sequence[str]]) -> Iterator[CapacityByWorkType]:
-    """Who is there for each work type, and how fast; as it was told last where neither has changed."""
-    told: dict[str, _Told] = book.reference.derived.setdefault((__name__, desk.team_id), {})
+class _Told(NamedTuple):
+    """What was told of the capacity of these people, after how much was learned, and of each work type at which pace."""
+
+    able: Mapping[str, Sequence[str]]
+    learned: int
+    capacity: tuple[CapacityByWorkType, ...]
+    by_work_type: dict[str, tuple[float, CapacityByWorkType]]
+
+
+def _capacity(desk: TeamDesk, book: Rulebook, able: Mapping[str, Sequence[str]]) -> tuple[CapacityByWorkType, ...]:
+    """Who is there for each work type, and how fast; as it was told last where nobody came and nothing was learned."""
+    key, learned = (__name__, desk.team_id), desk.paces.version
+    told: _Told | None = book.reference.derived.get(key)
+    if told is None or told.able is not able:
+        told = _Told(able, -1, (), {})
+    if told.learned != learned:
+        capacity = tuple(_capacities(desk, book, able, told.by_work_type))
+        settled = len(told.by_work_type) == len(able)  # else some of it changes with the queue
+        told = _Told(able, learned if settled else -1, capacity, told.by_work_type)
+        book.reference.derived[key] = told
+    return told.capacity
+
+
+def _capacities(
+    desk: TeamDesk,
+    book: Rulebook,
+    able: Mapping[str, Sequence[str]],
+    told: dict[str, tuple[float, CapacityByWorkType]],
+) -> Iterator[CapacityByWorkType]:
     for work_type, people in able.items():
         pace, known = desk.paces.mean(people, work_type), told.get(work_type)
-        if known is not None and known.pace == pace and known.people is people:
-            yield known.capacity
+        if known is not None and known[0] == pace:
+            yield known[1]
             continue
         standard = _standard_seconds(desk, book, work_type)
         if standard is not None:
             seconds = round(standard * pace, 1)
-            capacity = CapacityByWorkType(work_type=work_type, present=len(people), learned_seconds=seconds)
-            if standard == book.reference.standard_seconds(work_type):  # else it changes with the queue
-                told[work_type] = _Told(people, pace, capacity)
+            capacity = capacity_by_work_type(work_type=work_type, present=len(people), learned_seconds=seconds)
+            if standard == book.reference.standard_seconds(work_type):
+                told[work_type] = pace, capacity
             yield capacity
-
-
-class _Told(NamedTuple):
-    """A capacity as it was told, and of whom."""
-
-    people: Sequence[str]
-    pace: float
-    capacity: CapacityByWorkType
 
 
 def _standard_seconds(desk: TeamDesk, book: Rulebook, work_type: str) -> float | None:
@@ -278,17 +310,23 @@ ALARM_RULES: Final[Mapping[str, Callable[[TeamDesk, Any, Situation], Facts]]] = 
 
 def alarms(desk: TeamDesk) -> Mapping[str, Alarm]:
     """The next lease to run out, the next load to tell, and the boards while anything depends on them."""
-    wanted: dict[str, Alarm] = {}
-    if desk.leases:
-        wanted["lease"] = Alarm(instant(desk.leases[0][0]))
-    tell_at = _tell_at(desk)
-    if tell_at is not None:
-        wanted["load"] = Alarm(tell_at)
-    if desk.heed.next_at is not None:
-        wanted["reroutes"] = Alarm(desk.heed.next_at, patient=True)
+    wanted = {name: Alarm(due, patient=name == "reroutes") for name, due in dues(desk).items()}
     if desk.items or desk.present:
         wanted["boards"] = BOARDS_CHANGE
     return wanted
+
+
+def dues(desk: TeamDesk) -> Mapping[str, datetime]:
+    """When the desk's alarms ring that wait for an instant."""
+    found: dict[str, datetime] = {}
+    if desk.leases:
+        found["lease"] = instant(desk.leases[0][0])
+    tell_at = _tell_at(desk)
+    if tell_at is not None:
+        found["load"] = tell_at
+    if desk.heed.next_at is not None:
+        found["reroutes"] = desk.heed.next_at
+    return found
 
 
 def _tell_at(desk: TeamDesk) -> datetime | None:

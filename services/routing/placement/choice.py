@@ -16,6 +16,7 @@ from services.routing.eligibility import PRECEDENCE, Rulebook, Sort, sort_of
 from services.routing.kinds import Kind
 from services.routing.orders import StandingOrders
 from shared.contracts.routing import Candidate, LoadSnapshot, UnplaceableReason
+from shared.contracts.telling import teller
 from shared.contracts.work import WorkOrder
 
 CONSIDERED_MAX: Final = 12  # candidates that travel in a fact: the drawn, then the nearest to being chosen
@@ -245,21 +246,27 @@ def _with_shares(
     ]
 
 
+candidate: Final = teller(Candidate)
+
+
 def assess(order: WorkOrder, team_id: str, sight: Sight) -> Candidate:
     """The terms of one team, or what removes it. Units: seconds of work at the pace of the team's people."""
     load = sight.loads.get(team_id)
     present = () if load is None else load.present
     able = eligibility.able(order, present, team_id, sight.book)
     waiting, sent = {} if load is None else load.seconds_by_work_type, _sent(order, team_id, load, sight)
-    told = {"backlog_seconds": round(sum(waiting.values()), 1), "sent_since_seconds": round(sum(sent.values()), 1)}
+    told = {
+        "backlog_seconds": round(sum(waiting.values(), 0.0), 1),
+        "sent_since_seconds": round(sum(sent.values(), 0.0), 1),
+    }
     version = None if load is None else load.version
     if load is None or not able:
         reason = eligibility.team_hindrance(order, team_id, sight.book) or "nobody_present"
-        return Candidate(team_id=team_id, removed_by=reason, load_version=version, **told)
+        return candidate(team_id=team_id, removed_by=reason, load_version=version, **told)
     own = round(waiting.get(order.work_type, 0.0) + sent.get(order.work_type, 0.0), 1)
     item = round(load.learned_by_work_type.get(order.work_type, order.standard_seconds), 1)
     queued = told["backlog_seconds"] + told["sent_since_seconds"]
-    return Candidate(
+    return candidate(
         team_id=team_id,
         eligible_present=able,
         own_seconds=own,

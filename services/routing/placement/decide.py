@@ -23,6 +23,7 @@ from shared.contracts.routing import (
     WorkReleased,
     WorkUnplaceable,
 )
+from shared.contracts.telling import teller
 from shared.contracts.vendor import InspectionRequested, InspectionSettled
 from shared.contracts.work import Draft, WorkOrder
 from shared.runtime.errors import InvariantError
@@ -31,6 +32,8 @@ from shared.runtime.processor import Event, Facts, Rejection, Situation, TimerFi
 WAITED_OUT: Final = frozenset({"nobody_present", "rerouted"})
 """Reasons that time alone may end: somebody signs on, or an order ends by its own clock."""
 JITTER_SHARE: Final = 0.2  # spread of the next try, so that items that began to wait together do not come together
+
+work_placed: Final = teller(WorkPlaced)
 
 Rule = Callable[[PlacedItem, Any, Situation], Facts]
 
@@ -192,7 +195,7 @@ def _placed(
 ) -> WorkPlaced:
     if choice.team_id is None:
         raise InvariantError(f"Expected a team for {order.work_item_id}, found none")
-    return WorkPlaced(
+    return work_placed(
         team_id=choice.team_id,
         placing=placings + 1,
         attempt=attempt,

@@ -35,6 +35,7 @@ from shared.contracts.routing import (
     WorkRecalled,
     WorkReleased,
 )
+from shared.contracts.telling import teller
 from shared.contracts.work import (
     ArbitrationRuling,
     AuthorisationVerdict,
@@ -46,10 +47,16 @@ from shared.contracts.work import (
 )
 from shared.reference.board import REFERENCE_BOARD
 from shared.runtime.errors import InvariantError
-from shared.runtime.processor import Alarm, Event, Facts, Rejection, Situation, TimerFired
+from shared.runtime.processor import Event, Facts, Rejection, Situation, TimerFired
 
 BUS_SECONDS: Final = 0.2  # from a desk's telling its load, or the balancer its plan, until every placement has read it
 LOADS_A_PLAN: Final = 30  # loads that a desk tells between two plans, unless told otherwise; in life it is one
+
+work_requested: Final = teller(WorkRequested)
+accept_assignment: Final = teller(AcceptAssignment)
+complete_assignment: Final = teller(CompleteAssignment)
+
+REACTED_TO: Final = frozenset({WorkAssigned, WorkReleased, LoadSnapshot})
 
 NOTHING: Final[Mapping[str, Any]] = {}
 
@@ -83,7 +90,7 @@ class RealDealing:
         self._plan_seconds = plan_seconds
         self._sent: Final = SentSince()
         self._placed: Final[dict[str, PlacedItem]] = {}
-        self._desks: Final[dict[str, TeamDesk]] = {}
+        self.desks: Final[dict[str, TeamDesk]] = {}
         self._woken: Final[dict[str, datetime]] = {}
         self._attempts: Final[dict[str, int]] = {}
         self._commands = 0
@@ -123,7 +130,7 @@ class RealDealing:
             self._placed[order.work_item_id] = placement_state.apply(new_item(order.work_item_id), placed)
             return self._tell_desk(waits_at, placed)
         self._arrivals.heard(Kind.of(order), order.requested_at)
-        return self._place(order.work_item_id, WorkRequested(order=order))
+        return self._place(order.work_item_id, work_requested(order=order))
 
     def withdrawn(self, order: WorkOrder) -> Starts:
         """The process cancels the item."""
@@ -149,8 +156,8 @@ class RealDealing:
             "handle_seconds": 0.0,
         }
         if not leaves:
-            return self._command(CompleteAssignment, operator_id, **command)
-        given = self._command(CompleteAssignment, operator_id, **command, accepts=False)
+            return self._command(complete_assignment, operator_id, **command)
+        given = self._command(complete_assignment, operator_id, **command, accepts=False)
         return [*given, *self.goes(operator_id)]
 
     # ---------------------------------------------------------------- balancer
@@ -217,7 +224,7 @@ class RealDealing:
 
     def _tell_desk(self, team_id: str, event: Event, waits: str | None = None) -> list[Start]:
         """Let the desk decide, fold its facts, and let everybody but `waits` accept what they are offered."""
-        own = self._desks.get(team_id) or self._desks.setdefault(team_id, new_desk(team_id))
+        own = self.desks.get(team_id) or self.desks.setdefault(team_id, new_desk(team_id))
         starts = self._decided(own, event, waits)
         self._set_alarm(own)
         return starts
@@ -229,35 +236,35 @@ class RealDealing:
         own.dirty.clear()
         starts: list[Start] = []
         for fact in facts:
-            starts += self._react(own, fact, waits)
+            if type(fact) in REACTED_TO:
+                starts += self._react(own, fact, waits)
         return starts
 
-    def _react(self, own: TeamDesk, fact: Message, waits: str | None) -> list[Start]:
+    def _react(self, own: TeamDesk, fact: Message, waits: str | None) -> Starts:
         match fact:
             case WorkAssigned() if fact.operator_id != waits:
                 self._attempts[fact.work_item_id] = fact.attempt
                 item: dict[str, Any] = {"work_item_id": fact.work_item_id, "attempt": fact.attempt}
-                taken = self._decided(own, self._issued(AcceptAssignment, fact.operator_id, item), None)
+                taken = self._decided(own, self._issued(accept_assignment, fact.operator_id, item), None)
                 return [Start(fact.work_item_id, fact.operator_id), *taken]
             case WorkReleased():
-                return [*self._place(fact.work_item_id, fact)]
+                return self._place(fact.work_item_id, fact)
             case LoadSnapshot():
                 self._floor.agenda.at(
                     self._floor.agenda.now + self._bus_seconds, LOAD_BOARD.fold, self.loads, fact.key, fact
                 )
-        return []
+        return ()
 
     def _set_alarm(self, own: TeamDesk) -> None:
-        dues = [alarm.at for alarm in watch.alarms(own).values() if alarm.at is not None]
+        dues = watch.dues(own)
         if dues:
-            self._wake(min(dues), own.team_id, lambda: self._ring(own))
+            self._wake(min(dues.values()), own.team_id, lambda: self._ring(own))
 
     def _ring(self, own: TeamDesk) -> Starts:
-        alarms: Mapping[str, Alarm] = watch.alarms(own)
         starts: list[Start] = []
-        for name, alarm in sorted(alarms.items()):
-            if alarm.at is not None and alarm.at <= self._floor.now:
-                starts += self._decided(own, TimerFired(own.team_id, name, alarm.at), None)
+        for name, due in sorted(watch.dues(own).items()):
+            if due <= self._floor.now:
+                starts += self._decided(own, TimerFired(own.team_id, name, due), None)
         self._set_alarm(own)
         return starts
 
@@ -269,8 +276,9 @@ class RealDealing:
         self._woken[who] = when
 
         def awake() -> Starts:
-            if self._woken.get(who) == when:
-                del self._woken[who]
+            if self._woken.get(who) != when:  # an earlier waking has taken its place
+                return ()
+            del self._woken[who]
             return () if self._floor.at_rest else ask()
 
         self._floor.wake((when - self._floor.day.begins_at).total_seconds(), awake)

@@ -9,6 +9,9 @@ from typing import Any, Final, Literal
 from services.routing.boards import LOAD_BOARD, PLAN_BOARD
 from services.routing.kinds import Kind
 from shared.contracts.message import Message, Region, Step
+
+
+from shared.contracts.message import Message, Part, Region, Step
 from shared.contracts.reference import FloorLimits, Operator, Provider, ReferenceEntry, Team
 from shared.contracts.routing import LoadByWorkType, LoadSnapshot, PlanMade, PlannedWork
 from shared.contracts.vendor import OperatorStanding, ProviderStanding, Standing
@@ -140,6 +143,7 @@ class Floor:
             decided = self.processor.refuse(self.state, event, decided, situation)
         for fact in decided:
             self.state = self.processor.apply(self.state, fact)
+            assert told_as_checked(fact), f"Expected a fact as its contract makes it, found {fact!r}"
             self.facts.append(fact)
         for part, body in self.processor.table.write(self.state).items():
             if body is None:
@@ -189,6 +193,12 @@ def rates_told(per_hour: Mapping[Kind, float], at: datetime) -> PlanMade:
         saturation=0.0,
         lateness_minutes=0.0,
     )
+
+
+def told_as_checked(fact: Part) -> bool:
+    """A fact that was made without checking is the one that its contract would have made of the same, to the byte."""
+    checked = type(fact).model_validate(fact.model_dump())
+    return checked == fact and checked.model_dump_json() == fact.model_dump_json()
 
 
 def kinds(facts: Iterable[Message]) -> list[str]:

@@ -1,0 +1,41 @@
+"""Facts made of parts that have been checked already, so that they need not be checked again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar, cast
+
+from pydantic import BaseModel
+
+from shared.contracts.message import Part
+
+P = ParamSpec("P")
+M = TypeVar("M", bound=Part)
+
+_given, _named, _extra, _private = (
+    vars(BaseModel)[slot].__set__
+    for slot in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
+)
+
+
+def teller(form: Callable[P, M]) -> Callable[P, M]:
+    """How the contract's records are made of what came from other records, the reference data and the clock.
+
+    Holds:   what is made is what the contract itself would make of the same, byte for byte, if that is valid: nothing is
+             checked and nothing converted, so that a whole number for a float stays one. Every reader checks what it
+             reads. All fields count as given.
+    Why:     checking took as long as deciding: half of a record's making goes into ids that were checked when they came.
+    """
+    contract = cast(Any, form)
+    blank: dict[str, Any] = {name: field.default for name, field in contract.model_fields.items()}
+    names, new = set(blank), contract.__new__
+
+    def told(*args: P.args, **fields: P.kwargs) -> M:
+        made: M = new(contract)
+        _given(made, {**blank, **fields})
+        _named(made, names)
+        _extra(made, None)
+        _private(made, None)
+        return made
+
+    return told
