@@ -8,9 +8,6 @@ from typing import Any, Final, Literal
 
 from services.routing.boards import LOAD_BOARD, PLAN_BOARD
 from services.routing.kinds import Kind
-from shared.contracts.message import Message, Region, Step
-
-
 from shared.contracts.message import Message, Part, Region, Step
 from shared.contracts.reference import FloorLimits, Operator, Provider, ReferenceEntry, Team
 from shared.contracts.routing import LoadByWorkType, LoadSnapshot, PlanMade, PlannedWork
