@@ -34,9 +34,9 @@ STALL_SECONDS: Final = 30.0
 BLIND_SECONDS: Final = (
     12.0  # without a look at the bus: longer than a broker's restart, shorter than a person's patience
 )
-GATHER_RECORDS: Final = 100  # after a smaller batch …
+GATHER_RECORDS: Final = 300  # after a batch that read and told fewer …
 GATHER_SECONDS_MIN: Final = 0.004  # … let records gather: fewer transactions and requests for a little latency,
-GATHER_SECONDS_MAX: Final = 0.025
+GATHER_SECONDS_MAX: Final = 0.1
 GATHER_FACTOR: Final = 1.0  # and as long as the batch took, so that a busy machine makes larger batches
 PATIENCE_SECONDS: Final = 1.0  # real ones, of alarms that let the process do first what it is behind with
 TURN_SECONDS: Final = 0.1  # what a large batch may take: what is urgent waits for the one under way
@@ -136,6 +136,7 @@ class Runner:
         self._stopping = False
         self._idle_turns = 0
         self._turn_seconds = 0.0  # what the last batch took, without waiting for its records
+        self._turn_facts = 0  # how many it told
         self._record_seconds = 0.0  # what the last large batch took for each of its records
         self._went_alone = False  # the last batch was of urgent records only
         self._tick_at = 0.0  # when the alarms are looked at next
@@ -168,7 +169,7 @@ class Runner:
                 if flushing is not None:
                     await flushing
                 flushing = asyncio.create_task(self.flush()) if self._pending else None
-                if 0 < len(reads) < GATHER_RECORDS and not self._ahead:
+                if reads and not self._ahead and max(len(reads), self._turn_facts) < GATHER_RECORDS:
                     await asyncio.sleep(max(gather_seconds(self._turn_seconds), self.processor.gather_seconds))
         finally:
             if flushing is not None:
@@ -285,6 +286,7 @@ class Runner:
             self._tracing.began()
         try:
             await self._decide(reads, batch, tally)
+            self._turn_facts = tally.facts
             self._idle_turns = 0 if batch.epochs else self._idle_turns + 1
             if batch.epochs or (self._published and self._idle_turns >= IDLE_TURNS_MAX):
                 await self._commit(batch, tally, started)
