@@ -91,7 +91,7 @@ class WorkPlaced(Message):
         """As any body, byte for byte; what was considered, half of it and the same for many, is written out once, and so
         is the order."""
         rest = self.__pydantic_serializer__.to_json(self, exclude=_WRITTEN_APART)
-        told = b'%b%b%b' % (BEFORE_CONSIDERED, _considered_json(self.considered), AFTER_CONSIDERED)
+        told = b"%b%b%b" % (BEFORE_CONSIDERED, _considered_json(self.considered), AFTER_CONSIDERED)
         return beside_order(self.order, rest.replace(AFTER_CONSIDERED, told, 1), b',"placed_at":')
 
 

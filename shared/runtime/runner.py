@@ -169,11 +169,15 @@ class Runner:
                 if flushing is not None:
                     await flushing
                 flushing = asyncio.create_task(self.flush()) if self._pending else None
-                if reads and not self._ahead and max(len(reads), self._turn_facts) < GATHER_RECORDS:
+                if self.lets_gather(len(reads)):
                     await asyncio.sleep(max(gather_seconds(self._turn_seconds), self.processor.gather_seconds))
         finally:
             if flushing is not None:
                 await flushing
+
+    def lets_gather(self, records: int) -> bool:
+        """Whether, after a batch of so many records, the next ones are let gather: not when it had, or told, many."""
+        return not self._ahead and records > 0 and max(records, self._turn_facts) < GATHER_RECORDS
 
     async def _batch(self) -> list[Read]:
         """One batch; while a large one is decided and written, what comes next is read."""
@@ -245,9 +249,12 @@ class Runner:
         return [*reads[:taken], *reads[urgent : urgent + kept]]
 
     def _room(self) -> int:
-        """How many records a batch may have: so many that it takes no longer than `TURN_SECONDS`, as far as is known."""
+        """How many records a batch may have: so many that it takes no longer than `TURN_SECONDS`, as far as is known.
+
+        Holds:   never fewer than `room_records_min`: on a busy machine that would make it busier.
+        """
         fits = int(TURN_SECONDS / self._record_seconds) if self._record_seconds else self._limits.batch_records_max
-        return min(self._limits.batch_records_max, max(self._limits.ahead_records_min, fits))
+        return min(self._limits.batch_records_max, max(self._limits.room_records_min, fits))
 
     async def _decoded(self, records: Sequence[Record]) -> list[Read]:
         """Decode records, of the owners that their shards have now; whatever else is to be done goes first."""

@@ -23,7 +23,6 @@ HEED: Final = TypeAdapter(Heed)
 TALLY: Final = TypeAdapter(Tally)
 
 
-
 def _item_json(item: DeskItem) -> bytes:
     """As any row, byte for byte; the order is written out once for the row and for the fact that tells it."""
     rest = ITEM.serializer.to_json(item, exclude={"order"})

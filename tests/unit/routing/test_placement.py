@@ -11,7 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.routing.boards import PLAN_BOARD
-from services.routing.placement.choice import CONSIDERED_MAX, EXPLORED, BatchSight, Entrant, Sight, choose, draw_two, pick
+from services.routing.placement.choice import (
+    CONSIDERED_MAX,
+    EXPLORED,
+    BatchSight,
+    Entrant,
+    Sight,
+    choose,
+    draw_two,
+    pick,
+)
 from services.routing.placement.decide import INTERESTS, RULES, next_try_at
 from services.routing.placement.processor import placement
 from services.routing.placement.sent import SentSince
