@@ -180,14 +180,14 @@ def test_a_long_queue_leaves_in_chunks_that_grow_while_the_floor_keeps_up() -> N
 
 def test_chunks_shrink_when_their_turn_comes_late_and_never_to_nothing() -> None:
     """Whoever places what leaves also places what is new: a busy floor gets half as much, an idle one more again."""
-    floor = north_desk(*(order(f"item-{n:05}") for n in range(4 * MOVED_MAX)))
+    floor = north_desk(*(order(f"item-{n:05}") for n in range(3 * MOVED_MAX)))
     put(floor, reroute("evacuate"))
     floor.fire("boards")
     chunks = []
     for late in (True, True, True, False, False):
         floor.now += SECOND * (PACE + (2 * LATE if late else LATE / 2))
         chunks.append(left(floor.fire("reroutes")))
-    assert chunks == [MOVED_FIRST // 2, MOVED_MIN, MOVED_MIN, MOVED_MIN + MOVED_STEP, MOVED_MIN + 2 * MOVED_STEP]
+    assert chunks == [250, MOVED_MIN, MOVED_MIN, MOVED_MIN + MOVED_STEP, MOVED_MIN + 2 * MOVED_STEP]
 
 
 def test_between_two_chunks_a_desk_lets_nothing_more_go() -> None:
