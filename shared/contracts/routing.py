@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import Field, TypeAdapter
 
 from shared.contracts.message import DAY_MS, Identity, Instant, Message, Part, Step, Topic, Whole
-from shared.contracts.work import DRAFT_CHARACTERS_MAX, Draft, Outcome, WorkOrder
+from shared.contracts.work import DRAFT_CHARACTERS_MAX, Draft, Outcome, WorkOrder, beside_order
 
 PLACED: Final = Topic("routing.placed.v1", "routing", "team id", bundled=True)
 COMMAND: Final = Topic("routing.command.v1", "routing's HTTP faces", "team id", lanes=False)
@@ -88,14 +88,16 @@ class WorkPlaced(Message):
         return self.team_id
 
     def to_json(self) -> bytes:
-        """As any body, byte for byte; what was considered, half of it and the same for many, is written out once."""
-        rest = self.__pydantic_serializer__.to_json(self, exclude={"considered"})
-        return rest.replace(
-            _AFTER_CONSIDERED, b',"considered":%b%b' % (_considered_json(self.considered), _AFTER_CONSIDERED), 1
-        )
+        """As any body, byte for byte; what was considered, half of it and the same for many, is written out once, and so
+        is the order."""
+        rest = self.__pydantic_serializer__.to_json(self, exclude=_WRITTEN_APART)
+        told = b"%b%b%b" % (BEFORE_CONSIDERED, _considered_json(self.considered), AFTER_CONSIDERED)
+        return beside_order(self.order, rest.replace(AFTER_CONSIDERED, told, 1), b',"placed_at":')
 
 
-_AFTER_CONSIDERED: Final = b',"draw_seed":'
+BEFORE_CONSIDERED: Final = b',"considered":'
+AFTER_CONSIDERED: Final = b',"draw_seed":'
+_WRITTEN_APART: Final = {"considered", "order"}
 _CONSIDERED: Final = TypeAdapter(tuple[Candidate, ...]).serializer
 _CONSIDERED_KEPT: Final = 256
 _written_out: Final[dict[tuple[int, ...], tuple[tuple[Candidate, ...], bytes]]] = {}
@@ -240,6 +242,11 @@ class WorkQueued(DeskFact):
     attempt: int
     order: WorkOrder
     draft: Draft | None = None
+
+    def to_json(self) -> bytes:
+        """As any body, byte for byte; the order is written out once for the fact and for the desk's row."""
+        rest = self.__pydantic_serializer__.to_json(self, exclude={"order"})
+        return beside_order(self.order, rest, b',"draft":')
 
 
 class WorkWithdrawn(DeskFact):

@@ -58,6 +58,27 @@ class WorkOrder(Part):
         """What skills, standard times and queues hang on, for example `corporate-transfer/entry`."""
         return f"{self.business_type}/{self.step}"
 
+    def to_json(self) -> bytes:
+        """The order as it lies in facts and rows. Written out once for the fact and the row that a batch makes of it."""
+        known = _written_out.get(id(self))
+        if known is None:
+            if len(_written_out) == WRITTEN_OUT_MAX:
+                _written_out.clear()
+            known = _written_out[id(self)] = self, self.__pydantic_serializer__.to_json(self)
+        return known[1]
+
+
+WRITTEN_OUT_MAX: Final = 2_000
+_written_out: Final[dict[int, tuple[WorkOrder, bytes]]] = {}  # by identity: who is kept here keeps it
+
+
+def beside_order(order: WorkOrder, rest: bytes, before: bytes) -> bytes:
+    """A body in JSON with its order, from the rest of it and the name of the field that the order stands before.
+
+    Holds:   `before` is the first of its name in the rest: no value holds it, as a quotation mark in a text is escaped.
+    """
+    return rest.replace(before, b',"order":%b%b' % (order.to_json(), before), 1)
+
 
 class Draft(Part):
     """What people keyed of one work item before it left their hands, for whoever has it next.

@@ -34,9 +34,9 @@ STALL_SECONDS: Final = 30.0
 BLIND_SECONDS: Final = (
     12.0  # without a look at the bus: longer than a broker's restart, shorter than a person's patience
 )
-GATHER_RECORDS: Final = 100  # after a smaller batch …
+GATHER_RECORDS: Final = 300  # after a batch that read and told fewer …
 GATHER_SECONDS_MIN: Final = 0.004  # … let records gather: fewer transactions and requests for a little latency,
-GATHER_SECONDS_MAX: Final = 0.025
+GATHER_SECONDS_MAX: Final = 0.1
 GATHER_FACTOR: Final = 1.0  # and as long as the batch took, so that a busy machine makes larger batches
 PATIENCE_SECONDS: Final = 1.0  # real ones, of alarms that let the process do first what it is behind with
 TURN_SECONDS: Final = 0.1  # what a large batch may take: what is urgent waits for the one under way
@@ -136,6 +136,7 @@ class Runner:
         self._stopping = False
         self._idle_turns = 0
         self._turn_seconds = 0.0  # what the last batch took, without waiting for its records
+        self._turn_facts = 0  # how many it told
         self._record_seconds = 0.0  # what the last large batch took for each of its records
         self._went_alone = False  # the last batch was of urgent records only
         self._tick_at = 0.0  # when the alarms are looked at next
@@ -168,11 +169,15 @@ class Runner:
                 if flushing is not None:
                     await flushing
                 flushing = asyncio.create_task(self.flush()) if self._pending else None
-                if 0 < len(reads) < GATHER_RECORDS and not self._ahead:
+                if self.lets_gather(len(reads)):
                     await asyncio.sleep(max(gather_seconds(self._turn_seconds), self.processor.gather_seconds))
         finally:
             if flushing is not None:
                 await flushing
+
+    def lets_gather(self, records: int) -> bool:
+        """Whether, after a batch of so many records, the next ones are let gather: not when it had, or told, many."""
+        return not self._ahead and records > 0 and max(records, self._turn_facts) < GATHER_RECORDS
 
     async def _batch(self) -> list[Read]:
         """One batch; while a large one is decided and written, what comes next is read."""
@@ -244,9 +249,12 @@ class Runner:
         return [*reads[:taken], *reads[urgent : urgent + kept]]
 
     def _room(self) -> int:
-        """How many records a batch may have: so many that it takes no longer than `TURN_SECONDS`, as far as is known."""
+        """How many records a batch may have: so many that it takes no longer than `TURN_SECONDS`, as far as is known.
+
+        Holds:   never fewer than `room_records_min`: on a busy machine that would make it busier.
+        """
         fits = int(TURN_SECONDS / self._record_seconds) if self._record_seconds else self._limits.batch_records_max
-        return min(self._limits.batch_records_max, max(self._limits.ahead_records_min, fits))
+        return min(self._limits.batch_records_max, max(self._limits.room_records_min, fits))
 
     async def _decoded(self, records: Sequence[Record]) -> list[Read]:
         """Decode records, of the owners that their shards have now; whatever else is to be done goes first."""
@@ -285,6 +293,7 @@ class Runner:
             self._tracing.began()
         try:
             await self._decide(reads, batch, tally)
+            self._turn_facts = tally.facts
             self._idle_turns = 0 if batch.epochs else self._idle_turns + 1
             if batch.epochs or (self._published and self._idle_turns >= IDLE_TURNS_MAX):
                 await self._commit(batch, tally, started)

@@ -47,6 +47,7 @@ from shared.contracts.reroute import (
 from shared.contracts.work import KeyedValue, WorkOrder
 from shared.http.tokens import ensure_key_pair
 from shared.runtime.clock import RealClock
+from shared.runtime.headers import kind_of
 from shared.runtime.log import Record
 from tests.bench.looking import Look, Sums, between, look, show_profile
 from tests.bench.outside import Outside
@@ -60,6 +61,7 @@ DRAINED: Final = tuple(f"drained-{number}" for number in range(10))
 SPARE: Final = ("spare-1", "spare-2")
 TEAM_SIZE: Final = 20
 NEW_PER_SECOND: Final = 20.0  # of each kind that arrives meanwhile
+LOOK_SECONDS: Final = 0.01  # between two looks at whether something is to arrive: more would take from the floor's own
 CALM_SECONDS: Final = 10.0
 DRAINS: Final = 100
 DRAIN_SECONDS: Final = 1.5
@@ -161,13 +163,13 @@ class Hall(Outside):
     # ------------------------------------------------------------------ taking
 
     def take(self, record: Record) -> None:
-        kind = dict(record.headers)["ce_type"]
+        kind = kind_of(record)
         if kind == b"routing.work-assigned.v1":
             self._assigned(orjson.loads(record.value or b""))
         elif kind == b"routing.work-released.v1":
             self._released(orjson.loads(record.value or b""))
         elif kind == b"routing.work-queued.v1":
-            self._queued(record.value or b"", (record.key or b"").decode())
+            self._queued(record.value or b"", record.key or b"")
         elif kind == b"routing.reroute-order.v1":
             order = RerouteOrder.model_validate_json(record.value or b"")
             self.orders[order.reroute_id] = order
@@ -197,9 +199,9 @@ class Hall(Outside):
         in_time = [self.chunks[at] for at in sorted(self.chunks)]
         return sum(later[0] < earlier[1] for earlier, later in pairwise(in_time))
 
-    def _queued(self, body: bytes, team_id: str) -> None:
+    def _queued(self, body: bytes, team_id: bytes) -> None:
         if b'"work_item_id":"old' in body:
-            self.queued[team_id] += 1
+            self.queued[team_id.decode()] += 1
             self.last_queued_at = time.perf_counter()
         else:
             self.queued_at.setdefault(orjson.loads(body)["order"]["work_item_id"], time.perf_counter())
@@ -344,7 +346,7 @@ async def _arrivals(hall: Hall, tasks: list[asyncio.Task[None]], name: str, goes
         while len(sent) < passed * NEW_PER_SECOND:
             sent.append(hall.ask("new", "transfer"))
             same.append(hall.ask("new", "cheque"))
-        await asyncio.sleep(0.002)
+        await asyncio.sleep(LOOK_SECONDS)
     await _until(lambda: all(item in hall.assigned_at for item in sent), tasks)
     await _until(lambda: all(item in hall.queued_at for item in same), tasks)
     return {

@@ -27,6 +27,7 @@ from shared.reference.board import REFERENCE_BOARD
 from shared.reroutes import REROUTE_BOARD
 from shared.runtime.boards import BoardKeeper, Boards
 from shared.runtime.clock import SetClock
+from shared.runtime.collector import spare_collector
 from shared.runtime.engine import Limits
 from shared.runtime.headers import kind_of, outside_headers
 from shared.runtime.host import configure_logging
@@ -208,6 +209,7 @@ def _by_item(spent: Mapping[str, float], items: int) -> dict[str, int]:
 def measure_hops(items: int = ITEMS, rounds: int = ROUNDS) -> dict[str, Any]:
     """Microseconds of CPU per item and processor, of an item that comes and of one that is evacuated: the least of rounds."""
     configure_logging("warning")
+    spare_collector()  # as each service does
     found = [asyncio.run(_measured(items)) for _ in range(rounds)]
     return {"items": items} | {way: min((one[way] for one in found), key=_whole) for way in ("came", "evacuated")}
 

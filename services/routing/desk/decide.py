@@ -58,8 +58,10 @@ def take_in(desk: TeamDesk, event: WorkPlaced, situation: Situation) -> Facts:
             draft=event.draft,
         )
     )
-    item = DeskItem(order, event.placing, event.attempt, situation.now, draft=event.draft)
     reroute = dealing.orders.against(order, desk.team_id)
+    if reroute is None and not desk.ready:
+        return dealing.facts
+    item = DeskItem(order, event.placing, event.attempt, situation.now, draft=event.draft)
     if reroute is None:
         dealing.deal_out(item)
     else:

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final, Self
 
 from pydantic import Field
 
-from shared.contracts.routing import Candidate, WorkPlaced
+from shared.contracts.routing import AFTER_CONSIDERED, BEFORE_CONSIDERED, Candidate, WorkPlaced
 
 
 class PlacedHere(WorkPlaced):
     """Placement's fact without what it considered, which takes most of the decoding and is nothing that a desk asks for."""
 
     considered: tuple[Candidate, ...] = Field(default=(), validation_alias="not decoded here")
+
+    @classmethod
+    def model_validate_json(cls, json_data: str | bytes | bytearray, **how: Any) -> Self:
+        """As any body; what was considered, most of it, is not even parsed where it stands as placement writes it."""
+        return super().model_validate_json(without_considered(json_data), **how)
+
+
+def without_considered(body: str | bytes | bytearray) -> str | bytes | bytearray:
+    """A placing's body without what was considered; a body of another form as it is.
+
+    Holds:   these names are names, as a quotation mark within a text is escaped; no candidate has a field of them.
+    """
+    if not isinstance(body, bytes):
+        return body
+    start, end = body.find(BEFORE_CONSIDERED), body.rfind(AFTER_CONSIDERED)
+    return body[:start] + body[end:] if 0 <= start < end else body
 
 
 FORMS: Final = {WorkPlaced.kind_name(): PlacedHere}

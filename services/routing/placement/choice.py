@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
 from math import log
-from typing import Any, Final
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
 
 from services.routing import eligibility
 from services.routing.boards import LoadView, PlanView
@@ -38,16 +39,60 @@ DETAIL: Final[Mapping[UnplaceableReason, str]] = {
 }
 
 
+class Entrant(NamedTuple):
+    """A team that may be drawn, with what is asked of it for every item, worked out once.
+
+    Units:   `ease` divides the time that it takes to arrive: the greater, the sooner; `finish` in seconds.
+    """
+
+    team_id: str
+    name: bytes
+    ease: float
+    finish: float
+    waits: bool  # it has terms, so that it can be late
+    by_wait: tuple[float, float, float, str]
+
+    @classmethod
+    def of(cls, candidate: Candidate) -> Entrant:
+        ease = 1.0 if candidate.share is None else candidate.share + EXPLORED
+        told = candidate.expected_wait_seconds is not None
+        name = candidate.team_id.encode()
+        return cls(candidate.team_id, name, ease, _finish(candidate), told, _by_wait(candidate))
+
+
+@dataclass(frozen=True, slots=True)
+class Race:
+    """Whom one order, or every order like it, may be drawn to. Holds: `first` of them would have it done first."""
+
+    entrants: Sequence[Entrant]
+    first: Entrant
+
+    @classmethod
+    def of(cls, candidates: Sequence[Candidate], avoid: str | None) -> Race | None:
+        """The open teams, `avoid` only where there is no other; none: no team is open."""
+        open_to = [c for c in candidates if c.removed_by is None]
+        others = [c for c in open_to if c.team_id != avoid] or open_to
+        if not others:
+            return None
+        return cls([Entrant.of(c) for c in others], Entrant.of(min(others, key=_by_finish)))
+
+
 @dataclass(slots=True)
 class Field:
     """The teams that one order, or every order like it, may be drawn to.
 
-    Holds:   every team with its terms, its share of the plan or what removes it; `told` are those that travel in the
-             fact, by the drawn.
+    Holds:   every team with its terms, its share of the plan or what removes it; those in the race may be drawn;
+             `planned` by the plan; `told` are those that travel in the fact, by the drawn.
     """
 
     candidates: Sequence[Candidate]
+    race: Race | None
+    planned: bool
     told: dict[frozenset[str], tuple[Candidate, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, candidates: Sequence[Candidate], avoid: str | None) -> Field:
+        return cls(candidates, Race.of(candidates, avoid), any(c.share is not None for c in candidates))
 
     def told_of(self, drawn: frozenset[str]) -> tuple[Candidate, ...]:
         """The candidates that a fact tells when these were drawn."""
@@ -100,7 +145,8 @@ class Sight:
         known = self.seen.fields.get(key) if alike else None
         if known is None:
             candidates = self.orders.without_held(self.candidates(order), order)
-            known = Field(_with_shares(candidates, avoid, self.plan.shares_for(Kind.of(order), self.now)))
+            shares = self.plan.shares_for(Kind.of(order), self.now)
+            known = Field.of(_with_shares(candidates, avoid, shares), avoid)
             if alike:
                 self.seen.fields[key] = known
         return known
@@ -161,12 +207,11 @@ def choose(order: WorkOrder, placing: int, avoid: str | None, sight: Sight) -> C
     """
     seed = seed_of(order.work_item_id, placing)
     seen = sight.field_of(order, avoid)
-    if all(candidate.removed_by is not None for candidate in seen.candidates):
+    if seen.race is None:
         reason = eligibility.most_telling(c.removed_by for c in seen.candidates if c.removed_by is not None)
         return Choice(None, reason, _bounded(seen.candidates), seed)
-    planned = any(candidate.share is not None for candidate in seen.candidates)
-    best, drawn, late_seconds = draw(seen.candidates, seed, avoid, finish_within(order, sight.now))
-    made_at = sight.plan.plan.made_at if planned and sight.plan.plan is not None else None
+    best, drawn, late_seconds = draw(seen.race, seed, finish_within(order, sight.now))
+    made_at = sight.plan.plan.made_at if seen.planned and sight.plan.plan is not None else None
     return Choice(best, None, seen.told_of(drawn), seed, late_seconds, made_at)
 
 
@@ -185,14 +230,15 @@ def finish_within(order: WorkOrder, now: datetime) -> float:
 
 
 def pick(candidates: Sequence[Candidate], seed: int, avoid: str | None, within_seconds: float) -> Picked:
-    """As `draw`, with the drawn marked among the candidates."""
-    best, drawn, late_seconds = draw(candidates, seed, avoid, within_seconds)
+    """As `draw`, with the drawn marked among the candidates. Errors: `ValueError` when no team is open."""
+    race = Race.of(candidates, avoid)
+    if race is None:
+        raise ValueError("Expected an open team among the candidates, found none")
+    best, drawn, late_seconds = draw(race, seed, within_seconds)
     return Picked(best, _marked(candidates, drawn), late_seconds)
 
 
-def draw(
-    candidates: Sequence[Candidate], seed: int, avoid: str | None, within_seconds: float
-) -> tuple[str, frozenset[str], float]:
+def draw(race: Race, seed: int, within_seconds: float) -> tuple[str, frozenset[str], float]:
     """Of the two drawn and in time the one with less work for each person; when neither can be, of all the first done.
 
     Shape:   its id, the ids of the drawn, and by how many seconds the item will be late even there.
@@ -203,33 +249,36 @@ def draw(
     Source:  Mitzenmacher 2001, the power of two choices: load views are always stale, so never a global argmin; but
              what will be late everywhere goes where it will be least late.
     """
-    open_to = [c for c in candidates if c.removed_by is None]
-    others = [c for c in open_to if c.team_id != avoid] or open_to
-    drawn = draw_two(others, seed)
-    in_time = [c for c in drawn if _finish(c) <= within_seconds]
-    best = min(in_time, key=_by_wait) if in_time else min(others, key=_by_finish)
-    late = 0.0 if best.expected_wait_seconds is None else round(max(0.0, _finish(best) - within_seconds), 1)
-    return best.team_id, frozenset(c.team_id for c in drawn), late
+    drawn = draw_two(race.entrants, seed)
+    in_time = [entrant for entrant in drawn if entrant.finish <= within_seconds]
+    best = min(in_time, key=_WAIT) if in_time else race.first
+    late = round(max(0.0, best.finish - within_seconds), 1) if best.waits else 0.0
+    return best.team_id, frozenset([entrant.team_id for entrant in drawn]), late
+
+
+_WAIT: Final = attrgetter("by_wait")
 
 
 def _marked(candidates: Sequence[Candidate], drawn: frozenset[str]) -> Sequence[Candidate]:
     return [c.model_copy(update={"drawn": True}) if c.team_id in drawn else c for c in candidates]
 
 
-def draw_two(candidates: Sequence[Candidate], seed: int) -> list[Candidate]:
+def draw_two(entrants: Sequence[Entrant], seed: int) -> list[Entrant]:
     """Two different teams, drawn by the plan's shares, without a plan evenly; one, if there is only one.
 
     Holds:   the draw is a race in which a team with twice the share arrives first twice as often, so that leaving out
              who did not arrive first or second changes nothing.
     Source:  exponential races (Efraimidis and Spirakis 2006).
     """
-    return sorted(candidates, key=lambda candidate: (_arrival(candidate, seed), candidate.team_id))[:2]
+    start = b"%d/" % seed
+    arrivals = sorted([(_arrival(start + one.name) / one.ease, one.team_id, one) for one in entrants])
+    return [one for _, _, one in arrivals[:2]]
 
 
-def _arrival(candidate: Candidate, seed: int) -> float:
-    digest = blake2b(f"{seed}/{candidate.team_id}".encode(), digest_size=8).digest()
-    even = (int.from_bytes(digest) + 0.5) / 2**64
-    return -log(even) / (1.0 if candidate.share is None else candidate.share + EXPLORED)
+def _arrival(runner: bytes) -> float:
+    """When somebody with a share of 1 arrives."""
+    even = (int.from_bytes(blake2b(runner, digest_size=8).digest()) + 0.5) / 2**64
+    return -log(even)
 
 
 def _with_shares(

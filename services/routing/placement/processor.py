@@ -5,12 +5,12 @@ from __future__ import annotations
 from services.routing.boards import LOAD_BOARD, PLAN_BOARD, STANDING_BOARD
 from services.routing.placement.decide import INTERESTS, decide, key, owner, refuse
 from services.routing.placement.sent import SentSince
-from services.routing.placement.state import PlacedItem, alarms, apply, new_item, trace
+from services.routing.placement.state import PlacementTable, alarms, apply, trace
 from shared.contracts import audit, routing, vendor
 from shared.contracts.message import Message
 from shared.reference.board import REFERENCE_BOARD
 from shared.reroutes import REROUTE_BOARD
-from shared.runtime.processor import DocumentTable, Processor
+from shared.runtime.processor import Processor
 
 
 def placement() -> Processor:
@@ -23,7 +23,7 @@ def placement() -> Processor:
         outputs=(routing.PLACED, routing.ASSIGNMENT),
         key=key,
         owner=owner,
-        table=DocumentTable("placement", PlacedItem, new_item),
+        table=PlacementTable(),
         decide=decide,
         apply=apply,
         refuse=refuse,

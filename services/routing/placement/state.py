@@ -18,9 +18,9 @@ from shared.contracts.routing import (
     WorkRecalled,
     WorkUnplaceable,
 )
-from shared.contracts.work import Draft, WorkOrder
+from shared.contracts.work import Draft, WorkOrder, beside_order
 from shared.runtime.errors import InvariantError
-from shared.runtime.processor import Alarm
+from shared.runtime.processor import Alarm, DocumentTable
 
 WAITED_FOR: Final = frozenset({"reference", "standing", "reroutes"})
 """The boards whose change may make an unplaceable item placeable."""
@@ -62,6 +62,20 @@ class PlacedItem:
 def new_item(work_item_id: str) -> PlacedItem:
     """An item that placement has not heard of."""
     return PlacedItem(work_item_id)
+
+
+class PlacementTable(DocumentTable[PlacedItem]):
+    """One row per item; the order is written out once for the row and for the fact that tells it."""
+
+    def __init__(self) -> None:
+        super().__init__("placement", PlacedItem, new_item)
+
+    def write(self, state: PlacedItem) -> Mapping[str, bytes | None]:
+        """As any document, byte for byte."""
+        if state.order is None:
+            return super().write(state)
+        rest = self._adapter.serializer.to_json(state, exclude={"order"})
+        return {"": beside_order(state.order, rest, b',"team_id":')}
 
 
 def apply(item: PlacedItem, fact: Message) -> PlacedItem:

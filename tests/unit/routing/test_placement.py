@@ -11,7 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.routing.boards import PLAN_BOARD
-from services.routing.placement.choice import CONSIDERED_MAX, EXPLORED, BatchSight, Sight, choose, draw_two, pick
+from services.routing.placement.choice import (
+    CONSIDERED_MAX,
+    EXPLORED,
+    BatchSight,
+    Entrant,
+    Sight,
+    choose,
+    draw_two,
+    pick,
+)
 from services.routing.placement.decide import INTERESTS, RULES, next_try_at
 from services.routing.placement.processor import placement
 from services.routing.placement.sent import SentSince
@@ -318,14 +327,14 @@ def test_two_choices_tolerate_a_stale_view() -> None:
 @given(st.integers(0, 2**53 - 1), st.integers(2, 60))
 def test_a_draw_without_a_plan_gives_two_different_teams(seed: int, count: int) -> None:
     """Both are of the field and differ."""
-    field = [Candidate(team_id=f"t{n}") for n in range(count)]
+    field = [Entrant.of(Candidate(team_id=f"t{n}")) for n in range(count)]
     assert len({candidate.team_id for candidate in draw_two(field, seed)}) == 2
 
 
 def test_draws_by_a_plan_follow_its_shares() -> None:
     """Of four thousand first draws each team gets its share, a twentieth more before all are made to sum to one."""
     shares = {"a": 0.5, "b": 0.3, "c": 0.2, "d": 0.0}
-    field = [Candidate(team_id=team, share=share) for team, share in shares.items()]
+    field = [Entrant.of(Candidate(team_id=team, share=share)) for team, share in shares.items()]
     first = Counter(draw_two(field, n)[0].team_id for n in range(4000))
     expected = {team: (share + EXPLORED) / (1 + 4 * EXPLORED) for team, share in shares.items()}
     assert {team: first[team] / 4000 for team in shares} == pytest.approx(expected, abs=0.025)

@@ -26,7 +26,14 @@ from shared.runtime.log import Outgoing, Place, Record
 from shared.runtime.memory_log import MemoryLog, MemoryReader
 from shared.runtime.memory_store import MemoryDatabase
 from shared.runtime.processor import Alarm, BoardSpec, DocumentTable, Facts, Processor, Rejection, Situation, TimerFired
-from shared.runtime.runner import BLIND_SECONDS, CALM_SECONDS, RECLAIM_SECONDS, Runner, gather_seconds
+from shared.runtime.runner import (
+    BLIND_SECONDS,
+    CALM_SECONDS,
+    GATHER_RECORDS,
+    RECLAIM_SECONDS,
+    Runner,
+    gather_seconds,
+)
 from shared.runtime.shard import AlarmClock
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -313,10 +320,22 @@ async def test_an_event_from_which_nothing_follows_writes_no_state() -> None:
     assert part.next_offsets == {(0, IN.name): 2}
 
 
-@pytest.mark.parametrize(("turn_seconds", "gathered"), [(0.001, 0.004), (0.01, 0.01), (2.0, 0.025)])
+@pytest.mark.parametrize(("turn_seconds", "gathered"), [(0.001, 0.004), (0.01, 0.01), (2.0, 0.1)])
 def test_records_gather_as_long_as_the_last_batch_took(turn_seconds: float, gathered: float) -> None:
     """Within bounds: a quiet machine answers soon, a busy one makes fewer batches and still answers."""
     assert gather_seconds(turn_seconds) == gathered
+
+
+async def test_records_gather_after_a_small_batch_alone() -> None:
+    """One that read many, or told many, has paid for itself; after one that read nothing there is nothing to gather."""
+    bench = Bench()
+    runner = await bench.runner()
+    assert not runner.lets_gather(0)
+    assert [runner.lets_gather(read) for read in (1, GATHER_RECORDS - 1, GATHER_RECORDS)] == [True, True, False]
+    for number in range(GATHER_RECORDS):
+        bench.send(f"s-{number}")
+    await turn(runner)
+    assert not runner.lets_gather(1)
 
 
 async def test_a_rejection_becomes_a_fact() -> None:
@@ -576,7 +595,11 @@ class Crowd(Bench):
     """A runner with two inputs: what somebody waits for, and what there may be much of."""
 
     def __init__(self, room: int) -> None:
-        super().__init__(Limits(batch_records_max=room, ahead_records_min=4, slice_records=3, timer_tick_seconds=0))
+        super().__init__(
+            Limits(
+                batch_records_max=room, ahead_records_min=4, room_records_min=6, slice_records=3, timer_tick_seconds=0
+            )
+        )
         self.log = MemoryLog(1, [URGENT.name, BULK.name, OUT.name, DEAD])
         self.sent = 0
 
@@ -640,7 +663,9 @@ async def test_a_batch_has_as_many_records_as_can_be_done_in_time(monkeypatch: p
     crowd.come(BULK.name, 100)
     assert len(await crowd.batch(runner)) == 100
     crowd.come(BULK.name, 100)
-    assert 4 <= len(await crowd.batch(runner)) < 100
+    assert 6 <= len(await crowd.batch(runner)) < 100
+    monkeypatch.setattr(runner, "_monotonic", itertools.count(0.0, 100.0).__next__)
+    assert [len(await crowd.batch(runner)) for _ in range(3)][1:] == [6, 6]
 
 
 def test_a_patient_alarm_is_due_later_while_the_process_is_behind() -> None:
