@@ -152,13 +152,12 @@ async def _one(
 ) -> Recovered:
     store = PostgresStore(pool, processor.service, processor.name, processor.table.name)
     partitions = await log.partitions(processor.inputs[0].name)
-    bus, gone = await _bus(processor, await store.claim(range(partitions)), log.bootstrap, since)
+    bus = await _bus(processor, await store.claim(range(partitions)), log.bootstrap, since)
     await store.outlive(
         {number: bus.epoch(source_of(processor.service, processor.name, number)) for number in range(partitions)}
     )
     views = views_of(boards, (spec.name for spec in processor.boards))
     found = await recover(processor, store, bus, partitions, views, clock_from_environment().now())
-    found.lacks[:0] = gone
     for batch in found.batches if write else ():
         if await store.commit(batch):
             raise Remedied(f"Expected to be alone with {processor.full_name}, found a service at work", "stop it first")
@@ -169,9 +168,7 @@ async def _one(
     return found
 
 
-async def _bus(
-    processor: Processor, claims: Mapping[int, Claim], kafka: str, since: datetime | None
-) -> tuple[Bus, list[Lack]]:
+async def _bus(processor: Processor, claims: Mapping[int, Claim], kafka: str, since: datetime | None) -> Bus:
     """Read what the processor told beyond its tables, and what came in beyond its inlets."""
     bus, sources = Bus(), {number: source_of(processor.service, processor.name, number) for number in claims}
     beyond = {
@@ -179,22 +176,22 @@ async def _bus(
     }
     starts: dict[Place, int] = {(topic.name, number): 0 for topic in processor.inputs for number in claims}
     starts |= {place: at for claim in claims.values() for place, at in claim.next_offsets.items()}
-    gone: list[Lack] = []
-    async for record in _records(kafka, starts, None, processor, gone):
+    async for record in _records(kafka, starts, None, bus.gone):
         bus.inputs[(record.topic, record.partition)].append(record)
     names = [*(topic.name for topic in processor.outputs), *(topic.dead_letters for topic in processor.inputs)]
     places = {(name, number): 0 for name in names for number in claims}
     own = frozenset(sources.values())
-    async for record in _records(kafka, places, since, processor, []):
+    async for record in _records(kafka, places, since, {}):
         if any(name == "ce_source" and value.decode() in own for name, value in record.headers):
             bus.take_fact(record, beyond)
-    return bus, gone
+    return bus
 
 
 async def _records(
-    kafka: str, starts: Mapping[Place, int], since: datetime | None, processor: Processor, gone: list[Lack]
+    kafka: str, starts: Mapping[Place, int], since: datetime | None, gone: dict[Place, tuple[int, int]]
 ) -> AsyncIterator[Record]:
-    """Every record from the starts on, as far as the topics go now; notes in `gone` what retention has taken."""
+    """Every record from the starts on, as far as the topics go now; notes in `gone` where it should have begun, and where
+    the topic begins now that retention has taken some."""
     consumer = AIOKafkaConsumer(**words_of(kafka), enable_auto_commit=False, auto_offset_reset="earliest")
     await consumer.start()
     try:
@@ -205,15 +202,7 @@ async def _records(
         for spot in spots:
             start = starts[(spot.topic, spot.partition)]
             if 0 < start < first[spot]:
-                gone.append(
-                    Lack(
-                        processor.full_name,
-                        spot.partition,
-                        spot.topic,
-                        "",
-                        f"offsets {start} to {first[spot] - 1} are gone",
-                    )
-                )
+                gone[(spot.topic, spot.partition)] = (start, first[spot])
             consumer.seek(spot, max(start, first[spot], min(from_time.get(spot, 0), ends[spot])))
         async for record in _until(consumer, spots, ends):
             yield record

@@ -94,6 +94,9 @@ class Bus:
         self.ends: Final[dict[tuple[str, Place], int]] = {}  # the last sequence of each lane
         self.twice: Final[list[Told]] = []
         self.inputs: Final[dict[Place, list[Record]]] = defaultdict(list)
+        self.gone: Final[
+            dict[Place, tuple[int, int]]
+        ] = {}  # of an input: where to go on from, and its first record now
 
     def take_fact(self, record: Record, beyond: Mapping[tuple[str, Place], int]) -> None:
         """Note a record of an output topic; `beyond` is the last sequence that the tables know, by source and place."""
@@ -155,6 +158,7 @@ class _Course:
         self._found: Final = found
         self._batch: Final = batch
         self._known: Final = bus.facts[source_of(self._processor.service, self._processor.name, shard.number)]
+        self._gone: Final = bus.gone
         self._twice: Final = [told for told in bus.twice if told.origin.source == self._source]
         topics = [topic.name for topic in self._processor.inputs]
         self._inputs: Final = {(topic, shard.number): bus.inputs.get((topic, shard.number), []) for topic in topics}
@@ -171,11 +175,27 @@ class _Course:
     def _source(self) -> str:
         return source_of(self._processor.service, self._processor.name, self._shard.number)
 
+    def _pass_over_the_gone(self) -> None:
+        """List what retention has taken of the inputs and go on behind it, whatever the lanes say next there."""
+        shard, batch = self._shard, self._batch
+        for topic, number in sorted(self._gone.keys() & self._inputs.keys()):
+            start, first = self._gone[(topic, number)]
+            self._found.lacks.append(
+                Lack(self._processor.full_name, number, topic, "", f"offsets {start} to {first - 1} are gone")
+            )
+            shard.next_offsets[(topic, number)] = first
+            batch.next_offsets[(number, topic)] = first
+            lanes = [lane for lane in shard.lanes_in if lane[1] == topic and lane[0] != ADOPTS]
+            for lane, value in ((ADOPTS, topic), 1), *((lane, 0) for lane in lanes):
+                shard.lanes_in[lane] = value
+                batch.lanes_in[(number, *lane)] = value
+
     async def run(self, facts: Sequence[Told]) -> None:
         for told in self._twice:
             self._lack(told, "", f"sequence {told.origin.sequence} was told twice with different words: somebody worked "
                        "on the restored tables before they were brought up")  # fmt: skip
         self._lack_holes()
+        self._pass_over_the_gone()
         events: dict[tuple[int, int], list[Told]] = {}
         for told in facts:
             events.setdefault(told.event, []).append(told)
@@ -294,10 +314,7 @@ class _Course:
         """Decide again what was told in part, at its own time; when the known part agrees, the rest goes out too."""
         known = {each.turn[2]: each for each in told}
         if self._event_of(told[0].cause, record) is None:
-            self._fold_all(key, told)
-            self._lack(told[0], key, f"only facts {sorted(known)} of {told[0].turn[3]} at {told[0].at} are on the bus, and "
-                       f"{told[0].cause}, which they follow from, is not")  # fmt: skip
-            return
+            raise LookupError(f"of {told[0].turn[3]} facts only {sorted(known)} are on the bus, {told[0].cause} is not")
         decided = await self._decide(key, told[0], record)
         if len(decided) != told[0].turn[3] or not all(self._same(decided[n - 1], each) for n, each in known.items()):
             kinds = ", ".join(fact.kind_name() for fact in decided) or "nothing"

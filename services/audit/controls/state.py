@@ -317,9 +317,18 @@ _MOVES: Final[Mapping[type[Message], Callable[[Case, Any], Case]]] = {
 }
 
 
+UNBEGUN: Final = frozenset({CaseStarted, CaseClosed, ResultRefused, PostingAnswerRefused})
+"""Facts about a case that was not taken up: it is, or cannot be, or what somebody says of it is refused."""
+
+
 def apply(case: Case, fact: Message) -> Case:
-    """Fold one published fact into the case. The only function that moves a case."""
+    """Fold one published fact into the case. The only function that moves a case.
+
+    Errors:  `InvariantError` for a fact of a running case about one that has not begun: a hollow case decides nothing.
+    """
     move = _MOVES.get(type(fact))
     if move is None:
         raise InvariantError(f"Expected a fact of controls, found {type(fact).__name__}")
+    if case.start is None and type(fact) not in UNBEGUN:
+        raise InvariantError(f"Expected case {case.case_id} to have begun, found {type(fact).__name__} of it")
     return move(case, fact)

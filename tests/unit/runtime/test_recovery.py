@@ -317,6 +317,43 @@ async def test_one_id_sent_twice_with_other_content_is_completed_each_by_its_own
     assert (found.folded, found.completed, found.lacks) == (0, 2, [])
 
 
+async def test_what_retention_took_of_an_input_is_listed_once_and_passed_over() -> None:
+    """The inlet goes on where the topic begins now, whatever sequence stands there; a second recovery has nothing to say."""
+    story, lane = Story(19), b"/opsfloor/other/lane/0"
+
+    def come(sequence: int) -> None:
+        message = PostingConfirmed(posting_id="p", case_id="c-1", core_reference=f"r-{sequence}", booked_at=NOW)
+        headers = headers_for(message, b"e-%d" % sequence, lane, sequence, b"", Cause("", "", ""))
+        story.log.append((IN.name, 0), Outgoing(b"c-1", message.model_dump_json().encode(), headers, 0))
+
+    come(1)
+    runner = await story.runner()
+    await runner.cycle()
+    await runner.flush()
+    await runner._reader.stop()
+    store, told = story.database.store("counting"), []
+    for gone in ({(IN.name, 0): (1, 4)}, {}):
+        bus = story.bus(inputs=False)
+        bus.gone.update(gone)
+        found = await recover(PROCESSOR, store, bus, PARTITIONS, {}, story.clock.now())
+        for batch in found.batches:
+            assert await store.commit(batch) == frozenset()
+        told += [(lack.shard, lack.topic, lack.detail) for lack in found.lacks]
+    assert told == [(0, IN.name, "offsets 1 to 3 are gone")]
+    for sequence in range(2, 6):
+        come(sequence)
+    again = await story.runner()
+    await again.cycle()
+    await again.flush()
+    assert [fact.branch_id for fact in receipts(story)] == ["r-1", "r-5"]
+
+
+def receipts(story: Story) -> list[SubmissionAccepted]:
+    """What was told, each once."""
+    bodies = [body_of(records[0], origin_of(records[0]).kind) for records in story.told().values()]
+    return sorted((b for b in bodies if isinstance(b, SubmissionAccepted)), key=lambda fact: fact.branch_id)
+
+
 async def test_facts_stand_without_the_events_that_they_follow_from() -> None:
     """Retention took what came in: what was told of it is folded all the same, to the same state, and nothing is listed."""
     whole, alone = await worked(), await worked()
