@@ -29,6 +29,7 @@ from shared.http.app import METRICS_ROLES
 from shared.http.keys import PRIVATE_NAME, PUBLIC_NAME, KeyPairError, found_keys
 from shared.images import ImageStore
 from shared.runtime.errors import TransientError
+from shared.runtime.kafka_access import words_of
 from shared.runtime.schema import Step, migrations, newer
 from shared.runtime.settings import Settings
 from shared.runtime.topics import wanted
@@ -43,7 +44,9 @@ PATIENCE_SECONDS: Final = 10.0
 PORT_BY_SCHEME: Final = {"http": 80, "https": 443}
 NOBODYS_IMAGE: Final = "0" * 64
 FOUND_MAX: Final = 240  # characters of an error
-TO_BROKER: Final = "`opsfloor stack status` tells whether the broker is up; OPSFLOOR_KAFKA is its host:port"
+TO_BROKER: Final = (
+    "`opsfloor stack status` tells whether the broker is up; OPSFLOOR_KAFKA is its address (docs/deployment.md)"
+)
 TO_DATABASE: Final = (
     "`opsfloor stack status` tells whether the database is up; OPSFLOOR_DATABASE_URL is its postgresql://…"
 )
@@ -76,7 +79,7 @@ class Finding:
 
 def doctor(json: Annotated[bool, typer.Option("--json", help="one JSON document")] = False) -> None:
     """Look at everything that a service needs; exits with 1 when something is not well."""
-    findings = asyncio.run(examine(floor.settings()))
+    findings = asyncio.run(examine(floor.settings_as_set()))
     if json:
         as_json([asdict(finding) for finding in findings])
     else:
@@ -124,7 +127,7 @@ def in_short(error: Exception) -> str:
 
 
 async def _broker(settings: Settings) -> list[Finding]:
-    client = AIOKafkaClient(bootstrap_servers=settings.kafka, request_timeout_ms=5_000)
+    client = AIOKafkaClient(**words_of(settings.kafka), request_timeout_ms=5_000)
     try:
         await client.bootstrap()
         answer = await client.send(client.get_random_node(), ApiVersionRequest())
@@ -144,7 +147,7 @@ def version_finding(most_by_call: Mapping[int, int]) -> Finding:
 
 
 async def _topics(settings: Settings) -> list[Finding]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka, request_timeout_ms=5_000)
+    admin = AIOKafkaAdminClient(**words_of(settings.kafka), request_timeout_ms=5_000)
     try:
         await admin.start()
         there = await admin.list_topics()

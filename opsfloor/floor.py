@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from opsfloor.answers import Remedied
 from shared.http.tokens import Issuer, ensure_key_pair
+from shared.runtime.kafka_access import FORM, checked
 from shared.runtime.settings import Settings
 
 SERVICES: Final = ("intake", "audit", "routing", "vendor")
@@ -77,7 +78,20 @@ def addresses_from_stack() -> dict[str, str]:
 
 
 def settings(**overrides: Any) -> Settings:
-    """The process's settings, from the environment and else from the local stack. Errors: `Remedied`."""
+    """The process's settings, with addresses that can be, from the environment and else from the local stack.
+
+    Errors:  `Remedied`.
+    """
+    found = settings_as_set(**overrides)
+    try:
+        checked(found.kafka)
+    except ValueError as error:
+        raise Remedied(f"Expected the bus's address in OPSFLOOR_KAFKA: {error}", f"set it to {FORM}") from error
+    return found
+
+
+def settings_as_set(**overrides: Any) -> Settings:
+    """The same as they were set, for who looks at each address. Errors: `Remedied`."""
     for name, value in addresses_from_stack().items():
         os.environ.setdefault(name, value)
     try:

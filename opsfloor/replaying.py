@@ -81,6 +81,7 @@ def reference_of(cases: Mapping[str, list[Activity]]) -> list[ReferenceEntry]:
                 version=1,
                 fields=(done,),
                 review=False,
+                inspection=False,  # the log has none, and nobody in it who could: a sample would wait for ever
                 sla_seconds=30 * DAY_SECONDS,
                 standard=hour,
             )

@@ -24,6 +24,7 @@ from shared.runtime.clock import clock_from_environment
 from shared.runtime.errors import TransientError
 from shared.runtime.headers import source_of
 from shared.runtime.host import Service, ServicePlan, Surroundings
+from shared.runtime.kafka_access import words_of
 from shared.runtime.kafka_log import KafkaLog
 from shared.runtime.kafka_tail import record_of
 from shared.runtime.log import Place, Record, group_of
@@ -194,7 +195,7 @@ async def _records(
     kafka: str, starts: Mapping[Place, int], since: datetime | None, processor: Processor, gone: list[Lack]
 ) -> AsyncIterator[Record]:
     """Every record from the starts on, as far as the topics go now; notes in `gone` what retention has taken."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False, auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(**words_of(kafka), enable_auto_commit=False, auto_offset_reset="earliest")
     await consumer.start()
     try:
         spots = [TopicPartition(*place) for place in starts]

@@ -18,6 +18,7 @@ from deploy.local.stack import home, jars_folder
 from deploy.local.watch import Watch, forget_stale_targets
 from opsfloor import floor
 from opsfloor.answers import Remedied, as_json, err, out, table
+from shared.runtime.kafka_access import access_of
 
 app: Final = typer.Typer(
     no_args_is_help=True, add_completion=False, help="The local broker and database: up, down, status."
@@ -131,9 +132,9 @@ def kafka(
     """
     if name not in TOOLS:
         raise Remedied(f"Expected one of {', '.join(TOOLS)}, found {name!r}", "`opsfloor stack kafka --help`")
-    bootstrap = floor.settings().kafka
+    access = access_of(floor.settings().kafka)
     with told():
         with _jars_shown() as tell:
             jars.ensure(jars_folder(), tell)
-        status = tool(name, bootstrap, context.args, home() / "kafka", jars_folder())
+        status = tool(name, access, context.args, home() / "kafka", jars_folder())
     raise typer.Exit(status)

@@ -17,8 +17,7 @@ from pydantic import ValidationError
 from opsfloor import floor
 from opsfloor.answers import Remedied, an_id, as_json, err, out, said
 from opsfloor.run import command_publisher
-from services.intake.reception.decide import content_of
-from services.intake.submit import build_submission
+from services.intake.submit import answers, build_submission
 from shared.contracts.branch import SubmissionSent
 from shared.contracts.intake import RECEIPT, SubmissionAccepted, SubmissionRejected
 from shared.contracts.message import WHOLE_MAX, ImageReference, Money
@@ -74,7 +73,7 @@ def submit(
     images: Annotated[list[Path], typer.Argument(help="image files, PNG or JPEG", exists=True, dir_okay=False)],
     branch: Annotated[str, typer.Option(help="branch id, as in the reference data")],
     business_type: Annotated[str, typer.Option("--type", help="business type, as in the reference data")],
-    amount: Annotated[int | None, typer.Option(min=0, help="declared amount in minor units (cents)")] = None,
+    amount: Annotated[int | None, typer.Option(min=1, help="declared amount in minor units (cents)")] = None,
     currency: Annotated[str, typer.Option(help="ISO 4217")] = "CNY",
     urgent: Annotated[
         bool, typer.Option("--urgent", help="due sooner: by the urgent level of its business type")
@@ -154,7 +153,7 @@ async def receipts_from_now(kafka: str) -> AsyncIterator[Callable[[SubmissionSen
 
 
 def receipt_in(record: Record, sent: SubmissionSent) -> Receipt | None:
-    """The record's receipt when it is for this submission with this content: one for the same id may be for another."""
+    """The record's receipt when it is for what was sent: one for the same id may be for another copy."""
     if record.value is None or sent.submission_id.encode() not in record.value:
         return None
     try:
@@ -163,8 +162,7 @@ def receipt_in(record: Record, sent: SubmissionSent) -> Receipt | None:
         return None
     if not isinstance(message, SubmissionAccepted | SubmissionRejected):
         return None
-    mine = message.submission_id == sent.submission_id and message.content_sha256 == content_of(sent)
-    return message if mine else None
+    return message if answers(message, sent) else None
 
 
 def _tell(identity: str, receipt: Receipt | None, json: bool) -> None:

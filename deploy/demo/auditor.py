@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from deploy.demo.handed_in import HandedIn
 from shared.contracts import audit, branch, core, intake, routing
 from shared.contracts.message import Message
+from shared.contracts.reference import Branch
 from shared.contracts.work import Draft
 from shared.runtime.errors import ContractError
 from shared.runtime.headers import body_of, origin_of
@@ -62,8 +64,7 @@ class Auditor:
     """
 
     def __init__(self) -> None:
-        self.submitted: Final[dict[str, branch.SubmissionSent]] = {}
-        self.receipts: Final[dict[str, list[Message]]] = defaultdict(list)
+        self.handed_in: Final = HandedIn()
         self.cases: Final[dict[str, CaseSeen]] = defaultdict(CaseSeen)
         self.case_by_submission: Final[dict[str, str]] = {}
         self.results: Final[Counter[str]] = Counter()
@@ -119,10 +120,8 @@ class Auditor:
 
     def _see(self, message: Message) -> None:
         match message:
-            case branch.SubmissionSent():
-                self.submitted.setdefault(message.submission_id, message)
-            case intake.SubmissionAccepted() | intake.SubmissionRejected():
-                self.receipts[message.submission_id].append(message)
+            case Branch() | branch.SubmissionSent() | intake.SubmissionAccepted() | intake.SubmissionRejected():
+                self.handed_in.take(message)
             case intake.CaseOpened():
                 self.cases[message.case_id].opened += not message.again
                 known = self.case_by_submission.setdefault(message.submission_id, message.case_id)
@@ -217,26 +216,18 @@ class Auditor:
         return sum(seen.finished_by is not None for seen in self.drafts.values())
 
     def _judge_submissions(self, ended: bool) -> Iterable[Finding]:
-        for submission_id in self.submitted:
-            first = self.first_receipt(submission_id)
-            if first is None:
-                if ended:
-                    yield Finding("nothing lost", f"submission {submission_id} has no receipt")
-                continue
-            case_id = self.case_by_submission.get(submission_id)
-            if isinstance(first, intake.SubmissionRejected):
+        for submission_id in self.handed_in.ids():
+            case_id, end = self.case_by_submission.get(submission_id), self.handed_in.seen[submission_id].end
+            if ended:
+                broken = self.handed_in.broken(submission_id, opened=case_id is not None)
+                yield from (Finding(promise, detail) for promise, detail in broken)
+            if isinstance(end, intake.SubmissionRejected):
                 if case_id is not None:
                     yield Finding("one end", f"submission {submission_id} was rejected and opened a case")
-            elif case_id is None:
+            elif isinstance(end, intake.SubmissionAccepted) and case_id is None:
                 yield Finding("nothing lost", f"submission {submission_id} was accepted and opened no case")
-            elif ended and not self.cases[case_id].ends:
+            elif ended and case_id is not None and not self.cases[case_id].ends:
                 yield Finding("nothing lost", f"case {case_id} of {submission_id} has no end")
-
-    def first_receipt(self, submission_id: str) -> Message | None:
-        """The receipt that decided, if there is one; later conflicts do not count."""
-        receipts = self.receipts.get(submission_id, [])
-        plain = [r for r in receipts if not (isinstance(r, intake.SubmissionRejected) and r.code == "conflict")]
-        return plain[0] if plain else None
 
     def _judge_case(self, case_id: str, case: CaseSeen) -> Iterable[Finding]:
         if case.opened != 1:
@@ -281,9 +272,9 @@ class Auditor:
         return dict(book)
 
     def rejections(self) -> list[str]:
-        """The reason code of every submission that ended at intake."""
-        firsts = (self.first_receipt(submission_id) for submission_id in self.submitted)
-        return [first.code for first in firsts if isinstance(first, intake.SubmissionRejected)]
+        """The reason code of every submission id that ended at intake."""
+        refusals = (self.handed_in.rejection(submission_id) for submission_id in self.handed_in.ids())
+        return [refusal.code for refusal in refusals if refusal is not None]
 
     def ends(self) -> list[Ended]:
         """Every end seen."""
@@ -291,17 +282,15 @@ class Auditor:
 
     def conservation(self) -> dict[str, int]:
         """In = rejected + posted + closed + open."""
-        rejected = sum(
-            isinstance(self.first_receipt(submission_id), intake.SubmissionRejected) for submission_id in self.submitted
-        )
+        submitted, rejected = len(self.handed_in.ids()), len(self.rejections())
         posted = sum(isinstance(end, audit.CasePosted) for end in self.ends())
         closed = sum(isinstance(end, audit.CaseClosed) for end in self.ends())
         return {
-            "submitted": len(self.submitted),
+            "submitted": submitted,
             "rejected": rejected,
             "posted": posted,
             "closed": closed,
-            "open": len(self.submitted) - rejected - posted - closed,
+            "open": submitted - rejected - posted - closed,
         }
 
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from deploy.demo.arrivals import Arrival
 from deploy.demo.truth import Document, Truth
 from deploy.demo.vouchers import Voucher, draw_voucher, misread
-from services.intake.submit import build_submission
+from services.intake.submit import answers, build_submission
 from shared.contracts.branch import SubmissionSent
 from shared.contracts.intake import SubmissionAccepted, SubmissionRejected
 from shared.contracts.message import ImageReference, Message, Money
@@ -32,6 +32,7 @@ class Habit(StrEnum):
     """How a submission is handed in. All but PLAIN give the floor something to be firm about."""
 
     PLAIN = "plain"
+    FORGED = "after a forged copy"
     TWICE = "sent twice"
     BAD_SIGNATURE = "bad signature"
     IMAGE_MISSING = "image never uploaded"
@@ -39,7 +40,8 @@ class Habit(StrEnum):
 
 
 WEIGHTS: Final = {
-    Habit.PLAIN: 960,
+    Habit.PLAIN: 955,
+    Habit.FORGED: 5,
     Habit.TWICE: 20,
     Habit.BAD_SIGNATURE: 8,
     Habit.IMAGE_MISSING: 5,
@@ -56,7 +58,8 @@ def habit_of(draw: random.Random) -> Habit:
 class Branches:
     """All branches of the demo.
 
-    Holds:   `sent` counts submission ids, `repeats` what was sent again under one of them;
+    Holds:   `sent` counts submission ids, `repeats` what was sent again under one of them; `unanswered` is what was sent
+             and has no receipt yet;
              what a branch scans follows from seed and submission id.
     """
 
@@ -71,7 +74,7 @@ class Branches:
     repeats: int = 0
     habits: Counter[Habit] = field(default_factory=Counter)
     receipts: Counter[str] = field(default_factory=Counter)
-    unanswered: set[str] = field(default_factory=set)
+    unanswered: dict[str, SubmissionSent] = field(default_factory=dict)
     _keys: dict[str, Ed25519PrivateKey] = field(default_factory=dict)
 
     async def work(self, day: Sequence[Arrival]) -> None:
@@ -93,13 +96,14 @@ class Branches:
         self.truth.remember(submission_id, self._document(arrival, voucher, draw))
         submission = self._sign(arrival, submission_id, voucher)
         if habit is Habit.BAD_SIGNATURE:
-            flipped = "B" if submission.signature[0] == "A" else "A"
-            submission = submission.model_copy(update={"signature": flipped + submission.signature[1:]})
+            submission = forged(submission)
         if habit is not Habit.IMAGE_MISSING:
             await self.images.put(voucher.png)
         self.sent += 1
         self.habits[habit] += 1
-        self.unanswered.add(submission_id)
+        self.unanswered[submission_id] = submission
+        if habit is Habit.FORGED:
+            await self.publish(forged(submission), f"submission/{submission_id}/forged")
         await self.publish(submission, f"submission/{submission_id}")
         if habit is Habit.TWICE:
             await self._again(submission, "again")
@@ -117,12 +121,17 @@ class Branches:
         match message:
             case SubmissionAccepted():
                 self.receipts["accepted"] += 1
-                self.unanswered.discard(message.submission_id)
+                self._answered(message)
             case SubmissionRejected():
                 self.receipts[message.code] += 1
-                self.unanswered.discard(message.submission_id)
+                self._answered(message)
             case _:
                 return
+
+    def _answered(self, receipt: SubmissionAccepted | SubmissionRejected) -> None:
+        sent = self.unanswered.get(receipt.submission_id)
+        if sent is not None and answers(receipt, sent):
+            del self.unanswered[receipt.submission_id]
 
     async def _scan(self, arrival: Arrival, draw: random.Random) -> Voucher:
         template, scanner = self.templates[arrival.business_type], random.Random(draw.random())
@@ -154,6 +163,12 @@ class Branches:
         if branch_id not in self._keys:
             self._keys[branch_id] = make_branch_key(self.keys, branch_id)
         return self._keys[branch_id]
+
+
+def forged(submission: SubmissionSent) -> SubmissionSent:
+    """The same content with a signature that does not verify: what a branch's broken system sends, or a stranger."""
+    flipped = "B" if submission.signature[0] == "A" else "A"
+    return submission.model_copy(update={"signature": flipped + submission.signature[1:]})
 
 
 def declared(amount: str, currency: str) -> Money:

@@ -54,7 +54,7 @@ SET_UP_SECONDS: Final = 12.0  # real ones that the services have before the firs
 WATCHED: Final = (
     branch.SUBMISSION, intake.RECEIPT, intake.CASE, audit.WORK, audit.CASE, audit.POSTING, core.POSTING,
     routing.ASSIGNMENT, routing.DESK, routing.RESULT, routing.LOAD, routing.PLAN,
-    reroute.REROUTE,
+    reroute.REROUTE, Branch.topic,
 )  # fmt: skip
 WATCHED_AT_ONCE_BYTES: Final = 1_000_000  # a quarter of a second's worth: the onlooker must not keep the broker busy
 

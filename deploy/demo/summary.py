@@ -108,7 +108,7 @@ def summarise(
     ends, floor_book = auditor.ends(), auditor.floor_book()
     findings = [*auditor.findings(), *_contradictions(auditor, world)]
     return Summary(
-        submitted=len(auditor.submitted),
+        submitted=len(auditor.handed_in.ids()),
         posted=sum(isinstance(end, audit.CasePosted) for end in ends),
         closed=_counted([end.code for end in ends if isinstance(end, audit.CaseClosed)]),
         rejected=_counted(auditor.rejections()),
@@ -138,8 +138,9 @@ def summarise(
 
 def _contradictions(auditor: Auditor, world: Witness) -> Iterator[Finding]:
     """Where the world's own records and the floor's do not agree."""
-    if world.sent != len(auditor.submitted):
-        yield Finding("nothing lost", f"branches handed in {world.sent}, the bus holds {len(auditor.submitted)}")
+    submitted = len(auditor.handed_in.ids())
+    if world.sent != submitted:
+        yield Finding("nothing lost", f"branches handed in {world.sent}, the bus holds {submitted}")
     for submission_id in world.unanswered:
         yield Finding("nothing lost", f"the branch never read a receipt for {submission_id}")
     if dict(world.core_book) != auditor.floor_book():

@@ -11,9 +11,11 @@ from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Final
 
 from deploy.local import children, jars, problems
+from shared.runtime.kafka_access import KafkaAccess
 
 UP_SECONDS: Final = 60.0
 _LOG4J: Final = """rootLogger.level = WARN
@@ -28,19 +30,27 @@ logger.kafka.level = INFO
 TOOLS: Final = {
     "consumer-groups": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
     "topics": "org.apache.kafka.tools.TopicCommand",
+    "configs": "kafka.admin.ConfigCommand",
     "get-offsets": "org.apache.kafka.tools.GetOffsetShell",
 }
 """Kafka's own command line tools that run from the locked jars, by the names of the scripts of its distribution."""
 
 
-def tool(name: str, bootstrap: str, words: Sequence[str], folder: Path, jars_folder: Path) -> int:
+def tool(name: str, access: KafkaAccess, words: Sequence[str], folder: Path, jars_folder: Path) -> int:
     """Run one of `TOOLS` against a broker, its output going where ours goes. Returns its exit status.
+
+    Holds:   what it needs to be let in lies in a file for this user alone, and only while it runs.
 
     Errors:  `StackProblem` when there is no Java.
     """
     _write_logging(folder)
-    command = [*_java(jars_folder, folder), TOOLS[name], "--bootstrap-server", bootstrap, *words]
-    return subprocess.run(command, check=False).returncode
+    command = [*_java(jars_folder, folder), TOOLS[name], "--bootstrap-server", access.bootstrap]
+    if not access.encrypted:
+        return subprocess.run([*command, *words], check=False).returncode
+    with NamedTemporaryFile("w", suffix=".properties") as file:
+        file.write(access.properties())
+        file.flush()
+        return subprocess.run([*command, "--command-config", file.name, *words], check=False).returncode
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ LABELS: Final[Mapping[str, Label]] = {
     "method": Label(1, "an HTTP method (one per route)"),
     "first_pass": Label(2, "`yes` or `no`: posted without a ruling, a failed review or an amount re-keyed otherwise"),
     "on_time": Label(2, "`yes` or `no`: ended by its due instant"),
-    "outcome": Label(13, "how something ended, from its contract"),
+    "outcome": Label(17, "how something ended, from its contract"),
     "phase": Label(8, "where a reroute is in its life"),
     "point": Label(2, "what the floor must be able to do without: `centre` or `provider`"),
     "processor": Label(5, "a processor of the process, `service/processor`"),

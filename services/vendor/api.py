@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Container
 from datetime import datetime
 from typing import Annotated, Final, Literal
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict
 
 from services.vendor.store import Scores
 from services.vendor.supervision.state import Score
 from shared.contracts.vendor import Standing
+from shared.http.problems import Problem, problem_responses
+from shared.reference.board import ReferenceView
 
 PROVIDERS_MAX: Final = 200
+Name = Annotated[str, Path(min_length=1, max_length=128)]
 
 
 class WorkTypeScore(BaseModel):
@@ -72,25 +76,48 @@ def scorecard_of(score: Score) -> Scorecard:
     )
 
 
-def scorecard_router(read: Scores) -> APIRouter:
+def no_scorecard(subject: str, subject_id: str, known: Container[str]) -> Problem:
+    """Why there is none: the bank has no such operator or provider, or nothing of theirs was judged yet."""
+    if subject_id not in known:
+        detail = f"Expected one of the bank's {subject}s, found none named {subject_id!r} in its reference data; check the id"
+        return Problem(404, f"unknown_{subject}", detail)
+    detail = (
+        f"Expected {subject} {subject_id} to have a judged entry, found none; ask again when one of theirs was judged"
+    )
+    return Problem(404, "nothing_judged", detail)
+
+
+def scorecard_router(read: Scores, reference: ReferenceView) -> APIRouter:
     """The routes of the scorecards; whoever mounts them says which roles may read."""
     router = APIRouter(tags=["scorecards"])
 
-    async def card(subject: str, subject_id: str) -> Scorecard:
+    async def card(subject: str, subject_id: str, known: Container[str]) -> Scorecard:
         score = await read.score(subject, subject_id)
         if score is None:
-            raise HTTPException(404, f"Expected {subject} {subject_id} to have a judged entry, found none")
+            raise no_scorecard(subject, subject_id, known)
         return scorecard_of(score)
 
-    @router.get("/operators/{operator_id}/scorecard", summary="How well an operator keyed lately, and their standing")
-    async def operator_scorecard(operator_id: str) -> Scorecard:
-        return await card("operator", operator_id)
+    @router.get(
+        "/operators/{operator_id}/scorecard",
+        summary="How well an operator keyed lately, and their standing",
+        responses=problem_responses(404, 422),
+    )
+    async def operator_scorecard(operator_id: Name) -> Scorecard:
+        return await card("operator", operator_id, reference.operators)
 
-    @router.get("/providers/{provider_id}/scorecard", summary="How well a provider keyed lately, and its standing")
-    async def provider_scorecard(provider_id: str) -> Scorecard:
-        return await card("provider", provider_id)
+    @router.get(
+        "/providers/{provider_id}/scorecard",
+        summary="How well a provider keyed lately, and its standing",
+        responses=problem_responses(404, 422),
+    )
+    async def provider_scorecard(provider_id: Name) -> Scorecard:
+        return await card("provider", provider_id, reference.providers)
 
-    @router.get("/providers", summary="The scorecards of all providers, by id, a page at a time")
+    @router.get(
+        "/providers",
+        summary="The scorecards of all providers, by id, a page at a time",
+        responses=problem_responses(422),
+    )
     async def providers(
         after: Annotated[str, Query(max_length=128)] = "",
         count: Annotated[int, Query(ge=1, le=PROVIDERS_MAX)] = PROVIDERS_MAX,

@@ -16,7 +16,7 @@ from shared.standing import STANDING_BOARD
 def wire(around: Surroundings) -> Service:
     """Build vendor on its surroundings."""
     views = around.boards.views
-    router = scorecard_router(PostgresScores(around.pool))
+    router = scorecard_router(PostgresScores(around.pool), views[REFERENCE_BOARD.name])
     return Service(
         "vendor",
         (replace(supervision(), measure=measure),),

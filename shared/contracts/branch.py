@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import ClassVar, Final, Literal
 
 import orjson
@@ -43,3 +44,13 @@ class SubmissionSent(Message):
         """
         sent = self.model_dump(mode="json", exclude={"signature"}, exclude_unset=True)
         return orjson.dumps(sent, option=orjson.OPT_SORT_KEYS)
+
+    @property
+    def content_sha256(self) -> str:
+        """What two submissions are compared by: the hash of everything that the branch signed."""
+        return hashlib.sha256(self.signing_bytes()).hexdigest()
+
+    @property
+    def signature_sha256(self) -> str:
+        """With the content's hash, which copy this is: the hash of the signature's text as it came."""
+        return hashlib.sha256(self.signature.encode()).hexdigest()

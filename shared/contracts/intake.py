@@ -15,7 +15,11 @@ RejectionCode = Literal[
     "bad_signature",
     "unknown_branch",
     "unknown_business_type",
+    "amount_unexpected",
+    "amount_currency",
+    "amount_invalid",
     "no_image",
+    "too_many_images",
     "image_missing",
     "image_hash_mismatch",
     "image_type",
@@ -26,9 +30,16 @@ RejectionCode = Literal[
     "do_locally",
 ]
 
+UNAUTHENTIC: Final[frozenset[RejectionCode]] = frozenset({"unknown_branch", "bad_signature"})
+"""Refusals of a copy that nobody vouches for. They answer that record alone: its submission id stays as it was."""
+
 
 class SubmissionAccepted(Message):
-    """The bank took the submission in and opened a case. Sent again, word for word, for the same content."""
+    """The bank took the submission in and opened a case. Sent again, word for word, for the same content.
+
+    Holds:   `signature_sha256` is of the signature's text, as it came with the copy that was taken in; receipts of earlier
+             releases have none.
+    """
 
     topic: ClassVar[Topic] = RECEIPT
     kind: Literal["intake.submission-accepted.v1"] = "intake.submission-accepted.v1"
@@ -36,6 +47,7 @@ class SubmissionAccepted(Message):
     branch_id: Identity
     case_id: Identity
     content_sha256: Sha256
+    signature_sha256: Sha256 | None = None
     received_at: Instant
 
     @property
@@ -44,13 +56,19 @@ class SubmissionAccepted(Message):
 
 
 class SubmissionRejected(Message):
-    """The bank refused the submission. `conflict`: the id was already used for other content."""
+    """The bank refused the submission. `conflict`: the id was already used for other content.
+
+    Holds:   `unknown_branch` and `bad_signature` refuse one copy and leave the id free. Whoever may write the topic can send
+             such a copy of anybody's submission: a branch takes one for its own only when `signature_sha256`, of the
+             signature's text as it came, is that of the signature which it sent.
+    """
 
     topic: ClassVar[Topic] = RECEIPT
     kind: Literal["intake.submission-rejected.v1"] = "intake.submission-rejected.v1"
     submission_id: Identity
     branch_id: Identity
     content_sha256: Sha256
+    signature_sha256: Sha256 | None = None
     code: RejectionCode
     detail: str
     received_at: Instant
@@ -58,6 +76,11 @@ class SubmissionRejected(Message):
     @property
     def key(self) -> str:
         return self.branch_id
+
+    @property
+    def is_end(self) -> bool:
+        """Whether this is what became of the submission. The others leave what was, or is yet to be, its end as it is."""
+        return self.code != "conflict" and self.code not in UNAUTHENTIC
 
 
 class ImageSize(Part):

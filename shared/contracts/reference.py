@@ -94,7 +94,8 @@ DraftStep = Literal["entry", "arbitration"]
 class BusinessType(ReferenceEntry):
     """A process template: the steps, keyings, tiers, standard times and service level of one business type.
 
-    Holds:   at `draft_steps` what somebody keyed stays with an item that leaves their hands, as a draft.
+    Holds:   at `draft_steps` what somebody keyed stays with an item that leaves their hands, as a draft. Without
+             `inspection` no sample is drawn of what was keyed, whatever anybody's standing.
     """
 
     noun: ClassVar[str] = "business-type"
@@ -107,6 +108,7 @@ class BusinessType(ReferenceEntry):
     draft_steps: tuple[DraftStep, ...] = ("entry",)
     review: bool = True
     review_rounds_max: Annotated[int, Field(ge=1)] = 3
+    inspection: bool = True
     tiers: tuple[Tier, ...] = ()
     sla_seconds: Annotated[float, Field(gt=0)]
     sla_urgent_seconds: Annotated[float, Field(gt=0)] | None = None
@@ -211,6 +213,7 @@ class FloorLimits(ReferenceEntry):
     noun: ClassVar[str] = "limits"
     kind: Literal["reference.limits.v1"] = "reference.limits.v1"
     time_zone: str = "Asia/Shanghai"
+    images_max: Annotated[int, Field(gt=0)] = 20  # of one submission
     image_bytes_max: int = 8_000_000
     image_pixels_max: int = 40_000_000
     image_types: tuple[str, ...] = ("image/png", "image/jpeg")

@@ -492,10 +492,19 @@ class Relief(Part):
     words: str
 
 
+class HeardTo(Part):
+    """How far a balancer had heard one topic when it planned. Shape: the next offset of each partition, in their order."""
+
+    topic: Identity
+    next_offsets: tuple[int, ...]
+
+
 class PlanMade(Message):
     """The balancer's plan for the whole floor: which teams get which share of the work that comes.
 
-    Holds:   the plan made last is in force until `good_until`; after that placement draws without one.
+    Holds:   the plan made last is in force until `good_until`; after that placement draws without one. A balancer that
+             goes on from it counts as if it had lived on: `recent_per_hour` is of all that came from `counted_since` to
+             `heard`; plans of earlier releases tell neither.
     """
 
     topic: ClassVar[Topic] = PLAN
@@ -509,6 +518,8 @@ class PlanMade(Message):
     lateness_minutes: float  # expected of the coming hour's work, over all items
     relaxed: tuple[BoundRelaxed, ...] = ()
     reliefs: tuple[Relief, ...] = ()  # what hurts most, first
+    counted_since: Instant | None = None
+    heard: tuple[HeardTo, ...] = ()
 
     @property
     def key(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import time
@@ -34,6 +35,7 @@ from shared.reference.staffing import staffing_faults
 SECONDS_MAX: Final = 10 * 365 * 86_400  # of any time that reference data name: an instant so far away still is one
 NUMBER_MAX: Final = 2**53  # beyond, some readers hold another number
 STEPS: Final = ("entry", "arbitration", "review", "authorisation", "inspection")
+CURRENCY: Final = re.compile(r"[A-Z]{3}")
 PUBLIC_KEY_BYTES: Final = 32
 VENDOR_AREA_MAX: Final = 0.25  # of the image, for a field that vendors may key: one field, and not the document
 
@@ -230,6 +232,8 @@ def _template(template: BusinessType, view: ReferenceView) -> Iterator[str]:
         yield f"amount_field {template.amount_field!r} is none of its fields; name one of {sorted(names)}"
     elif any(field.name == template.amount_field and field.form != "amount" for field in template.fields):
         yield f"amount_field {template.amount_field!r} is no amount; name a field of form amount, or give it that form"
+    if not CURRENCY.fullmatch(template.currency):
+        yield f"currency {template.currency!r} is none; write its ISO 4217 code, three capitals as in CNY"
     if template.sla_urgent_seconds is not None and template.sla_urgent_seconds > template.sla_seconds:
         yield "sla_urgent_seconds must not lie above sla_seconds, or urgent cases would wait for the others; lower it"
     if template.tiers and template.amount_field is None:

@@ -55,6 +55,7 @@ def _steps(template: BusinessType, inside: Sequence[tuple[Operator, Provider]]) 
         "arbitration": any(field.keyings > 1 for field in template.fields),
         "review": template.review,
         "authorisation": any(tier.authorisers for tier in template.tiers),
+        "inspection": template.inspection,
     }
     for step, needed in steps.items():
         if needed and not any(_holds(template, step, operator) for operator, _ in inside):

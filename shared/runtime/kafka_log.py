@@ -16,6 +16,7 @@ from aiokafka.errors import ConsumerStoppedError, KafkaError, ProducerClosed
 
 from shared.runtime.bundles import all_facts
 from shared.runtime.errors import ContractError, RecordLostError, TransientError
+from shared.runtime.kafka_access import words_of
 from shared.runtime.kafka_leaving import leave
 from shared.runtime.kafka_tail import KafkaTail, record_of
 from shared.runtime.log import Claimed, Dropped, Outgoing, Place, Record, room_for
@@ -53,7 +54,7 @@ class KafkaLog:
     def group_reader(self, group: str, topics: Sequence[str], claimed: Claimed, dropped: Dropped) -> KafkaReader:
         def client() -> AIOKafkaConsumer:
             return AIOKafkaConsumer(
-                bootstrap_servers=self.bootstrap,
+                **words_of(self.bootstrap),
                 group_id=group,
                 group_instance_id=None if self._instance is None else f"{self._instance}-{group}",
                 enable_auto_commit=False,
@@ -89,7 +90,7 @@ class KafkaLog:
         def client() -> AIOKafkaConsumer:
             return AIOKafkaConsumer(
                 *topics,
-                bootstrap_servers=self.bootstrap,
+                **words_of(self.bootstrap),
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
                 fetch_max_wait_ms=250,
@@ -106,7 +107,7 @@ class KafkaLog:
         await asyncio.sleep(seconds)
 
     async def partitions(self, topic: str) -> int:
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap, request_timeout_ms=REQUEST_MS)
+        admin = AIOKafkaAdminClient(**words_of(self.bootstrap), request_timeout_ms=REQUEST_MS)
         try:
             await admin.start()
             answer = await admin.describe_topics([topic])
@@ -371,7 +372,7 @@ class KafkaPublisher:
 
     async def start(self) -> None:
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap,
+            **words_of(self._bootstrap),
             enable_idempotence=True,
             acks="all",
             linger_ms=0,

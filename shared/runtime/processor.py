@@ -132,6 +132,8 @@ class Processor:
     Holds:   `inputs` stand by urgency: of what has come, events of an earlier topic are decided first;
              `key(event)` is the entity that the event belongs to, or `None` for an event that is not its business;
              every event of one entity arrives on one shard, because all its topics are keyed so;
+             `owner(fact)` is the entity that a fact of its own has moved, or `None` where the fact does not name it:
+             asked when the event that it follows from is no longer on the bus;
              `decide(state, event, situation)` is pure and returns facts, or a `Rejection` which `refuse` makes facts;
              `apply(state, fact)` is the only mover and may move a large state in place;
              `alarms(state)` names what the entity wants to be woken by, a pure function of the state.
@@ -147,6 +149,7 @@ class Processor:
     inputs: tuple[Topic, ...]
     outputs: tuple[Topic, ...]
     key: Callable[[Message], str | None]
+    owner: Callable[[Message], str | None]
     table: Table[Any]
     decide: Callable[[Any, Any, Situation], Facts | Rejection]
     apply: Callable[[Any, Message], Any]

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from shared.contracts.message import Message
 from shared.runtime.engine import Engine, Limits, Taken, Tally
-from shared.runtime.errors import ContractError
+from shared.runtime.errors import ContractError, InvariantError
 from shared.runtime.headers import Cause, Origin, body_of, origin_of, source_of
 from shared.runtime.log import Place, Record, partition_of
 from shared.runtime.processor import Event, Processor, Rejection, Situation, TimerFired
@@ -24,6 +24,8 @@ from shared.runtime.shard import ADOPTS, Shard, gap_on_lane, take_from_lane
 from shared.runtime.store import Batch, JournalRow, Store
 
 LOADED_AT_ONCE: Final = 1_000
+IMPOSSIBLE: Final = (AttributeError, LookupError, TypeError, ValueError, InvariantError)
+"""What a state that has lost its past says to the next fact."""
 IN_FLIGHT: Final = (
     2  # batches whose facts may be on their way when a process ends: one going out, one committed meanwhile
 )
@@ -163,6 +165,7 @@ class _Course:
                 for name in _names(record):
                     self._by_id.setdefault(name, []).append((place, index))
         self._causes: Final = {told.cause for told in self._known.values()}
+        self._torn: Final[set[str]] = set()  # entities whose facts do not fit what is left of them
 
     @property
     def _source(self) -> str:
@@ -177,7 +180,7 @@ class _Course:
         for told in facts:
             events.setdefault(told.event, []).append(told)
         self._move_lanes(facts)
-        keys = (self._entity(told[0].cause) for told in events.values() if not _parked(told[0]))
+        keys = (self._entity(told) for told in events.values() if not _parked(told[0]))
         await self._at_hand(key for key in keys if key is not None)
         hole = _first_hole(events)
         for event, together in events.items():
@@ -208,22 +211,43 @@ class _Course:
         first = told[0]
         if _parked(first):
             return
-        key = self._entity(first.cause)
+        key = self._entity(told)
         if key is None:
             for each in told:
                 self._lack(each, "", f"{each.origin.kind} follows from {each.cause}, which is no longer on the bus")
             return
-        if len(told) == first.turn[3]:
-            self._found.folded += 1
-            for each in told:
-                self._fold(key, each)
-            self._engine.put_away(self._shard, key, self._batch)
+        if key in self._torn:
             return
-        await self._complete(key, told)
+        try:
+            if len(told) == first.turn[3]:
+                self._found.folded += 1
+                self._fold_all(key, told)
+            else:
+                await self._complete(key, told)
+        except IMPOSSIBLE as error:
+            await self._tear(key, first, error)
 
-    def _entity(self, cause: str) -> str | None:
-        event = self._event_of(cause)
-        return event.key if isinstance(event, TimerFired) else None if event is None else self._processor.key(event)
+    def _entity(self, told: Sequence[Told]) -> str | None:
+        """Whose facts they are: by the event that they follow from, or, when it is gone from the bus, by what they say."""
+        event = self._event_of(told[0].cause)
+        if isinstance(event, TimerFired):
+            return event.key
+        if event is not None:
+            return self._processor.key(event)
+        named = (self._processor.owner(body_of(each.record, each.origin.kind)) for each in told)
+        return next((key for key in named if key is not None), None)
+
+    async def _tear(self, key: str, told: Told, error: Exception) -> None:
+        """Leave an entity as its tables have it: something that came before is gone, and the rest does not fit without it."""
+        number, batch = self._shard.number, self._batch
+        self._torn.add(key)
+        batch.rows = {of: body for of, body in batch.rows.items() if of[:2] != (number, key)}
+        batch.timers = {of: row for of, row in batch.timers.items() if of[:2] != (number, key)}
+        batch.journal = [row for row in batch.journal if row.key != key]
+        del self._shard.entities[key]
+        await self._at_hand([key])
+        self._lack(told, key, f"{told.origin.kind} at {told.at} does not fit what is left of it ({error!r}): it is as the "
+                   "restored tables have it")  # fmt: skip
 
     def _event_of(self, cause: str) -> Event | None:
         prefix = f"timer/{self._processor.name}/"
@@ -248,6 +272,11 @@ class _Course:
             for of in some:
                 self._engine.put(number, of[1], rows.get(of, {}), lengths.get(of, 0))
 
+    def _fold_all(self, key: str, told: Iterable[Told]) -> None:
+        for each in told:
+            self._fold(key, each)
+        self._engine.put_away(self._shard, key, self._batch)
+
     def _fold(self, key: str, told: Told) -> None:
         entity = self._shard.entities[key]
         entity.state = self._processor.apply(entity.state, body_of(told.record, told.origin.kind))
@@ -264,13 +293,16 @@ class _Course:
 
     async def _complete(self, key: str, told: Sequence[Told]) -> None:
         """Decide again what was told in part, at its own time; when the known part agrees, the rest goes out too."""
-        decided = await self._decide(key, told[0])
         known = {each.turn[2]: each for each in told}
+        if self._event_of(told[0].cause) is None:
+            self._fold_all(key, told)
+            self._lack(told[0], key, f"only facts {sorted(known)} of {told[0].turn[3]} at {told[0].at} are on the bus, and "
+                       f"{told[0].cause}, which they follow from, is not")  # fmt: skip
+            return
+        decided = await self._decide(key, told[0])
         if len(decided) != told[0].turn[3] or not all(self._same(decided[n - 1], each) for n, each in known.items()):
             kinds = ", ".join(fact.kind_name() for fact in decided) or "nothing"
-            for each in told:
-                self._fold(key, each)
-            self._engine.put_away(self._shard, key, self._batch)
+            self._fold_all(key, told)
             self._lack(
                 told[0], key, f"only facts {sorted(known)} of {told[0].turn[3]} that followed from {told[0].cause} at "
                 f"{told[0].at} are on the bus; decided again, it would be: {kinds}",

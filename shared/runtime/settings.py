@@ -17,7 +17,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="OPSFLOOR_", frozen=True, extra="ignore")
 
-    kafka: Annotated[str, Field(description="bootstrap servers, host:port")]
+    kafka: Annotated[str, Field(description="the bus's address: host:port,… or with TLS and a login (kafka_access.py)")]
     database_url: Annotated[str, Field(description="postgresql://…")]
     home: Annotated[Path, Field(description="keys, local images, logs")] = Path(".opsfloor")
     images: Annotated[str, Field(description="object store URL; empty: a folder below home")] = ""

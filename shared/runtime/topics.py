@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from shared.contracts.message import Topic
 from shared.contracts.registry import TOPICS
 from shared.runtime.errors import ContractError, TransientError
+from shared.runtime.kafka_access import words_of
 
 PARTITIONS_DEFAULT: Final = 8
 REPLICAS_MAX: Final = 3
@@ -110,7 +111,7 @@ async def ensure_topics(
              a new one has as many replicas as there are brokers, three at most.
     Errors:  `ContractError` lists every setting of an existing topic that differs; `TransientError` when Kafka is away.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=15_000)
+    admin = AIOKafkaAdminClient(**words_of(bootstrap), request_timeout_ms=15_000)
     try:
         await admin.start()
         names = [want.name for want in wanted(1, topics)]

@@ -128,7 +128,7 @@ async def measure(held: int, publish: Publish) -> PlanTimes:
         PLAN_BOARD.fold(views["plan"], plan.key, plan)
         now = AT + timedelta(seconds=number)
         balance = Balance(views, "bench", now)
-        balance.resume()
+        balance.resume(now)
         began, own_began = time.perf_counter(), time.thread_time()
         made = balance.plan(now, 1.0)
         if made is None:

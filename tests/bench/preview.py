@@ -43,7 +43,7 @@ def floor_of(held: int) -> FloorNow:
             REFERENCE_BOARD.fold(views[REFERENCE_BOARD.name], entry.key, entry)
     PLAN_BOARD.fold(views[PLAN_BOARD.name], "floor", first_plan(arrivals))
     balance = Balance(views, "bench", AT)
-    balance.resume()
+    balance.resume(AT)
     PLAN_BOARD.fold(views[PLAN_BOARD.name], "floor", balance.plan(AT, 1.0))
     return FloorNow.of(views, (), AT)
 

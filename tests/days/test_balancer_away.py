@@ -10,7 +10,6 @@ import pytest
 
 from services.routing.balancer.arrivals import Arrivals
 from services.routing.boards import PLAN_BOARD, PlanView
-from services.routing.kinds import Kind
 from services.routing.simulator.bank import PROFILES, bank_day
 from services.routing.simulator.day import Day
 from services.routing.simulator.floor import Floor, Played, Starts
@@ -44,8 +43,7 @@ class Killed(RealDealing):
             view: PlanView = self._boards[PLAN_BOARD.name]
             self._arrivals = Arrivals(floor.now)
             if view.plan is not None:
-                for part in view.plan.work:
-                    self._arrivals.resume(Kind.told(part), part.recent_per_hour, view.plan.made_at)
+                self._arrivals.resume(view.plan)
         return super()._plan()
 
 

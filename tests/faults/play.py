@@ -11,15 +11,20 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import exp
 from pathlib import Path
 from typing import Final, TypeVar
 
 import asyncpg
 
 from deploy.demo.auditor import Finding
+from services.routing.balancer.arrivals import MEMORY_SECONDS
 from services.routing.kinds import Kind
+from shared.contracts.audit import WorkRequested
 from shared.contracts.routing import ASSIGNMENT, LOAD, PLAN, LoadSnapshot, PlanMade, WorkAssigned, WorkReleased
+from shared.contracts.vendor import InspectionRequested
 from shared.runtime.headers import body_of
+from shared.runtime.log import Place
 from shared.runtime.runner import RECLAIM_SECONDS
 from tests.faults.floor import PROCESSORS, Floor
 from tests.simulation.control_room import read
@@ -35,8 +40,8 @@ HEAL_SECONDS: Final = 60.0
 REST_SECONDS: Final = 300.0
 BACK_SECONDS: Final = 5.0  # after which a killed balancer has told its next plan
 WATCHED_PLANS: Final = 10
-RATE_OFF: Final = 0.2  # of what comes of a kind, that two plans a few seconds apart may differ by
-RATE_OFF_LEAST: Final = 100.0  # an hour: a case and its steps
+RATE_OFF: Final = 0.005  # of what comes of a kind: rates are told with two digits, and instants to the microsecond
+RATE_OFF_LEAST: Final = 0.1  # an hour
 MOVED_MAX: Final = 0.3  # of a kind's work, that they may give to other teams
 ALIKE: Final = 0.05  # of how full the fullest is
 TOLD_SECONDS: Final = 4.0  # after which everything that was decided stands on the bus, and has been read here
@@ -93,7 +98,7 @@ async def kill_balancer(floor: Floor) -> None:
         detail = f"Expected a plan within {BACK_SECONDS:.0f} s of the kill, found one after {seconds:.1f} s"
         raise NotDoneError(TAKES_OVER, f"{detail} on a machine {busy:.1f} times as busy as it can be")
     await asyncio.sleep(TOLD_SECONDS)
-    for fault in (*_otherwise_planned(before, after), *_dip(floor, killed, after.made_at)):
+    for fault in (*await _otherwise_planned(floor, before, before, after), *_dip(floor, killed, after.made_at)):
         raise NotDoneError(TAKES_OVER, fault)
 
 
@@ -108,8 +113,57 @@ def _first_plan_since(floor: Floor, killed: datetime) -> PlanMade | None:
     return next((plan for plan in _plans(floor) if plan.made_at > killed), None)
 
 
-def _otherwise_planned(before: PlanMade, after: PlanMade) -> Iterator[str]:
-    """What the new balancer plans otherwise than the old one, beyond what a few seconds of a busy floor change.
+async def _otherwise_planned(floor: Floor, base: PlanMade, before: PlanMade, after: PlanMade) -> list[str]:
+    """What the new balancer plans otherwise than the old one would, given what a plan told that it went on from."""
+
+    def told_here() -> bool:
+        records = floor.mirror.log.records
+        return all(
+            not at or (records[place] and records[place][-1].next_offset >= at)
+            for place, at in _heard_to(after).items()
+        )
+
+    await _awaited(told_here, TAKES_OVER, "what the balancer had heard")
+    return [*_otherwise_counted(floor, base, after), *_otherwise_shared(before, after)]
+
+
+def _heard_to(plan: PlanMade) -> dict[Place, int]:
+    return {(to.topic, number): at for to in plan.heard for number, at in enumerate(to.next_offsets)}
+
+
+def _otherwise_counted(floor: Floor, base: PlanMade, after: PlanMade) -> Iterator[str]:
+    """Where a plan's rates are not those of an earlier plan with all that the bus says came since, each item once.
+
+    Source:  both plans' rates are sums under fading weights, over what the time that was watched weighs (`arrivals.py`).
+    """
+    if base.counted_since is None or after.counted_since != base.counted_since:
+        yield f"Expected a balancer to count on since {base.counted_since}, found {after.counted_since}"
+        return
+    gone = (after.made_at - base.made_at).total_seconds()
+    weights = {
+        Kind.told(part): part.recent_per_hour * _watched_hours(base) * exp(-gone / MEMORY_SECONDS) for part in base.work
+    }
+    for place, end in _heard_to(after).items():
+        for record in floor.mirror.log.records[place]:
+            if _heard_to(base).get(place, 0) <= record.offset < end:
+                asked = body_of(record, dict(record.headers)["ce_type"].decode())
+                if isinstance(asked, WorkRequested | InspectionRequested):
+                    kind, age = Kind.of(asked.order), (after.made_at - asked.order.requested_at).total_seconds()
+                    weights[kind] = weights.get(kind, 0.0) + exp(-age / MEMORY_SECONDS)
+    found = {Kind.told(part): part.recent_per_hour for part in after.work}
+    for kind, weight in weights.items():
+        expected = weight / _watched_hours(after)
+        if abs(found.get(kind, 0.0) - expected) > RATE_OFF * expected + RATE_OFF_LEAST:
+            yield f"Expected {expected:.2f} an hour of {kind}, as the bus says, found {found.get(kind, 0.0)}"
+
+
+def _watched_hours(plan: PlanMade) -> float:
+    watched = (plan.made_at - (plan.counted_since or plan.made_at)).total_seconds()
+    return (1.0 - exp(-watched / MEMORY_SECONDS)) * MEMORY_SECONDS / 3600.0
+
+
+def _otherwise_shared(before: PlanMade, after: PlanMade) -> Iterator[str]:
+    """Shares that differ beyond what a few seconds of a busy floor change.
 
     Holds:   on this floor people come and go so fast that one balancer's own plans differ widely: shares are looked at
              where both plans see the same people equally full.
@@ -119,8 +173,6 @@ def _otherwise_planned(before: PlanMade, after: PlanMade) -> Iterator[str]:
         yield f"Expected the new balancer to plan for all that the old one did, found {was.keys() - now.keys()} missing"
         return
     for kind, part in was.items():
-        if abs(now[kind].recent_per_hour - part.recent_per_hour) > RATE_OFF * part.recent_per_hour + RATE_OFF_LEAST:
-            yield f"Expected {part.recent_per_hour} an hour of {kind} as before, found {now[kind].recent_per_hour}"
         told = {one.team_id: one.share for one in now[kind].shares}
         moved = sum(abs(one.share - told.get(one.team_id, 0.0)) for one in part.shares) / 2
         if moved > MOVED_MAX and _alike(before, after):
@@ -149,9 +201,9 @@ def _dip(floor: Floor, killed: datetime, back: datetime) -> Iterator[str]:
 
 
 async def two_balancers(floor: Floor) -> None:
-    """A second balancer beside the first for a while, then killed: both tell plans, alike in what they expect to come."""
-    plans = await _awaited(lambda: _plans(floor)[WATCHED_PLANS:], TAKES_OVER, "plans by the first balancer")
-    first = plans[-1].made_by
+    """A second balancer beside the first for a while, then killed: both tell plans, and count the same."""
+    base = (await _awaited(lambda: _plans(floor)[WATCHED_PLANS:], TAKES_OVER, "plans by the first balancer"))[-1]
+    first = base.made_by
     pid = floor.services.start("balancer", "balancer")
     try:
         await asyncio.to_thread(floor.services.wait_ready, pid)
@@ -162,7 +214,8 @@ async def two_balancers(floor: Floor) -> None:
             return (last[first], others[-1]) if first in last and others else None
 
         one, other = await _awaited(both, TAKES_OVER, "plans by two balancers at once")
-        for fault in _otherwise_planned(one, other):
+        faults = [*await _otherwise_planned(floor, base, one, other), *_otherwise_counted(floor, base, one)]
+        for fault in faults:
             raise NotDoneError(TAKES_OVER, fault)
     finally:
         floor.services.kill(pid)

@@ -19,7 +19,10 @@ import pytest
 
 from deploy.demo.processes import NotReady
 from deploy.local import postgres
+from shared.contracts import intake
 from tests.faults.floor import SERVICES, Floor
+from tests.faults.test_lost_record import deleted
+from tests.simulation.stage import PARTITIONS
 
 DEPTH_SECONDS = 12.0  # of work that the database forgets: ten minutes would be the same, with more of it
 REST_SECONDS = 120.0
@@ -99,6 +102,24 @@ async def brought_up(floor: Floor) -> Mapping[str, Mapping[str, int]]:
     return found
 
 
+async def put_back_without_its_cases(floor: Floor, backup: Path) -> None:
+    """Put back once more, and the bus has lost the opened cases that controls had taken up since: what followed from them
+    is folded all the same, and what nobody can know is listed, with whom to ask."""
+    for name in SERVICES:
+        await asyncio.to_thread(floor.services.stop, floor.pids[name])
+    await put_back(floor, backup)
+    opened = [(intake.CASE.name, number) for number in range(PARTITIONS)]
+    last = {place: records[-1] for place in opened if (records := floor.mirror.log.records[place])}
+    for record in last.values():
+        await deleted(floor, record)
+    done = await asyncio.to_thread(command, floor, "restore", "--json")
+    assert done.returncode == 1, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert told["processors"]["audit/controls"]["events folded"] > 20
+    assert {lack["topic"] for lack in told["ask"]} == {intake.CASE.name}
+    assert all("are gone" in lack["detail"] for lack in told["ask"])
+
+
 async def play(home: Path) -> dict[str, int]:
     """The whole story; returns how every submission ended."""
     floor = Floor(home, seed=5)
@@ -125,6 +146,7 @@ async def play(home: Path) -> dict[str, int]:
             await floor.ready()
             held = await floor.rest(REST_SECONDS)
         assert await floor.judge() == [], f"logs are in {home}"
+        await put_back_without_its_cases(floor, backup)
         return held
     finally:
         floor.close()

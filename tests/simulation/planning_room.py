@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Final
 
@@ -18,6 +19,7 @@ from shared.runtime.headers import body_of
 from shared.runtime.log import Record
 
 Records = dict[tuple[str, int], list[Record]]
+ASKED: Final = {topic.name for topic in ASKED_ON}
 KILLED_SHARE: Final = 0.2  # of the turns: the balancer dies, and the next one begins with what the boards say
 BEHIND_SHARE: Final = 0.3  # of the turns: it plans on what it had read at its last turn
 
@@ -29,23 +31,23 @@ class Balancer:
         self._records: Final = records
         self._boards: Final = Boards(BOARDS)
         self._read: Final[dict[tuple[str, int], int]] = {}
-        self._heard: Final = {place: len(rows) for place, rows in records.items()}  # Faust begins with what comes now
         self.balance: Final = Balance(self._boards.views, name, now)
-        self.read()
-        self.balance.resume()
+        self._read_on(set(self._boards.topics()), self._boards.feed)
+        self.balance.resume(now)
+        ends = {place: len(rows) for place, rows in records.items() if place[0] in ASKED}
+        self._read.update(self.balance.begin(ends))
 
     def read(self) -> None:
         """Read on, boards and arrivals."""
-        topics, asked = set(self._boards.topics()), {topic.name for topic in ASKED_ON}
+        self._read_on(set(self._boards.topics()), self._boards.feed)
+        self._read_on(ASKED, self.balance.hear)
+
+    def _read_on(self, topics: AbstractSet[str], take: Callable[[Record], object]) -> None:
         for place, rows in sorted(self._records.items()):
             if place[0] in topics:
                 for record in rows[self._read.get(place, 0) :]:
-                    self._boards.feed(record)
+                    take(record)
                 self._read[place] = len(rows)
-            if place[0] in asked:
-                for record in rows[self._heard.get(place, 0) :]:
-                    self.balance.hear(record)
-                self._heard[place] = len(rows)
 
 
 class PlanningRoom:

@@ -60,7 +60,8 @@ HIRE_ROUND: Final = 80  # what is still open by then waits for people who are no
 @dataclass
 class Outcome:
     """What came of a run. Holds: `faults` counts what was done to it, `met` what people had done by the end of it, `drills`
-    what came of them, `drafts_handed_on` how many items were finished by somebody who was shown a colleague's draft."""
+    what came of them, `drafts_handed_on` how many items were finished by somebody who was shown a colleague's draft, `forged` the
+    strangers' copies of submissions, before the branch's own and after."""
 
     seed: int
     faults: Counter[str] = field(default_factory=Counter)
@@ -70,6 +71,7 @@ class Outcome:
     met: dict[str, int] = field(default_factory=dict)
     drills: Counter[str] = field(default_factory=Counter)
     drafts_handed_on: int = 0
+    forged: Counter[str] = field(default_factory=Counter)
 
     @property
     def command(self) -> str:
@@ -367,6 +369,7 @@ class Run:
         found += self._judge_outbox()
         found += self._judge_order()
         found += self.world.control_room.judge()
+        self.outcome.forged = self.world.forged
         self.outcome.drills = self.world.control_room.drill_outcomes()
         found += decided_otherwise(self.stage.log.records)
         return found
@@ -422,7 +425,7 @@ class Run:
         return found
 
     def _judge_replay(self) -> Iterator[Finding]:
-        """Folding the facts from nothing gives what is stored."""
+        """Folding the facts from nothing gives what is stored; and each fact names whose it is, should that be asked."""
         for processors in self.stage.processors.values():
             for processor in processors:
                 part = self.stage.database.parts[processor.name]
@@ -432,7 +435,10 @@ class Run:
                 for (_, key), facts in part.journal.items():
                     state = processor.table.read(key, {})
                     for fact in facts:
-                        state = processor.apply(state, CONTRACTS[fact.kind].model_validate_json(fact.body))
+                        told = CONTRACTS[fact.kind].model_validate_json(fact.body)
+                        state = processor.apply(state, told)
+                        if (owner := processor.owner(told)) != key:
+                            yield Finding("recovery", f"{processor.name} {key}: {fact.kind} says it is of {owner}")
                     folded = {p: json.loads(b) for p, b in processor.table.write(state).items() if b is not None}
                     if folded != stored.get(key, {}):
                         yield Finding("replay", f"{processor.name} {key}: {_difference(folded, stored.get(key, {}))}")

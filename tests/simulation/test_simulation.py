@@ -10,6 +10,8 @@ import pytest
 import structlog
 
 from services.audit.controls import guards as control_guards
+from services.intake.reception import decide as reception
+from services.intake.reception import state as reception_state
 from services.routing.desk import dealing
 from services.routing.desk import guards as desk_guards
 from shared.runtime import memory_store, runner, shard
@@ -77,6 +79,14 @@ def test_drafts_are_handed_on(days: list[Outcome]) -> None:
     assert sum(day.drafts_handed_on for day in days) > len(days) // 5
 
 
+def test_copies_are_forged_before_and_after_the_right_one(days: list[Outcome]) -> None:
+    """Whoever may write the branches' topic does: on most days, and at both times."""
+    forged: Counter[str] = Counter()
+    for day in days:
+        forged.update(day.forged)
+    assert min(forged["before"], forged["after"]) > len(days) // 4, forged
+
+
 def test_what_goes_in_comes_out(days: list[Outcome]) -> None:
     """In = rejected + posted + closed, with nothing open at rest; and all three ends do occur."""
     total: Counter[str] = Counter()
@@ -106,6 +116,8 @@ def first_broken(
         pytest.param(shard, "duplicate_on_lane", lambda *_: False, id="duplicate drop"),
         pytest.param(runner, "poisoned", lambda *_: False, id="poisoned lanes"),
         pytest.param(desk_guards, "attempt_breach", never, id="attempt number"),
+        pytest.param(reception, "signed_by", lambda *_: True, id="signature"),
+        pytest.param(reception_state, "UNAUTHENTIC", frozenset(), id="a forged copy takes no id"),
     ],
 )
 def test_without_the_guard_the_simulator_finds_the_violation(

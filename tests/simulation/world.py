@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from functools import cache
@@ -39,6 +40,7 @@ KEY: Final = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 REFERENCE: Final = Path(__file__).parents[2] / "deploy" / "reference"
 AMOUNTS_MINOR: Final = (120_000, 9_000_000, 90_000_000, 700_000_000)
 TYPES: Final = ("corporate-transfer", "cheque-deposit", "account-maintenance")
+WITH_AMOUNT: Final = TYPES[:2]
 PEOPLE: Final = (
     *(f"north-entry-{n:02d}" for n in (1, 2, 12, 13)),
     *(f"south-entry-{n:02d}" for n in (1, 2, 11)),
@@ -87,6 +89,7 @@ class World:
         self._staff: tuple[str, ...] = PEOPLE
         self.control_room: Final = ControlRoom(stage.log.records, draw, self.publish, stage.clock.now)
         self.planning_room: Final = PlanningRoom(stage.log.records, draw, self.publish, stage.clock.now)
+        self.forged: Final[Counter[str]] = Counter()  # strangers' copies, before the branch's own and after
         self.redrives_while_posting = False  # somebody sends a case's opening again just while its posting is under way
 
     def publish(self, message: Message, event_id: str) -> None:
@@ -106,19 +109,30 @@ class World:
     # -------------------------------------------------------------- branches
 
     def submit(self) -> None:
-        """A branch sends something: new, the same again, other content under a used id, or with a broken signature."""
+        """A branch sends something: new, the same again, other content under a used id, or with a broken signature; or a
+        stranger sends a copy of it, before the branch does or after."""
         kind = self._draw.random()
         if self._sent and kind < 0.1:
             self._send(self._draw.choice(self._sent))
         elif self._sent and kind < 0.15:
             old = self._draw.choice(self._sent)
             self._send(self._submission(old.submission_id))
+        elif self._sent and kind < 0.2:
+            self._forge(self._draw.choice(self._sent), "after")
         else:
             message = self._submission(f"s-{len(self._sent)}")
             if kind > 0.95:
                 message = message.model_copy(update={"signature": "AAAA"})
+            elif kind > 0.85:
+                self._forge(message, "before")
             self._sent.append(message)
             self._send(message)
+
+    def _forge(self, message: SubmissionSent, when: str) -> None:
+        """A stranger's copy: unsigned, with other content under the branch's own signature, or of no branch."""
+        changes = ({"signature": ""}, {"urgent": True}, {"branch_id": "nowhere"})
+        self.forged[when] += 1
+        self._send(message.model_copy(update=self._draw.choice(changes)))
 
     def _send(self, message: SubmissionSent) -> None:
         self.publish(message, f"submission/{message.submission_id}")
@@ -126,11 +140,11 @@ class World:
     def _submission(self, submission_id: str) -> SubmissionSent:
         import hashlib
 
-        amount = self._draw.choice(AMOUNTS_MINOR)
+        business_type, amount = self._draw.choice(TYPES), self._draw.choice(AMOUNTS_MINOR)
         return build_submission(
             submission_id=submission_id,
             branch_id=f"branch-{self._draw.randint(1, 10):02d}",
-            business_type=self._draw.choice(TYPES),
+            business_type=business_type,
             images=(
                 ImageReference(
                     sha256=hashlib.sha256(image()).hexdigest(), media_type="image/png", size_bytes=len(image())
@@ -138,7 +152,7 @@ class World:
             ),
             key=KEY,
             captured_at=self._stage.clock.now(),
-            declared_amount=Money(amount_minor=amount, currency="CNY"),
+            declared_amount=Money(amount_minor=amount, currency="CNY") if business_type in WITH_AMOUNT else None,
         )
 
     # ------------------------------------------------------------- operators

@@ -30,6 +30,17 @@ def case_of(event: Message) -> str | None:
             return None
 
 
+def owner_of(fact: Message) -> str | None:
+    """The case that a fact of controls is about."""
+    match fact:
+        case audit.WorkRequested():
+            return fact.order.case_id
+        case audit.CaseFact() | audit.WorkCancelled() | audit.WorkSettled() | audit.PostingRequested():
+            return fact.case_id
+        case _:
+            return None
+
+
 def trace(case: Case, fact: Message) -> str:
     """The trace that the case came with."""
     return "" if case.start is None else case.start.traceparent
@@ -43,6 +54,7 @@ def controls() -> Processor:
         inputs=(intake.CASE, routing.RESULT, core.POSTING),
         outputs=(audit.WORK, audit.CASE, audit.POSTING),
         key=case_of,
+        owner=owner_of,
         table=DocumentTable(TABLE, Case, empty),
         decide=decide,
         apply=apply,

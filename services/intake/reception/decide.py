@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
@@ -14,7 +13,9 @@ from services.intake.reception.state import Phase, Submission
 from shared.contracts.branch import SubmissionSent
 from shared.contracts.intake import CaseOpened, ImageSize, RejectionCode, SubmissionAccepted, SubmissionRejected
 from shared.contracts.message import Message, base64_bytes
+from shared.contracts.reference import Branch
 from shared.images.checks import ImageFacts, ImageFault
+from shared.keyed_values import WHOLE_DIGITS_MAX, amount_text, parse_amount
 from shared.reference.board import ReferenceView
 from shared.reroutes import over_at, sent_back
 from shared.runtime.processor import Facts, Rejection, Situation, TimerFired, derived_id
@@ -23,22 +24,23 @@ Findings = Sequence[ImageFacts | ImageFault]
 Rule = Callable[[Submission, SubmissionSent, Situation], Facts | Rejection]
 
 
-def content_of(event: SubmissionSent) -> str:
-    """What two submissions are compared by: the hash of everything that the branch signed."""
-    return hashlib.sha256(event.signing_bytes()).hexdigest()
-
-
 def decide(state: Submission, event: SubmissionSent | TimerFired, situation: Situation) -> Facts | Rejection:
-    """Accept, reject, or say the first receipt again."""
+    """Refuse what nobody vouches for; then accept, reject, or say the first receipt again."""
     if isinstance(event, TimerFired):
         return ()  # reception sets no alarm
-    return RULES[(state.phase, type(event))](state, event, situation)
+    stranger = None if vouched_for_before(state, event) else sender_fault(event, situation.boards["reference"])
+    return stranger or RULES[(state.phase, type(event))](state, event, situation)
+
+
+def vouched_for_before(state: Submission, event: SubmissionSent) -> bool:
+    """Whether this very copy was authentic when it was decided on: it stays so when the branch's key is changed."""
+    return (state.content_sha256, state.signature_sha256) == (event.content_sha256, event.signature_sha256)
 
 
 def receive(state: Submission, event: SubmissionSent, situation: Situation) -> Facts | Rejection:
-    """A new id: check who sent it, what it is and its images, in this order."""
+    """A new id: check what the submission is and its images, in this order."""
     view: ReferenceView = situation.boards["reference"]
-    refusal = sender_fault(event, view) or type_fault(event, view) or local_order(event, situation)
+    refusal = type_fault(event, view) or amount_fault(event, view) or local_order(event, situation)
     refusal = refusal or image_fault(event, situation.observed)
     if refusal is not None:
         return Rejection(refusal.code, f"{refusal.detail}; then send it under a new submission id")
@@ -47,7 +49,8 @@ def receive(state: Submission, event: SubmissionSent, situation: Situation) -> F
         submission_id=event.submission_id,
         branch_id=event.branch_id,
         case_id=case_id,
-        content_sha256=content_of(event),
+        content_sha256=event.content_sha256,
+        signature_sha256=event.signature_sha256,
         received_at=situation.now,
     )
     return (accepted, case_of(event, case_id, situation.now, situation.observed))
@@ -82,7 +85,7 @@ def say_again(state: Submission, event: SubmissionSent, situation: Situation) ->
     Holds:   an accepted one's case is told again, too, while its images are there: whoever lost the first record has it
              then, and everybody else drops it.
     """
-    if content_of(event) != state.content_sha256:
+    if event.content_sha256 != state.content_sha256:
         return Rejection(
             "conflict",
             f"Expected a new submission id: {event.submission_id} was already used for other content, received "
@@ -101,18 +104,23 @@ RULES: Final[Mapping[tuple[Phase, type[SubmissionSent]], Rule]] = {
 
 
 def sender_fault(event: SubmissionSent, view: ReferenceView) -> Rejection | None:
-    """An unknown branch, or a signature that its key did not make."""
+    """An unknown branch, or a signature that its key did not make. Holds: the id is not used up, so it may come again."""
     branch = view.branches.get(event.branch_id)
     if branch is None:
         return Rejection("unknown_branch", f"Expected a registered branch, found {event.branch_id!r}: register its key")
+    if signed_by(branch, event):
+        return None
+    return Rejection("bad_signature", f"Expected a signature by the registered key of {event.branch_id}: sign it again")
+
+
+def signed_by(branch: Branch, event: SubmissionSent) -> bool:
+    """Whether the branch's registered key made the signature."""
     try:
         key = Ed25519PublicKey.from_public_bytes(base64_bytes(branch.public_key))
         key.verify(base64_bytes(event.signature), event.signing_bytes())
     except (InvalidSignature, ValueError):
-        return Rejection(
-            "bad_signature", f"Expected a signature by the registered key of {event.branch_id}: sign it again"
-        )
-    return None
+        return False
+    return True
 
 
 def type_fault(event: SubmissionSent, view: ReferenceView) -> Rejection | None:
@@ -123,6 +131,34 @@ def type_fault(event: SubmissionSent, view: ReferenceView) -> Rejection | None:
     return Rejection(
         "unknown_business_type", f"Expected one of {known}, found {event.business_type!r}: name one of them"
     )
+
+
+def amount_fault(event: SubmissionSent, view: ReferenceView) -> Rejection | None:
+    """A declared amount that the business type has no field for, in another currency, or that nobody could key.
+
+    Holds:   none declared is none to judge: the floor keys it from the document. It is whole in minor units, so that it
+             cannot have more decimals than its currency.
+    """
+    template, declared = view.business_types[event.business_type], event.declared_amount
+    if declared is None:
+        return None
+    if template.amount_field is None:
+        return Rejection(
+            "amount_unexpected", f"Expected no amount, as {template.id} has none, found one declared: leave it out"
+        )
+    if declared.currency != template.currency:
+        return Rejection(
+            "amount_currency",
+            f"Expected an amount in {template.currency}, the currency of {template.id}, found {declared.currency}: "
+            "declare it in that currency, or name the business type that it belongs to",
+        )
+    if parse_amount(amount_text(declared.amount_minor, declared.currency), declared.currency) != declared.amount_minor:
+        return Rejection(
+            "amount_invalid",
+            f"Expected a positive amount of at most {WHOLE_DIGITS_MAX} figures before its decimals, found "
+            f"{declared.amount_minor} minor units of {declared.currency}: declare what the document says",
+        )
+    return None
 
 
 def local_order(event: SubmissionSent, situation: Situation) -> Rejection | None:
@@ -164,7 +200,8 @@ def refuse(state: Submission, event: SubmissionSent | TimerFired, rejection: Rej
         SubmissionRejected(
             submission_id=event.submission_id,
             branch_id=event.branch_id,
-            content_sha256=content_of(event),
+            content_sha256=event.content_sha256,
+            signature_sha256=event.signature_sha256,
             code=code,
             detail=rejection.detail,
             received_at=situation.now,
@@ -180,6 +217,7 @@ def receipt_of(state: Submission) -> Message:
             branch_id=state.branch_id,
             case_id=state.case_id,
             content_sha256=state.content_sha256,
+            signature_sha256=state.signature_sha256,
             received_at=_at(state),
         )
     assert state.code is not None  # noqa: S101 - a rejected submission has its code, by `apply`
@@ -187,6 +225,7 @@ def receipt_of(state: Submission) -> Message:
         submission_id=state.submission_id,
         branch_id=state.branch_id,
         content_sha256=state.content_sha256,
+        signature_sha256=state.signature_sha256,
         code=state.code,
         detail=state.detail,
         received_at=_at(state),

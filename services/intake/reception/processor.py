@@ -7,32 +7,56 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from services.intake.reception.decide import decide, refuse
-from services.intake.reception.state import Submission, apply
+from services.intake.reception.state import Phase, Submission, apply
 from shared.contracts import branch, intake
 from shared.contracts.branch import SubmissionSent
-from shared.contracts.message import Message
+from shared.contracts.intake import UNAUTHENTIC, CaseOpened, SubmissionAccepted, SubmissionRejected
+from shared.contracts.message import ImageReference, Message
+from shared.contracts.reference import FloorLimits
 from shared.images import ImageFacts, ImageFault, ImageStore, inspect
 from shared.reference.board import REFERENCE_BOARD, ReferenceView
 from shared.reroutes import REROUTE_BOARD
 from shared.runtime.errors import TransientError
 from shared.runtime.processor import DocumentTable, Measure, Processor
 
-FETCHES_MAX: Final = 16  # images fetched at the same time
+FETCHES_MAX: Final = 16  # images fetched, and held, at the same time
+DECODES_MAX: Final = 1  # images decoded at the same time: one may take four bytes for each pixel that is allowed
+
+
+class Register(DocumentTable[Submission]):
+    """One row per submission id that an authentic copy has used. An id that only strangers named leaves none.
+
+    Holds:   an id that an earlier release let such a copy use up is free again.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("reception_submission", Submission, Submission)
+
+    def read(self, key: str, rows: Mapping[str, bytes]) -> Submission:
+        state = super().read(key, rows)
+        return Submission(key) if state.code in UNAUTHENTIC else state
+
+    def write(self, state: Submission) -> Mapping[str, bytes | None]:
+        return {} if state.phase is Phase.NEW else super().write(state)
 
 
 def reception(images: ImageStore, measure: Measure | None = None) -> Processor:
     """The registry of submissions: dedup for ever, receipts, cases."""
-    gate = asyncio.Semaphore(FETCHES_MAX)
+    gate, decoding = asyncio.Semaphore(FETCHES_MAX), asyncio.Semaphore(DECODES_MAX)
 
     async def look_at(message: Message, boards: Mapping[str, Any]) -> list[ImageFacts | ImageFault]:
         if not isinstance(message, SubmissionSent):
             return []
-        limits, findings = boards["reference"].limits, []
-        for image in message.images:
-            async with gate:
-                content = await images.get(image.sha256)
-            findings.append(inspect(image, content, limits))
-        return findings
+        limits = boards["reference"].limits
+        if len(message.images) > limits.images_max:
+            return [too_many(message, limits)]
+        return [await finding(image, limits) for image in message.images]
+
+    async def finding(image: ImageReference, limits: FloorLimits) -> ImageFacts | ImageFault:
+        async with gate:
+            content = await images.get(image.sha256)
+            async with decoding:
+                return await asyncio.to_thread(inspect, image, content, limits)
 
     async def observe(messages: Sequence[Message], boards: Mapping[str, Any]) -> Sequence[Any]:
         _expect_reference(boards["reference"])
@@ -46,7 +70,8 @@ def reception(images: ImageStore, measure: Measure | None = None) -> Processor:
         inputs=(branch.SUBMISSION,),
         outputs=(intake.RECEIPT, intake.CASE),
         key=_key,
-        table=DocumentTable("reception_submission", Submission, Submission),
+        owner=_owner,
+        table=Register(),
         decide=decide,
         apply=apply,
         refuse=refuse,
@@ -56,12 +81,28 @@ def reception(images: ImageStore, measure: Measure | None = None) -> Processor:
     )
 
 
+def too_many(message: SubmissionSent, limits: FloorLimits) -> ImageFault:
+    """Why none of the images is looked at: each one costs its decoding."""
+    return ImageFault(
+        "too_many_images",
+        f"Expected at most {limits.images_max} images, found {len(message.images)}: hand the document in as several",
+    )
+
+
 def _expect_reference(view: ReferenceView) -> None:
     """Wait rather than refuse every branch for ever, on a floor whose reference data is not published yet."""
     if not view.branches or not view.business_types:
         raise TransientError(
             "Expected branches and business types in the reference data: `opsfloor reference FOLDER` first"
         )
+
+
+def _owner(fact: Message) -> str | None:
+    match fact:
+        case SubmissionAccepted() | SubmissionRejected() | CaseOpened():
+            return fact.submission_id
+        case _:
+            return None
 
 
 def _key(message: Message) -> str | None:

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from shared.contracts.intake import RejectionCode, SubmissionAccepted, SubmissionRejected
+from shared.contracts.intake import UNAUTHENTIC, RejectionCode, SubmissionAccepted, SubmissionRejected
 from shared.contracts.message import Message
 
 
 class Phase(StrEnum):
-    """NEW until the first decision; then what it was, for ever."""
+    """NEW until an authentic copy is decided on; then what that was, for ever."""
 
     NEW = "new"
     ACCEPTED = "accepted"
@@ -26,6 +26,7 @@ class Submission:
     phase: Phase = Phase.NEW
     branch_id: str = ""
     content_sha256: str = ""
+    signature_sha256: str | None = None
     received_at: datetime | None = None
     case_id: str = ""
     code: RejectionCode | None = None
@@ -33,7 +34,8 @@ class Submission:
 
 
 def apply(state: Submission, fact: Message) -> Submission:
-    """Fold one fact. The first receipt decides; a receipt said again and a conflict change nothing."""
+    """Fold one fact. The first receipt of an authentic copy decides; one said again, a conflict and the refusal of a copy
+    that nobody vouches for change nothing."""
     if state.phase is not Phase.NEW:
         return state
     match fact:
@@ -43,15 +45,17 @@ def apply(state: Submission, fact: Message) -> Submission:
                 phase=Phase.ACCEPTED,
                 branch_id=fact.branch_id,
                 content_sha256=fact.content_sha256,
+                signature_sha256=fact.signature_sha256,
                 received_at=fact.received_at,
                 case_id=fact.case_id,
             )
-        case SubmissionRejected():
+        case SubmissionRejected() if fact.code not in UNAUTHENTIC:
             return replace(
                 state,
                 phase=Phase.REJECTED,
                 branch_id=fact.branch_id,
                 content_sha256=fact.content_sha256,
+                signature_sha256=fact.signature_sha256,
                 received_at=fact.received_at,
                 code=fact.code,
                 detail=fact.detail,

@@ -35,11 +35,14 @@ from shared.reference.board import REFERENCE_BOARD
 from shared.reroutes import REROUTE_BOARD
 from shared.runtime.boards import BoardKeeper, Boards
 from shared.runtime.clock import Clock
+from shared.runtime.errors import TransientError
 from shared.runtime.host import CommandPublisher, spans_of, traced_by
 from shared.runtime.house import house_levels
+from shared.runtime.kafka_access import KafkaAccess, access_of
 from shared.runtime.kafka_log import KafkaLog
 from shared.runtime.levels import Levels
 from shared.runtime.log import Record
+from shared.runtime.noted import ends, note
 from shared.runtime.pieces import unheard
 from shared.runtime.settings import Settings
 
@@ -59,12 +62,14 @@ def faust_app(kafka: str, instance: str, hear: Callable[[Record], None], folder:
     """The Faust application: one agent per topic on which work is asked for. Faust wants a folder, and writes nothing in it.
 
     Holds:   every balancer is a group of its own and hears everything: two at once make the same plan, and a new one
-             need not wait until the group has given up on the one that was killed. It begins with what comes now: what
-             came before stands in the last plan.
+             need not wait until the group has given up on the one that was killed. It begins at what its group has
+             noted: where the last plan ends. What came before stands in that plan.
     """
+    access = access_of(kafka)
     app = faust.App(
-        f"opsfloor-balancer-{instance}",
-        broker=f"kafka://{kafka}",
+        group_of(instance),
+        broker=f"kafka://{access.bootstrap}",
+        broker_credentials=credentials_of(access),
         datadir=folder,
         store="memory://",
         web_enabled=False,
@@ -77,6 +82,23 @@ def faust_app(kafka: str, instance: str, hear: Callable[[Record], None], folder:
         stream = app.topic(topic.name, value_serializer="raw", key_serializer="raw", value_type=bytes)
         app.agent(stream, concurrency=1, name=f"hears-{topic.name}")(agent_of(hear))
     return app
+
+
+def credentials_of(access: KafkaAccess) -> Any:
+    """What Faust is to show the brokers; none in the clear. Errors: `TransientError` for files that cannot be used."""
+    if access.user:
+        return faust.SASLCredentials(
+            username=access.user,
+            password=access.password(),
+            mechanism=access.mechanism,
+            ssl_context=access.context(),
+        )
+    return faust.SSLCredentials(access.context()) if access.encrypted else None
+
+
+def group_of(instance: str) -> str:
+    """The group of one balancer."""
+    return f"opsfloor-balancer-{instance}"
 
 
 async def heard_out(app: Any) -> None:
@@ -188,7 +210,7 @@ class BalancerHost:
             stack.push_async_callback(publisher.stop)
             await keeper.start()
             stack.push_async_callback(keeper.stop)
-            self._balance.resume()
+            self._balance.resume(self._clock.now())
             gc.freeze()  # what the boards hold stays: looking through it again and again took as long as a plan
             self._turning.boards_ready = True
             publish = CommandPublisher(self._log, publisher, SOURCE, self._clock).publish
@@ -225,12 +247,25 @@ class BalancerHost:
         """Hear of arrivals. Whatever makes Faust give up, it begins anew: what is missed meanwhile is little."""
         folder = self._settings.home / "faust"
         folder.mkdir(parents=True, exist_ok=True)
+        while not await self._begun():
+            await asyncio.sleep(ANEW_SECONDS)
         while True:
             app = faust_app(self._settings.kafka, self._instance, self._hear, folder)
             (ended,) = await asyncio.gather(heard_out(app), return_exceptions=True)
             metrics.LISTENERS.inc()
             _log.warning("Faust gave up, begun anew", reason=repr(ended))
             await asyncio.sleep(ANEW_SECONDS)
+
+    async def _begun(self) -> bool:
+        """Note in the balancer's own group where it begins to hear; told in the log while the bus does not take it."""
+        kafka = self._settings.kafka
+        try:
+            starts = self._balance.begin(await ends(kafka, [topic.name for topic in ASKED_ON]))
+            await note(kafka, group_of(self._instance), starts)
+        except TransientError as error:
+            _log.warning("cannot hear of arrivals yet", reason=str(error))
+            return False
+        return True
 
     def _hear(self, record: Record) -> None:
         refused, heard = self._balance.refused, self._balance.heard

@@ -11,10 +11,11 @@ from zoneinfo import ZoneInfo
 
 from services.routing.kinds import Kind
 from shared.contracts.reference import FloorLimits, Shift
-from shared.contracts.routing import ArrivalsLearned, DayKind
+from shared.contracts.routing import ArrivalsLearned, DayKind, PlanMade
 from shared.reference.shifts import day_kind
 
 MEMORY_SECONDS: Final = 900.0  # "the last minutes": what came before so long weighs 1/e
+LONG: Final = timedelta(days=1)  # that a plan is taken to be based on which does not say since when it counts
 QUARTER: Final = timedelta(minutes=15)
 QUARTERS: Final = 96
 AHEAD: Final = 4  # quarters in the hour that is planned for
@@ -44,10 +45,13 @@ class _Recent:
     def weight_at(self, now: datetime) -> float:
         return self.weight * exp(-max((now - self.at).total_seconds(), 0.0) / MEMORY_SECONDS)
 
+    def hours_at(self, now: datetime) -> float:
+        """What the time that was watched weighs, faded as the items are."""
+        return -expm1(-max((now - self.since).total_seconds(), 1.0) / MEMORY_SECONDS) * MEMORY_SECONDS / 3600.0
+
     def per_hour(self, now: datetime) -> float:
         """Holds: true in the mean from the first minute on: what was not seen before `since` is not taken for none."""
-        seen = -expm1(-max((now - self.since).total_seconds(), 1.0) / MEMORY_SECONDS)
-        return self.weight_at(now) / (MEMORY_SECONDS * seen) * 3600.0
+        return self.weight_at(now) / self.hours_at(now)
 
     def by_chance(self, per_hour: float, now: datetime) -> float:
         """How far the estimate of such a rate strays by chance alone: one standard deviation. Units: items per hour.
@@ -82,10 +86,12 @@ class Arrivals:
 
     Holds:   a quarter of an hour teaches only when it was watched from its beginning to its end; a restart continues
              from what was told: the last minutes from the last plan, the profiles from the learned arrivals.
+             `counted_since` is when what is known of the last minutes begins, in this process or in one before it.
     """
 
     def __init__(self, since: datetime) -> None:
         self._since: Final = since
+        self.counted_since = since
         self._recent: Final[dict[Kind, _Recent]] = {}
         self._profiles: Final[dict[tuple[DayKind, Kind], Profile]] = {}
         self._quarter_at: datetime | None = None
@@ -93,14 +99,18 @@ class Arrivals:
 
     # ------------------------------------------------------------ what was told
 
-    def resume(self, kind: Kind, per_hour: float, at: datetime) -> None:
-        """Go on from what a plan made at an instant said of the last minutes, unless this kind was heard of since.
+    def resume(self, plan: PlanMade) -> None:
+        """Go on from what a plan said of the last minutes, but for kinds that were heard of since.
 
-        Holds:   it has faded since that instant as in a process that lived on.
+        Holds:   it weighs as much as in the process that told it, and has faded as if that had lived on.
         """
-        if kind not in self._recent:
-            at, weight = min(at, self._since), per_hour * MEMORY_SECONDS / 3600.0
-            self._recent[kind] = _Recent(at - timedelta(days=1), at, weight)
+        at = min(plan.made_at, self._since)
+        since = min(plan.counted_since or at - LONG, at)
+        self.counted_since = min(self.counted_since, since)
+        for part in plan.work:
+            kind, recent = Kind.told(part), _Recent(since, at)
+            recent.weight = part.recent_per_hour * recent.hours_at(at)
+            self._recent.setdefault(kind, recent)
 
     def remember(self, learned: ArrivalsLearned) -> None:
         """Take a learned profile as it was told."""
@@ -112,7 +122,7 @@ class Arrivals:
         """One item of the kind was asked for."""
         recent = self._recent.get(kind)
         if recent is None:
-            recent = self._recent[kind] = _Recent(min(self._since, at), min(self._since, at))
+            recent = self._recent[kind] = _Recent(self.counted_since, self.counted_since)
         recent.count(at, 1.0)
         self._counted[kind] = self._counted.get(kind, 0) + 1
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from itertools import groupby
 from typing import Any, Final
 
 from services.routing.balancer.arrivals import Arrivals
@@ -11,12 +12,12 @@ from services.routing.balancer.planner import FloorNow, calendar_of, make_plan
 from services.routing.boards import ARRIVALS_BOARD, PLAN_BOARD, LearnedView, PlanView
 from services.routing.kinds import Kind
 from shared.contracts.audit import WorkRequested
-from shared.contracts.routing import ArrivalsLearned, PlanMade
+from shared.contracts.routing import ArrivalsLearned, HeardTo, PlanMade
 from shared.contracts.vendor import InspectionRequested
 from shared.reference.board import ReferenceView
 from shared.runtime.errors import ContractError
 from shared.runtime.headers import body_of, origin_of
-from shared.runtime.log import Record
+from shared.runtime.log import Place, Record
 
 ASKS_FOR_WORK: Final = frozenset({WorkRequested.kind_name(), InspectionRequested.kind_name()})
 
@@ -25,28 +26,46 @@ class Balance:
     """Hears of arrivals, makes a plan whenever it is asked.
 
     Holds:   everything in it follows from topics: boards, the last plan's estimates, the learned arrivals; so a new
-             process goes on where the last one stopped. `refused` counts records that nobody could read.
+             process goes on where the last one stopped, and hears what came meanwhile. A record that is handed over
+             again counts once. `refused` counts records that nobody could read.
     """
 
     def __init__(self, boards: Mapping[str, Any], made_by: str, since: datetime) -> None:
         self._boards: Final = boards
         self._made_by: Final = made_by
         self._arrivals: Final = Arrivals(since)
+        self._heard_to: Final[dict[Place, int]] = {}
         self.refused = 0
         self.heard = 0
 
-    def resume(self) -> None:
+    def resume(self, now: datetime) -> None:
         """Take what the balancers before it have told. To be called once, when the boards are read."""
         view: PlanView = self._boards[PLAN_BOARD.name]
         if view.plan is not None:
-            for part in view.plan.work:
-                self._arrivals.resume(Kind.told(part), part.recent_per_hour, view.plan.made_at)
+            self._arrivals.resume(view.plan)
+        if (last := view.in_force(now).plan) is not None:
+            self._heard_to.update(
+                {(to.topic, number): at for to in last.heard for number, at in enumerate(to.next_offsets)}
+            )
         learned: LearnedView = self._boards[ARRIVALS_BOARD.name]
         for profile in learned.values():
             self._arrivals.remember(profile)
 
+    def begin(self, ends: Mapping[Place, int]) -> Mapping[Place, int]:
+        """Where to hear each place from, given where they end now: from where the last plan in force had heard it.
+
+        Holds:   what came while no plan was in force is not heard: it would be taken for what comes now.
+        """
+        for place, end in ends.items():
+            self._heard_to.setdefault(place, end)
+        return {place: self._heard_to[place] for place in ends}
+
     def hear(self, record: Record) -> None:
         """Take one record of a topic on which work is asked for. Holds: never raises, whatever the record is."""
+        place = (record.topic, record.partition)
+        if record.offset < self._heard_to.get(place, 0):
+            return
+        self._heard_to[place] = record.next_offset
         try:
             origin = origin_of(record)
             if origin.kind not in ASKS_FOR_WORK:
@@ -62,8 +81,16 @@ class Balance:
     def plan(self, now: datetime, interval_seconds: float) -> PlanMade | None:
         """The plan for the coming hour; `None` while nothing is known of what comes, or nobody is there for it."""
         floor = FloorNow.of(self._boards, now)
-        made = make_plan(floor, self._arrivals, self._boards[PLAN_BOARD.name], self._made_by, interval_seconds)
+        last: PlanView = self._boards[PLAN_BOARD.name]
+        made = make_plan(floor, self._arrivals, last, self._made_by, interval_seconds, heard=list(self._heard()))
         return made if made.work and made.teams else None
+
+    def _heard(self) -> Iterator[HeardTo]:
+        """How far each topic was heard; one whose partitions are not all known is left out."""
+        for topic, places in groupby(sorted(self._heard_to.items()), lambda item: item[0][0]):
+            numbers, offsets = zip(*((place[1], at) for place, at in places), strict=True)
+            if numbers == tuple(range(len(numbers))):
+                yield HeardTo(topic=topic, next_offsets=offsets)
 
     def learned(self, now: datetime) -> list[ArrivalsLearned]:
         """What the quarter of an hour that has just ended taught, if one has."""

@@ -17,6 +17,7 @@ from services.routing.limits import share_limits
 from shared.contracts.reference import Team
 from shared.contracts.routing import (
     BoundRelaxed,
+    HeardTo,
     LoadSnapshot,
     PlanMade,
     PlannedWork,
@@ -56,10 +57,11 @@ def make_plan(
     made_by: str,
     interval_seconds: float,
     reliefs_told: bool = True,
+    heard: Sequence[HeardTo] = (),
 ) -> PlanMade:
     """The plan for the coming hour; without its reliefs where nobody reads them.
 
-    Units:   `interval_seconds` is how soon the next plan follows, by the floor's clock.
+    Units:   `interval_seconds` is how soon the next plan follows, by the floor's clock. `heard` is where the arrivals end.
     Holds:   the same boards, arrivals and instant give the same plan; a last plan that is in force no more is no memory.
     """
     reference, last = floor.book.reference, last.in_force(floor.now)
@@ -98,6 +100,8 @@ def make_plan(
             BoundRelaxed(reason=one.reason, name=one.name, by=round(one.by, DIGITS)) for one in shares.relaxed
         ),
         reliefs=tuple(_told(hurt, reference) for hurt in shares.hurts),
+        counted_since=arrivals.counted_since,
+        heard=tuple(heard),
     )
 
 

@@ -255,6 +255,12 @@ def key(event: Message) -> str | None:
     return event.key
 
 
+def owner(fact: Message) -> str | None:
+    """The team whose desk told a fact: all of its facts name it."""
+    found: str | None = getattr(fact, "team_id", None)
+    return found
+
+
 # ------------------------------------------------------------------------ parts
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from services.routing.boards import STANDING_BOARD
 from services.routing.desk.apply import apply
-from services.routing.desk.decide import decide, key, refuse
+from services.routing.desk.decide import decide, key, owner, refuse
 from services.routing.desk.placings import FORMS
 from services.routing.desk.store import DeskTable
 from services.routing.desk.trace import trace
@@ -23,6 +23,7 @@ def desk() -> Processor:
         inputs=(routing.COMMAND, routing.PLACED),
         outputs=(routing.DESK, routing.ASSIGNMENT, routing.RESULT, routing.LOAD),
         key=key,
+        owner=owner,
         table=DeskTable(),
         decide=decide,
         apply=apply,

@@ -56,6 +56,7 @@ from shared.runtime.errors import InvariantError
 from shared.runtime.processor import Event, Facts, Rejection, Situation, TimerFired
 
 ALERTING: Final = frozenset({"alert"})
+BOOK: Final = "floor"  # the key of the one book, and of every command to it
 """Sources that propose without a duty of their own, and never more than propose."""
 
 
@@ -474,6 +475,11 @@ def refuse(book: OrderBook, event: Event, rejection: Rejection, situation: Situa
 def key(event: Message) -> str | None:
     """The one book."""
     return event.key
+
+
+def owner(fact: Message) -> str:
+    """The one book, whatever the fact."""
+    return BOOK
 
 
 def fingerprint_of(command: RerouteCommand) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.routing.boards import LOAD_BOARD, PLAN_BOARD, STANDING_BOARD
-from services.routing.emergency.decide import decide, key, refuse
+from services.routing.emergency.decide import decide, key, owner, refuse
 from services.routing.emergency.state import alarms, apply
 from services.routing.emergency.store import BookTable
 from shared.contracts import reroute
@@ -19,6 +19,7 @@ def emergency() -> Processor:
         inputs=(reroute.REROUTE_COMMAND,),
         outputs=(reroute.REROUTE, reroute.REROUTE_LIFE),
         key=key,
+        owner=owner,
         table=BookTable(),
         decide=decide,
         apply=apply,

@@ -15,6 +15,7 @@ from shared.contracts.audit import WorkCancelled, WorkRequested, WorkSettled
 from shared.contracts.message import Message
 from shared.contracts.reference import FloorLimits
 from shared.contracts.routing import (
+    ItemFact,
     PlacementDeferred,
     WorkClosed,
     WorkPlaced,
@@ -162,6 +163,17 @@ def refuse(item: PlacedItem, event: Event, rejection: Rejection, situation: Situ
 def key(event: Message) -> str | None:
     """The work item that the event is about; placement's own facts on the shared topic are not its business."""
     return event.key if type(event) in INTERESTS else None
+
+
+def owner(fact: Message) -> str | None:
+    """The work item that a fact of placement is about."""
+    match fact:
+        case WorkPlaced():
+            return fact.order.work_item_id
+        case WorkRecalled() | ItemFact():
+            return fact.work_item_id
+        case _:
+            return None
 
 
 INTERESTS: Final[frozenset[type[Event]]] = frozenset(event for _, event in RULES if event is not TimerFired)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.routing.boards import LOAD_BOARD, PLAN_BOARD, STANDING_BOARD
-from services.routing.placement.decide import INTERESTS, decide, key, refuse
+from services.routing.placement.decide import INTERESTS, decide, key, owner, refuse
 from services.routing.placement.sent import SentSince
 from services.routing.placement.state import PlacedItem, alarms, apply, new_item, trace
 from shared.contracts import audit, routing, vendor
@@ -22,6 +22,7 @@ def placement() -> Processor:
         inputs=(audit.WORK, vendor.INSPECTION, routing.ASSIGNMENT),
         outputs=(routing.PLACED, routing.ASSIGNMENT),
         key=key,
+        owner=owner,
         table=DocumentTable("placement", PlacedItem, new_item),
         decide=decide,
         apply=apply,

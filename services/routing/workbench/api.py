@@ -165,7 +165,7 @@ def workbench_routers(bench: Workbench) -> Sequence[tuple[APIRouter, tuple[str, 
     return (
         (operator_router(bench), ("operator",)),
         (leader_router(bench), ("team_leader",)),
-        (oversight_router(bench.reads), ("on_call", "team_leader", "auditor")),
+        (oversight_router(bench.reads, bench.boards), ("on_call", "team_leader", "auditor")),
     )
 
 

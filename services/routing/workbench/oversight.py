@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path
 
@@ -17,7 +18,7 @@ Leader = Annotated[Claims, Depends(requires("on_call", "team_leader"))]
 Name = Annotated[str, Path(min_length=1, max_length=128)]
 
 
-def oversight_router(reads: DeskReads) -> APIRouter:
+def oversight_router(reads: DeskReads, boards: Mapping[str, Any]) -> APIRouter:
     """What people on call, team leaders and auditors look up."""
     router = APIRouter(tags=["oversight"])
 
@@ -34,10 +35,17 @@ def oversight_router(reads: DeskReads) -> APIRouter:
         at_desk = None if placed.team_id is None else await reads.item(placed.team_id, work_item_id)
         return item_view(placed, at_desk)
 
-    @router.get("/teams/{team_id}", summary="A team's desk now", responses=problem_responses(422))
+    @router.get("/teams/{team_id}", summary="A team's desk now", responses=problem_responses(404, 422))
     async def team(team_id: Name, claims: Leader) -> TeamView:
         _allow(claims, team_id)
-        return team_view(team_id, await reads.desk(team_id))
+        desk = await reads.desk(team_id)
+        if team_id not in boards["reference"].teams and not desk.operators and not desk.items:
+            raise Problem(
+                404,
+                "unknown_team",
+                f"Expected a team of the reference data, found none named {team_id!r}; check the id",
+            )
+        return team_view(team_id, desk)
 
     return router
 

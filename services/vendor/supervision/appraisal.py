@@ -84,7 +84,7 @@ def draw_of(work_item_id: str) -> float:
 
 def draw_sample(case: Case, event: CasePosted, situation: Situation) -> Answer:
     """A posted case is drawn from: each entry whose draw lies below its share is inspected."""
-    drawn = tuple(_drawn(entry, situation) for entry in event.entries)
+    drawn = tuple(_drawn(entry, event.business_type, situation) for entry in event.entries)
     excluded = tuple(sorted({*event.touched, *(entry.doer.operator_id for entry in event.entries)}))
     facts: list[Message] = [SampleDrawn(case_id=case.case_id, drawn=drawn, at=situation.now)]
     for chosen in drawn:
@@ -98,9 +98,9 @@ def draw_nothing(case: Case, event: CasePosted, situation: Situation) -> Answer:
     return ()
 
 
-def _drawn(entry: KeyedEntry, situation: Situation) -> DrawnEntry:
+def _drawn(entry: KeyedEntry, business_type: str, situation: Situation) -> DrawnEntry:
     draw = draw_of(entry.work_item_id)
-    share = inspected_share(situation, entry.doer.operator_id, entry.doer.provider_id)
+    share = inspected_share(situation, business_type, entry.doer.operator_id, entry.doer.provider_id)
     return DrawnEntry(entry=entry, draw=draw, share=share, sampled=draw < share)
 
 

@@ -10,7 +10,16 @@ from services.vendor.supervision.state import Case, Phase, State
 from shared.contracts.audit import CaseFact, CasePosted, KeyingErrorFound, ResultAccepted
 from shared.contracts.message import Message
 from shared.contracts.routing import WorkCompleted
-from shared.contracts.vendor import KeyingJudged
+from shared.contracts.vendor import (
+    CaseAppraised,
+    EntryScored,
+    InspectionRequested,
+    InspectionSettled,
+    KeyingJudged,
+    OperatorStanding,
+    ProviderStanding,
+    SampleDrawn,
+)
 from shared.runtime.errors import InvariantError
 from shared.runtime.processor import Event, Rejection, Situation
 
@@ -44,6 +53,19 @@ def key_of(message: Message) -> str | None:
             return f"case:{message.case_id}" if message.step == "inspection" else None
         case CaseFact():
             return f"case:{message.case_id}"
+        case _:
+            return None
+
+
+def owner_of(fact: Message) -> str | None:
+    """The entity that a fact of supervision has moved: a case, or the operator or provider that was judged."""
+    match fact:
+        case InspectionRequested():
+            return f"case:{fact.order.case_id}"
+        case KeyingJudged() | InspectionSettled() | SampleDrawn() | CaseAppraised():
+            return f"case:{fact.case_id}"
+        case EntryScored() | OperatorStanding() | ProviderStanding():
+            return fact.key
         case _:
             return None
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, cast
 
 from pydantic import Field
 
-from services.vendor.supervision.decide import TAKES, decide, key_of, refuse
+from services.vendor.supervision.decide import TAKES, decide, key_of, owner_of, refuse
 from services.vendor.supervision.state import Case, Score, State, apply, empty
 from shared.contracts import audit, routing, vendor
 from shared.reference.board import REFERENCE_BOARD
@@ -29,6 +29,7 @@ def supervision() -> Processor:
         inputs=(audit.CASE, routing.RESULT, vendor.FINDING),
         outputs=(vendor.FINDING, vendor.SCORE, vendor.INSPECTION, vendor.STANDING, vendor.APPRAISAL),
         key=key_of,
+        owner=owner_of,
         table=table,
         decide=decide,
         apply=apply,  # type: ignore[arg-type]  # every message of the five outputs is a Fact

@@ -51,9 +51,12 @@ def share_of(standing: Standing, limits: FloorLimits) -> float:
     return limits.allowed_inspected_share if standing == "allowed" else limits.probation_inspected_share
 
 
-def inspected_share(situation: Situation, operator_id: str, provider_id: str) -> float:
-    """The larger of the operator's and the provider's share."""
+def inspected_share(situation: Situation, business_type: str, operator_id: str, provider_id: str) -> float:
+    """The larger of the operator's and the provider's share; none of a business type whose template wants no inspection."""
     reference, view = reference_of(situation), standing_of(situation)
+    template = reference.business_types.get(business_type)
+    if template is not None and not template.inspection:
+        return 0.0
     operator = view.operator(operator_id, initial_standing(reference, "operator", operator_id))
     provider = view.provider(provider_id, initial_standing(reference, "provider", provider_id))
     return max(share_of(operator, reference.limits), share_of(provider, reference.limits))

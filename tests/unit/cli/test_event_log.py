@@ -11,7 +11,7 @@ import pytest
 from opsfloor.event_log import Activity, BrokenLogError, Columns, by_case, predecessors, read_log
 from opsfloor.log_ids import LogIds
 from opsfloor.replaying import reference_of
-from shared.contracts.reference import Branch, Operator
+from shared.contracts.reference import Branch, BusinessType, Operator
 from shared.reference.rules import faults_of
 
 COLUMNS = Columns("case", "activity", "resource", "start", "end", "role", "enabled")
@@ -98,6 +98,7 @@ def test_the_implied_reference_data_keeps_the_banks_rules_but_for_arbitration(tm
     entries = reference_of(by_case(read_log(written(tmp_path, GOOD), COLUMNS)))
     faults = [fault for fault in faults_of(entries) if "/arbitration" not in fault]
     assert faults == []
+    assert not [entry.id for entry in entries if isinstance(entry, BusinessType) and entry.inspection]
     assert [entry.id for entry in entries if isinstance(entry, Branch)] == ["log-branch"]
     assert {entry.team_id for entry in entries if isinstance(entry, Operator)} == {"log-clerk", "log-officer"}
 

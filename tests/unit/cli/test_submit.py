@@ -9,7 +9,6 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from opsfloor.submit import _tell, receipt_in
-from services.intake.reception.decide import content_of
 from services.intake.submit import build_submission
 from shared.contracts.branch import SubmissionSent
 from shared.contracts.intake import RECEIPT, SubmissionAccepted, SubmissionRejected
@@ -33,7 +32,7 @@ def accepted(submission: SubmissionSent) -> SubmissionAccepted:
         submission_id=submission.submission_id,
         branch_id="branch-01",
         case_id="c-1",
-        content_sha256=content_of(submission),
+        content_sha256=submission.content_sha256,
         received_at=NOW,
     )
 
@@ -42,7 +41,7 @@ def rejected(submission: SubmissionSent) -> SubmissionRejected:
     return SubmissionRejected(
         submission_id=submission.submission_id,
         branch_id="branch-01",
-        content_sha256=content_of(submission),
+        content_sha256=submission.content_sha256,
         code="unknown_business_type",
         detail="Expected one of cheque-deposit, found 'none': name one of them",
         received_at=NOW,
@@ -63,6 +62,15 @@ def test_a_receipt_is_found_by_id_and_content() -> None:
     other = first.model_copy(update={"submission_id": "s-2"})
     assert receipt_in(record(accepted(other)), first) is None
     assert receipt_in(Record(RECEIPT.name, 0, 0, b"b", b"s-1 but no receipt", (), 0), first) is None
+
+
+def test_the_refusal_of_a_strangers_copy_is_not_this_ones() -> None:
+    """Same id, same content, another signature: only the refusal of what was itself sent is one's own."""
+    mine = sent()
+    forged = mine.model_copy(update={"signature": "AAAA"})
+    refusal = rejected(forged).model_copy(update={"code": "bad_signature", "signature_sha256": forged.signature_sha256})
+    assert receipt_in(record(refusal), mine) is None
+    assert receipt_in(record(refusal), forged) == refusal
 
 
 def test_a_refusal_is_told_with_the_banks_own_words(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,18 +9,23 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from deploy.demo.auditor import Auditor
+from services.intake.submit import build_submission
 from shared.contracts import audit, branch, core, intake, routing
 from shared.contracts.message import ImageReference, Message, Money
-from shared.contracts.reference import BusinessType
+from shared.contracts.reference import Branch, BusinessType
 from shared.contracts.work import KeyedValue, Outcome
 from shared.reference import load
+from shared.reference.keys import public_text
 from shared.runtime.headers import Cause, headers_for, outside_headers, source_of
 from shared.runtime.log import Record
 from shared.runtime.processor import derived_id
 
 REFERENCE: Final = Path(__file__).parents[3] / "deploy" / "reference"
 NOON: Final = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
+KEY: Final = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 HASH: Final = "a" * 64
 AMOUNT: Final = Money(amount_minor=123_450, currency="CNY")
 OWNERS: Final = {intake: "intake/reception", audit: "audit/controls", routing: "routing/desk"}
@@ -49,11 +54,14 @@ class Notebook:
 
 @dataclass
 class Bus:
-    """Writes messages as they lie on the bus: the floor's with dense lanes, outside ones without."""
+    """Writes messages as they lie on the bus: the floor's with dense lanes, outside ones without. The branch is registered."""
 
     auditor: Auditor = field(default_factory=Auditor)
     lanes: Counter[str] = field(default_factory=Counter)
     last: Record | None = None
+
+    def __post_init__(self) -> None:
+        self.outside(Branch(id="branch-01", label="One", public_key=public_text(KEY)))
 
     def outside(self, message: Message) -> None:
         """A record of a branch or of the core bank."""
@@ -83,16 +91,24 @@ class Bus:
 # ------------------------------------------------------------------- one case
 
 
-def sent(submission_id: str = "s1") -> branch.SubmissionSent:
-    """A branch's submission."""
-    return branch.SubmissionSent(
+@cache
+def sent(submission_id: str = "s1", urgent: bool = False) -> branch.SubmissionSent:
+    """A branch's submission, rightly signed."""
+    return build_submission(
         submission_id=submission_id,
         branch_id="branch-01",
         business_type="corporate-transfer",
         captured_at=NOON,
         images=(ImageReference(sha256=HASH, media_type="image/png", size_bytes=9),),
         declared_amount=AMOUNT,
+        urgent=urgent,
+        key=KEY,
     )
+
+
+def unsigned(submission_id: str = "s1") -> branch.SubmissionSent:
+    """A stranger's copy of it."""
+    return sent(submission_id).model_copy(update={"signature": ""})
 
 
 def accepted(submission_id: str = "s1") -> intake.SubmissionAccepted:
@@ -101,17 +117,24 @@ def accepted(submission_id: str = "s1") -> intake.SubmissionAccepted:
         submission_id=submission_id,
         branch_id="branch-01",
         case_id=case_of(submission_id),
-        content_sha256=HASH,
+        content_sha256=sent(submission_id).content_sha256,
+        signature_sha256=sent(submission_id).signature_sha256,
         received_at=NOON,
     )
 
 
-def rejected(submission_id: str = "s1", code: intake.RejectionCode = "bad_signature") -> intake.SubmissionRejected:
-    """The receipt that it was not."""
+def rejected(
+    submission_id: str = "s1",
+    code: intake.RejectionCode = "image_missing",
+    copy: branch.SubmissionSent | None = None,
+) -> intake.SubmissionRejected:
+    """The receipt that it, or another copy of it, was not."""
+    refused = copy or sent(submission_id)
     return intake.SubmissionRejected(
         submission_id=submission_id,
         branch_id="branch-01",
-        content_sha256=HASH,
+        content_sha256=refused.content_sha256,
+        signature_sha256=refused.signature_sha256,
         code=code,
         detail="Expected better",
         received_at=NOON,

@@ -25,6 +25,7 @@ from tests.unit.demo.bank import (
     requested,
     sent,
     took_part,
+    unsigned,
     whole_case,
 )
 
@@ -82,7 +83,7 @@ def test_a_whole_day_without_a_fault_has_no_finding() -> None:
     bus.floor(closed("s3"))
     assert bus.auditor.findings() == []
     assert bus.auditor.conservation() == {"submitted": 3, "rejected": 1, "posted": 1, "closed": 1, "open": 0}
-    assert bus.auditor.rejections() == ["bad_signature"]
+    assert bus.auditor.rejections() == ["image_missing"]
     assert bus.auditor.floor_book() == {"CNY": 123_450}
 
 
@@ -99,10 +100,35 @@ def test_a_conflicting_second_submission_leaves_the_first_receipt_standing() -> 
     """A conflict receipt is no second end."""
     bus = Bus()
     whole_case(bus)
-    bus.outside(sent())
-    bus.floor(rejected(code="conflict"))
+    bus.outside(sent(urgent=True))
+    bus.floor(rejected(code="conflict", copy=sent(urgent=True)))
     assert bus.auditor.findings() == []
     assert bus.auditor.rejections() == []
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["first", "afterwards"])
+def test_the_refusal_of_a_strangers_copy_is_no_end(first: bool) -> None:
+    """Before the right one or after it: the submission has the end that the right one got, and the copy its receipt."""
+    bus = Bus()
+    if not first:
+        whole_case(bus)
+    bus.outside(unsigned())
+    bus.floor(rejected(code="bad_signature", copy=unsigned()))
+    if first:
+        whole_case(bus)
+    assert bus.auditor.findings() == []
+    assert bus.auditor.conservation() == {"submitted": 1, "rejected": 0, "posted": 1, "closed": 0, "open": 0}
+
+
+def test_what_only_strangers_sent_ended_at_the_door() -> None:
+    """Nobody vouches for it: it is refused and opens nothing; with the right one on the bus it is open again."""
+    bus = Bus()
+    bus.outside(unsigned())
+    bus.floor(rejected(code="bad_signature", copy=unsigned()))
+    assert bus.auditor.findings() == []
+    assert bus.auditor.rejections() == ["bad_signature"]
+    bus.outside(sent())
+    assert bus.auditor.conservation()["open"] == 1
 
 
 def test_an_old_fact_sent_again_by_hand_is_no_new_fact() -> None:
@@ -140,6 +166,47 @@ def rejected_and_opened(bus: Bus) -> None:
     bus.floor(rejected())
     bus.floor(opened())
     bus.floor(closed())
+
+
+def a_forged_copy_without_a_receipt(bus: Bus) -> None:
+    whole_case(bus)
+    bus.outside(unsigned())
+
+
+def a_conflict_alone(bus: Bus) -> None:
+    bus.outside(sent())
+    bus.floor(rejected(code="conflict"))
+
+
+def the_right_one_refused_as_forged(bus: Bus) -> None:
+    bus.outside(sent())
+    bus.floor(rejected(code="bad_signature"))
+
+
+def a_forged_copy_taken_in(bus: Bus) -> None:
+    bus.outside(unsigned())
+    bus.floor(accepted())
+    bus.floor(opened())
+    bus.floor(closed())
+
+
+def a_forged_copy_that_took_the_id(bus: Bus) -> None:
+    bus.outside(unsigned())
+    bus.floor(rejected(code="bad_signature", copy=unsigned()))
+    bus.outside(sent())
+    bus.floor(rejected(code="conflict"))
+
+
+def a_forged_copy_whose_case_was_opened(bus: Bus) -> None:
+    bus.outside(unsigned())
+    bus.floor(rejected(code="bad_signature", copy=unsigned()))
+    bus.floor(opened())
+    bus.floor(closed())
+
+
+def two_receipts(bus: Bus) -> None:
+    whole_case(bus)
+    bus.floor(rejected())
 
 
 def two_ends(bus: Bus) -> None:
@@ -275,6 +342,13 @@ BROKEN: list[tuple[Callable[[Bus], None], str]] = [
     (no_case, "nothing lost"),
     (no_end, "nothing lost"),
     (rejected_and_opened, "one end"),
+    (a_forged_copy_without_a_receipt, "nothing lost"),
+    (a_conflict_alone, "nothing lost"),
+    (the_right_one_refused_as_forged, "vouched for"),
+    (a_forged_copy_taken_in, "vouched for"),
+    (a_forged_copy_that_took_the_id, "nothing lost"),
+    (a_forged_copy_whose_case_was_opened, "vouched for"),
+    (two_receipts, "one end"),
     (two_ends, "one end"),
     (opened_twice, "nothing doubled"),
     (two_cases, "nothing doubled"),

@@ -84,6 +84,18 @@ async def test_some_are_sent_twice_word_for_word(tmp_path: Path) -> None:
     assert (world.sent, world.repeats) == (1, 1)
 
 
+async def test_some_come_after_a_strangers_copy(tmp_path: Path) -> None:
+    """The copy does not verify and its refusal is not taken for the branch's own receipt; the right one follows."""
+    world, [copy, own], submission_id = await hand_in(tmp_path, Habit.FORGED)
+    with pytest.raises(InvalidSignature):
+        verify(tmp_path, copy)
+    verify(tmp_path, own)
+    assert copy.signing_bytes() == own.signing_bytes()
+    world.hear(rejected(submission_id, "bad_signature", copy))
+    assert submission_id in world.unanswered
+    assert (world.sent, world.repeats) == (1, 0)
+
+
 async def test_some_signatures_are_broken(tmp_path: Path) -> None:
     """A bad signature is base64 of the right length and does not verify."""
     _, [submission], _ = await hand_in(tmp_path, Habit.BAD_SIGNATURE)
@@ -129,14 +141,14 @@ async def test_a_day_is_handed_in_in_order(tmp_path: Path) -> None:
 
 async def test_a_branch_waits_for_its_receipt(tmp_path: Path) -> None:
     """A submission is unanswered until a receipt of either kind is read."""
-    world, _, submission_id = await hand_in(tmp_path, Habit.PLAIN)
-    assert world.unanswered == {submission_id}
+    world, [own], submission_id = await hand_in(tmp_path, Habit.PLAIN)
+    assert world.unanswered == {submission_id: own}
     world.hear(accepted("another"))
     world.hear(None)
-    assert world.unanswered == {submission_id}
-    world.hear(rejected(submission_id))
-    assert world.unanswered == set()
-    assert world.receipts == Counter({"accepted": 1, "bad_signature": 1})
+    assert world.unanswered == {submission_id: own}
+    world.hear(rejected(submission_id, copy=own))
+    assert world.unanswered == {}
+    assert world.receipts == Counter({"accepted": 1, "image_missing": 1})
 
 
 def test_most_submissions_are_plain() -> None:

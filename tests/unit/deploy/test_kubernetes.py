@@ -108,8 +108,10 @@ def test_a_service_is_asked_where_it_answers(name: str) -> None:
         assert asked["port"] == "http"
     assert container["readinessProbe"]["httpGet"]["path"] == "/ready"
     assert container["livenessProbe"]["httpGet"]["path"] == "/health"
-    (key,) = [each["secret"] for each in PODS[name]["volumes"] if "secret" in each]
-    assert key["items"] == [{"key": PUBLIC_NAME, "path": PUBLIC_NAME}]
+    secrets = {each["name"]: each["secret"] for each in PODS[name]["volumes"] if "secret" in each}
+    assert secrets.keys() == {"token-key", "kafka"}
+    assert secrets["token-key"]["items"] == [{"key": PUBLIC_NAME, "path": PUBLIC_NAME}]
+    assert secrets["kafka"]["optional"], "a bus in the clear asks for none"
 
 
 @pytest.mark.parametrize("name", SERVICES)

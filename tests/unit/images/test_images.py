@@ -7,6 +7,7 @@ import io
 import random
 import shutil
 import struct
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -110,6 +111,62 @@ def test_a_scan_that_broke_off_is_unreadable(form: str, media_type: str) -> None
         found = inspect(told(content, media_type), content, LIMITS)
         assert isinstance(found, ImageFault), share
         assert found.code == "image_unreadable"
+
+
+def with_pixels(data: bytes, size: tuple[int, int] = (800, 1000), interlaced: int = 0) -> bytes:
+    """A grey PNG whose compressed pixels are these bytes, whatever they are; all its checksums are right."""
+    head = struct.pack(">IIBBBBB", *size, 8, 0, 0, 0, interlaced)
+    return SIGNATURE + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+ROWS = b"".join(b"\0" + bytes(range(200)) * 4 for _ in range(1000))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"garbage" * 50,
+        b"",
+        zlib.compress(ROWS[:500]),
+        zlib.compress(ROWS[:-1]),
+        zlib.compress(ROWS)[:-3_000],
+        zlib.compress(b"\x09" + ROWS[1:]),
+        zlib.compress(ROWS)[:1_000] + b"\xff" * 200 + zlib.compress(ROWS)[1_200:],
+    ],
+    ids=["no deflate", "nothing", "500 bytes", "a byte short", "broken off", "no such filter", "overwritten"],
+)
+def test_a_png_is_decoded_to_its_last_pixel(data: bytes) -> None:
+    """Right checksums around pixels that cannot be had: told at the door, and not found by whoever was to key it."""
+    assert isinstance(inspect(told(whole := with_pixels(zlib.compress(ROWS))), whole, LIMITS), ImageFacts)
+    content = with_pixels(data)
+    found = inspect(told(content), content, LIMITS)
+    assert isinstance(found, ImageFault)
+    assert found.code == "image_unreadable"
+
+
+def test_what_is_accepted_can_be_cut() -> None:
+    """An interlaced picture, one of a palette and one of 16 bits: taken in, and every slice of them can be shown."""
+    pictures = [Image.new("P", (60, 40), 3), Image.new("I;16", (60, 40), 999), Image.new("RGBA", (60, 40))]
+    contents = [with_pixels(zlib.compress(b"\0" * 100), (8, 8), interlaced=1)]
+    for one in pictures:
+        out = io.BytesIO()
+        one.save(out, "PNG")
+        contents.append(out.getvalue())
+    for content in contents:
+        reference = told(content)
+        assert isinstance(inspect(reference, content, LIMITS), ImageFacts)
+        assert crop(content, Region(image_sha256=reference.sha256, x=1, y=1, width=5, height=5))
+
+
+def test_a_bomb_behind_a_small_head_is_not_blown_up() -> None:
+    """Pixels beyond what the head promises are never inflated: it costs a small share of what inflating them would."""
+    bomb = zlib.compress(bytes(100_000_000))
+    content = with_pixels(bomb, (10, 10))
+    begun = time.process_time()
+    inspect(told(content), content, LIMITS)
+    looked = time.process_time() - begun
+    zlib.decompress(bomb)
+    assert looked < (time.process_time() - begun - looked) / 4
 
 
 def test_only_the_allowed_formats_are_parsed() -> None:

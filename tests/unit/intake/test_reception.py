@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from PIL import Image
+from pydantic import ValidationError
 
 from services.intake.reception.decide import RULES, decide, refuse
 from services.intake.reception.state import Phase, Submission, apply
-from services.intake.submit import build_submission
+from services.intake.submit import answers, build_submission
 from shared.contracts.branch import SubmissionSent
 from shared.contracts.intake import CaseOpened, SubmissionAccepted, SubmissionRejected
-from shared.contracts.message import ImageReference, Message, Region
+from shared.contracts.message import ImageReference, Message, Money, Region
 from shared.contracts.reference import Branch, FloorLimits
 from shared.images import ImageFacts, ImageFault, crop, inspect
 from shared.reference.board import ReferenceView
@@ -54,6 +55,10 @@ def submission(**changed: Any) -> SubmissionSent:
         "captured_at": NOW - timedelta(minutes=5),
     }
     return build_submission(**{**told, **changed})
+
+
+def declaring(amount_minor: int, currency: str = "CNY", **changed: Any) -> SubmissionSent:
+    return submission(declared_amount=Money(amount_minor=amount_minor, currency=currency), **changed)
 
 
 def situation(observed: Any = (FACTS,), now: datetime = NOW) -> Situation:
@@ -134,20 +139,84 @@ def test_a_branch_signs_what_it_sends(left_out: tuple[str, ...]) -> None:
 
 def test_a_rejection_is_said_again_too() -> None:
     """A rejected id has its end; the same content does not get a second chance under it."""
-    event = submission().model_copy(update={"signature": "AAAA"})
-    (first,), state = answer(Submission("s-1"), event, situation())
+    event = submission()
+    (first,), state = answer(Submission("s-1"), event, situation((ImageFault("image_missing", "Expected it"),)))
     (again,), _ = answer(state, event, situation(now=NOW + timedelta(hours=1)))
     assert again == first
     assert state.phase is Phase.REJECTED
 
 
+FORGED: list[tuple[SubmissionSent, str]] = [
+    (submission().model_copy(update={"signature": ""}), "bad_signature"),
+    (submission().model_copy(update={"signature": "no base64 «"}), "bad_signature"),
+    (submission(key=Ed25519PrivateKey.generate()), "bad_signature"),
+    (submission().model_copy(update={"urgent": True}), "bad_signature"),
+    (submission().model_copy(update={"branch_id": "branch-02"}), "bad_signature"),
+    (submission(branch_id="nowhere"), "unknown_branch"),
+]
+
+
+@pytest.mark.parametrize(("forged", "code"), FORGED)
+def test_a_copy_that_nobody_vouches_for_takes_no_id(forged: SubmissionSent, code: str) -> None:
+    """It has its receipt, which names the very copy, and leaves nothing: the right one gets what it would have got."""
+    (refused,), state = answer(Submission("s-1"), forged, situation())
+    assert isinstance(refused, SubmissionRejected)
+    assert (refused.code, refused.is_end) == (code, False)
+    assert (refused.content_sha256, refused.signature_sha256) == (forged.content_sha256, forged.signature_sha256)
+    assert state == Submission("s-1")
+    assert answer(state, submission(), situation()) == answer(Submission("s-1"), submission(), situation())
+
+
+@pytest.mark.parametrize(("forged", "code"), FORGED)
+@pytest.mark.parametrize("observed", [(FACTS,), (ImageFault("image_missing", "Expected it"),)])
+def test_a_copy_that_nobody_vouches_for_changes_no_end(forged: SubmissionSent, code: str, observed: Any) -> None:
+    """After the right one it is refused for what it is, whatever its content, and no case is told on its account."""
+    first, state = answer(Submission("s-1"), submission(), situation(observed))
+    (refused,), after = answer(state, forged, situation(observed))
+    assert isinstance(refused, SubmissionRejected)
+    assert refused.code == code
+    assert after == state
+    assert answer(after, submission(), situation(observed))[0][0] == first[0]
+
+
+def test_what_was_authentic_stays_so_when_the_branch_changes_its_key() -> None:
+    """For ever the same receipt: of the copy as it was sent then, and of the same content signed by the new key."""
+    first, state = answer(Submission("s-1"), submission(), situation())
+    around, new_key = situation(), Ed25519PrivateKey.generate()
+    view = around.boards["reference"]
+    branch = view.branches["branch-01"].model_copy(update={"public_key": public_text(new_key)})
+    view.fold(branch.key, branch)
+    assert answer(state, submission(), around)[0][0] == first[0]
+    assert answer(state, submission(key=new_key), around)[0][0] == first[0]
+    (refused,), _ = answer(Submission("s-1"), submission(), around)
+    assert isinstance(refused, SubmissionRejected)
+    assert refused.code == "bad_signature"
+
+
+def test_a_branch_knows_its_own_receipt() -> None:
+    """Id, content and, where a copy is refused, the signature: the refusal of a stranger's copy is not its own."""
+    mine, forged = submission(), submission().model_copy(update={"signature": ""})
+    ((accepted, _), _), ((refused,), _) = (answer(Submission("s-1"), one, situation()) for one in (mine, forged))
+    ((conflict,), _) = answer(answer(Submission("s-1"), mine, situation())[1], submission(urgent=True), situation())
+    assert isinstance(accepted, SubmissionAccepted)
+    assert isinstance(refused, SubmissionRejected)
+    assert isinstance(conflict, SubmissionRejected)
+    assert [answers(receipt, mine) for receipt in (accepted, refused, conflict)] == [True, False, False]
+    assert answers(refused, forged)
+    assert answers(conflict, submission(urgent=True))
+    assert not answers(accepted, submission(submission_id="s-2"))
+
+
 @pytest.mark.parametrize(
     ("event", "observed", "code"),
     [
-        (submission(branch_id="nowhere"), (FACTS,), "unknown_branch"),
-        (submission(key=Ed25519PrivateKey.generate()), (FACTS,), "bad_signature"),
-        (submission().model_copy(update={"urgent": True}), (FACTS,), "bad_signature"),
         (submission(business_type="no-such-type"), (FACTS,), "unknown_business_type"),
+        (declaring(-5), (FACTS,), "amount_invalid"),
+        (declaring(0), (FACTS,), "amount_invalid"),
+        (declaring(10**17), (FACTS,), "amount_invalid"),
+        (declaring(500, "USD"), (FACTS,), "amount_currency"),
+        (declaring(-5, "USD"), (FACTS,), "amount_currency"),
+        (declaring(500, business_type="account-maintenance"), (FACTS,), "amount_unexpected"),
         (submission(images=()), (), "no_image"),
         (submission(), (ImageFault("image_missing", "Expected it"),), "image_missing"),
         (submission(), (ImageFault("image_unreadable", "Expected it"),), "image_unreadable"),
@@ -160,6 +229,30 @@ def test_what_is_wrong_is_refused_with_its_code(event: SubmissionSent, observed:
     assert refused.code == code
     assert refused.detail.startswith("Expected")
     assert state.phase is Phase.REJECTED
+
+
+@pytest.mark.parametrize("amount_minor", [1, 123_450, 10**17 - 1])
+def test_an_amount_that_somebody_could_key_is_taken(amount_minor: int) -> None:
+    """From one cent up to as many figures as a keyed amount may have."""
+    (accepted, opened), _ = answer(Submission("s-1"), declaring(amount_minor), situation())
+    assert isinstance(accepted, SubmissionAccepted)
+    assert isinstance(opened, CaseOpened)
+    assert opened.declared_amount == Money(amount_minor=amount_minor, currency="CNY")
+
+
+def test_a_currency_has_the_decimals_that_it_has() -> None:
+    """An amount stands in whole minor units, so that a part of a cent cannot be declared; a yen has no decimals."""
+    body = json.loads(declaring(500).model_dump_json())
+    body["declared_amount"]["amount_minor"] = 500.5
+    with pytest.raises(ValidationError, match="amount_minor"):
+        SubmissionSent.model_validate_json(json.dumps(body))
+    around = situation()
+    view = around.boards["reference"]
+    yen = view.business_types["corporate-transfer"].model_copy(update={"currency": "JPY"})
+    view.fold(yen.key, yen)
+    for amount_minor, taken in ((10**15 - 1, True), (10**15, False)):
+        facts, _ = answer(Submission("s-1"), declaring(amount_minor, "JPY"), around)
+        assert isinstance(facts[0], SubmissionAccepted) is taken
 
 
 def test_folding_the_facts_from_nothing_gives_the_state() -> None:

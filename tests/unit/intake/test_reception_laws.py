@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,14 +15,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.intake.reception.processor import reception
+from services.intake.reception.processor import DECODES_MAX, reception
 from services.intake.reception.state import Submission
 from services.intake.submit import build_submission
 from shared.contracts.branch import SubmissionSent
 from shared.contracts.intake import CaseOpened, SubmissionAccepted, SubmissionRejected
-from shared.contracts.message import Message
-from shared.contracts.reference import Branch
-from shared.images import ImageFacts, ImageFault, ImageStore
+from shared.contracts.message import ImageReference, Message
+from shared.contracts.reference import Branch, FloorLimits
+from shared.images import ImageFacts, ImageFault, ImageStore, inspect
 from shared.reference.board import ReferenceView
 from shared.reference.keys import public_text
 from shared.reroutes import RerouteView
@@ -97,8 +100,9 @@ def step(state: Any, event: SubmissionSent, around: Situation) -> tuple[list[Mes
 def test_one_submission_id_has_one_end_over_any_course(course: list[tuple[str, bool, Any]]) -> None:
     """Conservation, replay and determinism at once.
 
-    Every event gets exactly one receipt; at most one case is ever opened, with the first event, and told again as it
-    was; the first content keeps its first receipt, every other content is a conflict; the facts alone give the state.
+    Every event gets exactly one receipt; at most one case is ever opened, with the first signed event, and told again as
+    it was; the first signed content keeps its first receipt, every other signed content is a conflict; what is not signed
+    is refused and changes nothing; the facts alone give the state.
     """
     state, log = Submission("s-1"), []
     first_facts: list[Message] = []
@@ -109,7 +113,10 @@ def test_one_submission_id_has_one_end_over_any_course(course: list[tuple[str, b
         receipts = [fact for fact in facts if isinstance(fact, SubmissionAccepted | SubmissionRejected)]
         opened = [fact for fact in facts if isinstance(fact, CaseOpened)]
         assert len(receipts) == 1
-        if number == 0:
+        if not signed:
+            assert isinstance(receipts[0], SubmissionRejected)
+            assert (receipts[0].code, opened, after) == ("bad_signature", [], state)
+        elif not first_facts:
             first_facts, first_type = facts, business_type
             assert len(opened) == isinstance(receipts[0], SubmissionAccepted)
         else:
@@ -127,6 +134,16 @@ def test_one_submission_id_has_one_end_over_any_course(course: list[tuple[str, b
     for fact in log:
         folded = PROCESSOR.apply(folded, fact)
     assert folded == state
+
+
+def test_an_id_that_only_strangers_named_leaves_no_row() -> None:
+    """Whoever may write the topic cannot fill the registry; an id that an earlier release let them use up is free again."""
+    _, state = step(Submission("s-1"), submission(signed=False), situation([FACTS]))
+    assert PROCESSOR.table.write(state) == {}
+    burned = (
+        b'{"submission_id":"s-1","phase":"rejected","branch_id":"branch-01","code":"bad_signature","detail":"Expected"}'
+    )
+    assert PROCESSOR.table.read("s-1", {"": burned}) == Submission("s-1")
 
 
 def test_the_case_id_follows_from_the_submission_id() -> None:
@@ -162,6 +179,42 @@ async def test_images_are_looked_at_in_the_order_of_the_events(tmp_path: Path) -
     sizes = [[(f.width, f.height) if isinstance(f, ImageFacts) else f.code for f in findings] for findings in found]
     assert sizes == [[(10, 20), (30, 40)], ["image_missing"], [(30, 40)], []]
     assert await observe(events[:1], {"reference": VIEW}) == found[:1]
+
+
+async def test_images_are_decoded_beside_the_event_loop_one_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Decoding takes milliseconds, in which leases are kept and boards are read, and much memory for a moment."""
+    at_work, threads = Counter[str](), set[int]()
+
+    def slowly(image: ImageReference, content: bytes | None, limits: FloorLimits) -> ImageFacts | ImageFault:
+        at_work["now"] += 1
+        at_work["most"] = max(at_work["most"], at_work["now"])
+        threads.add(threading.get_ident())
+        time.sleep(0.01)
+        at_work["now"] -= 1
+        return inspect(image, content, limits)
+
+    monkeypatch.setattr("services.intake.reception.processor.inspect", slowly)
+    store = ImageStore.in_folder(tmp_path)
+    images = [await store.put(png(width, 20)) for width in range(10, 16)]
+    observe = reception(store).observe
+    assert observe is not None
+    found = await observe([submission(images=(image,)) for image in images], {"reference": VIEW})
+    assert [findings[0].width for findings in found] == [10, 11, 12, 13, 14, 15]
+    assert at_work["most"] == DECODES_MAX
+    assert threading.get_ident() not in threads
+
+
+async def test_of_too_many_images_none_is_looked_at() -> None:
+    """Each costs its decoding: one record must not keep reception at it for minutes."""
+    observe = reception(ImageStore(None)).observe  # a store that cannot be asked
+    assert observe is not None
+    event = submission(images=(reference_to(BLACK),) * (VIEW.limits.images_max + 1))
+    [findings] = await observe([event], {"reference": VIEW})
+    (refused, *_), _ = step(Submission("s-1"), event, situation(findings))
+    assert isinstance(refused, SubmissionRejected)
+    assert refused.code == "too_many_images"
 
 
 async def test_nothing_is_refused_before_there_is_reference_data(tmp_path: Path) -> None:

@@ -97,6 +97,7 @@ def test_an_unreadable_file_and_an_empty_folder_are_faults(tmp_path: Path) -> No
         ("corporate-transfer", {"sla_seconds": 1e26}, "corporate-transfer: sla_seconds must be at most 315,360,000"),
         ("corporate-transfer", {"sla_urgent_seconds": 1_201.0}, "sla_urgent_seconds must not lie above sla_seconds"),
         ("corporate-transfer", {"amount_field": "payee-name"}, "amount_field 'payee-name' is no amount"),
+        ("corporate-transfer", {"currency": "yuan"}, "currency 'yuan' is none; write its ISO 4217 code"),
         ("corporate-transfer", {"fields": (WHOLE,)}, "vendors may key it, and would see 100% of the image"),
         ("branch-01", {"public_key": KEY}, ""),
         ("corporate-transfer", {"tiers": ()}, ""),
@@ -134,7 +135,7 @@ def test_the_same_id_twice_is_told() -> None:
     assert "team:north-entry: defined 2 times; keep one" in faults_of([*ENTRIES, _entry("north-entry")])
 
 
-@pytest.mark.parametrize("step", ["entry", "arbitration", "review", "authorisation"])
+@pytest.mark.parametrize("step", ["entry", "arbitration", "review", "authorisation", "inspection"])
 def test_a_step_that_nobody_in_the_house_can_do_is_told(step: str) -> None:
     """Vendors do not count: a bank must be able to take its work back."""
     work_type = f"corporate-transfer/{step}"
@@ -163,7 +164,7 @@ def test_too_few_people_for_one_case_is_told() -> None:
     kept = {"north-entry-12", "north-entry-01", "north-entry-13", "north-control-07"}
     few = [entry for entry in ENTRIES if not isinstance(entry, Operator) or entry.id in kept]
     one_tier = [
-        entry.model_copy(update={"tiers": (Tier(below_minor=None, authorisers=1),)})
+        entry.model_copy(update={"tiers": (Tier(below_minor=None, authorisers=1),), "inspection": False})
         if isinstance(entry, BusinessType)
         else entry
         for entry in few

@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
 from services.routing.boards import LOAD_BOARD, PLAN_BOARD
+from services.routing.kinds import Kind
 from shared.contracts.message import Message, Part, Region, Step
 from shared.contracts.reference import FloorLimits, Operator, Provider, ReferenceEntry, Team
-from shared.contracts.routing import LoadByWorkType, LoadSnapshot
+from shared.contracts.routing import LoadByWorkType, LoadSnapshot, PlanMade, PlannedWork
 from shared.contracts.vendor import OperatorStanding, ProviderStanding, Standing
 from shared.contracts.work import WorkOrder
 from shared.reference.board import REFERENCE_BOARD
@@ -181,6 +182,20 @@ def told_as_checked(fact: Part) -> bool:
     """A fact that was made without checking is the one that its contract would have made of the same, to the byte."""
     checked = type(fact).model_validate(fact.model_dump())
     return checked == fact and checked.model_dump_json() == fact.model_dump_json()
+
+
+def rates_told(per_hour: Mapping[Kind, float], at: datetime) -> PlanMade:
+    """A plan that tells how much came in the last minutes, and nothing else. Units: items per hour, by kind of work."""
+    work = (PlannedWork(**k._asdict(), recent_per_hour=rate, coming_per_hour=rate) for k, rate in per_hour.items())
+    return PlanMade(
+        made_at=at,
+        made_by="another",
+        good_until=at,
+        work=tuple(work),
+        teams=(),
+        saturation=0.0,
+        lateness_minutes=0.0,
+    )
 
 
 def kinds(facts: Iterable[Message]) -> list[str]:

@@ -14,6 +14,7 @@ from shared.contracts.reference import FloorLimits, Shift
 from shared.contracts.routing import ArrivalsLearned
 from shared.reference.shifts import day_kind
 from tests.support.examples import share_of
+from tests.unit.routing.floor import rates_told
 
 SINCE = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)  # 10:00 in Shanghai, a Monday
 ENTRY = Kind("transfer/entry")
@@ -50,7 +51,7 @@ def test_what_came_long_ago_fades() -> None:
 def test_a_new_process_goes_on_from_what_the_last_plan_said() -> None:
     """Resumed at 600 an hour, it says 600 at once, and what it hears itself afterwards moves it on."""
     arrivals = Arrivals(SINCE)
-    arrivals.resume(ENTRY, 600.0, SINCE - timedelta(seconds=3))
+    arrivals.resume(rates_told({ENTRY: 600.0}, SINCE - timedelta(seconds=3)))
     assert arrivals.recent_per_hour(ENTRY, SINCE) == pytest.approx(600, rel=0.01)
     now = hear(arrivals, 1200, 6 * MEMORY_SECONDS)
     assert arrivals.recent_per_hour(ENTRY, now) == pytest.approx(1200, rel=0.01)
@@ -69,7 +70,7 @@ def test_what_was_heard_already_is_not_overruled_by_an_old_plan() -> None:
     """Own ears first."""
     arrivals = Arrivals(SINCE)
     now = hear(arrivals, 900, 3600)
-    arrivals.resume(ENTRY, 1.0, now)
+    arrivals.resume(rates_told({ENTRY: 1.0}, now))
     assert arrivals.recent_per_hour(ENTRY, now) == pytest.approx(900, rel=0.03)
 
 
@@ -117,7 +118,7 @@ def test_another_day_of_the_kind_moves_the_profile_by_a_third() -> None:
     fresh = Arrivals(SINCE + timedelta(days=2))
     for profile in told:
         fresh.remember(profile)
-    fresh.resume(ENTRY, 130.0, SINCE + timedelta(days=2))
+    fresh.resume(rates_told({ENTRY: 130.0}, SINCE + timedelta(days=2)))
     assert fresh.coming(ENTRY, SINCE + timedelta(days=2), CALENDAR) == pytest.approx(130, rel=0.01)
 
 
@@ -126,7 +127,7 @@ def test_a_busy_morning_is_expected_to_pass() -> None:
     profile: list[float | None] = [100.0] * QUARTERS
     arrivals = Arrivals(SINCE)
     arrivals.remember(learned(profile))
-    arrivals.resume(ENTRY, 200.0, SINCE)
+    arrivals.resume(rates_told({ENTRY: 200.0}, SINCE))
     assert 150 < arrivals.coming(ENTRY, SINCE, CALENDAR) < 195
 
 
@@ -135,7 +136,7 @@ def test_the_spike_before_the_cut_off_is_expected_before_it_comes() -> None:
     profile: list[float | None] = [100.0 if quarter < 42 else 300.0 for quarter in range(QUARTERS)]
     arrivals = Arrivals(SINCE)
     arrivals.remember(learned(profile))
-    arrivals.resume(ENTRY, 100.0, SINCE)
+    arrivals.resume(rates_told({ENTRY: 100.0}, SINCE))
     assert arrivals.coming(ENTRY, SINCE, CALENDAR) == pytest.approx(200, rel=0.01)
 
 

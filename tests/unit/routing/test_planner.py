@@ -34,7 +34,7 @@ from shared.contracts.routing import (
 from shared.reference.board import REFERENCE_BOARD
 from shared.runtime.headers import outside_headers
 from shared.runtime.log import Record
-from tests.unit.routing.floor import ENTRY, NOW, boards, load, order
+from tests.unit.routing.floor import ENTRY, NOW, boards, load, order, rates_told
 
 ANY, HOUSE = Kind(ENTRY), Kind(ENTRY, in_house_only=True)
 ROOT = Path(__file__).parents[3]
@@ -43,16 +43,16 @@ ROOT = Path(__file__).parents[3]
 def desk(team_id: str, people: int, waiting_seconds: float = 0.0, expected: float | None = None) -> LoadSnapshot:
     """A desk's load: so many people who take a minute per entry, and what waits."""
     queued = LoadByWorkType(work_type=ENTRY, queued=1, standard_seconds=waiting_seconds, oldest_requested_at=None)
-    told = load(team_id, [f"{team_id}-{n}" for n in range(people)]).model_copy(
+    snapshot = load(team_id, [f"{team_id}-{n}" for n in range(people)]).model_copy(
         update={
             "queued": (queued,),
             "capacity": (CapacityByWorkType(work_type=ENTRY, present=people, learned_seconds=60.0),),
         }
     )
     if expected is None:
-        return told
+        return snapshot
     coming = ExpectedCapacity(work_type=ENTRY, people_by_hour=(expected,) * 4, learned_seconds=60.0)
-    return told.model_copy(update={"expected": (coming,), "expected_people_by_hour": (expected,) * 4})
+    return snapshot.model_copy(update={"expected": (coming,), "expected_people_by_hour": (expected,) * 4})
 
 
 def views(*loads: LoadSnapshot) -> dict[str, Any]:
@@ -60,11 +60,13 @@ def views(*loads: LoadSnapshot) -> dict[str, Any]:
     return boards(loads=loads) | {ARRIVALS_BOARD.name: ARRIVALS_BOARD.empty()}
 
 
+PLACE = ("audit.work.v1", 0)
+
+
 def arrivals(**per_hour: float) -> Arrivals:
     """What is known of entry work: any=…, house=…"""
     known = Arrivals(NOW)
-    for name, rate in per_hour.items():
-        known.resume({"any": ANY, "house": HOUSE}[name], rate, NOW)
+    known.resume(rates_told({{"any": ANY, "house": HOUSE}[name]: rate for name, rate in per_hour.items()}, NOW))
     return known
 
 
@@ -165,17 +167,17 @@ def test_a_plan_is_good_for_many_intervals_however_fast_the_clock_runs() -> None
 # ------------------------------------------------------------- between plans
 
 
-def record(message: Message | None, value: bytes | None = None, kind: bytes | None = None) -> Record:
+def record(message: Message | None, value: bytes | None = None, kind: bytes | None = None, offset: int = 0) -> Record:
     """A record as the bus holds it."""
     headers = () if message is None else outside_headers(message, "/test", "event-1", NOW)
     if kind is not None:
         headers = (("ce_type", kind),)
     body = value if message is None else message.model_dump_json().encode()
-    return Record("audit.work.v1", 0, 0, b"key", body, headers, 0)
+    return Record("audit.work.v1", 0, offset, b"key", body, headers, 0)
 
 
 def asked(n: int) -> Record:
-    return record(WorkRequested(order=order(f"item-{n}", requested_at=NOW + timedelta(seconds=n))))
+    return record(WorkRequested(order=order(f"item-{n}", requested_at=NOW + timedelta(seconds=n))), offset=n)
 
 
 def test_a_killed_balancer_comes_back_with_the_same_plan() -> None:
@@ -189,7 +191,7 @@ def test_a_killed_balancer_comes_back_with_the_same_plan() -> None:
     assert made is not None
     PLAN_BOARD.fold(floor["plan"], made.key, made)
     second = Balance(floor, "balancer-2", now)
-    second.resume()
+    second.resume(now)
     again = second.plan(now + timedelta(seconds=1), 1.0)
     assert again is not None
     assert [(p.work_type, dict(shares(again, Kind.told(p)))) for p in again.work] == [
@@ -213,13 +215,59 @@ def test_a_balancer_that_comes_back_expects_what_one_that_lived_on_would(silent:
     PLAN_BOARD.fold(floor["plan"], made.key, made)
     now += silent
     back = Balance(floor, "balancer-2", now)
-    back.resume()
+    back.resume(now)
     one, other = living.plan(now, 1.0), back.plan(now, 1.0)
     assert one is not None
     assert other is not None
     assert other.work[0].recent_per_hour == pytest.approx(one.work[0].recent_per_hour, rel=0.01, abs=0.1)
     assert other.saturation == pytest.approx(one.saturation, abs=0.01)
     assert bool(other.reliefs) == bool(one.reliefs) == (silent < timedelta(hours=1))
+
+
+@pytest.mark.parametrize("watched", [20, 90, 600, 7200])
+def test_what_came_while_no_balancer_lived_counts_as_if_one_had(watched: int) -> None:
+    """A rush comes while the first is dead: the next, which hears it from where the plan ends, expects what a living one
+    does, however short both had watched; and an item that is handed over again is no other item."""
+    floor = views(desk("north", 2), desk("south", 2))
+    living = Balance(floor, "balancer-1", NOW)
+    living.begin({PLACE: 0})
+    for n in range(0, watched, 4):
+        living.hear(asked(n))
+    killed = NOW + timedelta(seconds=watched)
+    made = living.plan(killed, 1.0)
+    assert made is not None
+    PLAN_BOARD.fold(floor["plan"], made.key, made)
+    rush = [asked(n) for n in range(watched, watched + 20)]
+    back = Balance(floor, "balancer-2", killed + timedelta(seconds=20))
+    back.resume(killed + timedelta(seconds=20))
+    begins = back.begin({PLACE: watched + 20})[PLACE]
+    assert begins == range(0, watched, 4)[-1] + 1  # behind the last item that the dead one heard
+    for balance in (living, back):
+        for record_ in (*rush, *rush[-2:]):
+            balance.hear(record_)
+    now = killed + timedelta(seconds=21)
+    one, other = living.plan(now, 1.0), back.plan(now, 1.0)
+    assert one is not None
+    assert other is not None
+    assert other.work[0].recent_per_hour == pytest.approx(one.work[0].recent_per_hour, rel=1e-4)
+    assert (other.counted_since, other.heard) == (one.counted_since, one.heard)
+
+
+def test_what_came_while_no_plan_was_in_force_is_not_heard() -> None:
+    """A night's work is not what comes now; nor is a place begun at its start that the plan does not know."""
+    floor = views(desk("north", 2))
+    first = Balance(floor, "balancer-1", NOW)
+    first.begin({PLACE: 0})
+    first.hear(asked(1))
+    made = first.plan(NOW + timedelta(seconds=5), 1.0)
+    assert made is not None
+    PLAN_BOARD.fold(floor["plan"], made.key, made)
+    ends = {PLACE: 900, ("audit.work.v1", 1): 7}
+    for late, begins in ((timedelta(), 2), (timedelta(seconds=1), 900)):
+        now = made.good_until + late
+        back = Balance(floor, "balancer-2", now)
+        back.resume(now)
+        assert back.begin(ends) == {PLACE: begins, ("audit.work.v1", 1): 7}
 
 
 def test_a_plan_that_is_in_force_no_more_is_no_memory() -> None:
@@ -262,7 +310,7 @@ def test_only_what_asks_for_work_is_an_arrival() -> None:
     balance = Balance(views(desk("north", 1)), "b", NOW)
     balance.hear(record(WorkCancelled(work_item_id="i", case_id="c", reason="x")))
     assert (balance.heard, balance.refused) == (0, 0)
-    balance.hear(record(None, b"{", kind=b"audit.work-requested.v1"))
+    balance.hear(record(None, b"{", kind=b"audit.work-requested.v1", offset=1))
     assert (balance.heard, balance.refused) == (0, 1)
 
 
@@ -275,7 +323,7 @@ def test_the_body_never_raises(value: bytes, kind: bytes | None) -> None:
     """Whatever lies on the topic: an agent that raised would have its event acknowledged all the same."""
     balance = Balance(views(), "b", NOW)
     balance.hear(record(None, value, kind=kind))
-    balance.hear(record(None, None, kind=kind))
+    balance.hear(record(None, None, kind=kind, offset=1))
     assert balance.heard == 0
 
 

@@ -74,6 +74,7 @@ PROCESSOR = Processor(
     inputs=(IN,),
     outputs=(replace(RECEIPT, bundled=True), replace(InspectionSettled.topic, bundled=True)),
     key=lambda message: message.case_id if isinstance(message, PostingConfirmed) else None,
+    owner=lambda fact: getattr(fact, "case_id", None),
     table=DocumentTable("counting", Count, Count),
     decide=decide,
     apply=apply,
@@ -135,13 +136,13 @@ class Story:
                 await publisher.publish({place: bundled(went)})
         runner._pending.clear()
 
-    def bus(self, lose: int | None = None) -> Bus:
+    def bus(self, lose: int | None = None, inputs: bool = True) -> Bus:
         """What is on the bus beyond the tables, as `opsfloor restore` reads it."""
         part, bus = self.database.parts["counting"], Bus()
         source = "/opsfloor/test/counting/"
         beyond = {(f"{source}{shard}", (t, p)): sequence for (shard, t, p), sequence in part.lanes_out.items()}
         for place, records in self.log.records.items():
-            if place[0] == IN.name:
+            if place[0] == IN.name and inputs:
                 start = part.next_offsets.get((place[1], IN.name), 0)
                 bus.inputs[place] = [record for record in records if record.offset >= start]
             for record in records if place[0] != IN.name else ():
@@ -151,9 +152,11 @@ class Story:
             part.epochs[shard] = max(part.epochs.get(shard, 0), bus.epoch(f"{source}{shard}"))
         return bus
 
-    async def recover(self, lose: int | None = None, processor: Processor = PROCESSOR) -> Recovered:
+    async def recover(
+        self, lose: int | None = None, processor: Processor = PROCESSOR, inputs: bool = True
+    ) -> Recovered:
         """Bring the tables up."""
-        store, bus = self.database.store("counting"), self.bus(lose)
+        store, bus = self.database.store("counting"), self.bus(lose, inputs)
         found = await recover(processor, store, bus, PARTITIONS, {}, self.clock.now())
         for batch in found.batches:
             assert await store.commit(batch) == frozenset()
@@ -296,6 +299,38 @@ async def test_what_nobody_could_read_is_listed_and_the_rest_is_folded() -> None
     ]
     assert found.folded == 2
     assert story.database.parts["counting"].lanes_in[(0, lane.decode(), IN.name)] == 3
+
+
+async def test_facts_stand_without_the_events_that_they_follow_from() -> None:
+    """Retention took what came in: what was told of it is folded all the same, to the same state, and nothing is listed."""
+    whole, alone = await worked(), await worked()
+    found = (await whole.recover(), await alone.recover(inputs=False))
+    assert [each.lacks for each in found] == [[], []]
+    assert found[0].folded == found[1].folded > 10
+    rows = [story.database.parts["counting"].rows for story in (whole, alone)]
+    assert rows[0] == rows[1]
+
+
+def strict(state: Count, fact: Message) -> Count:
+    """As a state that must know what a fact is about: a receipt without the one before it is impossible."""
+    if isinstance(fact, SubmissionAccepted) and fact.submission_id != f"{fact.branch_id}/{state.facts}":
+        raise KeyError(fact.submission_id)
+    return apply(state, fact)
+
+
+async def test_an_entity_that_lacks_a_part_of_its_past_is_left_and_named_and_the_rest_is_folded() -> None:
+    """Events and one receipt of each shard are gone: whose it was is named, once, and stays as the tables have it."""
+    whole, story = await worked(), await worked()
+    await whole.recover()
+    found = await story.recover(lose=3, processor=replace(PROCESSOR, apply=strict), inputs=False)
+    left = [(lack.shard, lack.entity) for lack in found.lacks if "does not fit" in lack.detail]
+    part = story.database.parts["counting"]
+    stored = {(shard, key) for shard, key, _ in part.rows}
+    assert left
+    assert len(left) == len(set(left))
+    assert not set(left) & (stored | part.journal.keys())
+    assert stored
+    assert {*left, *stored} == {(shard, key) for shard, key, _ in whole.database.parts["counting"].rows}
 
 
 async def test_what_is_decided_otherwise_is_listed() -> None:

@@ -76,6 +76,7 @@ PROCESSOR = Processor(
     inputs=(IN,),
     outputs=(OUT,),
     key=lambda message: message.case_id if isinstance(message, PostingConfirmed) else None,
+    owner=lambda fact: getattr(fact, "case_id", None),
     table=DocumentTable("counting", Count, Count),
     decide=decide,
     apply=apply,

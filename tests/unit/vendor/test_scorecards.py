@@ -11,6 +11,9 @@ from fastapi import FastAPI
 from services.vendor.api import scorecard_router
 from services.vendor.store import STATEMENTS
 from services.vendor.supervision.state import Judged, Score
+from shared.contracts.reference import Operator
+from shared.http.problems import install_problems
+from shared.reference.board import ReferenceView
 from shared.runtime.reads import named_statements
 from tests.unit.vendor.vendor_floor import NOW
 
@@ -49,8 +52,12 @@ class FakeScores:
 
 @pytest.fixture
 def client() -> httpx.AsyncClient:
-    app = FastAPI()
-    app.include_router(scorecard_router(FakeScores({f"provider:{name}": _score(name) for name in ("bank", "swift")})))
+    app, reference = FastAPI(), ReferenceView()
+    clerk = Operator(id="anna", name="Anna", team_id="north", work_types=())
+    reference.fold(clerk.key, clerk)
+    scores = FakeScores({f"provider:{name}": _score(name) for name in ("bank", "swift")})
+    app.include_router(scorecard_router(scores, reference))
+    install_problems(app)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://vendor")
 
 
@@ -64,10 +71,20 @@ async def test_a_scorecard_tells_figures_standing_and_reason(client: httpx.Async
 
 
 async def test_somebody_without_a_judged_entry_has_no_scorecard(client: httpx.AsyncClient) -> None:
-    """404 with a sentence, not an empty card."""
-    answer = await client.get("/operators/nobody/scorecard")
-    assert answer.status_code == 404
-    assert answer.json()["detail"] == "Expected operator nobody to have a judged entry, found none"
+    """404 with a sentence that says so, not an empty card, and not that the path is wrong."""
+    answer = await client.get("/operators/anna/scorecard")
+    assert (answer.status_code, answer.json()["code"]) == (404, "nothing_judged")
+    assert answer.json()["detail"].startswith("Expected operator anna to have a judged entry, found none; ask again")
+
+
+@pytest.mark.parametrize("subject", ["operator", "provider"])
+async def test_nobody_that_the_bank_knows_has_no_scorecard_either(client: httpx.AsyncClient, subject: str) -> None:
+    """404 that tells a mistyped id from one of whom nothing was judged; a score outlives its entry in the reference data."""
+    answer = await client.get(f"/{subject}s/nosuch/scorecard")
+    assert (answer.status_code, answer.json()["code"]) == (404, f"unknown_{subject}")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["detail"].endswith("found none named 'nosuch' in its reference data; check the id")
+    assert (await client.get("/providers/swift/scorecard")).status_code == 200
 
 
 async def test_providers_are_listed_by_id_a_page_at_a_time(client: httpx.AsyncClient) -> None:

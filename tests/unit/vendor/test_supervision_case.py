@@ -100,6 +100,17 @@ def test_of_an_allowed_operator_only_the_share_is_inspected_and_the_draw_is_on_r
     assert 0 < len(_orders(facts)) == sum(d.sampled for d in drawn) < 30
 
 
+def test_where_the_template_wants_no_inspection_nothing_is_sampled() -> None:
+    """Also of somebody on probation; that the draw was held, with a share of nothing, is on record."""
+    reference = FakeReference()
+    transfer = reference.business_types["corporate-transfer"]
+    reference.business_types["corporate-transfer"] = transfer.model_copy(update={"inspection": False})
+    facts = Bench("case:c1", situation(reference)).take(posted(*(entry(f"w{n}") for n in range(20))))
+    (drawn,) = facts
+    assert isinstance(drawn, SampleDrawn)
+    assert {(d.share, d.sampled) for d in drawn.drawn} == {(0.0, False)}
+
+
 def test_the_published_standing_outweighs_the_registered_one() -> None:
     """An operator registered as allowed and now on probation is inspected whole."""
     view = StandingView()

@@ -100,6 +100,18 @@ async def test_a_desk_is_seen_by_work_type_and_person(window: Window) -> None:
     ]
 
 
+async def test_a_team_that_the_bank_does_not_have_has_no_desk(window: Window) -> None:
+    """404 with what to do, not an empty desk; a team without people has one, and so has one that was dissolved over work."""
+    on_call = window.client("oc", None, role="on_call")
+    answer = await on_call.get("/teams/nosuch")
+    assert (answer.status_code, answer.json()["code"]) == (404, "unknown_team")
+    assert "found none named 'nosuch'; check the id" in answer.json()["detail"]
+    assert (await on_call.get("/teams/south")).json()["operators"] == []
+    await window.in_hand()
+    del window.desks.views["reference"].teams["north"]
+    assert (await on_call.get("/teams/north")).json()["in_hand"] == 1
+
+
 async def test_the_openapi_document_is_complete(window: Window) -> None:
     """Every operation has a summary, a described answer, and problems for 401, 403 and 503."""
     document = (await window.client("anna").get("/openapi.json")).json()
