@@ -23,6 +23,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from services.routing.placement.processor import placement
 from shared.runtime.boards import Boards
+from shared.runtime.bundles import facts_in
 from shared.runtime.clock import RealClock
 from shared.runtime.collector import spare_collector
 from shared.runtime.engine import Limits
@@ -121,7 +122,8 @@ class WatchedPublisher(KafkaPublisher):
 
     async def publish(self, batch: Mapping[Place, Sequence[Outgoing]]) -> Mapping[Place, str]:
         failed = await super().publish(batch)
-        self._watch.note_acknowledged(sum(len(rows) for place, rows in batch.items() if place not in failed))
+        went = (row for place, rows in batch.items() if place not in failed for row in rows)
+        self._watch.note_acknowledged(sum(map(facts_in, went)))
         return failed
 
 
