@@ -27,6 +27,7 @@ from tests.simulation.stage import PARTITIONS
 DEPTH_SECONDS = 12.0  # of work that the database forgets: ten minutes would be the same, with more of it
 REST_SECONDS = 120.0
 HEAL_SECONDS = 30.0
+STAYS_SECONDS = 5.0  # after which a service would have met what it cannot read past
 
 
 def program(floor: Floor, name: str, *words: str) -> None:
@@ -110,12 +111,19 @@ async def put_back_without_its_cases(floor: Floor, backup: Path) -> None:
     last = {place: records[-1] for place in opened if (records := floor.mirror.log.records[place])}
     for record in last.values():
         await deleted(floor, record)
-    done = await asyncio.to_thread(command, floor, "restore", "--json")
+    done = await asyncio.to_thread(command, floor, "restore", "--write", "--json")
     assert done.returncode == 1, done.stdout + done.stderr
     told = json.loads(done.stdout)
     assert told["processors"]["audit/controls"]["events folded"] > 20
     assert {lack["topic"] for lack in told["ask"]} == {intake.CASE.name}, told["ask"]
     assert all("are gone" in lack["detail"] for lack in told["ask"])
+    again = await asyncio.to_thread(command, floor, "restore", "--json")
+    assert again.returncode == 0, again.stdout + again.stderr
+    for name in SERVICES:
+        floor.start(name)
+    await floor.ready()
+    await asyncio.sleep(STAYS_SECONDS)
+    assert floor.services.ended() == [], f"logs are in {floor.home}"
 
 
 async def play(home: Path) -> dict[str, int]:
