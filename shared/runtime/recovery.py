@@ -240,8 +240,8 @@ class _Course:
             return
         try:
             if len(told) == first.turn[3]:
-                self._found.folded += 1
                 self._fold_all(key, told)
+                self._found.folded += 1
             else:
                 await self._complete(key, told, record)
         except IMPOSSIBLE as error:

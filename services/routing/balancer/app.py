@@ -250,11 +250,14 @@ class BalancerHost:
         while not await self._begun():
             await asyncio.sleep(ANEW_SECONDS)
         while True:
-            app = faust_app(self._settings.kafka, self._instance, self._hear, folder)
-            (ended,) = await asyncio.gather(heard_out(app), return_exceptions=True)
+            (ended,) = await asyncio.gather(self._hear_out(folder), return_exceptions=True)
             metrics.LISTENERS.inc()
             _log.warning("Faust gave up, begun anew", reason=repr(ended))
             await asyncio.sleep(ANEW_SECONDS)
+
+    async def _hear_out(self, folder: Path) -> None:
+        """One Faust application from making to its end: a secret that is being renewed may keep it from being made."""
+        await heard_out(faust_app(self._settings.kafka, self._instance, self._hear, folder))
 
     async def _begun(self) -> bool:
         """Note in the balancer's own group where it begins to hear; told in the log while the bus does not take it."""
