@@ -151,21 +151,12 @@ class Floor:
 
     @asynccontextmanager
     async def living(self) -> AsyncIterator[None]:
-        """The world goes on in the background, whatever happens to the floor."""
-        tasks = [
-            asyncio.create_task(self._read()),
-            asyncio.create_task(self._write()),
-            asyncio.create_task(self._live()),
-        ]
-        try:
+        """The world goes on in the background, whatever happens to the floor. Errors: those of the world, at once."""
+        async with asyncio.TaskGroup() as world:
+            tasks = [world.create_task(part) for part in (self._read(), self._write(), self._live())]
             yield
             for task in tasks:
-                if task.done():
-                    task.result()
-        finally:
-            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
 
     @contextmanager
     def people_at_rest(self) -> Iterator[None]:

@@ -15,7 +15,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from shared.contracts import audit, branch, intake
-from shared.runtime.headers import body_of, origin_of
+from shared.runtime.headers import body_of, header_of, origin_of
 from shared.runtime.log import Outgoing, Record
 from tests.faults.floor import Floor
 
@@ -79,16 +79,16 @@ async def stopped_by(floor: Floor, what: re.Pattern[str]) -> re.Match[str]:
     return found
 
 
-def sent_again(floor: Floor, submission_id: str) -> None:
-    """The branch sends what it sent, word for word."""
+def sent_again(floor: Floor, lost: Record) -> None:
+    """The branch sends word for word what became the case, and not what a stranger sent under the same id."""
+    cause = header_of(lost.headers, "causationid").decode()
     for place, records in floor.mirror.log.records.items():
         for record in records if place[0] == branch.SUBMISSION.name else ():
-            message = body_of(record, origin_of(record).kind)
-            if isinstance(message, branch.SubmissionSent) and message.submission_id == submission_id:
+            if origin_of(record).event_id == cause:
                 again = Outgoing(record.key or b"", record.value, record.headers, floor.mirror.clock.wall_ms())
                 floor.mirror.log.append(place, again)
                 return
-    raise AssertionError(f"Expected {submission_id} among what branches sent, found nothing of it")
+    raise AssertionError(f"Expected {cause} among what branches sent, found nothing of it")
 
 
 def started(floor: Floor, case_id: str) -> bool:
@@ -134,7 +134,7 @@ async def play(home: Path) -> None:
                 await asyncio.sleep(0.5)
                 always &= await named(database)
             end = time.monotonic() + PATIENCE_SECONDS
-            sent_again(floor, opened.submission_id)
+            sent_again(floor, record)
             while not started(floor, opened.case_id):
                 assert time.monotonic() < end, f"Expected {opened.case_id} to be taken up"
                 await asyncio.sleep(0.2)
