@@ -43,7 +43,7 @@ class Killed(RealDealing):
             view: PlanView = self._boards[PLAN_BOARD.name]
             self._arrivals = Arrivals(floor.now)
             if view.plan is not None:
-                self._arrivals.resume(view.plan)
+                self._arrivals.resume(view.plan, heard_since=view.in_force(floor.now).plan is not None)
         return super()._plan()
 
 

@@ -39,11 +39,11 @@ class _Recent:
     def count(self, when: datetime, items: float) -> None:
         """Holds: what is heard late weighs as little as if it had been heard in its turn."""
         until = max(self.at, when)
-        self.weight = self.weight_at(until) + items * exp(-(until - when).total_seconds() / MEMORY_SECONDS)
+        self.weight = self.weight_at(until) + items * _faded(when, until)
         self.at = until
 
     def weight_at(self, now: datetime) -> float:
-        return self.weight * exp(-max((now - self.at).total_seconds(), 0.0) / MEMORY_SECONDS)
+        return self.weight * _faded(self.at, now)
 
     def hours_at(self, now: datetime) -> float:
         """What the time that was watched weighs, faded as the items are."""
@@ -60,6 +60,11 @@ class _Recent:
         """
         seen = max((now - self.since).total_seconds(), 1.0) / MEMORY_SECONDS
         return sqrt(per_hour * 3600.0 / (2.0 * MEMORY_SECONDS * tanh(seen / 2.0)))
+
+
+def _faded(at: datetime, now: datetime) -> float:
+    """What is left of the weight of what came at an instant."""
+    return exp(-max((now - at).total_seconds(), 0.0) / MEMORY_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,17 +104,19 @@ class Arrivals:
 
     # ------------------------------------------------------------ what was told
 
-    def resume(self, plan: PlanMade) -> None:
+    def resume(self, plan: PlanMade, *, heard_since: bool = True) -> None:
         """Go on from what a plan said of the last minutes, but for kinds that were heard of since.
 
-        Holds:   it weighs as much as in the process that told it, and has faded as if that had lived on.
+        Holds:   it weighs as much as in the process that told it, and has faded as if that had lived on. When what came
+                 since is not heard, only the kinds are taken over: that time is no watched one, nor what was before it.
         """
-        at = min(plan.made_at, self._since)
-        since = min(plan.counted_since or at - LONG, at)
+        at = min(plan.made_at, self._since) if heard_since else self._since
+        since = min(plan.counted_since or at - LONG, at) if heard_since else self._since
         self.counted_since = min(self.counted_since, since)
         for part in plan.work:
             kind, recent = Kind.told(part), _Recent(since, at)
-            recent.weight = part.recent_per_hour * recent.hours_at(at)
+            if heard_since:
+                recent.weight = part.recent_per_hour * recent.hours_at(at)
             self._recent.setdefault(kind, recent)
 
     def remember(self, learned: ArrivalsLearned) -> None:

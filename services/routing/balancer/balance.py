@@ -41,9 +41,10 @@ class Balance:
     def resume(self, now: datetime) -> None:
         """Take what the balancers before it have told. To be called once, when the boards are read."""
         view: PlanView = self._boards[PLAN_BOARD.name]
+        last = view.in_force(now).plan
         if view.plan is not None:
-            self._arrivals.resume(view.plan)
-        if (last := view.in_force(now).plan) is not None:
+            self._arrivals.resume(view.plan, heard_since=last is not None)
+        if last is not None:
             self._heard_to.update(
                 {(to.topic, number): at for to in last.heard for number, at in enumerate(to.next_offsets)}
             )

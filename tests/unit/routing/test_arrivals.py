@@ -57,6 +57,18 @@ def test_a_new_process_goes_on_from_what_the_last_plan_said() -> None:
     assert arrivals.recent_per_hour(ENTRY, now) == pytest.approx(1200, rel=0.01)
 
 
+def test_an_outage_that_nobody_heard_is_not_taken_for_quiet() -> None:
+    """Nor is what was before it taken for what comes now: the kinds are known, and what comes is counted anew."""
+    arrivals = Arrivals(SINCE)
+    told = rates_told({ENTRY: 600.0}, SINCE - timedelta(minutes=30))
+    arrivals.resume(told.model_copy(update={"counted_since": told.made_at - timedelta(hours=1)}), heard_since=False)
+    assert (arrivals.kinds(), arrivals.counted_since) == ([ENTRY], SINCE)
+    assert arrivals.recent_per_hour(ENTRY, SINCE) == 0.0
+    for begun in range(3):
+        now = hear(arrivals, 1200, 60, SINCE + timedelta(seconds=60 * begun))
+        assert arrivals.recent_per_hour(ENTRY, now) == pytest.approx(1200, rel=0.02)
+
+
 def test_what_is_heard_late_weighs_as_in_its_turn() -> None:
     """The first hour's items come after the second hour's."""
     in_turn, late = Arrivals(SINCE), Arrivals(SINCE)
