@@ -216,6 +216,7 @@ class FloorLimits(ReferenceEntry):
     images_max: Annotated[int, Field(gt=0)] = 20  # of one submission
     image_bytes_max: int = 8_000_000
     image_pixels_max: int = 40_000_000
+    submission_pixels_max: Annotated[int, Field(gt=0)] = 250_000_000  # of all its images: 28 pages of A4 at 300 dpi
     image_types: tuple[str, ...] = ("image/png", "image/jpeg")
     offer_lease_seconds: float = 60.0
     work_lease_factor: float = 6.0  # work lease = standard time times this, but at least …

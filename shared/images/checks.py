@@ -16,6 +16,9 @@ from shared.contracts.intake import RejectionCode
 from shared.contracts.message import ImageReference
 from shared.contracts.reference import FloorLimits
 
+SCANS_MAX: Final = 50  # of a JPEG; a scanner writes one, a progressive picture about ten
+_SCAN: Final = b"\xff\xda"  # the marker that each of them begins with
+
 UNREADABLE: Final = (
     Image.DecompressionBombError,
     AttributeError,
@@ -53,7 +56,10 @@ class ImageFault:
 def inspect(reference: ImageReference, content: bytes | None, limits: FloorLimits) -> ImageFacts | ImageFault:
     """Compare an image with what the submission says of it and with the floor's limits.
 
-    Units:   takes milliseconds, and four bytes of memory for each pixel: never on an event loop, and few at a time.
+    Units:   takes milliseconds, a second or more at the limits, and four bytes of memory for each pixel: never on an event
+             loop, and few at a time.
+    Holds:   its time is bounded by the limits: each scan of a JPEG costs a look at all pixels and next to no bytes, so
+             their number is bounded as well.
     """
     name = f"image {reference.sha256[:12]}…"
     if content is None:
@@ -86,6 +92,11 @@ def _inspect_form(reference: ImageReference, content: bytes, limits: FloorLimits
                     )
                 if getattr(image, "n_frames", 1) > 1:
                     return ImageFault("image_type", f"Expected {name} to be one picture, found several: scan one page")
+                if image.format == "JPEG" and content.count(_SCAN) > SCANS_MAX:
+                    return ImageFault(
+                        "image_unreadable",
+                        f"Expected at most {SCANS_MAX} scans in {name}, found {content.count(_SCAN)}: save it as a baseline JPEG",
+                    )
                 image.verify()  # a PNG's checksums, which decoding passes over
             _decode(content, limits)
     except UNREADABLE as error:

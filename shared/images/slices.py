@@ -29,8 +29,19 @@ def _cut(content: bytes, region: Region) -> bytes:
             raise ContractError(
                 f"Expected a region inside {image.width}×{image.height}, found one up to {right}×{lower}"
             )
-        piece = image.crop((region.x, region.y, right, lower)).convert("L" if image.mode in ("1", "L") else "RGB")
+        piece = _on_paper(image.crop((region.x, region.y, right, lower)))
         piece.info = {}  # Pillow would write the scan's colour profile into the slice
         out = io.BytesIO()
         piece.save(out, "PNG", compress_level=1)
         return out.getvalue()
+
+
+def _on_paper(piece: Image.Image) -> Image.Image:
+    """As it would look printed, in 8 bits: what is transparent is white paper, and more bits are rounded down."""
+    if piece.mode.startswith("I"):  # 16 bits of grey, which a plain conversion clips at 255: a white sheet
+        return piece.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+    if piece.has_transparency_data:
+        paper = Image.new("RGBA", piece.size, "white")
+        paper.alpha_composite(piece.convert("RGBA"))
+        piece = paper
+    return piece.convert("L" if piece.mode in ("1", "L") else "RGB")

@@ -62,7 +62,7 @@ class KafkaLog:
                 partition_assignment_strategy=(RangePartitionAssignor,),
                 session_timeout_ms=self._session_ms,
                 heartbeat_interval_ms=max(200, self._session_ms // 4),
-                max_poll_interval_ms=300_000,
+                max_poll_interval_ms=900_000,  # a batch that looks outside may take minutes; who hangs, the watchdog ends
                 rebalance_timeout_ms=max(10_000, self._session_ms * 2),
                 request_timeout_ms=REQUEST_MS,
                 fetch_max_wait_ms=250,

@@ -140,7 +140,8 @@ class Processor:
              `trace(state, fact)` is the traceparent of the case that a fact is about, as the state before it knows it;
              empty: the fact's trace is its cause's. A result hangs on a person's command, whose trace is another.
              `forms` are contracts, by kind, that it reads in a form of its own: a subclass that leaves out what it does
-             not ask for; `gather_seconds` is how long records may gather at least, where nobody waits for the answer.
+             not ask for; `records_max` bounds a batch of which each record may take seconds (0: the runtime knows best);
+             `gather_seconds` is how long records may gather at least, where nobody waits for the answer.
              `keep_in_memory`: the states must not be evicted and are loaded at claim (desks).
     """
 
@@ -165,6 +166,7 @@ class Processor:
         frozenset()
     )  # the kinds it reads; others of its topics are passed over undecoded; empty: all
     forms: Mapping[str, type[Message]] = field(default_factory=dict)
+    records_max: int = 0
     gather_seconds: float = 0.0
 
     @property

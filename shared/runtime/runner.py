@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -39,6 +39,8 @@ GATHER_SECONDS_MIN: Final = 0.004  # … let records gather: fewer transactions 
 GATHER_SECONDS_MAX: Final = 0.1
 GATHER_FACTOR: Final = 1.0  # and as long as the batch took, so that a busy machine makes larger batches
 PATIENCE_SECONDS: Final = 1.0  # real ones, of alarms that let the process do first what it is behind with
+LOOKS_ON_SECONDS: Final = 1.0  # between two notes that something outside is still looked at
+LOOKING_SECONDS_MAX: Final = 600.0  # that a batch may look at what is outside before it counts as standing still
 TURN_SECONDS: Final = 0.1  # what a large batch may take: what is urgent waits for the one under way
 CALM_SECONDS: Final = 300.0  # without a restart of the bus client; then it is watched as closely as at first
 RESTARTS_MAX: Final = 3  # so often each restart of the bus client is given twice the time of the one before
@@ -138,6 +140,7 @@ class Runner:
         self._turn_seconds = 0.0  # what the last batch took, without waiting for its records
         self._turn_facts = 0  # how many it told
         self._record_seconds = 0.0  # what the last large batch took for each of its records
+        self._oldest_ms: int | None = None  # the stamp of the oldest record of the batch at work
         self._went_alone = False  # the last batch was of urgent records only
         self._tick_at = 0.0  # when the alarms are looked at next
 
@@ -177,7 +180,7 @@ class Runner:
 
     def lets_gather(self, records: int) -> bool:
         """Whether, after a batch of so many records, the next ones are let gather: not when it had, or told, many."""
-        return not self._ahead and records > 0 and max(records, self._turn_facts) < GATHER_RECORDS
+        return not self._ahead and not self.behind and records > 0 and max(records, self._turn_facts) < GATHER_RECORDS
 
     async def _batch(self) -> list[Read]:
         """One batch; while a large one is decided and written, what comes next is read."""
@@ -251,8 +254,11 @@ class Runner:
     def _room(self) -> int:
         """How many records a batch may have: so many that it takes no longer than `TURN_SECONDS`, as far as is known.
 
-        Holds:   never fewer than `room_records_min`: on a busy machine that would make it busier.
+        Holds:   never fewer than `room_records_min`: on a busy machine that would make it busier. Few when each may take
+                 seconds: a batch that outlasts the group's patience goes to another process, again and again.
         """
+        if self.processor.records_max:
+            return min(self._limits.batch_records_max, self.processor.records_max)
         fits = int(TURN_SECONDS / self._record_seconds) if self._record_seconds else self._limits.batch_records_max
         return min(self._limits.batch_records_max, max(self._limits.room_records_min, fits))
 
@@ -278,10 +284,11 @@ class Runner:
         began = self._monotonic()
         async with self._mutex:
             self.progress.at_work = True
+            self._oldest_ms = min((read.record.timestamp_ms for read in reads), default=None)
             try:
                 await self._turn(reads)
             finally:
-                self.progress.at_work = False
+                self.progress.at_work, self._oldest_ms = False, None
         self._turn_seconds = self._monotonic() - began
         if len(reads) >= self._limits.ahead_records_min:
             self._record_seconds = self._turn_seconds / len(reads)
@@ -324,7 +331,6 @@ class Runner:
                 await self._log_port.pause(0)
             part = taken[start : start + self._limits.slice_records]
             await self._observe(part)
-            self.progress.last_progress = time.monotonic()  # looking at what is outside may take long: it is work
             before = time.perf_counter()
             engine.decide(part, now, self._views, batch, tally, self._boards.changed_ms)
             metrics.DECISION_SECONDS.labels(self._name).observe((time.perf_counter() - before) / len(part))
@@ -350,9 +356,21 @@ class Runner:
         if self.processor.observe is None:
             return
         items = [(item, item.event) for item in taken if isinstance(item.event, Message)]
-        found = await self.processor.observe([event for _, event in items], self._views)
+        looking = self.processor.observe([event for _, event in items], self._views)
+        found = await (self._looked(asyncio.ensure_future(looking)) if self.processor.records_max else looking)
         for (item, _), observed in zip(items, found, strict=True):
             item.observed = observed
+
+    async def _looked(self, looking: asyncio.Future[Sequence[Any]]) -> Sequence[Any]:
+        """Wait for what is found outside. Holds: meanwhile the runner is at work, for `LOOKING_SECONDS_MAX` at most."""
+        end = time.monotonic() + LOOKING_SECONDS_MAX
+        try:
+            while not (await asyncio.wait({looking}, timeout=LOOKS_ON_SECONDS))[0]:
+                if time.monotonic() < end:
+                    self.progress.last_cycle = self.progress.last_progress = time.monotonic()
+            return looking.result()
+        finally:
+            looking.cancel()
 
     async def _commit(self, batch: Batch, tally: Tally, started: float) -> None:
         self._note_published(batch, frozenset(self._engine.shards))
@@ -587,6 +605,8 @@ class Runner:
         metrics.LAG_RECORDS.labels(self._name).set(lag)
         if not lag:  # nothing follows that would tell how far behind it is
             metrics.LAG_SECONDS.labels(self._name).set(0.0)
+        elif self._oldest_ms is not None:  # nor does a batch before it ends
+            metrics.LAG_SECONDS.labels(self._name).set(max(0.0, (self._clock.wall_ms() - self._oldest_ms) / 1000))
 
     def _leniency(self) -> int:
         """How much longer than at first a bus client is waited for: one that is only slow gets slower by each restart."""

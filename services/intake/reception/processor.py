@@ -19,6 +19,7 @@ from shared.reroutes import REROUTE_BOARD
 from shared.runtime.errors import TransientError
 from shared.runtime.processor import DocumentTable, Measure, Processor
 
+BATCH_MAX: Final = 16  # submissions decided together: their images may take seconds each
 FETCHES_MAX: Final = 16  # images fetched, and held, at the same time
 DECODES_MAX: Final = 1  # images decoded at the same time: one may take four bytes for each pixel that is allowed
 
@@ -55,10 +56,19 @@ def reception(images: ImageStore, measure: Measure | None = None) -> Processor:
             return []
         if len(message.images) > view.limits.images_max:
             return [too_many(message, view.limits)]
+        found: list[ImageFacts | ImageFault] = []
+        pixels = 0
         for image in message.images:
             if image not in looks:
                 looks[image] = asyncio.ensure_future(finding(image, view.limits))
-        return await asyncio.gather(*(looks[image] for image in message.images))
+            look = await looks[image]
+            if isinstance(look, ImageFault):
+                return [look]
+            found.append(look)
+            pixels += look.width * look.height
+            if pixels > view.limits.submission_pixels_max:
+                return [too_large(pixels, view.limits)]
+        return found
 
     async def finding(image: ImageReference, limits: FloorLimits) -> ImageFacts | ImageFault:
         async with gate:
@@ -84,6 +94,7 @@ def reception(images: ImageStore, measure: Measure | None = None) -> Processor:
         refuse=refuse,
         boards=(REFERENCE_BOARD, REROUTE_BOARD),
         observe=observe,
+        records_max=BATCH_MAX,
         measure=measure,
     )
 
@@ -93,6 +104,15 @@ def too_many(message: SubmissionSent, limits: FloorLimits) -> ImageFault:
     return ImageFault(
         "too_many_images",
         f"Expected at most {limits.images_max} images, found {len(message.images)}: hand the document in as several",
+    )
+
+
+def too_large(pixels: int, limits: FloorLimits) -> ImageFault:
+    """Why the rest of the images is not looked at: what a submission costs is bounded."""
+    return ImageFault(
+        "image_too_many_pixels",
+        f"Expected at most {limits.submission_pixels_max} pixels in all images together, found {pixels} and more: scan them "
+        "at 200 dpi, or hand the document in as several",
     )
 
 

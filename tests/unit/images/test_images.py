@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import random
+import re
 import shutil
 import struct
 import time
@@ -21,6 +22,7 @@ from PIL import Image
 from shared.contracts.message import ImageReference, Region
 from shared.contracts.reference import FloorLimits
 from shared.images import ImageFacts, ImageFault, ImageStore, crop, inspect
+from shared.images.checks import SCANS_MAX
 from shared.runtime.errors import ContractError, TransientError
 
 LIMITS = FloorLimits(id="floor")
@@ -111,6 +113,29 @@ def test_a_scan_that_broke_off_is_unreadable(form: str, media_type: str) -> None
         found = inspect(told(content, media_type), content, LIMITS)
         assert isinstance(found, ImageFault), share
         assert found.code == "image_unreadable"
+
+
+def scanned(scans: int) -> bytes:
+    """A sound progressive JPEG whose second scan stands there again and again; so many scans in all."""
+    stream = io.BytesIO()
+    Image.effect_noise((64, 64), 90).save(stream, "JPEG", progressive=True)
+    whole = stream.getvalue()
+    first, second, third, *_ = (at.start() for at in re.finditer(rb"\xff\xda", whole))
+    again = whole[first:second][whole[first:second].rindex(b"\xff\xc4") :] + whole[second:third]
+    again = again[: again.rindex(b"\xff\xc4")]  # the table of the scan that follows
+    missing = scans - whole.count(b"\xff\xda")
+    return whole.removesuffix(b"\xff\xd9") + again * missing + b"\xff\xd9"
+
+
+def test_a_picture_of_very_many_scans_is_refused_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each costs a look at every pixel and a few bytes: of a file within all limits tens of thousands could stop intake."""
+    most = scanned(SCANS_MAX)
+    assert isinstance(inspect(told(most, "image/jpeg"), most, LIMITS), ImageFacts)
+    monkeypatch.setattr("shared.images.checks._decode", None)
+    content = scanned(SCANS_MAX + 1)
+    found = inspect(told(content, "image/jpeg"), content, LIMITS)
+    assert isinstance(found, ImageFault)
+    assert (found.code, "51" in found.detail) == ("image_unreadable", True)
 
 
 def with_pixels(data: bytes, size: tuple[int, int] = (800, 1000), interlaced: int = 0) -> bytes:
@@ -265,6 +290,31 @@ def test_a_slice_carries_nothing_of_the_whole() -> None:
     assert b"Li Lei" in content
     piece = crop(content, Region(image_sha256="a" * 64, x=0, y=0, width=10, height=10))
     assert {name for name, _ in chunks(piece)} == {b"IHDR", b"IDAT", b"IEND"}
+
+
+@pytest.mark.parametrize(
+    ("mode", "ink", "paper"),
+    [
+        ("L", 0, 255),
+        ("1", 0, 1),
+        ("I;16", 0, 65_535),
+        ("RGB", (0, 0, 0), (255, 255, 255)),
+        ("RGBA", (0, 0, 0, 255), (0, 0, 0, 0)),
+        ("LA", (0, 255), (0, 0)),
+    ],
+)
+def test_a_slice_shows_ink_on_paper_whatever_the_form(mode: str, ink: Any, paper: Any) -> None:
+    """Sixteen bits of grey are no white sheet, and what is transparent is no black one: both keyers would see nothing."""
+    page = Image.new(mode, (40, 30), paper)
+    page.paste(ink, (10, 10, 30, 20))
+    out = io.BytesIO()
+    page.save(out, "PNG")
+    content = out.getvalue()
+    assert isinstance(inspect(told(content), content, LIMITS), ImageFacts)
+    piece = crop(content, Region(image_sha256="a" * 64, x=5, y=5, width=10, height=10))
+    with Image.open(io.BytesIO(piece)) as image:
+        grey = image.convert("L")
+    assert (grey.getpixel((0, 0)), grey.getpixel((9, 9))) == (255, 0)
 
 
 def test_an_image_that_breaks_off_is_refused_when_it_is_cut() -> None:

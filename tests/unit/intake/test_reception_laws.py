@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -179,6 +180,25 @@ async def test_images_are_looked_at_in_the_order_of_the_events(tmp_path: Path) -
     sizes = [[(f.width, f.height) if isinstance(f, ImageFacts) else f.code for f in findings] for findings in found]
     assert sizes == [[(10, 20), (30, 40)], ["image_missing"], [(30, 40)], []]
     assert await observe(events[:1], {"reference": VIEW}) == found[:1]
+
+
+async def test_a_submission_of_too_many_pixels_is_looked_at_no_further(tmp_path: Path) -> None:
+    """Together they may have so many and no more, so that what one submission costs is bounded; nor after a first fault."""
+    store = ImageStore.in_folder(tmp_path)
+    first, second, third = [await store.put(png(10, 10 + n)) for n in range(3)]
+    absent = reference_to(png(50, 60))
+    observe = reception(store).observe
+    assert observe is not None
+    limits = FloorLimits(id="floor", submission_pixels_max=210)
+    view = replace(VIEW, limits=limits)
+    events = [
+        submission(images=images) for images in ((first, second), (first, second, third, absent), (absent, third))
+    ]
+    exact, more, missing = await observe(events, {"reference": view})
+    assert [type(found) for found in exact] == [ImageFacts, ImageFacts]
+    assert [found.code for found in more] == ["image_too_many_pixels"]
+    assert "found 330" in more[0].detail
+    assert [found.code for found in missing] == ["image_missing"]
 
 
 async def test_images_are_decoded_beside_the_event_loop_one_at_a_time(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -301,6 +302,11 @@ def unreadable_share() -> float | None:
     return REGISTRY.get_sample_value("opsfloor_shard_fuse_share_ratio", {"processor": PROCESSOR.full_name})
 
 
+def lag_told() -> float:
+    """How far behind the processor tells that it is. Units: seconds."""
+    return REGISTRY.get_sample_value("opsfloor_shard_lag_seconds", {"processor": PROCESSOR.full_name}) or 0.0
+
+
 async def test_an_event_from_which_nothing_follows_writes_no_state() -> None:
     """It is read, and noted as read; its entity stands as it stood."""
     bench = Bench()
@@ -336,6 +342,48 @@ async def test_records_gather_after_a_small_batch_alone() -> None:
         bench.send(f"s-{number}")
     await turn(runner)
     assert not runner.lets_gather(1)
+
+
+async def test_a_batch_that_looks_outside_is_small_and_at_work_all_the_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look may take minutes: neither the watchdog nor whoever asks for health takes that for standing still, what waits
+    is told as waiting, and few records share it. One that hangs is no work in the end."""
+    bench, answer = Bench(), asyncio.Event()
+    seen: list[int] = []
+
+    async def observe(events: Sequence[Message], boards: Mapping[str, Any]) -> Sequence[Any]:
+        seen.append(len(events))
+        await answer.wait()
+        return [None] * len(events)
+
+    monkeypatch.setattr("shared.runtime.runner.LOOKS_ON_SECONDS", 0.01)
+    for number in range(5):
+        bench.send(f"s-{number}")
+    processor = replace(PROCESSOR, observe=observe, records_max=3)
+    runner = Runner(processor, bench.log, bench.database.store("counting"), Boards(()), bench.clock, bench.limits)
+    await runner.start()
+    runner.progress.last_cycle = runner.progress.last_progress = 0.0
+    turning = asyncio.create_task(turn(runner))
+    await asyncio.sleep(0.1)
+    assert runner.behind
+    assert min(runner.progress.last_cycle, runner.progress.last_progress) > time.monotonic() - 5.0
+    await runner.watch()
+    before = lag_told()
+    bench.clock.move(90.0)
+    await runner.watch()
+    assert lag_told() == before + 90.0
+    monkeypatch.setattr("shared.runtime.runner.LOOKING_SECONDS_MAX", 0.0)
+    answer.set()
+    await turning
+    assert not runner.lets_gather(3)
+    answer.clear()
+    turning = asyncio.create_task(turn(runner))
+    await asyncio.sleep(0.05)
+    runner.progress.last_progress = 0.0
+    await asyncio.sleep(0.05)
+    assert runner.progress.last_progress == 0.0
+    answer.set()
+    await turning
+    assert seen == [3, 2]
 
 
 async def test_a_rejection_becomes_a_fact() -> None:
