@@ -15,6 +15,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from shared.runtime.topics import RIGHTS_REMEDY
+
 out: Final = Console(highlight=False)
 err: Final = Console(stderr=True, highlight=False)
 ID_MAX: Final = 128
@@ -30,6 +32,14 @@ class Remedied(Exception):
         self.what: Final = what
         self.remedy: Final = remedy
         self.code: Final = code
+
+
+def remedied(error: Exception, otherwise: str, code: str = "expected_otherwise") -> Remedied:
+    """A failure with the remedy that it tells itself, that of a right that is missing, or else this one."""
+    what, told, remedy = str(error).rpartition("Remedy: ")
+    if told:
+        return Remedied(what.rstrip(), remedy, code)
+    return Remedied(remedy, RIGHTS_REMEDY if "AuthorizationFailed" in remedy else otherwise, code)
 
 
 def an_id(text: str, remedy: str = "copy the id whole, without quotes or blanks around it") -> str:

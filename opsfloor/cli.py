@@ -8,7 +8,7 @@ import sys
 import typer
 from typer._click.exceptions import ClickException  # Typer brings a click of its own that it does not name
 
-from opsfloor.answers import Remedied, complain
+from opsfloor.answers import Remedied, complain, remedied
 from opsfloor.commands import CommandsOnDemand
 from shared.http.keys import KeyPairError
 from shared.runtime.errors import ContractError, InvariantError, TransientError
@@ -44,7 +44,7 @@ def main() -> None:
         raise SystemExit(1) from error
     except TransientError as error:
         remedy = "`opsfloor stack status` tells whether broker and database are up"
-        complain(Remedied(str(error), remedy, "dependency_away"), json)
+        complain(remedied(error, remedy, "dependency_away"), json)
         raise SystemExit(1) from error
     except KeyPairError as error:
         complain(Remedied(str(error), "docs/operations.md, «Keys and tokens»", "keys_unfit"), json)
@@ -59,5 +59,5 @@ def main() -> None:
         raise SystemExit(1) from error
     except (ContractError, InvariantError) as error:
         code = "broken_contract" if isinstance(error, ContractError) else "broken_invariant"
-        complain(Remedied(str(error), "docs/operations.md says what each of these means", code), json)
+        complain(remedied(error, "docs/operations.md says what each of these means", code), json)
         raise SystemExit(1) from error

@@ -24,7 +24,7 @@ from aiokafka.protocol.admin import ApiVersionRequest
 from obstore.exceptions import BaseError
 
 from opsfloor import floor
-from opsfloor.answers import as_json, table
+from opsfloor.answers import as_json, remedied, table
 from shared.http.app import METRICS_ROLES
 from shared.http.keys import PRIVATE_NAME, PUBLIC_NAME, KeyPairError, found_keys
 from shared.images import ImageStore
@@ -123,7 +123,7 @@ async def _patiently(
     except TimeoutError:
         return [Finding(what, False, f"no answer within {PATIENCE_SECONDS:.0f} s", remedy)]
     except TROUBLES as error:
-        return [Finding(what, False, in_short(error), remedy)]
+        return [Finding(what, False, in_short(error), remedied(error, remedy).remedy)]
 
 
 def in_short(error: Exception) -> str:
