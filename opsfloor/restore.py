@@ -8,9 +8,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import asyncpg
+import orjson
 import typer
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -50,13 +52,14 @@ ASK: Final[Mapping[str, str]] = {
     "audit.posting.v1": "the core bank: which postings were requested at that time, with their ids and outcomes",
     "core.posting.v1": "the core bank: the outcomes of the postings that were requested at that time",
     "audit.case.v1": "the operators and the centre's manager: what was done on the case at that time",
-    "routing.result.v1": "the operators: their results of that time; the items are dealt again",
+    "routing.result.v1": "the operators: their results of that time, and the developers for cases that wait for one of them",
     "routing.command.v1": "the operators: who signed on and what they completed at that time",
     "routing.reroute.v1": "on-call staff: which reroutes were ordered at that time",
     "routing.reroute-command.v1": "on-call staff: which reroutes were ordered at that time",
     "vendor.standing.v1": "the vendor office: which standings were changed at that time",
 }
 """Who knows what a topic lost, by topic."""
+ASKED_FILE: Final = "restore-asked.jsonl"  # of every run that wrote: what it passed over, none after it finds again
 ASK_ELSE: Final = "the developers, with this line: the records are gone and other records must tell"
 
 
@@ -72,7 +75,7 @@ def restore(
 ) -> None:
     """Bring restored tables up to the bus, with all services stopped; lists what must be asked of whom, exit status 1."""
     found = asyncio.run(_restore(floor.settings(), write, since))
-    lacks = [{**asdict(lack), "ask": asked_of(lack)} for recovered in found.values() for lack in recovered.lacks]
+    lacks = [asked for recovered in found.values() for asked in _asked(recovered)]
     if json:
         as_json({"written": write, "processors": {name: _counts(each) for name, each in found.items()}, "ask": lacks})
     else:
@@ -85,7 +88,9 @@ def restore(
             )
             err.print(f"  [bold]Ask[/] {said(lack['ask'])}")
         if not lacks:
-            out.print("[green]✓[/] the bus tells everything that the tables had lost")
+            out.print("[green]✓[/] nothing is left that the bus tells and the tables lack")
+        if (kept := floor.settings().home / ASKED_FILE).exists():
+            out.print(f"what was to be asked, by every run that wrote: {kept}", soft_wrap=True)
     raise typer.Exit(1 if lacks else 0)
 
 
@@ -94,6 +99,19 @@ COLUMNS: Final = ("events folded", "completed", "decided now", "to be asked")
 
 def _counts(found: Recovered) -> dict[str, int]:
     return dict(zip(COLUMNS, (found.folded, found.completed, found.redelivered, len(found.lacks)), strict=True))
+
+
+def _asked(found: Recovered) -> list[dict[str, Any]]:
+    return [{**asdict(lack), "ask": asked_of(lack)} for lack in found.lacks]
+
+
+def keep_asked(file: Path, asked: Sequence[Mapping[str, Any]]) -> None:
+    """Add to the file what is to be asked: as soon as it is written behind, no run finds it again."""
+    if asked:
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("ab") as lines:
+            lines.writelines(orjson.dumps({"at": at, **each}, option=orjson.OPT_APPEND_NEWLINE) for each in asked)
 
 
 def asked_of(lack: Lack) -> str:
@@ -111,7 +129,10 @@ async def _restore(settings: Settings, write: bool, since: datetime | None) -> d
                 plan: ServicePlan = importlib.import_module(f"services.{name}.wiring").PLAN
                 async with _wired(plan, settings, pool) as (service, boards, log):
                     for processor in service.processors:
-                        found[processor.full_name] = await _one(processor, pool, boards, log, write, since)
+                        recovered = await _one(processor, pool, boards, log, write, since)
+                        found[processor.full_name] = recovered
+                        if write:
+                            keep_asked(settings.home / ASKED_FILE, _asked(recovered))
             return found
     except AWAY as error:
         raise TransientError(f"Expected the database to answer, found {type(error).__name__}: {error}") from error
