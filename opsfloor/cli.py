@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import sys
+from typing import Final
 
 import typer
 from typer._click.exceptions import ClickException  # Typer brings a click of its own that it does not name
@@ -12,6 +14,8 @@ from opsfloor.answers import Remedied, complain, remedied
 from opsfloor.commands import CommandsOnDemand
 from shared.http.keys import KeyPairError
 from shared.runtime.errors import ContractError, InvariantError, TransientError
+
+FULL: Final = (errno.ENOSPC, errno.EDQUOT)  # what a disk without room says
 
 app = typer.Typer(
     name="opsfloor", cls=CommandsOnDemand, no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False
@@ -50,6 +54,10 @@ def main() -> None:
         complain(Remedied(str(error), "docs/operations.md, «Keys and tokens»", "keys_unfit"), json)
         raise SystemExit(1) from error
     except OSError as error:
+        if error.errno in FULL:
+            remedy = "`df` tells which disk is full: free some of it, or set OPSFLOOR_HOME to a folder on another"
+            complain(Remedied(f"Expected room on the disk, found: {error.strerror}", remedy, "disk_full"), json)
+            raise SystemExit(1) from error
         if error.filename is None:  # no file's: whoever meets it needs to see where it came from
             raise
         what = f"Expected to use {error.filename}, found: {error.strerror}"

@@ -16,6 +16,7 @@ from opsfloor.run import command_publisher
 from shared.contracts.message import Message
 from shared.contracts.ops import REDRIVE, RecordParked, RecordRedriven
 from shared.contracts.registry import TOPICS
+from shared.runtime.engine import home_of
 from shared.runtime.errors import ContractError
 from shared.runtime.headers import body_of, origin_of
 from shared.runtime.kafka_log import KafkaLog
@@ -148,11 +149,21 @@ async def _send(records: Sequence[RecordParked], actor: str, reason: str) -> Non
                     ),
                     f"redrive/{record.parked_id}/{actor}",
                 )
-                failed = await publisher.publish({(record.origin_topic, record.origin_partition): [again(record)]})
+                place = (record.origin_topic, home(record, await log.partitions(record.origin_topic)))
+                failed = await publisher.publish({place: [again(record)]})
                 if failed:
                     raise Remedied(f"Expected {record.origin_topic} to take the record: {failed}", "try again")
     finally:
         await publisher.stop()
+
+
+def home(parked: RecordParked, partitions: int) -> int:
+    """The partition to send it to: where it was read, but for one that strayed there."""
+    headers = tuple((name, base64.b64decode(value)) for name, value in parked.raw_headers)
+    value = base64.b64decode(parked.raw_value)
+    record = Record(parked.origin_topic, parked.origin_partition, parked.origin_offset, b"", value, headers, 0)
+    message = _decode(record)
+    return record.partition if message is None else home_of(record, message, partitions)
 
 
 def again(record: RecordParked) -> Outgoing:

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from shared.contracts.message import Message
 from shared.contracts.ops import RecordParked
-from shared.contracts.registry import CONTRACTS
+from shared.contracts.registry import CONTRACTS, WITHOUT_LANES
 from shared.runtime.errors import ContractError, InvariantError
 from shared.runtime.headers import Cause, Origin, body_of, event_id_of, headers_for, origin_of, source_of, turn_of
 from shared.runtime.log import Outgoing, Place, Record, partition_of
@@ -53,7 +53,8 @@ class Read(NamedTuple):
     """A record as far as it speaks for itself: reading it needs no state, so that it may be done ahead.
 
     Holds:   `shard` is who owned its partition when it was handed out; `event` is `None` for a kind that the processor
-             passes over, and for a record that cannot be read, of which `fault` says why.
+             passes over, and for a record that cannot be read, of which `fault` says why. One that strays can be read,
+             but lies on another partition than its key's.
     """
 
     record: Record
@@ -61,6 +62,26 @@ class Read(NamedTuple):
     origin: Origin | None
     event: Message | None
     fault: str
+    strays: bool = False
+
+
+def home_of(record: Record, message: Message, partitions: int) -> int:
+    """The partition on which the record belongs. Holds: a fact of a shard lies where its lane is."""
+    if record.topic not in WITHOUT_LANES:
+        return record.partition
+    return partition_of(message.key.encode(), partitions)
+
+
+def strays_from(record: Record, message: Message, partitions: int) -> str:
+    """Why a record is not taken that another shard knows about: two shards would each take the same key for a new one.
+    Empty when it lies where it belongs."""
+    home = home_of(record, message, partitions)
+    if home == record.partition:
+        return ""
+    return (
+        f"Expected {message.kind_name()} of key {message.key} on partition {home}, found it on {record.partition}: whoever "
+        "wrote it must let Kafka's own partitioner (murmur2 of the key) choose; sent again, it goes where it belongs"
+    )
 
 
 @dataclass(slots=True)
@@ -120,7 +141,9 @@ class Engine:
             origin = origin_of(record)
             if takes and origin.kind not in takes and origin.kind in CONTRACTS:
                 return Read(record, shard, origin, None, "")
-            return Read(record, shard, origin, body_of(record, origin.kind, self.processor.forms.get(origin.kind)), "")
+            event = body_of(record, origin.kind, self.processor.forms.get(origin.kind))
+            strays = strays_from(record, event, self.partitions)
+            return Read(record, shard, origin, None if strays else event, strays, bool(strays))
         except ContractError as error:
             return Read(record, shard, origin, None, str(error))
 
@@ -160,7 +183,7 @@ class Engine:
                 tally.duplicates += 1
                 return None
             batch.lanes_in[(shard.number, origin.source, record.topic)] = origin.sequence
-        self._watch_fuse(bool(read.fault), tally)
+        self._watch_fuse(bool(read.fault) and not read.strays, tally)  # which is one writer's matter
         if read.fault or origin is None:
             tally.parked += 1
             self._park(shard, record, read.fault, batch, tally, now)

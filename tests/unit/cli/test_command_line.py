@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -62,6 +64,21 @@ def run(monkeypatch: pytest.MonkeyPatch, home: Path, *words: str) -> int:
     with pytest.raises(SystemExit) as ended:
         main()
     return int(ended.value.code or 0)
+
+
+def test_a_full_disk_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever writes to it first, names no file: the sentence says what is full and what to do."""
+
+    def full(*words: object, **named: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("opsfloor.cli.app", full)
+    assert run(monkeypatch, tmp_path, "reference", "deploy/reference") == 1
+    told = capsys.readouterr().err
+    assert "room on the disk" in told
+    assert "OPSFLOOR_HOME" in told
 
 
 @pytest.mark.parametrize(

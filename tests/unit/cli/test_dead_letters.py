@@ -7,11 +7,14 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from opsfloor import answers, dead_letters
 from opsfloor.answers import Remedied
-from opsfloor.dead_letters import again, one, readable
+from opsfloor.dead_letters import again, home, one, readable
+from services.intake.submit import build_submission
 from shared.contracts.ops import RecordParked, RecordRedriven
+from shared.runtime.log import partition_of
 
 BODY = b'{"kind":"branch.submitted.v1"'
 
@@ -55,6 +58,23 @@ def test_a_record_is_sent_again_as_it_was_but_from_outside() -> None:
 def test_the_same_record_sent_twice_carries_the_same_identity() -> None:
     """Whoever redrives again, in doubt, sends the same event."""
     assert dict(again(PARKED).headers)["ce_id"] == dict(again(PARKED).headers)["ce_id"] == b"redrive/p-1"
+
+
+def test_what_strayed_is_sent_home_and_anything_else_where_it_was_read() -> None:
+    """A submission on another partition than its id's was parked for that alone; of half a record nobody knows the key."""
+    assert home(PARKED, 8) == 3
+    sent = build_submission(
+        submission_id="s-1",
+        branch_id="branch-01",
+        business_type="cheque-deposit",
+        images=(),
+        key=Ed25519PrivateKey.generate(),
+        captured_at=PARKED.at,
+    )
+    kind = (("ce_type", text(sent.kind.encode())),)
+    strayed = PARKED.model_copy(update={"raw_value": text(sent.model_dump_json().encode()), "raw_headers": kind})
+    assert [home(strayed, count) for count in (8, 96)] == [partition_of(b"s-1", count) for count in (8, 96)]
+    assert partition_of(b"s-1", 8) != 3
 
 
 @pytest.mark.parametrize(

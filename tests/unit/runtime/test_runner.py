@@ -23,7 +23,7 @@ from shared.runtime.clock import SetClock
 from shared.runtime.engine import FuseBlownError, Limits
 from shared.runtime.errors import ContractError, InvariantError, RecordLostError, TransientError
 from shared.runtime.headers import Cause, body_of, headers_for, origin_of, outside_headers
-from shared.runtime.log import Outgoing, Place, Record
+from shared.runtime.log import Outgoing, Place, Record, partition_of
 from shared.runtime.memory_log import MemoryLog, MemoryReader
 from shared.runtime.memory_store import MemoryDatabase
 from shared.runtime.processor import Alarm, BoardSpec, DocumentTable, Facts, Processor, Rejection, Situation, TimerFired
@@ -384,6 +384,34 @@ async def test_a_batch_that_looks_outside_is_small_and_at_work_all_the_while(mon
     answer.set()
     await turning
     assert seen == [3, 2]
+
+
+async def test_a_record_that_strays_to_another_partition_is_parked_and_blows_no_fuse() -> None:
+    """Two shards would each take its key for a new one; but that one writer's client has another partitioner stops nobody."""
+    topics = [core.POSTING.name, core.POSTING.dead_letters, OUT.name]
+    log, database = MemoryLog(2, topics), MemoryDatabase()
+    processor = replace(PROCESSOR, inputs=(core.POSTING,))
+    runner = Runner(processor, log, database.store("counting"), Boards(()), SetClock(NOW), Limits(timer_tick_seconds=0))
+    home = partition_of(b"c-1", 2)
+    for number in range(60):
+        message = PostingConfirmed(posting_id="p", case_id="c-1", core_reference=f"r-{number}", booked_at=NOW)
+        headers = outside_headers(message, "/outside", f"o-{number}", NOW)
+        at = home if number == 0 else 1 - home
+        log.append((core.POSTING.name, at), Outgoing(b"c-1", message.model_dump_json().encode(), headers, 0))
+    await runner.start()
+    await turn(runner)
+    assert sum(len(log.records[OUT.name, number]) for number in (0, 1)) == 1
+    parked = [parked_in(record) for record in log.records[core.POSTING.dead_letters, 1 - home]]
+    assert len(parked) == 59
+    assert f"of key c-1 on partition {home}, found it on {1 - home}" in parked[0].reason
+    assert unreadable_share() == 0.0
+
+
+def parked_in(record: Record) -> RecordParked:
+    """What stands in a dead letter."""
+    parked = body_of(record, origin_of(record).kind)
+    assert isinstance(parked, RecordParked)
+    return parked
 
 
 async def test_a_rejection_becomes_a_fact() -> None:
