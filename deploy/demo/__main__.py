@@ -7,6 +7,7 @@ import asyncio
 import logging
 import shutil
 import sys
+from math import inf
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from deploy.demo.day import Demo, Plan, interactive
+from deploy.demo.pace import DAY_SECONDS, TURNS_PER_SECOND, day_seconds, turns_per_second
 from deploy.demo.processes import NotReady
 from deploy.demo.summary import Summary, show, write
 from deploy.local import Addresses, Stack, StackProblem
@@ -32,9 +34,10 @@ def main() -> int:
     folder = _fresh_folder(home() / "demo")
     stack = Stack(folder, owned=not given.keep)
     try:
+        seconds = given.seconds or _seconds(given.submissions, console)
         addresses = _up(stack, console)
         plan = Plan(
-            given.submissions, given.seconds, given.seed, folder, addresses.kafka, addresses.database_url, interactive()
+            given.submissions, seconds, given.seed, folder, addresses.kafka, addresses.database_url, interactive()
         )
         summary = asyncio.run(Demo(plan, console).play())
     except StackProblem as problem:
@@ -55,13 +58,37 @@ def main() -> int:
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m deploy.demo", description=__doc__)
     parser.add_argument("--submissions", type=int, default=1500, help="documents that branches hand in (default 1500)")
-    parser.add_argument("--seconds", type=float, default=200, help="real length of the banking day (default 200)")
+    parser.add_argument(
+        "--seconds",
+        type=_positive,
+        default=None,
+        help=f"real length of the banking day (default {DAY_SECONDS:.0f}; longer where the machine is asked and is slower)",
+    )
     parser.add_argument("--seed", type=int, default=1, help="draws everything by chance (default 1)")
     parser.add_argument("--keep", action="store_true", help="leave broker and database running, to look around")
     parser.add_argument(
         "--json", type=Path, default=None, help="where summary.json goes (default: in the demo's folder)"
     )
     return parser
+
+
+def _positive(text: str) -> float:
+    seconds = float(text)
+    if not 0.0 < seconds < inf:
+        raise argparse.ArgumentTypeError(f"expected seconds above 0, found {text}")
+    return seconds
+
+
+def _seconds(submissions: int, console: Console) -> float:
+    """How long the day will take here; said when that is longer than on a quick machine."""
+    found = turns_per_second()
+    seconds = day_seconds(submissions, found)
+    if seconds > day_seconds(submissions, TURNS_PER_SECOND):
+        console.print(
+            f"this machine does {found / TURNS_PER_SECOND:.0%} now of what a day of {DAY_SECONDS:.0f} s asks for: it is "
+            f"played in {seconds:.0f} s"
+        )
+    return seconds
 
 
 def _up(stack: Stack, console: Console) -> Addresses:
