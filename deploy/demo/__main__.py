@@ -57,7 +57,9 @@ def main() -> int:
 
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m deploy.demo", description=__doc__)
-    parser.add_argument("--submissions", type=int, default=1500, help="documents that branches hand in (default 1500)")
+    parser.add_argument(
+        "--submissions", type=_some, default=1500, help="documents that branches hand in (default 1500)"
+    )
     parser.add_argument(
         "--seconds",
         type=_positive,
@@ -67,7 +69,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1, help="draws everything by chance (default 1)")
     parser.add_argument("--keep", action="store_true", help="leave broker and database running, to look around")
     parser.add_argument(
-        "--json", type=Path, default=None, help="where summary.json goes (default: in the demo's folder)"
+        "--json", type=_writable, default=None, help="where summary.json goes (default: in the demo's folder)"
     )
     return parser
 
@@ -77,6 +79,20 @@ def _positive(text: str) -> float:
     if not 0.0 < seconds < inf:
         raise argparse.ArgumentTypeError(f"expected seconds above 0, found {text}")
     return seconds
+
+
+def _some(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"expected at least 1 document, found {text}")
+    return count
+
+
+def _writable(text: str) -> Path:
+    """A file's name. Errors: told before the day is played, and not after it."""
+    if not (file := Path(text)).absolute().parent.is_dir() or file.is_dir():
+        raise argparse.ArgumentTypeError(f"expected a file in a folder that is there, found {text}")
+    return file
 
 
 def _seconds(submissions: int, console: Console) -> float:

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
-from shared.contracts.message import Identity, Message, Part, Step, Topic
+from shared.contracts.message import Identity, Instant, Message, Part, Step, Topic
 
 REFERENCE: Final = Topic("reference.v1", "reference tool", "kind:id", retention_ms=None, compacted=True, lanes=False)
 
@@ -140,6 +140,7 @@ class Provider(ReferenceEntry):
     outside: bool
     data_classes: tuple[Identity, ...]
     initial_standing: Literal["probation", "allowed", "suspended"] = "allowed"
+    reinstated_at: Instant | None = None  # the vendor manager ends a suspension that was given before this
     share_minimum: Annotated[float, Field(ge=0, le=1)] | None = None  # of all work, as the contract promises it
     share_maximum: Annotated[float, Field(ge=0, le=1)] | None = None  # of all work, as the bank allows it
 
@@ -194,6 +195,7 @@ class Operator(ReferenceEntry):
     grade: Annotated[int, Field(ge=0)] = 0
     branch_id: Identity | None = None  # the branch the person belongs to: never their cases
     initial_standing: Literal["probation", "allowed", "suspended"] = "allowed"
+    reinstated_at: Instant | None = None  # the vendor manager ends a suspension that was given before this
     shift_id: Identity | None = None  # none: no calendar tells when the person comes
 
 

@@ -145,6 +145,7 @@ class OperatorStanding(Message):
     errors: int
     reason: str
     since: Instant
+    reinstated: bool = False  # by a person: what was judged before counts no more
 
     @property
     def key(self) -> str:
@@ -163,6 +164,7 @@ class ProviderStanding(Message):
     errors: int
     reason: str
     since: Instant
+    reinstated: bool = False  # by a person: what was judged before counts no more
 
     @property
     def key(self) -> str:

@@ -154,6 +154,10 @@ ABOVE_ZERO: Final = (
 )  # fmt: skip
 
 
+SHARES: Final = ("probation_inspected_share", "allowed_inspected_share", "suspend_error_rate", "restore_error_rate")
+READ: Final = frozenset({"image/png", "image/jpeg"})  # which slices are cut from; their decoding is bounded
+
+
 def _limits(limits: FloorLimits) -> Iterator[str]:
     if limits.id != "floor":
         yield "the floor's limits have the id 'floor'; rename the entry"
@@ -164,7 +168,14 @@ def _limits(limits: FloorLimits) -> Iterator[str]:
     for name in ABOVE_ZERO:
         if getattr(limits, name) <= 0:
             yield f"{name} must be above zero, found {getattr(limits, name)}; raise it"
-    for name in ("stay_bonus", "hold_seconds_max"):
+    if limits.score_items_min > limits.score_window:
+        yield "score_items_min must not lie above score_window, or nobody would ever be suspended; lower it"
+    if not limits.image_types or not READ.issuperset(limits.image_types):
+        yield f"image_types must name some of {', '.join(sorted(READ))} and nothing else, found {list(limits.image_types)}"
+    for name in SHARES:
+        if not 0.0 <= getattr(limits, name) <= 1.0:
+            yield f"{name} is a share: from 0 to 1, found {getattr(limits, name)}"
+    for name in ("stay_bonus", "hold_seconds_max", "probation_items", "score_items_min", "work_lease_seconds_min"):
         if getattr(limits, name) < 0:
             yield f"{name} must not be below zero, found {getattr(limits, name)}; raise it"
     try:

@@ -21,7 +21,7 @@ from shared.contracts.vendor import (
     SampleDrawn,
 )
 from shared.runtime.errors import InvariantError
-from shared.runtime.processor import Event, Rejection, Situation
+from shared.runtime.processor import Event, Rejection, Situation, TimerFired
 
 Rule = Callable[[Any, Any, Situation], Sequence[Message] | Rejection]
 
@@ -38,6 +38,7 @@ RULES: Final[Mapping[tuple[Phase, type[Event]], Rule]] = {
     (Phase.SCORE_PROBATION, KeyingJudged): score.weigh,
     (Phase.SCORE_ALLOWED, KeyingJudged): score.weigh,
     (Phase.SCORE_SUSPENDED, KeyingJudged): score.weigh,
+    (Phase.SCORE_SUSPENDED, TimerFired): score.reinstate,
 }
 """Every event that supervision takes, in every phase of the entity that it belongs to."""
 
@@ -73,6 +74,8 @@ def owner_of(fact: Message) -> str | None:
 def decide(state: State, event: Event, situation: Situation) -> Sequence[Message] | Rejection:
     """Answer one event by the rule of its phase. Errors: `InvariantError` for an event of another entity's kind."""
     rule = RULES.get((state.phase, type(event)))
+    if rule is None and isinstance(event, TimerFired):
+        return ()  # the suspension ended in the same batch
     if rule is None:
         raise InvariantError(f"Expected an event of a {state.phase.value}, found {type(event).__name__}")
     return rule(state, event, situation)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, cast
 from pydantic import Field
 
 from services.vendor.supervision.decide import TAKES, decide, key_of, owner_of, refuse
-from services.vendor.supervision.state import Case, Score, State, apply, empty
+from services.vendor.supervision.state import Case, Score, State, alarms, apply, empty
 from shared.contracts import audit, routing, vendor
 from shared.reference.board import REFERENCE_BOARD
 from shared.runtime.processor import DocumentTable, Processor
@@ -34,6 +34,7 @@ def supervision() -> Processor:
         decide=decide,
         apply=apply,  # type: ignore[arg-type]  # every message of the five outputs is a Fact
         refuse=refuse,
+        alarms=alarms,
         boards=(REFERENCE_BOARD, STANDING_BOARD),
         takes=TAKES,
         gather_seconds=GATHER_SECONDS,

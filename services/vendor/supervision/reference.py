@@ -40,9 +40,14 @@ def standing_of(situation: Situation) -> StandingView:
     return view
 
 
+def registered_as(reference: Reference, subject: str, subject_id: str) -> Operator | Provider | None:
+    """The register's entry of an operator or a provider."""
+    return reference.operators.get(subject_id) if subject == "operator" else reference.providers.get(subject_id)
+
+
 def initial_standing(reference: Reference, subject: str, subject_id: str) -> Standing:
     """What somebody may do before anything was judged; whoever is not registered is on probation."""
-    registered = reference.operators.get(subject_id) if subject == "operator" else reference.providers.get(subject_id)
+    registered = registered_as(reference, subject, subject_id)
     return "probation" if registered is None else registered.initial_standing
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from services.vendor.supervision.reference import initial_standing, reference_of, share_of
+from services.vendor.supervision.reference import initial_standing, reference_of, registered_as, share_of
 from services.vendor.supervision.state import Score, apply_to_score
 from shared.contracts.message import Message
 from shared.contracts.reference import FloorLimits
 from shared.contracts.vendor import EntryScored, KeyingJudged, OperatorStanding, ProviderStanding, Standing
-from shared.runtime.processor import Situation
+from shared.runtime.processor import Situation, TimerFired
 
 Change = tuple[Standing, str]
 
@@ -23,7 +23,7 @@ def weigh(score: Score, event: KeyingJudged, situation: Situation) -> Sequence[M
         return ()
     after = apply_to_score(score, scored)
     change = None if after.standing is None else VERDICTS[after.standing](after, limits)
-    return (scored,) if change is None else (scored, _standing(after, event, change, situation))
+    return (scored,) if change is None else (scored, _standing(after, event.provider_id, change, situation))
 
 
 def open_score(score: Score, event: KeyingJudged, situation: Situation) -> Sequence[Message]:
@@ -32,9 +32,9 @@ def open_score(score: Score, event: KeyingJudged, situation: Situation) -> Seque
     if score_entry(score, event, reference.limits) is None:
         return ()
     standing = initial_standing(reference, score.subject, score.subject_id)
-    registered = score.subject_id in (reference.operators if score.subject == "operator" else reference.providers)
+    registered = registered_as(reference, score.subject, score.subject_id)
     reason = f"Starts as {standing}, as registered." if registered else "Starts on probation: not in the register."
-    first = _standing(score, event, (standing, reason), situation)
+    first = _standing(score, event.provider_id, (standing, reason), situation)
     return (first, *weigh(apply_to_score(score, first), event, situation))
 
 
@@ -95,6 +95,21 @@ def _suspended(score: Score, limits: FloorLimits) -> Change | None:
     )
 
 
+def reinstate(score: Score, event: TimerFired, situation: Situation) -> Sequence[Message]:
+    """The vendor manager's word in the reference data ends a suspension that is older, and begins the score anew.
+
+    Holds:   nothing else could: who is suspended gets no work, so the rate that suspended them does not fall.
+    """
+    reference = reference_of(situation)
+    registered = registered_as(reference, score.subject, score.subject_id)
+    at = None if registered is None else registered.reinstated_at
+    if at is None or (score.since is not None and at <= score.since):
+        return ()
+    reason = f"Reinstated on probation by the vendor manager, as registered for {at:%Y-%m-%d %H:%M} UTC; the score begins anew."
+    told = _standing(score, score.provider_id, ("probation", reason), situation)
+    return (told.model_copy(update={"reinstated": True}),)
+
+
 VERDICTS: Final[Mapping[Standing, Callable[[Score, FloorLimits], Change | None]]] = {
     "probation": _on_probation,
     "allowed": _suspension,
@@ -107,14 +122,14 @@ def _found(score: Score) -> str:
 
 
 def _standing(
-    score: Score, event: KeyingJudged, change: Change, situation: Situation
+    score: Score, provider_id: str, change: Change, situation: Situation
 ) -> OperatorStanding | ProviderStanding:
     standing, reason = change
     share = share_of(standing, reference_of(situation).limits)
     if score.subject == "operator":
         return OperatorStanding(
             operator_id=score.subject_id,
-            provider_id=event.provider_id,
+            provider_id=provider_id,
             standing=standing,
             inspected_share=share,
             keyed=score.keyed,

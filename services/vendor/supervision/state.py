@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -20,6 +21,7 @@ from shared.contracts.vendor import (
     Standing,
 )
 from shared.contracts.work import WorkOrder
+from shared.runtime.processor import Alarm
 
 SubjectNoun = Literal["operator", "provider"]
 Fact = (
@@ -209,11 +211,18 @@ def apply_to_score(score: Score, fact: Fact) -> Score:
                 reason=fact.reason,
                 since=fact.since,
                 judged_in_standing=0,
+                entries=() if fact.reinstated else score.entries,
             )
         case KeyingJudged() | SampleDrawn() | CaseAppraised() | InspectionRequested() | InspectionSettled():
             return score
         case _:
             assert_never(fact)
+
+
+def alarms(state: State) -> Mapping[str, Alarm]:
+    """Who is suspended hears when the reference data changes: it may say that they are reinstated."""
+    suspended = isinstance(state, Score) and state.standing == "suspended"
+    return {"reinstatement": Alarm(boards=frozenset({"reference"}))} if suspended else {}
 
 
 def _scored(score: Score, fact: EntryScored) -> Score:

@@ -24,6 +24,7 @@ from shared.contracts.vendor import (
 )
 from shared.contracts.work import KeyedValue, WorkOrder
 from shared.runtime.errors import InvariantError
+from shared.runtime.processor import TimerFired
 from shared.standing import StandingView, fold_standing
 from tests.support.examples import share_of
 from tests.unit.vendor.vendor_floor import (
@@ -220,12 +221,13 @@ def test_a_result_nobody_asked_for_is_refused_on_record_once() -> None:
 
 
 def test_every_phase_answers_every_event_and_foreign_events_stop_the_process() -> None:
-    """Totality: a case takes its four events in both phases, a score its one in all four."""
+    """Totality: a case takes its four events in both phases, a score its one in all four, and suspended it may be woken."""
     case_events = [accepted(), error_found(), posted(entry()), inspected("x")]
     for phase in (Phase.CASE_OPEN, Phase.CASE_DRAWN):
         assert {event for p, event in RULES if p is phase} == {type(event) for event in case_events}
     for phase in set(Phase) - {Phase.CASE_OPEN, Phase.CASE_DRAWN}:
-        assert {event for p, event in RULES if p is phase} == {KeyingJudged}
+        woken = {TimerFired} if phase is Phase.SCORE_SUSPENDED else set()
+        assert {event for p, event in RULES if p is phase} == {KeyingJudged} | woken
     for drawn in (False, True):
         for event in case_events:
             decide(Case("c1", drawn=drawn), event, situation())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +16,7 @@ from shared.contracts.message import Message
 from shared.contracts.vendor import EntryScored, OperatorStanding, ProviderStanding
 from shared.standing import StandingView, fold_standing
 from tests.support.examples import share_of
-from tests.unit.vendor.vendor_floor import LIMITS, Bench, FakeReference, judged, situation
+from tests.unit.vendor.vendor_floor import LIMITS, NOW, Bench, FakeReference, judged, situation
 
 
 def _standings(facts: Sequence[Message]) -> list[str]:
@@ -120,6 +122,44 @@ def test_a_suspension_that_a_person_registered_is_not_lifted_by_the_score() -> N
     bench = _operator("eve")
     _keyed(bench, 30)
     assert _standings(bench.facts) == ["suspended"]
+
+
+def _registered(bench: Bench, at: datetime | None) -> None:
+    """The register says when the subject is reinstated."""
+    reference, (noun, _, name) = FakeReference(), bench.key.partition(":")
+    entries: dict[str, Any] = reference.operators if noun == "operator" else reference.providers
+    entries[name] = entries[name].model_copy(update={"reinstated_at": at})
+    bench.at = situation(reference)
+
+
+@pytest.mark.parametrize(("subject", "name"), [("operator", "bob"), ("operator", "eve"), ("provider", "swift")])
+def test_a_suspension_ends_when_the_vendor_manager_says_so(subject: Literal["operator", "provider"], name: str) -> None:
+    """Who is suspended gets no work, so nothing else ends it: whether the score gave it or the register. The score begins
+    anew, or the next entry would suspend again; and an older word, or none, ends nothing."""
+    bench = Bench(f"{subject}:{name}")
+    bench.take_all([judged(f"w{n}", found, subject, name) for n in range(8) for found in ("none", "review")])
+    assert _score(bench).standing == "suspended"
+    for word in (None, NOW - timedelta(days=1), NOW):
+        _registered(bench, word)
+        assert bench.wake() == []
+    _registered(bench, NOW + timedelta(seconds=1))
+    (told,) = bench.wake()
+    assert isinstance(told, OperatorStanding | ProviderStanding)
+    assert (told.standing, told.reinstated, told.inspected_share) == ("probation", True, 1.0)
+    assert "by the vendor manager" in told.reason
+    assert (_score(bench).keyed, _score(bench).judged_in_standing) == (0, 0)
+    assert bench.wake() == []
+    bench.take(judged("w9", "none", subject, name))
+    assert _score(bench).standing == "probation"
+    assert bench.replayed() == bench.state
+
+
+def test_who_is_in_no_register_stays_suspended() -> None:
+    """Nobody can say that they are reinstated."""
+    bench = _operator("ghost")
+    _keyed(bench, 8, wrong=8)
+    assert _score(bench).standing == "suspended"
+    assert bench.wake() == []
 
 
 def test_an_error_of_one_work_item_counts_once_whoever_finds_it() -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from services.vendor.supervision.decide import decide, refuse
-from services.vendor.supervision.state import State, apply, empty
+from services.vendor.supervision.state import State, alarms, apply, empty
 from shared.contracts.audit import CasePosted, Doer, KeyedEntry, KeyingErrorFound, ResultAccepted
 from shared.contracts.message import Message, Region, Step
 from shared.contracts.reference import (
@@ -23,7 +23,7 @@ from shared.contracts.reference import (
 from shared.contracts.routing import WorkCompleted
 from shared.contracts.vendor import KeyingJudged, Standing
 from shared.contracts.work import InspectionVerdict, KeyedValue, Outcome
-from shared.runtime.processor import Rejection, Situation
+from shared.runtime.processor import Event, Rejection, Situation, TimerFired
 from shared.standing import StandingView
 
 NOW = datetime(2026, 5, 4, 10, 0, tzinfo=UTC)
@@ -198,7 +198,11 @@ class Bench:
     def __post_init__(self) -> None:
         self.state = empty(self.key)
 
-    def take(self, event: Message) -> Sequence[Message]:
+    def wake(self) -> Sequence[Message]:
+        """Every alarm of the entity fires."""
+        return [fact for name in alarms(self.state) for fact in self.take(TimerFired(self.key, name, self.at.now))]
+
+    def take(self, event: Event) -> Sequence[Message]:
         decided = decide(self.state, event, self.at)
         facts = refuse(self.state, event, decided, self.at) if isinstance(decided, Rejection) else decided
         for fact in facts:
