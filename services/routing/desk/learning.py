@@ -81,7 +81,7 @@ class Paces:
     def mean(self, operator_ids: Iterable[str], work_type: str) -> float:
         """The mean pace of these people; of nobody, the team's. Units: 1 is the standard time."""
         people, known = tuple(operator_ids), self._means.get(work_type)
-        if known is None or known[0] != people:
+        if known is None or (known[0] is not people and known[0] != people):
             paces = [self.of(operator_id, work_type) for operator_id in people]
             known = people, (sum(paces) / len(paces) if paces else self.of_team(work_type)) / ONE
             self._means[work_type] = known

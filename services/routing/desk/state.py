@@ -197,6 +197,8 @@ class Queue:
     @property
     def turns(self) -> Iterator[Turn]:
         """All by latest start."""
+        if not self.urgent.turn_by_id:
+            return iter(self.ordinary.turns)
         return merge(self.ordinary.turns, self.urgent.turns)
 
     @property
