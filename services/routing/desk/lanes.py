@@ -63,6 +63,7 @@ class Crest:
     """
 
     kind: Kind
+    standard: float  # of the kind
     by: object
     first: Turn
     oldest: Age
