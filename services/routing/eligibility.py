@@ -6,9 +6,9 @@ Everything unknown is a no: a person, team or provider that the boards do not na
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+from services.routing.rows import row
 from shared.contracts.reference import Operator, Provider
 from shared.contracts.routing import UnplaceableReason
 from shared.contracts.work import WorkOrder
@@ -27,7 +27,7 @@ PRECEDENCE: Final[Mapping[UnplaceableReason, int]] = {
 """The order in which the rules are asked. Of several reasons the highest tells most: it names the nearest miss."""
 
 
-@dataclass(frozen=True, slots=True)
+@row
 class Rulebook:
     """The boards that the hard rules are read from."""
 
@@ -72,23 +72,32 @@ def able(order: WorkOrder, people: Sequence[str], team_id: str, book: Rulebook) 
     return sum(not excluded(order, one) for one in there.operators)
 
 
-class _There(NamedTuple):
-    """Who of some people is allowed a sort of work, and the branches that they come from."""
+@row
+class _There:
+    """Who of some people is allowed a sort of work by a standing in one version of it, and the branches that they come from."""
 
     people: Sequence[str]
-    allowed: Mapping[str, Operator]
+    standing: StandingView
+    version: int
     operators: Sequence[Operator]
     branches: frozenset[str | None]
 
 
 def _there(order: WorkOrder, people: Sequence[str], team_id: str, book: Rulebook) -> _There:
-    """Found once for each sort of work, until others are there or allowed."""
-    key, those = (__name__, "there", team_id, sort_of(order)), allowed(order, team_id, book)
+    """Found once for each sort of work, until others are there, or the reference data or a standing changes."""
+    key, standing = (__name__, "there", team_id, sort_of(order)), book.standing
     known: _There | None = book.reference.derived.get(key)
-    if known is None or known.allowed is not those or known.people != people:
-        operators = [those[one] for one in people if one in those]
-        known = _There(people, those, operators, frozenset(one.branch_id for one in operators))
-        book.reference.derived[key] = known
+    if (
+        known is not None
+        and known.standing is standing
+        and known.version == standing.version
+        and (known.people is people or known.people == people)
+    ):
+        return known
+    those = allowed(order, team_id, book)
+    operators = [those[one] for one in people if one in those]
+    branches = frozenset(one.branch_id for one in operators)
+    known = book.reference.derived[key] = _There(people, standing, standing.version, operators, branches)
     return known
 
 
@@ -110,7 +119,8 @@ def _allowed(order: WorkOrder, team_id: str, book: Rulebook) -> Mapping[str, Ope
     return {one: operator for one, operator in people if not suspended(operator, provider, book.standing)}
 
 
-class _Found(NamedTuple):
+@row
+class _Found:
     """Who was found by a standing in one version of it."""
 
     standing: StandingView

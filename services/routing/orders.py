@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from services.routing.rows import row
 from shared.contracts.reroute import RerouteOrder
 from shared.contracts.routing import Candidate
 from shared.contracts.work import WorkOrder
@@ -14,7 +14,7 @@ from shared.reference.board import ReferenceView
 from shared.reroutes import MOVES_QUEUE, RerouteView, at_point, covers_team, covers_work_type, share_now
 
 
-@dataclass(frozen=True, slots=True)
+@row
 class StandingOrders:
     """The orders on the board at one instant. Holds: nothing is in force that its own clock says is over."""
 

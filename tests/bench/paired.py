@@ -1,4 +1,4 @@
-"""Two commits against each other on a machine that is not at rest: `python -m tests.bench.paired OLDER_CHECKOUT desk|simulator`.
+"""Two commits against each other on a machine that is not at rest: `python -m tests.bench.paired OLDER_CHECKOUT desk|plan|simulator`.
 
 A process of each takes turns with the other, a few dozen decisions or some minutes of a simulated day at a time, so that both
 meet the same neighbours. Told is the median over turns of CPU time here over CPU time there.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import random
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ from typing import Final
 from rich.console import Console
 
 HERE: Final = Path(__file__).resolve().parents[2]
-TURNS: Final = {"desk": 60, "simulator": 100}
+TURNS: Final = {"desk": 60, "plan": 60, "simulator": 100}
 DECISIONS: Final = 60  # of a desk in one turn
 OPENS: Final = 8.6 * 3600
 MINUTES: Final = 2.0  # of a simulated day in one turn
@@ -68,11 +69,45 @@ def turns_of_simulator() -> Turn:
     return turn
 
 
+def turns_of_plan() -> Turn:
+    """Microseconds of one plan of 200 teams that may do all of 40 work types, made from the one before and written out."""
+    from services.routing.balancer.balance import Balance
+    from services.routing.boards import PLAN_BOARD
+    from tests.bench.plan import AT, boards_of, first_plan
+
+    draw, number = random.Random(1), 0
+    views, arrivals = boards_of(40, draw)
+    plan = first_plan(arrivals)
+
+    def turn() -> dict[str, float]:
+        nonlocal plan, number
+        number += 1
+        PLAN_BOARD.fold(views["plan"], plan.key, plan)
+        now = AT + timedelta(seconds=number)
+        balance = Balance(views, "bench", now)
+        balance.resume(now)
+        began = time.thread_time_ns()
+        made = balance.plan(now, 1.0)
+        if made is None:
+            raise RuntimeError("Expected a plan, found none")
+        made.to_json()
+        spent = time.thread_time_ns() - began
+        wandered = (one.recent_per_hour * draw.uniform(0.999, 1.001) for one in made.work)
+        work = [one.model_copy(update={"recent_per_hour": rate}) for one, rate in zip(made.work, wandered, strict=True)]
+        plan = made.model_copy(update={"work": tuple(work)})
+        return {"plan": spent / 1000}
+
+    return turn
+
+
+TURN: Final = {"desk": turns_of_desk, "plan": turns_of_plan, "simulator": turns_of_simulator}
+
+
 def work(what: str) -> None:
     """Take a turn for each line that comes in."""
     from shared.runtime.collector import spare_collector
 
-    turn = turns_of_desk() if what == "desk" else turns_of_simulator()
+    turn = TURN[what]()
     spare_collector()
     for _ in sys.stdin:
         sys.stdout.write("\t".join(f"{name}={us}" for name, us in turn().items()) + "\n")

@@ -101,6 +101,7 @@ class Arrivals:
         self._profiles: Final[dict[tuple[DayKind, Kind], Profile]] = {}
         self._quarter_at: datetime | None = None
         self._counted: Final[dict[Kind, int]] = {}
+        self._hour: tuple[datetime, Calendar, Sequence[Slot]] | None = None  # of the last instant that was asked about
 
     # ------------------------------------------------------------ what was told
 
@@ -171,11 +172,12 @@ class Arrivals:
                  where the profile is blank, as in the last minutes.
         """
         recent = self.recent_per_hour(kind, now)
-        usual_now = self._usual(kind, now, calendar)
+        slots = self._coming_slots(now, calendar)
+        usual_now = self._usual(kind, slots[0])
         ratio = 1.0 if not usual_now else min(max(recent / usual_now, 1.0 / BUSIER_MAX), BUSIER_MAX)
         total = 0.0
-        for ahead in range(AHEAD):
-            usual = self._usual(kind, now + ahead * QUARTER, calendar)
+        for ahead, slot in enumerate(slots):
+            usual = self._usual(kind, slot)
             busier = 1.0 + (ratio - 1.0) * exp(-ahead / FADES_QUARTERS)
             total += (recent if usual is None else usual * busier) / AHEAD
         return total
@@ -192,7 +194,15 @@ class Arrivals:
             return coming
         return was if abs(coming - was) <= CHANCES * recent.by_chance(coming, now) else coming
 
-    def _usual(self, kind: Kind, at: datetime, calendar: Calendar) -> float | None:
-        kind_of_day, slot = calendar.slot(at)
+    def _coming_slots(self, now: datetime, calendar: Calendar) -> Sequence[Slot]:
+        """The quarters of the coming hour. They follow from both alone: worked out once for all kinds that a plan asks about."""
+        known = self._hour
+        if known is None or known[0] != now or known[1] is not calendar:
+            slots = [calendar.slot(now + ahead * QUARTER) for ahead in range(AHEAD)]
+            known = self._hour = now, calendar, slots
+        return known[2]
+
+    def _usual(self, kind: Kind, at: Slot) -> float | None:
+        kind_of_day, slot = at
         profile = self._profiles.get((kind_of_day, kind))
         return None if profile is None else profile[slot]

@@ -239,7 +239,7 @@ class Layout:
         gives = [bound.gives for bound in self.bounds]
         lower, upper = [bound.limits[0] for bound in self.bounds], [bound.limits[1] for bound in self.bounds]
         demands, loads = np.ones(len(self.demand_row)), np.full(len(self.load_row), INFINITE)
-        closed, nothing = np.zeros(len(self.band) + len(self.slack)), np.zeros(self.count)
+        nothing = np.zeros(self.count)
         start = np.r_[0, np.cumsum(np.r_[real.sum(axis=1), np.ones(len(ends), dtype=int)])]
         solver.passModel(
             self.count,
@@ -250,7 +250,7 @@ class Layout:
             0.0,
             nothing,
             nothing,
-            np.concatenate([self.pieces.width, closed, np.ones(len(self.unplaced))]),
+            self.uppers,
             np.r_[demands, -loads, lower],
             np.r_[demands, loads, upper],
             start.astype(np.int32),
@@ -258,6 +258,12 @@ class Layout:
             np.r_[factor[real], np.full(len(self.band), -1.0), gives, np.ones(len(self.unplaced))],
             np.zeros(self.count, dtype=np.int32),  # every column takes any number, not only whole ones
         )
+
+    @property
+    def uppers(self) -> Vector:
+        """What each column may be at most before any aim: bands and bounds are closed."""
+        closed = np.zeros(len(self.band) + len(self.slack))
+        return np.concatenate([self.pieces.width, closed, np.ones(len(self.unplaced))])
 
     def _entries(self) -> tuple[Numbers, Vector]:
         """Rows and factors of each piece; row -1 where there is none."""

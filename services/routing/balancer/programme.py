@@ -88,6 +88,7 @@ class _Model:
         self._solver: Final = new_solver()
         self._solver.setOptionValue("simplex_dual_edge_weight_strategy", DEVEX)
         self.layout.hand_to(self._solver)
+        self._costs, self._uppers = np.zeros(self.layout.count), self.layout.uppers  # as the solver has them
         self._values = np.zeros(self.layout.count)
         self._begin_from_last()
 
@@ -229,11 +230,13 @@ class _Model:
         """Solve for what these columns cost; the others cost nothing. Returns the least that they can."""
         costs = np.zeros(self.layout.count)
         costs[columns] = cost
-        self._solver.changeColsCost(len(costs), np.arange(len(costs), dtype=np.int32), costs)
+        other = np.flatnonzero(costs != self._costs).astype(np.int32)
+        if len(other):
+            self._solver.changeColsCost(len(other), other, costs[other])
+            self._costs = costs
         self._run()
-        solution = self._solver.getSolution()
-        self._values = np.array(solution.col_value)
-        self._reduced, self._duals = np.array(solution.col_dual), np.array(solution.row_dual)
+        self._solution = self._solver.getSolution()
+        self._values = np.array(self._solution.col_value)
         return float(self._solver.getInfo().objective_function_value)
 
     def _run(self) -> None:
@@ -254,9 +257,12 @@ class _Model:
         return self._solver.getModelStatus()
 
     def _set_uppers(self, columns: Columns, uppers: Vector | float) -> None:
-        count = len(columns)
+        wanted = np.broadcast_to(uppers, len(columns))
+        other = wanted != self._uppers[columns]
+        changed, count = columns[other], int(np.count_nonzero(other))
         if count:
-            self._solver.changeColsBounds(count, columns, np.zeros(count), np.broadcast_to(uppers, count).astype(float))
+            self._uppers[changed] = wanted[other]
+            self._solver.changeColsBounds(count, changed, np.zeros(count), self._uppers[changed])
 
     def _set_room(self, room: Vector) -> None:
         """How many hours of new work the loads that are rows may get."""
@@ -266,6 +272,16 @@ class _Model:
         )
 
     # ------------------------------------------------------------------- reading
+
+    @property
+    def _reduced(self) -> Vector:
+        """What each column would cost more."""
+        return np.array(self._solution.col_dual)
+
+    @property
+    def _duals(self) -> Vector:
+        """What each row is worth."""
+        return np.array(self._solution.row_dual)
 
     @property
     def found(self) -> Vector:

@@ -355,4 +355,5 @@ def _answered(
 
 def _changed(desk: TeamDesk, at: datetime) -> None:
     if desk.pulse.changed_at is None:
-        desk.put_pulse(replace(desk.pulse, changed_at=at))
+        pulse = desk.pulse
+        desk.put_pulse(Pulse(pulse.version, pulse.told_at, at, pulse.interval_seconds))

@@ -27,7 +27,7 @@ from shared.reference.board import ReferenceView
 SCAN_MAX: Final = 256  # items looked at per way into a line; further back they wait until the head moves
 OLDEST_MAX: Final = 32  # items of a line looked at by age
 HOUR: Final = 3600 * SECOND
-RISING: Final = 0.05  # of `steep`: so long the bound of a lane holds while its head's slope still rises
+RISING: Final = 0.1  # of `steep`: so long the bound of a lane holds while its head's slope still rises
 RISEN: Final = 1.0  # the same when the head is past the steepest point: what bounds the lane then hardly changes
 
 
@@ -122,7 +122,7 @@ class Weighing:
                     if not lane.turn_by_id:
                         continue
                     crest = self._crest(lane, work_type)
-                rate = ONE / (crest.kind.standard * pace)
+                rate = ONE / (crest.standard * pace)
                 worth = rate * bonus
                 line = (lane, crest.kind, rate, worth, work_type)
                 heap.append((-crest.slope * worth, NOWHERE, len(heap), line, UNOPENED, crest.slope))
@@ -150,7 +150,7 @@ class Weighing:
         until_us = now_us + int((RISEN if risen else RISING) * SECOND * kind.usual.steep)
         age = max(until_us - oldest[0], 0) / SECOND
         slope = kind.usual.waiting * age + kind.slope_max(first, until_us)
-        lane.crest = Crest(kind, self.kinds, first, oldest, now_us, until_us, slope)
+        lane.crest = Crest(kind, kind.standard, self.kinds, first, oldest, now_us, until_us, slope)
         return lane.crest
 
     def _kind(self, work_type: str, order: WorkOrder) -> Kind:

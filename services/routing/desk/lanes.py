@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from sortedcontainers import SortedList
 
 from services.routing.delay import DelayTerms
+from services.routing.rows import row
 
 if TYPE_CHECKING:
     from services.routing.desk.state import DeskItem
@@ -53,7 +54,8 @@ class Kind:
         return max(most, self.at_closing.slope_max) if may_be_steepest else most
 
 
-class Crest(NamedTuple):
+@row
+class Crest:
     """A slope that no item of a lane rises above for a while: most lanes need no other look.
 
     Holds:   for the kind that it was found by, while the lane's first by turn and its oldest stay the same.
@@ -61,6 +63,7 @@ class Crest(NamedTuple):
     """
 
     kind: Kind
+    standard: float  # of the kind
     by: object
     first: Turn
     oldest: Age
@@ -69,7 +72,8 @@ class Crest(NamedTuple):
     slope: float
 
 
-class Look(NamedTuple):
+@row
+class Look:
     """Where the ways into a lane begin: at its head, and past the steepest point also on both sides of that.
 
     Holds:   for its kind and between its instants, while nothing comes or goes at the head or between `before` and

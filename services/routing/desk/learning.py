@@ -6,7 +6,7 @@ reports: the figure decides who gets which work and how full a team counts, so n
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -49,7 +49,7 @@ class Paces:
     def __init__(self) -> None:
         self.version = 0  # counts what was learned
         self.by_person: Final[dict[tuple[str, str], Pace]] = {}  # (operator id, work type)
-        self._own: Final[dict[str, dict[str, Pace]]] = {}  # the same by operator and work type
+        self._by_type: Final[dict[str, dict[str, Pace]]] = {}  # the same by work type and operator
         self._team: Final[dict[str, tuple[int, int]]] = {}  # work type → evidence, total
         self._team_pace: Final[dict[str, int]] = {}  # work type → what that comes to
         self._means: Final[dict[str, tuple[tuple[str, ...], float]]] = {}  # work type → people, what was found of them
@@ -65,7 +65,7 @@ class Paces:
         self._team_pace[pace.work_type] = shrunk(*shown, TEAM_PRIOR, ONE)
         self.version += 1
         self.by_person[key] = pace
-        self._own.setdefault(pace.operator_id, {})[pace.work_type] = pace
+        self._by_type.setdefault(pace.work_type, {})[pace.operator_id] = pace
         self._means.pop(pace.work_type, None)
 
     def of_team(self, work_type: str) -> int:
@@ -74,18 +74,26 @@ class Paces:
 
     def of(self, operator_id: str, work_type: str) -> int:
         """The operator's pace: what they have shown, drawn to the team's while that is little. Units: millionths."""
-        team, known = self._team_pace.get(work_type, ONE), self._own.get(operator_id)
-        own = None if known is None else known.get(work_type)
+        known = self._by_type.get(work_type)
+        if known is None:
+            return ONE
+        team, own = self._team_pace[work_type], known.get(operator_id)
         return team if own is None else shrunk(own.evidence, own.total, OPERATOR_PRIOR, team)
 
     def mean(self, operator_ids: Iterable[str], work_type: str) -> float:
         """The mean pace of these people; of nobody, the team's. Units: 1 is the standard time."""
         people, known = tuple(operator_ids), self._means.get(work_type)
-        if known is None or known[0] != people:
-            paces = [self.of(operator_id, work_type) for operator_id in people]
+        if known is None or (known[0] is not people and known[0] != people):
+            paces = self._of_all(people, work_type)
             known = people, (sum(paces) / len(paces) if paces else self.of_team(work_type)) / ONE
             self._means[work_type] = known
         return known[1]
+
+    def _of_all(self, people: Sequence[str], work_type: str) -> Sequence[int]:
+        """As `of`, of each."""
+        shown, team = self._by_type.get(work_type, {}), self.of_team(work_type)
+        found = [shown.get(operator_id) for operator_id in people]
+        return [team if own is None else shrunk(own.evidence, own.total, OPERATOR_PRIOR, team) for own in found]
 
     def after(self, operator_id: str, work_type: str, taken: timedelta, standard_seconds: float, at: datetime) -> Pace:
         """The operator's pace with one more result.

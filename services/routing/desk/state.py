@@ -197,6 +197,8 @@ class Queue:
     @property
     def turns(self) -> Iterator[Turn]:
         """All by latest start."""
+        if not self.urgent.turn_by_id:
+            return iter(self.ordinary.turns)
         return merge(self.ordinary.turns, self.urgent.turns)
 
     @property
@@ -269,9 +271,15 @@ class TeamDesk:
         self.items[item.work_item_id] = item
         self.dirty[f"item/{item.work_item_id}"] = item
         if item.phase is ItemPhase.QUEUED:
-            self.queues.setdefault(item.order.work_type, Queue()).add(item)
+            self._queue_of(item.order.work_type).add(item)
         elif item.order.urgent and item.order.later_seconds > 0:
             self.urgent_in_hand.add(item.work_item_id)
+
+    def _queue_of(self, work_type: str) -> Queue:
+        found = self.queues.get(work_type)
+        if found is None:
+            found = self.queues[work_type] = Queue()
+        return found
 
     def drop_item(self, work_item_id: str) -> None:
         """The item is no longer here."""

@@ -16,8 +16,9 @@ from services.routing.delay import slack_of
 from services.routing.eligibility import PRECEDENCE, Rulebook, Sort, sort_of
 from services.routing.kinds import Kind
 from services.routing.orders import StandingOrders
+from services.routing.rows import row
 from shared.contracts.routing import Candidate, LoadSnapshot, UnplaceableReason
-from shared.contracts.telling import teller
+from shared.contracts.telling import retold, teller
 from shared.contracts.work import WorkOrder
 
 CONSIDERED_MAX: Final = 12  # candidates that travel in a fact: the drawn, then the nearest to being chosen
@@ -60,7 +61,7 @@ class Entrant(NamedTuple):
         return cls(candidate.team_id, name, ease, _finish(candidate), told, _by_wait(candidate))
 
 
-@dataclass(frozen=True, slots=True)
+@row
 class Race:
     """Whom one order, or every order like it, may be drawn to. Holds: `first` of them would have it done first."""
 
@@ -74,7 +75,8 @@ class Race:
         others = [c for c in open_to if c.team_id != avoid] or open_to
         if not others:
             return None
-        return cls([Entrant.of(c) for c in others], Entrant.of(min(others, key=_by_finish)))
+        entrants = [Entrant.of(c) for c in others]
+        return cls(entrants, min(entrants, key=_done_first))
 
 
 @dataclass(slots=True)
@@ -103,7 +105,7 @@ class Field:
 
 
 @dataclass(slots=True)
-class BatchSight:
+class Found:
     """What one batch of decisions sees besides the boards, and what it has worked out from both.
 
     Holds:   boards do not move within a batch, so that what was found for one order holds for every order like it:
@@ -111,14 +113,31 @@ class BatchSight:
              with whose case nobody on the floor has anything to do. It is as if every order had been looked at alone.
     """
 
-    sent: Sent = field(default_factory=dict)
+    sent: Sent
     candidates: dict[tuple[Sort, float], Sequence[Candidate]] = field(default_factory=dict)
     fields: dict[tuple[Sort, float, str | None], Field] = field(default_factory=dict)
     alike: dict[str, bool] = field(default_factory=dict)  # by work type: the reroutes in force tell no orders apart
-    sight: Sight | None = None  # of the batch's instant
 
 
-@dataclass(frozen=True, slots=True)
+class BatchSight:
+    """What is kept for one batch of decisions: what they have found, and the floor as the last of them saw it.
+
+    Why:     the sight knows what was found and not the batch, so that all of it goes with its last user: in a ring it would
+             wait for the garbage collector, some hundred objects for each item of a simulated day.
+    """
+
+    __slots__ = ("found", "sight")
+
+    def __init__(self, sent: Sent | None = None) -> None:
+        self.found: Final = Found(sent or {})
+        self.sight: Sight | None = None  # of the batch's instant
+
+    @property
+    def sent(self) -> Sent:
+        return self.found.sent
+
+
+@row
 class Sight:
     """What placement sees of the floor for one decision. Holds: nothing in it may be newer than the others need."""
 
@@ -127,7 +146,7 @@ class Sight:
     orders: StandingOrders
     now: datetime
     plan: PlanView = field(default_factory=PlanView)
-    seen: BatchSight = field(default_factory=BatchSight)
+    seen: Found = field(default_factory=lambda: Found({}))
 
     @classmethod
     def of(cls, boards: Mapping[str, Any], now: datetime, seen: BatchSight | None) -> Sight:
@@ -135,7 +154,7 @@ class Sight:
         seen = seen or BatchSight()
         if seen.sight is None or seen.sight.now is not now:
             orders = StandingOrders.of(boards, now)
-            seen.sight = cls(Rulebook.of(boards), boards["load"], orders, now, boards["plan"], seen)
+            seen.sight = cls(Rulebook.of(boards), boards["load"], orders, now, boards["plan"], seen.found)
         return seen.sight
 
     def field_of(self, order: WorkOrder, avoid: str | None) -> Field:
@@ -169,7 +188,7 @@ class Sight:
         return known
 
 
-@dataclass(frozen=True, slots=True)
+@row
 class Choice:
     """What placement decided, and everything it looked at, bounded to `CONSIDERED_MAX`.
 
@@ -260,7 +279,7 @@ _WAIT: Final = attrgetter("by_wait")
 
 
 def _marked(candidates: Sequence[Candidate], drawn: frozenset[str]) -> Sequence[Candidate]:
-    return [c.model_copy(update={"drawn": True}) if c.team_id in drawn else c for c in candidates]
+    return [retold(c, drawn=True) if c.team_id in drawn else c for c in candidates]
 
 
 def draw_two(entrants: Sequence[Entrant], seed: int) -> list[Entrant]:
@@ -289,10 +308,7 @@ def _with_shares(
     others = [team_id for team_id in open_to if team_id != avoid] or open_to
     if not shares or not any(shares.get(team_id) for team_id in others):
         return candidates
-    return [
-        c if c.removed_by is not None else c.model_copy(update={"share": shares.get(c.team_id, 0.0)})
-        for c in candidates
-    ]
+    return [c if c.removed_by is not None else retold(c, share=shares.get(c.team_id, 0.0)) for c in candidates]
 
 
 candidate: Final = teller(Candidate)
@@ -304,17 +320,19 @@ def assess(order: WorkOrder, team_id: str, sight: Sight) -> Candidate:
     present = () if load is None else load.present
     able = eligibility.able(order, present, team_id, sight.book)
     waiting, sent = {} if load is None else load.seconds_by_work_type, _sent(order, team_id, load, sight)
-    told = {
-        "backlog_seconds": round(sum(waiting.values(), 0.0), 1),
-        "sent_since_seconds": round(sum(sent.values(), 0.0), 1),
-    }
-    version = None if load is None else load.version
+    backlog_seconds = round(sum(waiting.values(), 0.0), 1)
+    sent_since_seconds = round(sum(sent.values(), 0.0), 1)
     if load is None or not able:
-        reason = eligibility.team_hindrance(order, team_id, sight.book) or "nobody_present"
-        return candidate(team_id=team_id, removed_by=reason, load_version=version, **told)
-    own = round(waiting.get(order.work_type, 0.0) + sent.get(order.work_type, 0.0), 1)
-    item = round(load.learned_by_work_type.get(order.work_type, order.standard_seconds), 1)
-    queued = told["backlog_seconds"] + told["sent_since_seconds"]
+        return candidate(
+            team_id=team_id,
+            removed_by=eligibility.team_hindrance(order, team_id, sight.book) or "nobody_present",
+            backlog_seconds=backlog_seconds,
+            sent_since_seconds=sent_since_seconds,
+            load_version=None if load is None else load.version,
+        )
+    work_type, queued = order.work_type, backlog_seconds + sent_since_seconds
+    own = round(waiting.get(work_type, 0.0) + sent.get(work_type, 0.0), 1)
+    item = round(load.learned_by_work_type.get(work_type, order.standard_seconds), 1)
     return candidate(
         team_id=team_id,
         eligible_present=able,
@@ -323,8 +341,9 @@ def assess(order: WorkOrder, team_id: str, sight: Sight) -> Candidate:
         in_hand=load.in_hand,
         item_seconds=item,
         expected_wait_seconds=wait_for(queued, own, load.in_hand, order.standard_seconds, len(present), able),
-        load_version=version,
-        **told,
+        backlog_seconds=backlog_seconds,
+        sent_since_seconds=sent_since_seconds,
+        load_version=load.version,
     )
 
 
@@ -368,6 +387,12 @@ def _by_finish(candidate: Candidate) -> tuple[float, float, str]:
     return _finish(candidate), -(candidate.share or 0.0), candidate.team_id
 
 
+def _done_first(entrant: Entrant) -> tuple[float, float, str]:
+    """As `_by_finish`."""
+    _, less_share, finish, team_id = entrant.by_wait
+    return finish, less_share, team_id
+
+
 def _bounded(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
     """The drawn, then the open by expected finish, then the removed by how near they came. Ties: as in the choice, so that
     the best of all is among them."""
@@ -376,9 +401,10 @@ def _bounded(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
 
 def _told(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
     """The same beside a chosen team: what could have been chosen, and a few of the removed."""
-    open_to = [candidate for candidate in candidates if candidate.removed_by is None]
-    removed = [candidate for candidate in candidates if candidate.removed_by is not None]
-    return _bounded((*open_to, *sorted(removed, key=_nearness)[:REMOVED_TOLD]))
+    nearest = sorted(candidates, key=_nearness)
+    removed = [candidate for candidate in nearest if candidate.removed_by is not None]
+    untold = {candidate.team_id for candidate in removed[REMOVED_TOLD:]}
+    return tuple([candidate for candidate in nearest if candidate.team_id not in untold][:CONSIDERED_MAX])
 
 
 def _nearness(candidate: Candidate) -> tuple[bool, float, float, int, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
@@ -445,6 +446,20 @@ async def test_sent_work_is_remembered_until_a_load_counts_it() -> None:
     assert memory.since(at) == {first.team_id: {ENTRY: 30.0}}
     later = load(first.team_id, ["ann"], version=2).model_copy(update={"at": NOW + timedelta(seconds=2)})
     assert memory.since({first.team_id: later}) == {}
+
+
+def test_what_one_batch_saw_goes_without_the_collector() -> None:
+    """No ring holds it: a batch's sight, and all that was found with it, is gone with the batch."""
+    gc.collect()
+    gc.disable()
+    try:
+        seen = BatchSight()
+        choose(order(), 1, None, Sight.of(boards(PEOPLE, (load("north", ["ann"]),)), NOW, seen))
+        assert seen.found.candidates
+        del seen
+        assert not [one for one in gc.get_objects() if isinstance(one, BatchSight | Sight)]
+    finally:
+        gc.enable()
 
 
 def test_work_that_can_be_in_time_nowhere_goes_where_it_is_least_late_and_is_told_at_once() -> None:

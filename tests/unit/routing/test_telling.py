@@ -27,7 +27,7 @@ from shared.contracts.routing import (
     WorkPlaced,
     WorkQueued,
 )
-from shared.contracts.telling import teller
+from shared.contracts.telling import retold, teller
 from tests.unit.routing.floor import NOW, order, told_as_checked
 
 HEAD: dict[str, Any] = {
@@ -49,6 +49,20 @@ def test_what_is_told_is_what_the_contract_makes() -> None:
     assert told.model_copy(update={"stays": True}) == made.model_copy(update={"stays": True})
     with pytest.raises(ValidationError, match="frozen"):
         told.index = 2.0  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("part", [teller(HeadConsidered)(**HEAD), HeadConsidered(**HEAD)])
+def test_what_is_told_again_is_as_a_copy_of_the_contract(part: HeadConsidered) -> None:
+    """Equal, the same bytes, the same fields named as given; the part itself stays as it was."""
+    before = part.model_dump_json()
+    again, copied = (
+        retold(part, stays=True, removed_by="given"),
+        part.model_copy(update={"stays": True, "removed_by": "given"}),
+    )
+    assert again == copied
+    assert again.model_dump_json() == copied.model_dump_json()
+    assert again.model_fields_set == copied.model_fields_set
+    assert part.model_dump_json() == before
 
 
 def test_what_was_not_checked_is_found_out() -> None:
