@@ -90,10 +90,12 @@ class Run:
         bus_loses_a_record: bool = False,
         redrives_while_posting: bool = False,
         kinds: Sequence[str] = KINDS,
+        rest_rounds_max: int = REST_ROUNDS_MAX,
         listen: Callable[[str], Tracing] | None = None,
     ) -> None:
         self._bus_loses_a_record: Final = bus_loses_a_record
         self._kinds: Final = kinds  # of fault, that may strike
+        self._rest_rounds_max: Final = rest_rounds_max
         self._draw: Final = random.Random(seed)
         self._resting = False
         self.outcome: Final = Outcome(seed)
@@ -322,7 +324,7 @@ class Run:
             self.stage.kill(process)
         for service in SERVICES:
             self._spawn(service)
-        for rounds in range(REST_ROUNDS_MAX):
+        for rounds in range(self._rest_rounds_max):
             self._round()
             self.world.work(diligent=True)
             self.world.book(diligent=True)
@@ -332,7 +334,8 @@ class Run:
             if rounds % 5 == 4 and self._quiet():
                 return
         raise InvariantError(
-            f"Expected the floor to come to rest within {REST_ROUNDS_MAX} rounds, found {self._audit().conservation()}"
+            f"Expected the floor to come to rest within {self._rest_rounds_max} rounds, "
+            f"found {self._audit().conservation()}"
         )
 
     def _quiet(self) -> bool:
@@ -479,6 +482,7 @@ def play(
     bus_loses_a_record: bool = False,
     redrives_while_posting: bool = False,
     kinds: Sequence[str] = KINDS,
+    rest_rounds_max: int = REST_ROUNDS_MAX,
 ) -> Outcome:
     """Play one run."""
     run = Run(
@@ -486,5 +490,6 @@ def play(
         bus_loses_a_record=bus_loses_a_record,
         redrives_while_posting=redrives_while_posting,
         kinds=kinds,
+        rest_rounds_max=rest_rounds_max,
     )
     return run.play()
