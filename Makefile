@@ -6,6 +6,7 @@ SHELL := /bin/bash
 VENV := .venv
 PY := $(VENV)/bin/python
 SIMULATED := build/simulation.log
+DAYS := build/days.log
 TYPES := build/types.log
 SEEDS ?= 200
 COUNT ?= 20
@@ -40,18 +41,19 @@ venv: ## make .venv from the lock, hashes required (again when the lock changes)
 demo: venv ## play a banking day on a local broker and database
 	@$(PY) -m deploy.demo
 
-# The simulation, which asks for nothing but processors, gives way to everything else: real floors wait more than they
+# Simulation and days, which ask for nothing but processors, give way to everything else: real floors wait more than they
 # work. Whatever is marked `alone` throws real faults or measures a real floor's time; the others share the machine, each of
-# two workers with a broker and a database of its own.
+# two workers with a broker and a database of its own, and begin with whatever is marked `early`.
 test: QUICKLY :=
-test: check programs ## everything: check, then days, simulation, faults, migrations, integration, browsers
-	$(PY) -m pytest -n logical --dist loadfile tests/days
-	@mkdir -p build; echo "The simulation runs beside what follows; its words are in $(SIMULATED), and at the end."; \
+test: check programs ## everything: check, then faults, migrations, integration, browsers; simulation and days beside them
+	@mkdir -p build; echo "Simulation and days run beside what follows; their words are in $(SIMULATED), $(DAYS), and at the end."; \
 	nice -n 19 $(PY) -m pytest --timeout 1800 tests/simulation >$(SIMULATED) 2>&1 & simulation=$$!; \
-	trap 'kill $$simulation 2>/dev/null || true' EXIT; real=0; simulated=0; \
+	nice -n 19 $(PY) -m pytest --timeout 1800 -n logical --dist loadfile tests/days >$(DAYS) 2>&1 & days=$$!; \
+	trap 'kill $$simulation $$days 2>/dev/null || true' EXIT; real=0; simulated=0; \
 	{ $(PY) -m pytest -m alone tests $(REAL_ONLY) \
-	  && $(PY) -m pytest -m "not alone" -n 2 --dist loadfile tests $(REAL_ONLY); } || real=$$?; \
-	echo "Waiting for the simulation …"; wait $$simulation || simulated=$$?; cat $(SIMULATED); \
+	  && $(PY) -m pytest -m "not alone" -n 2 --dist loadfile --no-loadscope-reorder tests $(REAL_ONLY); } || real=$$?; \
+	echo "Waiting for simulation and days …"; wait $$simulation || simulated=$$?; wait $$days || simulated=$$?; \
+	cat $(SIMULATED) $(DAYS); \
 	exit $$((real > simulated ? real : simulated))
 
 # The types are checked beside the tests, and told after them. `make test` leaves nothing out and draws in full.

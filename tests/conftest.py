@@ -23,6 +23,11 @@ settings.register_profile("quick", settings.get_profile("opsfloor"), max_example
 settings.load_profile("opsfloor")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is marked `early` comes first, otherwise all stands as it stood."""
+    items.sort(key=lambda item: item.get_closest_marker("early") is None)
+
+
 @pytest.fixture
 def stack_folder() -> Iterator[Path]:
     """A folder for a stack of the test's own, below which PostgreSQL's user can walk, removed afterwards."""

@@ -24,6 +24,7 @@ pytestmark = [
         CHROMIUM is None, reason="Expected Chromium on PATH: `make test` installs Debian's package when it is root"
     ),
     pytest.mark.timeout(180),
+    pytest.mark.early,
 ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, cast
@@ -32,6 +32,7 @@ from shared.runtime.log import Outgoing, Place, Record
 from shared.runtime.processor import Processor
 from shared.runtime.topics import ensure_topics, wanted
 from tests.faults import books
+from tests.simulation.decoding import decoded_once
 from tests.simulation.planning_room import decided_otherwise
 from tests.simulation.stage import PARTITIONS, Stage
 from tests.simulation.world import World, image, reference
@@ -113,9 +114,11 @@ class Floor:
         self._taken: Final[dict[Place, int]] = {}
         self._loaded = True
         self._at_rest = False
+        self._decoding: Final = ExitStack()
 
     async def open(self, **limits: float) -> None:
         """Topics, reference data with short leases (or these limits), every service ready, everybody at the desk."""
+        self._decoding.enter_context(decoded_once())
         private, _ = ensure_key_pair(self.home / "keys")
         self._token = Issuer(private).issue("faults", "on_call")
         await ImageStore.in_folder(self.home / "images").put(image())
@@ -144,6 +147,7 @@ class Floor:
 
     def close(self) -> None:
         """End every process and the stack."""
+        self._decoding.close()
         self.services.stop_all()
         self.stack.down()
 

@@ -34,7 +34,7 @@ COMMANDS: Final = sorted(
 STAYS: Final = ("run ", "console", "staffing")  # until told to stop; the last one works out a day for many minutes
 STOPPED: Final = ("restore",)  # the page says: with every service stopped
 STAY_SECONDS: Final = 5.0
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.early]
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from shared.runtime.errors import InvariantError
 from shared.runtime.headers import source_of
 from shared.runtime.log import Record
 from shared.runtime.tracing import Tracing
+from tests.simulation.decoding import decoded_once
 from tests.simulation.planning_room import decided_otherwise
 from tests.simulation.stage import Process, Stage
 from tests.simulation.world import World, image
@@ -88,9 +89,13 @@ class Run:
         *,
         bus_loses_a_record: bool = False,
         redrives_while_posting: bool = False,
+        kinds: Sequence[str] = KINDS,
+        rest_rounds_max: int = REST_ROUNDS_MAX,
         listen: Callable[[str], Tracing] | None = None,
     ) -> None:
         self._bus_loses_a_record: Final = bus_loses_a_record
+        self._kinds: Final = kinds  # of fault, that may strike
+        self._rest_rounds_max: Final = rest_rounds_max
         self._draw: Final = random.Random(seed)
         self._resting = False
         self.outcome: Final = Outcome(seed)
@@ -107,6 +112,10 @@ class Run:
 
     def play(self) -> Outcome:
         """A time of trouble, then rest; then the promises are judged."""
+        with decoded_once():
+            return self._play()
+
+    def _play(self) -> Outcome:
         self.world.publish_reference()
         for service in SERVICES:
             self._spawn(service)
@@ -187,7 +196,7 @@ class Run:
         elif draw < 0.37:
             self.stage.clock.move(self._draw.choice((1, 5, 30)))
         elif draw < 0.44:
-            self._fault(self._draw.choice(KINDS))
+            self._fault(self._draw.choice(self._kinds))
         elif draw < 0.46:
             self.world.control_room.command()
         elif draw < 0.475:
@@ -315,19 +324,18 @@ class Run:
             self.stage.kill(process)
         for service in SERVICES:
             self._spawn(service)
-        for rounds in range(REST_ROUNDS_MAX):
+        for rounds in range(self._rest_rounds_max):
             self._round()
             self.world.work(diligent=True)
             self.world.book(diligent=True)
-            if rounds == HIRE_ROUND:
-                self.world.hire()
             if rounds % 40 == 0:
                 self.world.control_room.stand_down()
-                self.world.everybody_signs_on()
-            if rounds % 20 == 19 and self._quiet():
+                self.world.hire() if rounds == HIRE_ROUND else self.world.everybody_signs_on()
+            if rounds % 5 == 4 and self._quiet():
                 return
         raise InvariantError(
-            f"Expected the floor to come to rest within {REST_ROUNDS_MAX} rounds, found {self._audit().conservation()}"
+            f"Expected the floor to come to rest within {self._rest_rounds_max} rounds, "
+            f"found {self._audit().conservation()}"
         )
 
     def _quiet(self) -> bool:
@@ -468,6 +476,20 @@ def silence() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
 
 
-def play(seed: int, *, bus_loses_a_record: bool = False, redrives_while_posting: bool = False) -> Outcome:
+def play(
+    seed: int,
+    *,
+    bus_loses_a_record: bool = False,
+    redrives_while_posting: bool = False,
+    kinds: Sequence[str] = KINDS,
+    rest_rounds_max: int = REST_ROUNDS_MAX,
+) -> Outcome:
     """Play one run."""
-    return Run(seed, bus_loses_a_record=bus_loses_a_record, redrives_while_posting=redrives_while_posting).play()
+    run = Run(
+        seed,
+        bus_loses_a_record=bus_loses_a_record,
+        redrives_while_posting=redrives_while_posting,
+        kinds=kinds,
+        rest_rounds_max=rest_rounds_max,
+    )
+    return run.play()

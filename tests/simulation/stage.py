@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -159,6 +160,13 @@ async def _as_coroutine(begin: Callable[[], Awaitable[Any]]) -> Any:
     return await begin()
 
 
+def _without_a_pause(coroutine: Coroutine[str, None, None]) -> None:
+    """Bring a coroutine to its end past all its seams."""
+    with suppress(StopIteration):
+        while True:
+            coroutine.send(None)
+
+
 class Stage:
     """Bus, store, clock and the processes on them."""
 
@@ -181,10 +189,8 @@ class Stage:
     def spawn(self, service: str) -> Process:
         """Start a process of a service; its boards are ready before its first turn."""
         boards = Boards(BOARDS)
-        for place in sorted(self.log.records):
-            for record in self.log.records[place]:
-                if place[0] in boards.topics():
-                    boards.feed(record)
+        keeper = BoardKeeper(boards, self.log)
+        _without_a_pause(keeper.start())
         limits = Limits(
             batch_records_max=self._records_max(),
             ahead_records_min=1,
@@ -205,7 +211,7 @@ class Stage:
             )
             for p in self.processors[service]
         ]
-        process = Process(service, runners, BoardKeeper(boards, self.log))
+        process = Process(service, runners, keeper)
         self.processes.append(process)
         return process
 

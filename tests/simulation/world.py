@@ -87,6 +87,7 @@ class World:
         self._team_by_operator: Final = {o.id: o.team_id for o in bank() if isinstance(o, Operator)}
         self._answered: Final[set[str]] = set()
         self._staff: tuple[str, ...] = PEOPLE
+        self._paused: Final[set[str]] = set()  # at some time: a pause may also arrive again, much later
         self.control_room: Final = ControlRoom(stage.log.records, draw, self.publish, stage.clock.now)
         self.planning_room: Final = PlanningRoom(stage.log.records, draw, self.publish, stage.clock.now)
         self.forged: Final[Counter[str]] = Counter()  # strangers' copies, before the branch's own and after
@@ -166,7 +167,8 @@ class World:
         """The whole shift, and nobody pauses any more."""
         for operator in self._staff:
             self.sign_on(operator)
-            self._command(routing.Resume, operator)
+            if operator in self._paused:
+                self._command(routing.Resume, operator)
 
     def hire(self) -> None:
         """The rest of the bank's people come to work: what nobody was allowed to do must now be placed by itself."""
@@ -197,6 +199,7 @@ class World:
         """An operator goes to lunch, whatever is in hand, or comes back."""
         operator = self._draw.choice(PEOPLE)
         if self._draw.random() < 0.4:
+            self._paused.add(operator)
             self._command(routing.Pause, operator, reason="lunch")
         else:
             self._command(routing.Resume, operator)
