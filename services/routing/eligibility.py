@@ -6,9 +6,9 @@ Everything unknown is a no: a person, team or provider that the boards do not na
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from services.routing.rows import row
 from shared.contracts.reference import Operator, Provider
 from shared.contracts.routing import UnplaceableReason
 from shared.contracts.work import WorkOrder
@@ -27,7 +27,7 @@ PRECEDENCE: Final[Mapping[UnplaceableReason, int]] = {
 """The order in which the rules are asked. Of several reasons the highest tells most: it names the nearest miss."""
 
 
-@dataclass(frozen=True, slots=True)
+@row
 class Rulebook:
     """The boards that the hard rules are read from."""
 

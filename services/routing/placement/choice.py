@@ -16,6 +16,7 @@ from services.routing.delay import slack_of
 from services.routing.eligibility import PRECEDENCE, Rulebook, Sort, sort_of
 from services.routing.kinds import Kind
 from services.routing.orders import StandingOrders
+from services.routing.rows import row
 from shared.contracts.routing import Candidate, LoadSnapshot, UnplaceableReason
 from shared.contracts.telling import teller
 from shared.contracts.work import WorkOrder
@@ -169,7 +170,7 @@ class Sight:
         return known
 
 
-@dataclass(frozen=True, slots=True)
+@row
 class Choice:
     """What placement decided, and everything it looked at, bounded to `CONSIDERED_MAX`.
 
