@@ -141,6 +141,11 @@ def covers_team(scope: RerouteScope, team: Team) -> bool:
     )
 
 
+def over_team(view: RerouteView, team: Team) -> list[RerouteOrder]:
+    """The orders that may be in force and lie over the team, whatever they say of the work: over most teams none does."""
+    return [order for order in view.acting.values() if covers_team(order.terms.scope, team)]
+
+
 def covers_work_type(scope: RerouteScope, work_type: str) -> bool:
     """The scope may touch work of this type, as far as the type tells."""
     return (not scope.work_types or work_type in scope.work_types) and (
@@ -221,7 +226,7 @@ def at_point(
     view: RerouteView, team: Team, work: WorkOrder, branches: Mapping[str, Branch], now: datetime
 ) -> Precedence:
     """What applies to this work at this team now."""
-    return resolve(order for order in view.acting.values() if touches(order, team, work, branches, now))
+    return resolve([order for order in over_team(view, team) if touches(order, team, work, branches, now)])
 
 
 def touches(order: RerouteOrder, team: Team, work: WorkOrder, branches: Mapping[str, Branch], now: datetime) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
+from functools import lru_cache
 from math import exp, log
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -64,8 +65,12 @@ def latest_start(order: WorkOrder) -> datetime:
     Holds:   controls sets `due_at` to the service level or the rail's last posting instant, whichever is earlier; this
              step counts with its standard time, later ones with theirs and the waiting in front of them.
     """
-    later = order.later_seconds * (1.0 + LATER_WAIT)
-    return order.due_at - timedelta(seconds=order.standard_seconds + later)
+    return order.due_at - _ahead(order.standard_seconds, order.later_seconds)
+
+
+@lru_cache(maxsize=4_096)
+def _ahead(standard_seconds: float, later_seconds: float) -> timedelta:
+    return timedelta(seconds=standard_seconds + later_seconds * (1.0 + LATER_WAIT))
 
 
 def slack_of(order: WorkOrder, now: datetime) -> float:

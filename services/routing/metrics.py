@@ -86,19 +86,38 @@ HANDLED: Final = Histogram(
 
 
 def measure(facts: Sequence[Message], now: datetime) -> None:
-    """Count what was decided."""
+    """Count what was decided: a kind at a time, so that what is told of many items under one heading is counted at once."""
     emergency.measure(facts, now)
+    by_kind: dict[type[Message], list[Message]] = defaultdict(list)
     for fact in facts:
-        count = _COUNTED.get(type(fact))
+        by_kind[type(fact)].append(fact)
+    for kind, told in by_kind.items():
+        count = _COUNTED.get(kind)
         if count is not None:
+            count(told)
+
+
+def _placed(facts: Sequence[routing.WorkPlaced]) -> None:
+    for team_id, items in Tally([fact.team_id for fact in facts]).items():
+        PLACED.labels(team_id).inc(items)
+    late = Tally([fact.order.business_type for fact in facts if fact.late_seconds > 0])
+    for business_type in {fact.order.business_type for fact in facts}:
+        PREDICTED_MISSES.labels(business_type).inc(
+            late[business_type]
+        )  # there from the first on, so that a miss is a rise
+
+
+def _released(facts: Sequence[routing.WorkReleased]) -> None:
+    for reason, items in Tally([fact.reason for fact in facts]).items():
+        RELEASED.labels(reason).inc(items)
+
+
+def _each(count: Callable[[Any], None]) -> Callable[[Sequence[Any]], None]:
+    def counted(facts: Sequence[Any]) -> None:
+        for fact in facts:
             count(fact)
 
-
-def _placed(fact: routing.WorkPlaced) -> None:
-    PLACED.labels(fact.team_id).inc()
-    misses = PREDICTED_MISSES.labels(fact.order.business_type)  # there from the first item on, so that a miss is a rise
-    if fact.late_seconds > 0:
-        misses.inc()
+    return counted
 
 
 def _assigned(fact: routing.WorkAssigned) -> None:
@@ -116,14 +135,14 @@ def _completed(fact: routing.WorkCompleted) -> None:
 
 _COUNTED: Final[Mapping[type[Message], Callable[[Any], None]]] = {
     routing.WorkPlaced: _placed,
-    routing.WorkUnplaceable: lambda fact: UNPLACEABLE.labels(fact.reason).inc(),
-    routing.WorkReleased: lambda fact: RELEASED.labels(fact.reason).inc(),
-    routing.WorkAssigned: _assigned,
-    routing.AssignmentDeclined: lambda fact: ATTEMPTS.labels("declined").inc(),
-    routing.AssignmentRevoked: lambda fact: ATTEMPTS.labels("revoked").inc(),
-    routing.AssignmentExpired: lambda fact: ATTEMPTS.labels("expired").inc(),
-    routing.WorkCompleted: _completed,
-    routing.CommandRefused: lambda fact: REFUSED.labels(fact.code).inc(),
+    routing.WorkUnplaceable: _each(lambda fact: UNPLACEABLE.labels(fact.reason).inc()),
+    routing.WorkReleased: _released,
+    routing.WorkAssigned: _each(_assigned),
+    routing.AssignmentDeclined: lambda facts: ATTEMPTS.labels("declined").inc(len(facts)),
+    routing.AssignmentRevoked: lambda facts: ATTEMPTS.labels("revoked").inc(len(facts)),
+    routing.AssignmentExpired: lambda facts: ATTEMPTS.labels("expired").inc(len(facts)),
+    routing.WorkCompleted: _each(_completed),
+    routing.CommandRefused: _each(lambda fact: REFUSED.labels(fact.code).inc()),
 }
 
 

@@ -11,7 +11,7 @@ from shared.contracts.reroute import RerouteOrder
 from shared.contracts.routing import Candidate
 from shared.contracts.work import WorkOrder
 from shared.reference.board import ReferenceView
-from shared.reroutes import MOVES_QUEUE, RerouteView, at_point, covers_team, covers_work_type, share_now
+from shared.reroutes import MOVES_QUEUE, RerouteView, at_point, covers_team, covers_work_type, over_team, share_now
 
 
 @row
@@ -33,7 +33,7 @@ class StandingOrders:
     def against(self, work: WorkOrder, team_id: str) -> RerouteOrder | None:
         """The order that applies to this work at this team; `None` when it may go and stay there."""
         team = self.reference.teams.get(team_id)
-        if team is None or not self.view.acting:
+        if team is None or not over_team(self.view, team):
             return None
         return at_point(self.view, team, work, self.reference.branches, self.now).applied
 

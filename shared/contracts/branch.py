@@ -50,6 +50,10 @@ class SubmissionSent(Message):
         read.__dict__["signed"] = orjson.dumps({key: sent[key] for key in sent.keys() - {"signature"}}, option=SORTED)
         return read
 
+    @classmethod
+    def from_json(cls, body: bytes) -> Self:
+        return cls.model_validate_json(body)
+
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """As any; another content is no longer what came."""
         copied = super().model_copy(update=update, deep=deep)

@@ -17,7 +17,7 @@ import lz4.block
 import ormsgpack
 
 from shared.contracts.registry import WITHOUT_LANES
-from shared.runtime.headers import Own, alone, event_id_of, header_of, own_part, shared_part, stands_as_told
+from shared.runtime.headers import alone, event_id_of, header_of, own_part, shared_part, stands_as_told
 from shared.runtime.log import Outgoing, Record
 from shared.runtime.store import LaneOut, OutboxRow
 
@@ -29,6 +29,7 @@ COUNT: Final = "facts"  # the header that makes a record a bundle: how many fact
 _CONTENT: Final = "content-type"
 PLAIN: Final = (_CONTENT, b"application/vnd.opsfloor.facts+msgpack")
 COMPRESSED: Final = (_CONTENT, b"application/vnd.opsfloor.facts+msgpack+lz4")
+BYTES_ALONE: Final = {bytes}
 UNREADABLE: Final = (ormsgpack.MsgpackDecodeError, lz4.block.LZ4BlockError, TypeError, ValueError)  # or of another form
 
 
@@ -124,18 +125,18 @@ def _expanded(value: bytes) -> bytes:
     return bytes(lz4.block.decompress(value))
 
 
-def _unbundled(record: Record, rows: Sequence[Sequence[bytes]]) -> Iterator[Record]:
+def _unbundled(record: Record, rows: Sequence[tuple[bytes, bytes, Sequence[bytes]]]) -> Iterator[Record]:
     topic, partition, offset, _, _, headers, timestamp_ms, _ = record
     if not stands_as_told(headers[:-1]):
         raise ValueError(f"Expected the headers of a fact, and {COUNT}, found others")
     source, first = header_of(headers, "ce_source"), int(header_of(headers, "sequence"))
     last = len(rows) - 1
     for number, (key, value, own) in enumerate(rows):
-        if not all(type(part) is bytes for part in (key, value, *own)):
+        if set(map(type, (key, value, *own))) != BYTES_ALONE:
             raise TypeError("Expected bytes alone in a bundle")
         sequence = first + number
         event_id = event_id_of(source, (topic, partition), sequence)
-        told = alone(headers, event_id, sequence, Own(*own))
+        told = alone(headers, event_id, sequence, own)
         yield Record(topic, partition, offset, key, value, told, timestamp_ms, last - number)
 
 

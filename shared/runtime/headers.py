@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache
 from hashlib import blake2b
@@ -21,6 +21,7 @@ FAULTS_MAX: Final = 5  # of a body, that are told; each further one only counts
 _SPEC: Final = ("ce_specversion", b"1.0")
 _TYPE: Final = ("content-type", b"application/json")
 _KIND: Final = {contract: kind.encode() for kind, contract in CONTRACTS.items()}
+_TOLD_KIND: Final = {contract: ("ce_type", kind) for contract, kind in _KIND.items()}
 
 
 class Origin(NamedTuple):
@@ -103,7 +104,7 @@ def body_of(record: Record, kind: str, form: type[Message] | None = None) -> Mes
     if with_nul(record.value):
         raise ContractError(f"Expected a body for {kind} that a database can hold, found the character U+0000 in it")
     try:
-        return contract.model_validate_json(record.value)
+        return contract.from_json(record.value)
     except ValueError as error:
         raise ContractError(f"Expected a body that keeps {kind}, found {_faults(error)}") from error
 
@@ -136,7 +137,7 @@ def headers_for(
     return (
         _SPEC,
         _TYPE,
-        ("ce_type", _KIND[type(fact)]),
+        _TOLD_KIND[type(fact)],
         ("ce_source", source),
         ("ce_id", event_id),
         ("ce_time", at),
@@ -178,8 +179,9 @@ def own_part(headers: Headers) -> tuple[bytes, bytes, bytes, bytes]:
     return turn, correlation, causation, traceparent
 
 
-def alone(headers: Headers, event_id: bytes, sequence: int, own: Own) -> Headers:
-    """The headers of one fact of a bundle, as `headers_for` gave them; `headers` are the bundle's."""
+def alone(headers: Headers, event_id: bytes, sequence: int, own: Sequence[bytes]) -> Headers:
+    """The headers of one fact of a bundle, as `headers_for` gave them; `headers` are the bundle's, `own` is its `Own`."""
+    turn, correlation, causation, traceparent = own
     return (
         _SPEC,
         _TYPE,
@@ -188,10 +190,10 @@ def alone(headers: Headers, event_id: bytes, sequence: int, own: Own) -> Headers
         ("ce_id", event_id),
         headers[5],
         ("sequence", b"%020d" % sequence),
-        ("turn", own.turn),
-        ("correlationid", own.correlation),
-        ("causationid", own.causation),
-        ("traceparent", own.traceparent),
+        ("turn", turn),
+        ("correlationid", correlation),
+        ("causationid", causation),
+        ("traceparent", traceparent),
     )
 
 

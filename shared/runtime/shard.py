@@ -112,6 +112,8 @@ class AlarmClock:
     def replace(self, key: str, wanted: Mapping[str, Alarm]) -> Mapping[str, Alarm | None]:
         """Make the entity's alarms the wanted ones; returns what changed, `None` for one that is gone."""
         present = self._by_key.get(key, {})
+        if not present and not wanted:
+            return {}
         changed: dict[str, Alarm | None] = {name: None for name in present if name not in wanted}
         changed |= {name: alarm for name, alarm in wanted.items() if present.get(name) != alarm}
         for name, alarm in changed.items():

@@ -11,6 +11,7 @@ from services.routing.desk.dealing import Dealing
 from services.routing.desk.obey import let_go
 from services.routing.desk.state import DeskItem, ItemPhase, OperatorPhase, TeamDesk
 from services.routing.eligibility import Rulebook
+from services.routing.orders import StandingOrders
 from shared.contracts.message import Message
 from shared.contracts.routing import (
     AcceptAssignment,
@@ -47,20 +48,19 @@ def take_in(desk: TeamDesk, event: WorkPlaced, situation: Situation) -> Facts:
     order = event.order
     if desk.finished(order.work_item_id) or desk.gave_back(order.work_item_id, event.placing):
         return ()
-    dealing = Dealing.of(desk, situation)
-    dealing.facts.append(
-        work_queued(
-            team_id=desk.team_id,
-            at=situation.now,
-            placing=event.placing,
-            attempt=event.attempt,
-            order=order,
-            draft=event.draft,
-        )
+    queued = work_queued(
+        team_id=desk.team_id,
+        at=situation.now,
+        placing=event.placing,
+        attempt=event.attempt,
+        order=order,
+        draft=event.draft,
     )
-    reroute = dealing.orders.against(order, desk.team_id)
+    reroute = StandingOrders.of(situation.boards, situation.now).against(order, desk.team_id)
     if reroute is None and not desk.ready:
-        return dealing.facts
+        return (queued,)
+    dealing = Dealing.of(desk, situation)
+    dealing.facts.append(queued)
     item = DeskItem(order, event.placing, event.attempt, situation.now, draft=event.draft)
     if reroute is None:
         dealing.deal_out(item)

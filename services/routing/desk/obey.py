@@ -13,13 +13,15 @@ from services.routing.orders import StandingOrders
 from shared.contracts.message import Message
 from shared.contracts.reroute import RerouteOrder
 from shared.contracts.routing import AssignmentRevoked, MovedCount, ReroutesHeeded, WorkReleased
+from shared.contracts.telling import teller
 from shared.contracts.work import WorkOrder
 
-MOVED_MAX: Final = 1_000  # items that leave in one decision; more wait for the next
-MOVED_MIN: Final = 200  # as many leave however busy the floor is: an evacuation comes to its end
-MOVED_FIRST: Final = 500
+MOVED_MAX: Final = 2_000  # items that leave in one decision; more wait for the next
+MOVED_MIN: Final = 400  # as many leave however busy the floor is: an evacuation comes to its end
+MOVED_FIRST: Final = 800
 MOVED_STEP: Final = 100  # by so much a chunk grows while the floor keeps up
 PACE: Final = 0.05  # from chunk to chunk, in the intervals in which desks tell their load: a second on a real floor
+work_released: Final = teller(WorkReleased)
 LATE: Final = 0.4  # a chunk whose turn comes so many intervals late finds the floor busy
 
 
@@ -134,7 +136,7 @@ def obedience(desk: TeamDesk, boards: Any, now: datetime, given: set[str]) -> li
 
 def let_go(item: DeskItem, order: RerouteOrder, team_id: str, now: datetime) -> WorkReleased:
     """The item goes back to placement by this order."""
-    return WorkReleased(
+    return work_released(
         work_item_id=item.work_item_id,
         case_id=item.order.case_id,
         at=now,

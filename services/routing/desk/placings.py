@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from pydantic import Field
 
@@ -15,18 +15,16 @@ class PlacedHere(WorkPlaced):
     considered: tuple[Candidate, ...] = Field(default=(), validation_alias="not decoded here")
 
     @classmethod
-    def model_validate_json(cls, json_data: str | bytes | bytearray, **how: Any) -> Self:
+    def from_json(cls, body: bytes) -> Self:
         """As any body; what was considered, most of it, is not even parsed where it stands as placement writes it."""
-        return super().model_validate_json(without_considered(json_data), **how)
+        return super().from_json(without_considered(body))
 
 
-def without_considered(body: str | bytes | bytearray) -> str | bytes | bytearray:
+def without_considered(body: bytes) -> bytes:
     """A placing's body without what was considered; a body of another form as it is.
 
     Holds:   these names are names, as a quotation mark within a text is escaped; no candidate has a field of them.
     """
-    if not isinstance(body, bytes):
-        return body
     start, end = body.find(BEFORE_CONSIDERED), body.rfind(AFTER_CONSIDERED)
     return body[:start] + body[end:] if 0 <= start < end else body
 

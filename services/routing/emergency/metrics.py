@@ -86,6 +86,7 @@ def measure(facts: Sequence[Message], now: datetime) -> None:
         count = _COUNTED.get(type(fact))
         if count is not None:
             count(fact)
+    _count_moved([fact.team_id for fact in facts if type(fact) is routing.WorkReleased and fact.reroute_id is not None])
     _approved_at_once(facts)
 
 
@@ -101,9 +102,9 @@ def count_alerts(codes: Sequence[str], unreadable: Sequence[str]) -> None:
         _log.warning("an alert asks for a reroute that cannot be read", reason=why)
 
 
-def _released(fact: routing.WorkReleased) -> None:
-    if fact.reroute_id is not None:
-        ITEMS.labels(fact.team_id).inc()
+def _count_moved(teams: Sequence[str]) -> None:
+    for team_id, items in Count(teams).items():
+        ITEMS.labels(team_id).inc(items)
 
 
 def _came(order: reroute.RerouteOrder) -> None:
@@ -118,8 +119,8 @@ def _came(order: reroute.RerouteOrder) -> None:
 
 def _approved_at_once(facts: Sequence[Message]) -> None:
     """An order that begins with its approval is told once, as active; it was approved all the same."""
-    agreed = {fact.reroute_id for fact in facts if isinstance(fact, reroute.RerouteApproved)}
-    for order in facts:
+    agreed = {fact.reroute_id for fact in facts if type(fact) is reroute.RerouteApproved}
+    for order in facts if agreed else ():
         if isinstance(order, reroute.RerouteOrder) and order.reroute_id in agreed and order.phase != "approved":
             CAME.labels(order.terms.effect, "approved").inc()
 
@@ -162,7 +163,6 @@ _COUNTED: Final[Mapping[type[Message], Callable[[Any], None]]] = {
     reroute.RerouteFellBack: lambda fact: FELL_BACK.inc(),
     reroute.RerouteDrifted: lambda fact: DRIFTED.inc(),
     reroute.DrillJudged: lambda fact: DRILLS.labels(fact.outcome.outcome).inc(),
-    routing.WorkReleased: _released,
 }
 
 

@@ -62,7 +62,7 @@ class SentSince:
     def note(self, facts: Facts, now: datetime) -> None:
         """Take what was committed."""
         for fact in facts:
-            if isinstance(fact, WorkPlaced):
+            if type(fact) is WorkPlaced:
                 order = fact.order
                 placing = Placing(fact.placed_at, order.work_type, round(order.standard_seconds * 1000))
                 self._by_team.setdefault(fact.team_id, OnTheWay()).add(placing)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, Literal
 
+from services.routing.rows import row
 from shared.contracts.message import Message
 from shared.contracts.routing import (
     Candidate,
@@ -35,7 +36,7 @@ class Phase(StrEnum):
     CLOSED = "closed"
 
 
-@dataclass(frozen=True, slots=True)
+@row
 class PlacedItem:
     """One work item.
 
@@ -80,11 +81,11 @@ class PlacementTable(DocumentTable[PlacedItem]):
 
 def apply(item: PlacedItem, fact: Message) -> PlacedItem:
     """Fold one fact into the item. The only function that moves it."""
+    if type(fact) is WorkPlaced:  # nearly every fact: asked before the patterns, which take long to look at a model
+        return PlacedItem(
+            item.work_item_id, Phase.PLACED, fact.order, fact.team_id, placing=fact.placing, attempt=fact.attempt
+        )
     match fact:
-        case WorkPlaced():
-            return PlacedItem(
-                item.work_item_id, Phase.PLACED, fact.order, fact.team_id, placing=fact.placing, attempt=fact.attempt
-            )
         case WorkUnplaceable():
             return PlacedItem(
                 item.work_item_id,

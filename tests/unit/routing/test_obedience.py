@@ -184,10 +184,11 @@ def test_chunks_shrink_when_their_turn_comes_late_and_never_to_nothing() -> None
     put(floor, reroute("evacuate"))
     floor.fire("boards")
     chunks = []
-    for late in (True, True, True, False, False):
+    for late in (False, True, True, True, False):
         floor.now += SECOND * (PACE + (2 * LATE if late else LATE / 2))
         chunks.append(left(floor.fire("reroutes")))
-    assert chunks == [250, MOVED_MIN, MOVED_MIN, MOVED_MIN + MOVED_STEP, MOVED_MIN + 2 * MOVED_STEP]
+    grown = MOVED_FIRST + MOVED_STEP
+    assert chunks == [grown, grown // 2, MOVED_MIN, MOVED_MIN, MOVED_MIN + MOVED_STEP]
 
 
 def test_between_two_chunks_a_desk_lets_nothing_more_go() -> None:
