@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from shared.runtime.topics import RIGHTS_REMEDY
+from shared.runtime.kafka_access import RIGHTS_REMEDY
 
 out: Final = Console(highlight=False)
 err: Final = Console(stderr=True, highlight=False)

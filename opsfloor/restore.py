@@ -106,7 +106,7 @@ def _asked(found: Recovered) -> list[dict[str, Any]]:
 
 
 def keep_asked(file: Path, asked: Sequence[Mapping[str, Any]]) -> None:
-    """Add to the file what is to be asked: as soon as it is written behind, no run finds it again."""
+    """Add to the file what is to be asked, before anything is written: after that no run finds it again."""
     if asked:
         at = datetime.now(UTC).isoformat(timespec="seconds")
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -129,10 +129,8 @@ async def _restore(settings: Settings, write: bool, since: datetime | None) -> d
                 plan: ServicePlan = importlib.import_module(f"services.{name}.wiring").PLAN
                 async with _wired(plan, settings, pool) as (service, boards, log):
                     for processor in service.processors:
-                        recovered = await _one(processor, pool, boards, log, write, since)
-                        found[processor.full_name] = recovered
-                        if write:
-                            keep_asked(settings.home / ASKED_FILE, _asked(recovered))
+                        asked = settings.home / ASKED_FILE if write else None
+                        found[processor.full_name] = await _one(processor, pool, boards, log, asked, since)
             return found
     except AWAY as error:
         raise TransientError(f"Expected the database to answer, found {type(error).__name__}: {error}") from error
@@ -169,8 +167,14 @@ async def _wired(
 
 
 async def _one(
-    processor: Processor, pool: asyncpg.Pool[Any], boards: Boards, log: KafkaLog, write: bool, since: datetime | None
+    processor: Processor,
+    pool: asyncpg.Pool[Any],
+    boards: Boards,
+    log: KafkaLog,
+    asked: Path | None,
+    since: datetime | None,
 ) -> Recovered:
+    """What one processor's recovery comes to; written, when there is a file for what is to be asked."""
     store = PostgresStore(pool, processor.service, processor.name, processor.table.name)
     partitions = await log.partitions(processor.inputs[0].name)
     bus = await _bus(processor, await store.claim(range(partitions)), log.bootstrap, since)
@@ -179,13 +183,15 @@ async def _one(
     )
     views = views_of(boards, (spec.name for spec in processor.boards))
     found = await recover(processor, store, bus, partitions, views, clock_from_environment().now())
-    for batch in found.batches if write else ():
+    if asked is None:
+        return found
+    keep_asked(asked, _asked(found))
+    for batch in found.batches:
         if await store.commit(batch):
             raise Remedied(f"Expected to be alone with {processor.full_name}, found a service at work", "stop it first")
-    if write:
-        inlets = {(topic.name, number): 0 for topic in processor.inputs for number in range(partitions)}
-        inlets |= dict(await store.inlets(range(partitions)))
-        await note(log.bootstrap, group_of(processor.name), inlets)
+    inlets = {(topic.name, number): 0 for topic in processor.inputs for number in range(partitions)}
+    inlets |= dict(await store.inlets(range(partitions)))
+    await note(log.bootstrap, group_of(processor.name), inlets)
     return found
 
 

@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from shared.runtime.errors import TransientError
 
 SCHEME: Final = "kafka+ssl"
+RIGHTS_REMEDY: Final = "give the floor's user the rights that docs/deployment.md names, DescribeConfigs among them"
 FILES: Final = ("ca", "cert", "key", "password")
 MECHANISMS: Final = ("SCRAM-SHA-512", "SCRAM-SHA-256")  # the first, unless `login` says otherwise
 FORM: Final = (

@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from shared.contracts.message import Topic
 from shared.contracts.registry import TOPICS
 from shared.runtime.errors import ContractError, TransientError
-from shared.runtime.kafka_access import words_of
+from shared.runtime.kafka_access import RIGHTS_REMEDY, words_of
 
 PARTITIONS_DEFAULT: Final = 8
 REPLICAS_MAX: Final = 3
@@ -25,7 +25,6 @@ PARTITIONS_REMEDY: Final = (
     "a floor keeps the number of partitions that it began with: leave `--partitions` out, or name that number; never grow"
     " a topic (docs/operations.md, «More partitions»)"
 )
-RIGHTS_REMEDY: Final = "give the floor's user the rights that docs/deployment.md names, DescribeConfigs among them"
 SETTINGS_REMEDY: Final = (
     "set those topics' settings as expected (Kafka's `kafka-configs.sh --alter --entity-type topics`)"
 )

@@ -197,13 +197,12 @@ def _left_lying(floor: Floor, killed: datetime, back: datetime) -> Iterator[str]
         for message in read(floor.mirror.log.records, WORK.name)
         if isinstance(message, WorkRequested) and killed < message.order.requested_at < asked_until
     }
-    first: dict[str, WorkPlaced] = {}
+    first: dict[str, datetime] = {}
     for message in read(floor.mirror.log.records, PLACED.name):
         if isinstance(message, WorkPlaced) and message.order.work_item_id in asked:
-            kept = first.setdefault(message.order.work_item_id, message)
-            if message.placed_at < kept.placed_at:
-                first[message.order.work_item_id] = message
-    in_time = sum(placed.placed_at < back for placed in first.values())
+            item, at = message.order.work_item_id, message.placed_at
+            first[item] = min(at, first.get(item, at))
+    in_time = sum(placed_at < back for placed_at in first.values())
     if len(first) >= ASKED_LEAST and in_time < FLOWS_SHARE * len(first):
         yield f"Expected work to be placed before the next plan comes, found {in_time} of {len(first)} items"
 

@@ -7,7 +7,7 @@ from aiokafka.errors import GroupAuthorizationFailedError, KafkaError
 
 from opsfloor.answers import remedied
 from shared.runtime.errors import ContractError, InvariantError, TransientError
-from shared.runtime.topics import RIGHTS_REMEDY
+from shared.runtime.kafka_access import RIGHTS_REMEDY
 
 
 @pytest.mark.parametrize(
