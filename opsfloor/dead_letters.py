@@ -12,7 +12,7 @@ import typer
 
 from opsfloor import floor
 from opsfloor.answers import Remedied, as_json, err, out, said, table
-from opsfloor.run import command_publisher
+from opsfloor.publishing import command_publisher
 from shared.contracts.message import Message
 from shared.contracts.ops import REDRIVE, RecordParked, RecordRedriven
 from shared.contracts.registry import TOPICS

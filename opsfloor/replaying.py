@@ -17,7 +17,7 @@ from PIL import Image
 from opsfloor import floor
 from opsfloor.event_log import Activity, predecessors
 from opsfloor.log_ids import LogIds
-from opsfloor.run import command_publisher
+from opsfloor.publishing import command_publisher
 from opsfloor.submit import image_store
 from services.intake.submit import build_submission
 from shared.contracts import audit, routing

@@ -6,7 +6,7 @@ import asyncio
 import importlib
 import json
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from socket import gethostname
 from typing import Annotated, Final
@@ -17,14 +17,14 @@ import uvloop
 from deploy.local.watch import SCRAPE_SECONDS, Watch, forget_predecessor
 from opsfloor import floor
 from opsfloor.answers import Remedied, out
+from opsfloor.publishing import command_publisher
 from shared.contracts.message import Message
 from shared.http.keys import ensure_public_key
 from shared.reference import ReferenceErrors, load
 from shared.reference.keys import with_local_keys
-from shared.runtime.clock import RealClock, clock_from_environment
+from shared.runtime.clock import clock_from_environment
 from shared.runtime.errors import TransientError
-from shared.runtime.host import CommandPublisher, Host, ServicePlan, configure_logging
-from shared.runtime.kafka_log import KafkaLog
+from shared.runtime.host import Host, ServicePlan, configure_logging
 from shared.runtime.kafka_on_uvloop import mend_connections
 from shared.runtime.settings import Settings
 from shared.runtime.topics import PARTITIONS_DEFAULT, ensure_topics
@@ -146,19 +146,3 @@ async def _publish(entries: tuple[Message, ...], partitions: int | None) -> None
     async with command_publisher() as publish:
         for entry in entries:
             await publish(entry, f"reference/{entry.key}")
-
-
-class command_publisher:  # noqa: N801 - used like a function: `async with command_publisher() as publish`
-    """A publisher for records from outside, started and stopped around a block."""
-
-    def __init__(self, name: str = "command-line") -> None:
-        log = KafkaLog(floor.settings().kafka)
-        self._publisher = log.publisher()
-        self._commands = CommandPublisher(log, self._publisher, f"/opsfloor/{name}/http", RealClock())
-
-    async def __aenter__(self) -> Callable[[Message, str], Awaitable[None]]:
-        await self._publisher.start()
-        return self._commands.publish
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._publisher.stop()

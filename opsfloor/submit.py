@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from opsfloor import floor
 from opsfloor.answers import Remedied, an_id, as_json, err, out, said
-from opsfloor.run import command_publisher
+from opsfloor.publishing import command_publisher
 from services.intake.submit import answers, build_submission
 from shared.contracts.branch import SubmissionSent
 from shared.contracts.intake import RECEIPT, SubmissionAccepted, SubmissionRejected

@@ -37,7 +37,8 @@ from shared.images import ImageStore
 from shared.reference import load
 from shared.reference.keys import with_local_keys
 from shared.runtime.clock import ScaledClock
-from shared.runtime.host import CommandPublisher, Publish
+from shared.runtime.commands import CommandPublisher
+from shared.runtime.host import Publish
 from shared.runtime.kafka_log import KafkaLog
 from shared.runtime.topics import ensure_topics
 

@@ -62,6 +62,7 @@ FLOOR: Final = Board(
             "number",
             warns_at=0.3,
             bad_at=0.6,
+            highest=500,  # on a scaled clock a machine that stands still for a moment is hours behind
             about="At 60 % somebody is called: the rest of the case needs time as well.",
             empty_because="nothing waits, neither at a desk nor at placement, and nobody is signed on",
         ),

@@ -12,10 +12,11 @@ from prometheus_client.exposition import choose_encoder
 from pydantic import BaseModel, ConfigDict
 from starlette.types import ASGIApp
 
+from shared.http.bearer import requires
 from shared.http.gate import BODY_BYTES_MAX, Gate
 from shared.http.problems import MEDIA_TYPE, ProblemDetails, install_problems, problem_responses
 from shared.http.server import HttpServer, PortTakenError, serve
-from shared.http.tokens import Role, Verifier, requires
+from shared.http.tokens import Role, Verifier
 
 OPEN_PATHS: Final = frozenset({"/health", "/ready"})
 METRICS_ROLES: Final[tuple[Role, ...]] = ("service", "on_call")

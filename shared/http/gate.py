@@ -11,8 +11,9 @@ from urllib.parse import unquote_plus
 from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.http.bearer import bearer_claims, refusal_problem
 from shared.http.problems import Problem, problem_response
-from shared.http.tokens import TokenError, Verifier, bearer_claims, refusal_problem
+from shared.http.tokens import TokenError, Verifier
 
 BODY_BYTES_MAX: Final = 262_144
 BODY_SECONDS_MAX: Final = 15.0

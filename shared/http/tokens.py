@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,11 +11,8 @@ from typing import Any, Final, Literal, cast, get_args
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from fastapi import Request
-from fastapi.security.utils import get_authorization_scheme_param
 
 from shared.http.keys import PUBLIC_NAME, KeyPair, KeyPairError, ensure_key_pair, read_public_key
-from shared.http.problems import Problem
 
 Role = Literal[
     "operator",
@@ -195,40 +192,6 @@ def _claims(body: dict[str, Any]) -> Claims:
     return Claims(subject, cast(Role, role), team_id, provider_id, issued_at, expires_at)
 
 
-def bearer_claims(verifier: Verifier, authorization: str | None) -> Claims:
-    """The claims of an `Authorization` header. Errors: `TokenError`."""
-    scheme, token = get_authorization_scheme_param(authorization)
-    if scheme.lower() != "bearer" or not token:
-        raise TokenMissingError(
-            "Expected the header `Authorization: Bearer …` with a token; `opsfloor token` makes one"
-        )
-    return verifier.verify(token)
-
-
-def refusal_problem(refused: TokenError) -> Problem:
-    """The 401 that answers a refused token."""
-    return Problem(401, refused.code, str(refused), {"WWW-Authenticate": 'Bearer realm="opsfloor"'})
-
-
-def requires(*roles: Role) -> Callable[..., Awaitable[Claims]]:
-    """A FastAPI dependency: the claims of a bearer who has one of the roles, else 401 or 403.
-
-    Holds:   the application's gate has verified the token already; outside of `build_app` nobody is let in.
-    """
-    if not roles or not ROLES.issuperset(roles):
-        raise ValueError(f"Expected at least one of the roles {', '.join(sorted(ROLES))}, found {roles}")
-
-    async def claims_of(request: Request) -> Claims:
-        claims = getattr(request.state, "claims", None)
-        if not isinstance(claims, Claims):
-            raise refusal_problem(TokenMissingError("Expected a token verified by the service's gate, found none"))
-        if claims.role not in roles:
-            raise Problem(403, "wrong_role", f"Expected the role {' or '.join(roles)}, this token has {claims.role}")
-        return claims
-
-    return claims_of
-
-
 __all__ = [
     "Claims",
     "Issuer",
@@ -243,5 +206,4 @@ __all__ = [
     "WrongIssuerError",
     "WrongSignatureError",
     "ensure_key_pair",
-    "requires",
 ]

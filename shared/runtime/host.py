@@ -25,13 +25,13 @@ from shared.http.tokens import Verifier
 from shared.runtime.boards import BoardKeeper, Boards
 from shared.runtime.clock import Clock
 from shared.runtime.collector import spare_collector
+from shared.runtime.commands import CommandPublisher
 from shared.runtime.engine import Limits
 from shared.runtime.errors import InvariantError, TransientError
-from shared.runtime.headers import outside_headers
 from shared.runtime.house import house_levels, pool_levels
 from shared.runtime.kafka_log import KafkaLog
 from shared.runtime.levels import Levels, Read
-from shared.runtime.log import Outgoing, group_of, partition_of
+from shared.runtime.log import group_of
 from shared.runtime.noted import noted
 from shared.runtime.postgres_store import PostgresStore
 from shared.runtime.processor import BoardSpec, Processor, derived_id
@@ -39,7 +39,6 @@ from shared.runtime.reads import look
 from shared.runtime.runner import Runner, went_back
 from shared.runtime.schema import mark, migrate, migrations, taken
 from shared.runtime.settings import Settings
-from shared.runtime.tracing import REQUEST
 
 if TYPE_CHECKING:
     from shared.runtime.otlp_tracing import Spans
@@ -310,30 +309,6 @@ class Host:
             except TransientError:  # whoever works with it logs it
                 self._health.away["database"] = "the database is away: nothing is decided, and nothing can be looked up"
             await asyncio.sleep(WATCH_SECONDS)
-
-
-class CommandPublisher:
-    """Publishes what people and outside systems ask for: keyed, without a lane, deduplicated by business key."""
-
-    def __init__(self, log: KafkaLog, publisher: object, source: str, clock: Clock) -> None:
-        self._log: Final = log
-        self._publisher: Final = log.publisher() if publisher is None else publisher
-        self._source: Final = source
-        self._clock: Final = clock
-        self._partitions: dict[str, int] = {}
-
-    async def publish(self, message: Message, event_id: str) -> None:
-        """Write one record and wait for its acknowledgement. Errors: `TransientError` when the bus is away."""
-        topic = message.topic.name
-        if topic not in self._partitions:
-            self._partitions[topic] = await self._log.partitions(topic)
-        key, now = message.key.encode(), self._clock.now()
-        headers = outside_headers(message, self._source, event_id, now, REQUEST.get())
-        record = Outgoing(key, message.model_dump_json().encode(), headers, self._clock.wall_ms())
-        place = (topic, partition_of(key, self._partitions[topic]))
-        failed = await self._publisher.publish({place: [record]})  # type: ignore[attr-defined]
-        if failed:
-            raise TransientError(f"Expected {topic} to take the command: {failed[place]}")
 
 
 __all__ = ["Host", "InvariantError", "Service", "ServicePlan", "Surroundings", "derived_id"]

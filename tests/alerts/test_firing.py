@@ -61,7 +61,10 @@ def faults(folder: Path, alert: str, looks: Sequence[Mapping[str, Any]], step: i
     (group,) = rules["groups"]
     group["rules"] = [rule for rule in group["rules"] if rule["alert"] == alert]
     (folder / "alerts.yaml").write_text(yaml.safe_dump(rules))
-    (folder / "recording.yaml").write_text(documents()["recording.yaml"])
+    recording = yaml.safe_load(documents()["recording.yaml"])
+    (recorded,) = recording["groups"]
+    recorded["rules"] = _rested_on(BY_NAME[alert].expr, recorded["rules"])
+    (folder / "recording.yaml").write_text(yaml.safe_dump(recording))
     suite = {
         "rule_files": ["recording.yaml", "alerts.yaml"],
         "evaluation_interval": f"{step}m",
@@ -74,6 +77,17 @@ def faults(folder: Path, alert: str, looks: Sequence[Mapping[str, Any]], step: i
     (folder / "suite.yaml").write_text(yaml.safe_dump(suite, width=1_000))
     done = subprocess.run([str(PROMTOOL), "test", "rules", "suite.yaml"], cwd=folder, capture_output=True, text=True)
     return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+def _rested_on(expr: str, rules: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The recording rules whose values an expression reads, by others or itself, in the order in which they stand."""
+    read, unread = set[str](), {expr}
+    while unread:
+        text = unread.pop()
+        found = [rule for rule in rules if rule["record"] in text and rule["record"] not in read]
+        read |= {rule["record"] for rule in found}
+        unread |= {rule["expr"] for rule in found}
+    return [rule for rule in rules if rule["record"] in read]
 
 
 @needs_promtool

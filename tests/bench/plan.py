@@ -34,7 +34,8 @@ from shared.contracts.reference import Centre, Provider, Team
 from shared.contracts.routing import CapacityByWorkType, LoadByWorkType, LoadSnapshot, PlanMade, PlannedWork
 from shared.reference.board import REFERENCE_BOARD
 from shared.runtime.clock import RealClock
-from shared.runtime.host import CommandPublisher, Publish
+from shared.runtime.commands import CommandPublisher
+from shared.runtime.host import Publish
 from shared.runtime.kafka_log import KafkaLog
 from shared.runtime.topics import ensure_topics
 from tests.bench.records import PARTITIONS

@@ -14,7 +14,7 @@ from tests.faults.play import KINDS, play
 
 
 @pytest.mark.alone
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1_200)
 def test_promises_hold_through_real_faults(caplog: pytest.LogCaptureFixture) -> None:
     """Each kind of fault strikes twice under load; every submission has one end and nothing happened twice."""
     caplog.set_level(logging.CRITICAL, "aiokafka")  # the broker is killed on purpose, thousands of lines say so

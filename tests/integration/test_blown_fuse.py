@@ -17,7 +17,7 @@ from tests.simulation.world import image
 from tests.support.terminal import ROOT, Terminal, running_floor, stop, until
 
 PAGE: Final = (ROOT / "docs" / "runbook" / "FuseBlown.md").read_text("utf-8")
-BROKEN: Final = 120  # of one writer, in one partition, and then no more
+BROKEN: Final = 60  # of one writer, in one partition, and then no more
 STARTS_MAX: Final = 6
 STAY_SECONDS: Final = 5.0
 pytestmark = pytest.mark.timeout(600)

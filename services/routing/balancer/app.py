@@ -35,8 +35,9 @@ from shared.reference.board import REFERENCE_BOARD
 from shared.reroutes import REROUTE_BOARD
 from shared.runtime.boards import BoardKeeper, Boards
 from shared.runtime.clock import Clock
+from shared.runtime.commands import CommandPublisher
 from shared.runtime.errors import TransientError
-from shared.runtime.host import CommandPublisher, spans_of, traced_by
+from shared.runtime.host import spans_of, traced_by
 from shared.runtime.house import house_levels
 from shared.runtime.kafka_access import KafkaAccess, access_of
 from shared.runtime.kafka_log import KafkaLog

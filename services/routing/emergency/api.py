@@ -43,8 +43,9 @@ from shared.contracts.reroute import (
     RerouteTerms,
     Words,
 )
+from shared.http.bearer import requires
 from shared.http.problems import Problem, problem_responses
-from shared.http.tokens import Claims, Role, requires
+from shared.http.tokens import Claims, Role
 from shared.reroutes import held_percent, resolve
 from shared.runtime.processor import Rejection, derived_id
 

@@ -56,8 +56,9 @@ from shared.contracts.routing import (
     SignOff,
     SignOn,
 )
+from shared.http.bearer import requires
 from shared.http.problems import Problem, problem_responses
-from shared.http.tokens import Claims, requires
+from shared.http.tokens import Claims
 from shared.runtime.processor import Rejection, derived_id
 
 WAIT_SECONDS_MAX: Final = 30.0

@@ -10,8 +10,9 @@ from fastapi import APIRouter, Depends, Path
 from services.routing.workbench.decide import STATUS_BY_CODE, may_oversee
 from services.routing.workbench.reads import DeskReads
 from services.routing.workbench.views import ItemView, TeamView, item_view, team_view
+from shared.http.bearer import requires
 from shared.http.problems import Problem, problem_responses
-from shared.http.tokens import Claims, requires
+from shared.http.tokens import Claims
 
 Overseer = Annotated[Claims, Depends(requires("on_call", "team_leader", "auditor"))]
 Leader = Annotated[Claims, Depends(requires("on_call", "team_leader"))]

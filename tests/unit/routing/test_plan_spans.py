@@ -21,9 +21,10 @@ from services.routing.balancer.turn import NAME, Turn
 from shared.contracts.message import Message
 from shared.contracts.routing import ARRIVALS, PLAN
 from shared.runtime.clock import SetClock
+from shared.runtime.commands import CommandPublisher
 from shared.runtime.errors import TransientError
 from shared.runtime.headers import origin_of
-from shared.runtime.host import CommandPublisher, Publish
+from shared.runtime.host import Publish
 from shared.runtime.kafka_log import KafkaLog
 from shared.runtime.memory_log import MemoryLog
 from shared.runtime.otlp_tracing import Spans

@@ -22,8 +22,8 @@ from shared.http.tokens import Issuer, Verifier
 from shared.http.traced import TracedRequests
 from shared.runtime.boards import Boards
 from shared.runtime.clock import RealClock
+from shared.runtime.commands import CommandPublisher
 from shared.runtime.headers import origin_of, outside_headers
-from shared.runtime.host import CommandPublisher
 from shared.runtime.kafka_log import KafkaLog
 from shared.runtime.log import Outgoing
 from shared.runtime.memory_log import MemoryLog
