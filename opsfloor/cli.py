@@ -10,6 +10,7 @@ from typing import Final
 import typer
 from typer._click.exceptions import ClickException  # Typer brings a click of its own that it does not name
 
+from opsfloor import addresses
 from opsfloor.answers import Remedied, complain, remedied
 from opsfloor.commands import CommandsOnDemand
 from shared.http.keys import KeyPairError
@@ -17,18 +18,23 @@ from shared.runtime.errors import ContractError, InvariantError, TransientError
 
 FULL: Final = (errno.ENOSPC, errno.EDQUOT)  # what a disk without room says
 
+LOOKS_ITSELF: Final = "doctor"
+"""The command that tells of an address that can be none beside everything else that it finds."""
+
 app = typer.Typer(
     name="opsfloor", cls=CommandsOnDemand, no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False
 )
 
 
 @app.callback()
-def opsfloor() -> None:
+def opsfloor(context: typer.Context) -> None:
     """The operations floor of a bank.
 
     A first look: [bold]make demo[/bold] plays a banking day. By hand: [bold]opsfloor stack up[/bold], then
     [bold]opsfloor run intake[/bold] (and audit, routing, vendor), then [bold]opsfloor status[/bold].
     """
+    if context.invoked_subcommand != LOOKS_ITSELF and "--help" not in sys.argv:
+        addresses.checked()
 
 
 def main() -> None:

@@ -8,11 +8,14 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 FAULTS_MAX: Final = 10
+YEARS_MAX: Final = 10
+SPAN_MAX: Final = timedelta(days=366 * YEARS_MAX)
+"""How far from the middle one of its starts an instant of a log may lie: beyond that it was mistyped, or is a mark for «never»."""
 UNREADABLE: Final = (csv.Error, gzip.BadGzipFile, EOFError, zlib.error)
 QUOTE_OPEN: Final = "unexpected end of data"
 UNDECODED: Final = re.compile("[\udc80-\udcff]")
@@ -62,8 +65,8 @@ def read_log(file: Path, columns: Columns) -> list[Activity]:
     """Every activity of the log in order of its start. Reads CSV, also gzipped.
 
     Errors:  `BrokenLogError` with line numbers: a missing or doubled column, an empty cell, more cells than columns, an
-             unreadable instant, an end before its start, no line at all, bytes that are no CSV in UTF-8 or end in the
-             middle. A record of several lines, by a quote, is named by its first.
+             unreadable instant, one far from all others, an end before its start, no line at all, bytes that are no CSV in
+             UTF-8 or end in the middle. A record of several lines, by a quote, is named by its first.
     """
     opener = gzip.open if file.suffix == ".gz" else open
     with opener(file, "rt", newline="", encoding="utf-8-sig", errors="surrogateescape") as text:
@@ -73,9 +76,29 @@ def read_log(file: Path, columns: Columns) -> list[Activity]:
         found, faults = _activities(rows, head, columns)
     if not found and not faults:
         faults.append("line 2: expected at least one activity, found none")
+    found.sort(key=lambda activity: (activity.start_at, activity.line))
+    faults = faults or _far_away(found, columns)
     if faults:
         raise BrokenLogError(faults)
-    return sorted(found, key=lambda activity: (activity.start_at, activity.line))
+    return found
+
+
+def _far_away(activities: Sequence[Activity], columns: Columns) -> list[str]:
+    """The lines with instants that no day of this log can have, in words, in the order of the file."""
+    if not activities:
+        return []
+    middle = activities[len(activities) // 2].start_at
+    faults = [
+        f"line {activity.line}: expected {name} within {YEARS_MAX} years of {middle.date()}, the middle start, found {at.date()}"
+        for activity in sorted(activities, key=lambda activity: activity.line)
+        for name, at in (
+            (columns.enabled or columns.start, activity.enabled_at),
+            (columns.start, activity.start_at),
+            (columns.end, activity.end_at),
+        )
+        if abs(at - middle) > SPAN_MAX
+    ]
+    return list(dict.fromkeys(faults))[:FAULTS_MAX]
 
 
 def _rows(text: Iterable[str]) -> Iterator[tuple[int, list[str]]]:

@@ -17,9 +17,10 @@ import httpx
 import psutil
 from pydantic import ValidationError
 
+from opsfloor import addresses
 from opsfloor.answers import Remedied
 from shared.http.tokens import Issuer, ensure_key_pair
-from shared.runtime.kafka_access import FORM, checked
+from shared.runtime import kafka_access
 from shared.runtime.settings import Settings
 
 SERVICES: Final = ("intake", "audit", "routing", "vendor")
@@ -83,10 +84,11 @@ def settings(**overrides: Any) -> Settings:
     Errors:  `Remedied`.
     """
     found = settings_as_set(**overrides)
+    addresses.checked()
     try:
-        checked(found.kafka)
+        kafka_access.checked(found.kafka)
     except ValueError as error:
-        raise Remedied(f"Expected the bus's address in OPSFLOOR_KAFKA: {error}", f"set it to {FORM}") from error
+        raise Remedied(str(error), "mend what OPSFLOOR_KAFKA names, or name another file there") from error
     return found
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import statistics
-from math import isfinite
+from collections.abc import Mapping
+from math import ceil, isfinite
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from opsfloor import floor
 from opsfloor.answers import Remedied, as_json, err, out, table
-from opsfloor.event_log import BrokenLogError, Columns, by_case, read_log
-from opsfloor.replaying import Replay, Turnarounds
+from opsfloor.event_log import Activity, BrokenLogError, Columns, by_case, read_log
+from opsfloor.replaying import DAY_SECONDS, Replay, Turnarounds
+
+PLAYED_SECONDS_MAX: Final = 7 * DAY_SECONDS  # of our own time
 
 
 def replay(
@@ -46,6 +49,7 @@ def replay(
     if cases is not None and cases < 1:
         raise Remedied(f"Expected at least 1 case, found {cases}", "leave --cases out for the whole log")
     chosen = dict(list(by_case(activities).items())[:cases])
+    _expect_an_end(chosen, speed)
     if not floor.running("routing"):
         raise Remedied("Expected a running floor, found no routing service", floor.START_IT)
     total = sum(len(case_) for case_ in chosen.values())
@@ -54,6 +58,19 @@ def replay(
         line = bar.add_task("", total=total)
         turnarounds = asyncio.run(Replay(chosen, speed, lambda done: bar.update(line, completed=done)).play())
     _report(turnarounds, speed, json)
+
+
+def _expect_an_end(chosen: Mapping[str, list[Activity]], speed: float) -> None:
+    """Errors: `Remedied` when playing the log would go on for longer than anybody watches."""
+    activities = [activity for case in chosen.values() for activity in case]
+    first = min(activity.enabled_at for activity in activities)
+    seconds = (max(activity.end_at for activity in activities) - first).total_seconds()
+    if seconds / speed > PLAYED_SECONDS_MAX:
+        raise Remedied(
+            f"Expected to play at most {PLAYED_SECONDS_MAX / DAY_SECONDS:.0f} days, found {seconds / DAY_SECONDS:,.0f} days "
+            f"of the log, at speed {speed:g} {seconds / speed / DAY_SECONDS:,.1f} of ours",
+            f"raise --speed, from {ceil(seconds / PLAYED_SECONDS_MAX)} on, or play fewer --cases",
+        )
 
 
 def _report(turnarounds: Turnarounds, speed: float, json: bool) -> None:

@@ -28,9 +28,11 @@ PORTS: Final = range(20_000, 32_000)
 """Below the ports that Linux gives to outgoing connections: while a server is away, a client that tries its port again
 and again could otherwise be given that very port, connect to itself, and keep the server from coming back."""
 
+LINE_MAX: Final = 240  # characters of one line of a log that a message repeats
+
 _CALL: Final = re.compile(r"\s+(at |\.\.\. \d+ more)")
 """A line of a stack of calls."""
-_GRAVE: Final = re.compile(r"\b(FATAL|PANIC|ERROR|Caused by|Exception|Error)\b")
+_GRAVE: Final = re.compile(r"\b(FATAL|PANIC|ERROR|Caused by|\w*Exception|\w*Error)\b")
 """What both servers begin the line with that tells why they end; what follows it tells only that they do."""
 
 _starter: Final = ThreadPoolExecutor(1, "stack-starter")
@@ -163,4 +165,5 @@ def last_lines(log: Path, count: int = 3, since: int = 0) -> str:
         return "no output"
     text = log.read_bytes()[since:].decode(errors="replace")
     lines = [line for line in text.splitlines() if line.strip() and not _CALL.match(line)]
-    return " | ".join(([line for line in lines if _GRAVE.search(line)] or lines)[-count:])
+    told = ([line for line in lines if _GRAVE.search(line)] or lines)[-count:]
+    return " | ".join(line if len(line) <= LINE_MAX else f"{line[:LINE_MAX]}…" for line in told)

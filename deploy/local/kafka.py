@@ -18,6 +18,10 @@ from deploy.local import children, jars, problems
 from shared.runtime.kafka_access import KafkaAccess
 
 UP_SECONDS: Final = 60.0
+NODE: Final = "1"
+META_VERSIONS: Final = ("0", "1")  # of meta.properties; what else it begins with no Kafka of this version has written
+METADATA: Final = "__cluster_metadata-0"
+"""The partition that names all topics: without it the broker comes up and knows none."""
 _LOG4J: Final = """rootLogger.level = WARN
 rootLogger.appenderRef.out.ref = OUT
 appender.out.type = Console
@@ -76,8 +80,8 @@ class Broker:
         return "\n".join(
             (
                 "process.roles=broker,controller",
-                "node.id=1",
-                f"controller.quorum.voters=1@{children.LOOPBACK}:{self.controller_port}",
+                f"node.id={NODE}",
+                f"controller.quorum.voters={NODE}@{children.LOOPBACK}:{self.controller_port}",
                 f"listeners=PLAINTEXT://{children.LOOPBACK}:{self.port},CONTROLLER://{children.LOOPBACK}:{self.controller_port}",
                 f"advertised.listeners=PLAINTEXT://{children.LOOPBACK}:{self.port}",
                 "controller.listener.names=CONTROLLER",
@@ -107,10 +111,11 @@ class Broker:
         meta = self.folder / "data" / "meta.properties"
         mark = self.folder / "version"
         if meta.exists():
-            found = mark.read_text().strip() if mark.exists() else "an unknown version"
-            if found != jars.KAFKA:
-                raise problems.other_version(self.folder, f"Kafka {found}", f"Kafka {jars.KAFKA}")
+            found = f"Kafka {mark.read_text().strip()}" if mark.exists() else "no note of its version"
+            if found != f"Kafka {jars.KAFKA}":
+                raise problems.other_version(self.folder, found, f"Kafka {jars.KAFKA}")
             if b"cluster.id=" in meta.read_bytes():
+                self._look(meta)
                 self._configure()
                 return
             self._forget_half_made(meta)
@@ -136,6 +141,18 @@ class Broker:
                 f"Expected Kafka to format {self.folder}, found: {(done.stdout + done.stderr).strip()[-300:]}",
                 f"remove {self.folder} and try again",
             )
+
+    def _look(self, meta: Path) -> None:
+        """See that the data is this broker's and names its topics. Errors: `StackProblem`."""
+        said = dict(line.split("=", 1) for line in meta.read_text(errors="replace").splitlines() if "=" in line)
+        if said.get("version") not in META_VERSIONS:
+            found = f"that of another version, which wrote version={said.get('version')} into {meta.name}"
+            raise problems.other_version(self.folder, found, f"Kafka {jars.KAFKA}")
+        if said.get("node.id") != NODE:
+            raise problems.torn("Kafka", self.folder, f"data of the broker {said.get('node.id')} instead of {NODE}")
+        metadata = meta.parent / METADATA
+        if any(meta.parent.glob("*-[0-9]")) and not any(file.stat().st_size for file in metadata.glob("*.log")):
+            raise problems.torn("Kafka", self.folder, f"nothing in {metadata}, which names its topics")
 
     def _forget_half_made(self, meta: Path) -> None:
         """Forget a folder whose note of its cluster a full disk or a power cut has emptied. Errors: `StackProblem`."""

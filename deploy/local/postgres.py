@@ -75,15 +75,8 @@ class Database:
         owner = self.folder.lstat().st_uid  # the folder may lie in the open, where anybody could have put one or a link
         if self.folder.is_symlink() or owner not in (os.geteuid(), _runner()):
             raise problems.not_ours(self.folder, f"user {owner}")
-        mark = self._data / "PG_VERSION"
-        if mark.exists():
-            if mark.read_text().strip() != MAJOR:
-                raise problems.other_version(
-                    self._data, f"PostgreSQL {mark.read_text().strip()}", f"PostgreSQL {MAJOR}"
-                )
+        if self._look():
             return
-        if self._data.exists():
-            shutil.rmtree(self._data)  # a half-made cluster: initdb was interrupted before it wrote its version
         password = self.folder / "password"
         password.write_text(secrets.token_urlsafe(24) + "\n")
         password.chmod(0o600)
@@ -98,6 +91,26 @@ class Database:
             shutil.rmtree(self._data, ignore_errors=True)
             user = pwd.getpwuid(_runner() or os.geteuid()).pw_name
             raise problems.not_made(self._data, done.stderr.strip()[-300:], user)
+
+    def _look(self) -> bool:
+        """Whether there is a cluster of this version. One that initdb did not finish is forgotten. Errors: `StackProblem`."""
+        mark = self._data / "PG_VERSION"
+        found = mark.read_text(errors="replace").strip() if mark.exists() else ""
+        if found not in {"", MAJOR}:
+            raise problems.other_version(self._data, f"PostgreSQL {found}", f"PostgreSQL {MAJOR}")
+        if self._half_made():
+            shutil.rmtree(self._data, ignore_errors=True)
+            return False
+        if not found:
+            raise problems.torn("PostgreSQL", self._data, f"databases, and no version in {mark.name}")
+        if not self.made or not self._password():
+            raise problems.no_password(self.folder, "empty" if self.made else "gone")
+        return True
+
+    def _half_made(self) -> bool:
+        """Whether initdb was interrupted, if it has begun: all databases but the one numbered 1 come last."""
+        databases = {each.name for each in self._data.glob("base/*")}
+        return databases == {"1"} or not (databases or (self._data / "global" / "pg_control").exists())
 
     def start(self, owned: bool) -> int:
         """Start the server and wait until it takes connections. Returns its process id. Errors: `StackProblem`."""
@@ -131,9 +144,10 @@ class Database:
         """Errors: `StackProblem` when the server does not let us in, or has no room."""
         if not self._asked(f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'"):  # noqa: S608 - a constant
             self._asked(f"CREATE DATABASE {DATABASE}")
+        self._asked("SELECT 1", DATABASE)  # its folder may be gone though its name is known
 
-    def _asked(self, statement: str) -> str:
-        where = ["-h", children.LOOPBACK, "-p", str(self.port), "-U", USER, "-d", "postgres"]
+    def _asked(self, statement: str, database: str = "postgres") -> str:
+        where = ["-h", children.LOOPBACK, "-p", str(self.port), "-U", USER, "-d", database]
         done = subprocess.run(
             [self._program("psql"), "-qAt", "-X", "-w", *where, "-c", statement],
             env=os.environ | {"PGPASSWORD": self._password()},  # everybody can read a command line

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import errno
+import re
 from pathlib import Path
 from typing import Final
+
+_NOT_ALLOWED: Final = re.compile("invalid permissions|wrong ownership|Permission denied|AccessDenied")
+_NEWER: Final = re.compile(
+    "Unsupported feature level|feature level .* is not supported|incompatible with server|"
+    "unknown version|No MetadataVersion|Unable to apply record .*FeatureLevelRecord|Disallowed version"
+)
+"""What either server says of data that a newer one has written."""
 
 
 class StackProblem(Exception):
@@ -58,6 +66,19 @@ def half_written(file: Path, folder: Path) -> StackProblem:
     )
 
 
+def torn(what: str, folder: Path, why: str) -> StackProblem:
+    """Data that is there and is not whole."""
+    return StackProblem(f"Expected {what} to find its data whole in {folder}, found: {why}", _begin_anew(folder))
+
+
+def _begin_anew(folder: Path) -> str:
+    return (
+        f"put back a copy of {folder}, or keep it aside and start afresh without it: `opsfloor stack down`, "
+        f"`mv {folder} {folder}.torn`, `opsfloor stack up`; broker and database belong together, so put both back, or "
+        "move both aside (`opsfloor stack status` names their folders)"
+    )
+
+
 def not_made(data: Path, why: str, user: str) -> StackProblem:
     """PostgreSQL's initdb gave up."""
     if "No space left" in why:
@@ -84,21 +105,36 @@ def checksum_differs(file: Path, expected: str, found: str) -> StackProblem:
 
 
 def did_not_start(what: str, log: Path, last_lines: str) -> StackProblem:
-    if "No space left" in last_lines:
-        return from_os(OSError(errno.ENOSPC, "No space left on device"), log.parent)
-    return StackProblem(f"Expected {what} to come up, found it ended: {last_lines}", f"read {log}")
+    """A server ended before it answered, by the last of its own words."""
+    return _ended(what, log.parent, f"it ended: {last_lines}", f"read {log}; if its data is what is wrong, ")
 
 
 def not_asked(folder: Path, why: str) -> StackProblem:
     """The database came up and refused what it was asked first."""
-    if "password authentication failed" in why:
-        return StackProblem(
-            f"Expected the password in {folder / 'password'} to be the database's own, found it refused",
-            f"put back the one that its data was made with, or delete {folder} and start afresh without the data",
-        )
+    if "password authentication failed" in why or "no password supplied" in why:
+        return no_password(folder, "refused")
+    return _ended("PostgreSQL", folder, why, f"read {folder / 'postgres.log'}; if its data is what is wrong, ")
+
+
+def no_password(folder: Path, found: str) -> StackProblem:
     return StackProblem(
-        f"Expected PostgreSQL to answer its first question, found: {why}", f"read {folder / 'postgres.log'}"
+        f"Expected the password in {folder / 'password'} to be the database's own, found it {found}",
+        f"put back the one that its data was made with, or delete {folder} and start afresh without the data",
     )
+
+
+def _ended(what: str, folder: Path, why: str, otherwise: str) -> StackProblem:
+    if "No space left" in why:
+        return from_os(OSError(errno.ENOSPC, "No space left on device"), folder)
+    if _NEWER.search(why):
+        return other_version(folder, f"that of another version: {why}", what)
+    if _NOT_ALLOWED.search(why):
+        return StackProblem(
+            f"Expected {what} to be allowed to use what lies in {folder}, found: {why}",
+            f"see whose its files are (`ls -lR {folder}`): give them to the owner of {folder}, and to nobody else "
+            f"(`chmod -R go= {folder}/data`)",
+        )
+    return StackProblem(f"Expected {what} to come up on its data, found: {why}", otherwise + _begin_anew(folder))
 
 
 def from_os(error: OSError, folder: Path) -> StackProblem:

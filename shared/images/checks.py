@@ -15,6 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from shared.contracts.intake import RejectionCode
 from shared.contracts.message import ImageReference
 from shared.contracts.reference import FloorLimits
+from shared.images.upright import orientation_of, upright_size
 
 SCANS_MAX: Final = 50  # of a JPEG; a scanner writes one, a progressive picture about ten
 _SCAN: Final = b"\xff\xda"  # the marker that each of them begins with
@@ -38,7 +39,7 @@ UNREADABLE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """A sound image. Units: pixels."""
+    """A sound image. Units: pixels of the upright picture."""
 
     sha256: str
     width: int
@@ -98,7 +99,7 @@ def _inspect_form(reference: ImageReference, content: bytes, limits: FloorLimits
                         f"Expected at most {SCANS_MAX} scans in {name}, found {content.count(_SCAN)}: save it as a baseline JPEG",
                     )
                 image.verify()  # a PNG's checksums, which decoding passes over
-            _decode(content, limits)
+            width, height = upright_size((width, height), _decode(content, limits))
     except UNREADABLE as error:
         return ImageFault(
             "image_unreadable",
@@ -112,11 +113,15 @@ def _said(error: Exception) -> str:
     return "another form, or a broken head" if isinstance(error, UnidentifiedImageError) else str(error)
 
 
-def _decode(content: bytes, limits: FloorLimits) -> None:
-    """Decode all of the picture, a JPEG at an eighth of its size. Errors: `UNREADABLE`, when it breaks off or makes no sense."""
+def _decode(content: bytes, limits: FloorLimits) -> int:
+    """Decode all of the picture, a JPEG at an eighth of its size. Returns its orientation.
+
+    Errors:  `UNREADABLE`, when it breaks off or makes no sense.
+    """
     with Image.open(io.BytesIO(content), formats=_formats(limits)) as image:
         image.draft("L", (1, 1))
         image.load()
+        return orientation_of(image, UNREADABLE)
 
 
 def _formats(limits: FloorLimits) -> list[str]:

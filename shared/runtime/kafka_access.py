@@ -7,6 +7,7 @@ stand in it.
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ MECHANISMS: Final = ("SCRAM-SHA-512", "SCRAM-SHA-256")  # the first, unless `log
 FORM: Final = (
     f"host:port,… or {SCHEME}://[USER@]host:port,…[?ca=FILE&cert=FILE&key=FILE&password=FILE&login={MECHANISMS[0]}]"
 )
+_HOST: Final = re.compile(r"[\w.-]+|\[[0-9A-Fa-f:.%]+\]")
+"""A name or an IPv4 address, or an IPv6 address in brackets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +133,8 @@ def checked(kafka: str) -> str:
 def _servers(text: str) -> str:
     """Errors: `ValueError` for what is no list of host:port."""
     for server in text.split(","):
-        host, colon, port = server.rpartition(":")
-        if not (host and colon and port.isdecimal() and 0 < int(port) < 65_536):
+        host, colon, port = server.strip().rpartition(":")
+        if not (_HOST.fullmatch(host) and colon and port.isdecimal() and 0 < int(port) < 65_536):
             raise ValueError(f"Expected host:port, found {server!r}")
     return text
 

@@ -20,9 +20,11 @@ from shared.runtime.kafka_access import words_of
 from shared.runtime.kafka_leaving import leave
 from shared.runtime.kafka_tail import KafkaTail, record_of
 from shared.runtime.log import Claimed, Dropped, Outgoing, Place, Record, room_for
+from shared.runtime.session import Session
 
 BATCH_BYTES_MAX: Final = 512 * 1024
 REQUEST_MS: Final = 15_000
+SESSION_SECONDS: Final = 6.0
 STOP_SECONDS: Final = 2.0
 HELD_RECORDS: Final = 100  # after a smaller batch nothing is fetched ahead: what comes meanwhile comes in one piece
 ROWS_MAX: Final = 32  # records asked of the client at once: each may be a bundle
@@ -46,9 +48,12 @@ class KafkaLog:
              session keeps its partitions without a rebalance.
     """
 
-    def __init__(self, bootstrap: str, *, session_timeout_seconds: float = 6.0, instance: str | None = None) -> None:
+    def __init__(
+        self, bootstrap: str, *, session_timeout_seconds: float = SESSION_SECONDS, instance: str | None = None
+    ) -> None:
         self.bootstrap: Final = bootstrap
         self._session_ms: Final = int(session_timeout_seconds * 1000)
+        self._session: Final = Session(session_timeout_seconds)
         self._instance: Final = instance
 
     def group_reader(self, group: str, topics: Sequence[str], claimed: Claimed, dropped: Dropped) -> KafkaReader:
@@ -60,7 +65,7 @@ class KafkaLog:
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
                 partition_assignment_strategy=(RangePartitionAssignor,),
-                session_timeout_ms=self._session_ms,
+                session_timeout_ms=int(self._session.seconds * 1000),
                 heartbeat_interval_ms=max(200, self._session_ms // 4),
                 max_poll_interval_ms=900_000,  # a batch that looks outside may take minutes; who hangs, the watchdog ends
                 rebalance_timeout_ms=max(10_000, self._session_ms * 2),
@@ -71,7 +76,7 @@ class KafkaLog:
                 metadata_max_age_ms=60_000,
             )
 
-        return KafkaReader(client, topics, claimed, dropped)
+        return KafkaReader(client, topics, claimed, dropped, self._session)
 
     def tail(
         self,
@@ -131,6 +136,7 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
         self._consumer: Final = consumer
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        self._reader.ask_for_session(self._consumer, had=bool(list(revoked)))
         await self._reader.let_go()
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
@@ -149,8 +155,13 @@ class KafkaReader:
              the place to go on from: Kafka would silently begin elsewhere.
     """
 
-    def __init__(self, client: Any, topics: Sequence[str], claimed: Claimed, dropped: Dropped) -> None:
+    def __init__(
+        self, client: Any, topics: Sequence[str], claimed: Claimed, dropped: Dropped, session: Session | None = None
+    ) -> None:
         self._client: Final = client
+        self._session: Final = session or Session(SESSION_SECONDS)
+        self._asked_seconds = self._session.seconds
+        self._leaving: asyncio.Task[None] | None = None  # to join anew, with the session that was set
         self._topics: Final = list(topics)
         self._claimed: Final = claimed
         self._dropped: Final = dropped
@@ -167,8 +178,26 @@ class KafkaReader:
         except (KafkaError, OSError) as error:
             await leave(consumer)
             raise TransientError(f"Expected to join the group, found {error}") from error
-        self._consumer = consumer
+        self._consumer, self._asked_seconds = consumer, self._session.seconds
         consumer.subscribe(self._topics, listener=_Listener(self, consumer))
+
+    def ask_for_session(self, consumer: Any, had: bool) -> None:
+        """Before each joining: a process that had shards and is no member any more, and did not leave, came late.
+
+        Holds:   aiokafka has no public way to tell this, or to ask for another session than the first.
+        """
+        coordinator = consumer._coordinator
+        if had and not coordinator.member_id and self._leaving is None:
+            self._session.came_late()
+            _log.warning("put out of the group while alive", session_seconds=self._session.seconds)
+        self._leaving, self._asked_seconds = None, self._session.seconds
+        coordinator._session_timeout_ms = int(self._asked_seconds * 1000)
+
+    def _join_anew_when_calm(self, consumer: Any) -> None:
+        """A member keeps the session that it joined with: who asked for a long one leaves when it is needed no more."""
+        if self._leaving is None and self._session.seconds < self._asked_seconds and consumer.assignment():
+            _log.info("joins anew", session_seconds=self._session.seconds)
+            self._leaving = consumer._coordinator.maybe_leave_group()
 
     async def take_over(self, consumer: AIOKafkaConsumer, numbers: frozenset[int]) -> None:
         """Claim the numbers and place the consumer at the store's offsets."""
@@ -234,6 +263,7 @@ class KafkaReader:
         if consumer is None:  # it joins at the moment: whoever asks again and again must let it
             await asyncio.sleep(max(wait_seconds, JOIN_SECONDS))
             return []
+        self._join_anew_when_calm(consumer)
         consumer.resume(*consumer.paused())
         found: list[Record] = []
         try:

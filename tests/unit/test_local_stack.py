@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local import Stack, StackProblem, children, jars, problems
-from deploy.local.kafka import Broker
+from deploy.local.kafka import METADATA, NODE, Broker
 from deploy.local.postgres import SETTINGS, Database
 from deploy.local.stack import home, jars_folder
 from deploy.local.watch import NEVER, Watch, forget_predecessor
@@ -40,6 +40,8 @@ PROBLEMS = {
     "half written": problems.half_written(FOLDER / "kafka" / "data" / "meta.properties", FOLDER / "kafka"),
     "no room for the data": problems.not_made(FOLDER, "initdb: could not write: No space left on device", "nobody"),
     "no data": problems.not_made(FOLDER, "initdb: Permission denied", "nobody"),
+    "torn": problems.torn("Kafka", FOLDER, "nothing"),
+    "closed": problems.did_not_start("PostgreSQL", FOLDER / "postgres.log", "FATAL: data has invalid permissions"),
     "owner": problems.not_ours(FOLDER, "user 1001"),
 }
 
@@ -199,6 +201,72 @@ def test_a_brokers_note_that_was_cut_off(tmp_path: Path) -> None:
     with pytest.raises(StackProblem, match="Kafka to format"):  # no jars here: the formatting itself cannot be
         broker.format()
     assert not (data / "meta.properties").exists()
+
+
+def _brokers_data(folder: Path) -> Path:
+    data = folder / "data"
+    (data / "broker.events-0").mkdir(parents=True)
+    (data / METADATA).mkdir()
+    (data / METADATA / "00000000000000000000.log").write_bytes(b"topics")
+    (data / "meta.properties").write_text(f"#\nnode.id={NODE}\nversion=1\ncluster.id=c\n")
+    (folder / "version").write_text(jars.KAFKA)
+    return data
+
+
+def test_a_brokers_data_that_is_not_this_brokers(tmp_path: Path) -> None:
+    """A note of a form that is not known yet, of another broker, without a version: named, and nothing is touched."""
+    data, broker = _brokers_data(tmp_path), Broker(tmp_path, tmp_path, 21_000, 21_001)
+    broker.format()
+    whole = (data / "meta.properties").read_text()
+    for old, new, found in (
+        ("version=1", "version=7", "which wrote version=7"),
+        (f"node.id={NODE}", "node.id=9", "data of the broker 9"),
+    ):
+        (data / "meta.properties").write_text(whole.replace(old, new))
+        with pytest.raises(StackProblem, match=found):
+            broker.format()
+    (data / "meta.properties").write_text(whole)
+    (tmp_path / "version").unlink()
+    with pytest.raises(StackProblem, match="found no note of its version"):
+        broker.format()
+    assert (data / "broker.events-0").exists()
+
+
+def test_a_broker_whose_names_of_topics_are_gone(tmp_path: Path) -> None:
+    """It would come up, know no topic, and call what it holds a stray: it is not started."""
+    data, broker = _brokers_data(tmp_path), Broker(tmp_path, tmp_path, 21_000, 21_001)
+    (data / METADATA / "00000000000000000000.log").write_bytes(b"")
+    with pytest.raises(StackProblem, match="which names its topics") as problem:
+        broker.format()
+    assert f"`mv {tmp_path} {tmp_path}.torn`" in problem.value.remedy
+
+
+def test_a_cluster_without_its_version_is_not_made_anew(tmp_path: Path) -> None:
+    """There are databases in it: it is told and kept. One whose making was interrupted holds none, and is forgotten."""
+    data, database = tmp_path / "data", Database(tmp_path, 21_002)
+    for name in ("base/1", "base/5", "global"):
+        (data / name).mkdir(parents=True)
+    (data / "global" / "pg_control").touch()
+    with pytest.raises(StackProblem, match="no version in PG_VERSION") as problem:
+        database.make()
+    assert "opsfloor stack up" in problem.value.remedy
+    assert (data / "base" / "5").exists()
+    (data / "base" / "5").rmdir()
+    assert not database._look()
+    assert not data.exists()
+
+
+def test_a_password_that_is_gone(tmp_path: Path) -> None:
+    """The data is kept, and the remedy says what its password is for."""
+    data, database = tmp_path / "data", Database(tmp_path, 21_002)
+    for name in ("base/1", "base/5", "global"):
+        (data / name).mkdir(parents=True)
+    (data / "PG_VERSION").write_text("18\n")
+    with pytest.raises(StackProblem, match="found it gone"):
+        database.make()
+    (tmp_path / "password").write_text("\n")
+    with pytest.raises(StackProblem, match="found it empty"):
+        database.make()
 
 
 def test_what_a_server_said_last(tmp_path: Path) -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from opsfloor.answers import Remedied
 from opsfloor.event_log import Activity, BrokenLogError, Columns, by_case, predecessors, read_log
 from opsfloor.log_ids import LogIds
+from opsfloor.replay import _expect_an_end
 from opsfloor.replaying import reference_of
 from shared.contracts.reference import Branch, BusinessType, Operator
 from shared.reference.rules import faults_of
@@ -146,3 +148,51 @@ def test_bytes_that_are_no_log(tmp_path: Path, name: str, content: bytes, reason
     file.write_bytes(content)
     with pytest.raises(BrokenLogError, match=reason):
         read_log(file, COLUMNS)
+
+
+def a_line(start: str, end: str, case: str = "9") -> str:
+    return f"{case},Check,Ann,Clerk,{start},{end},{start}\n"
+
+
+@pytest.mark.parametrize(
+    ("far", "said"),
+    [
+        (
+            a_line("0001-01-01T00:00:00", "0001-01-01T00:05:00"),
+            "line 5: expected enabled within 10 years of 2023-02-09",
+        ),
+        (a_line("0001-01-01T00:00:00+14:00", "0001-01-02T00:00:00"), "line 5: .* found 0001-01-01"),
+        (
+            a_line("2023-02-09T09:00:00", "9999-12-31T23:59:59-12:00"),
+            "line 5: expected end within 10 years .* 9999-12-31",
+        ),
+        (a_line("1970-01-01T00:00:00", "2023-02-09T09:00:00"), "line 5: expected start within 10 years .* 1970-01-01"),
+        (a_line("2033-06-01T00:00:00", "2033-06-01T00:05:00"), "line 5: .* found 2033-06-01"),
+    ],
+)
+def test_an_instant_far_from_all_others_is_refused_with_its_line(tmp_path: Path, far: str, said: str) -> None:
+    """A mark for «never», or a slip: played, it would be waited for without an end."""
+    with pytest.raises(BrokenLogError, match=said) as refused:
+        read_log(written(tmp_path, GOOD + far), COLUMNS)
+    assert {fault.partition(":")[0] for fault in refused.value.faults} == {"line 5"}
+
+
+def test_a_log_from_the_first_year_to_the_last_names_what_is_not_like_the_middle(tmp_path: Path) -> None:
+    """Whichever of the two it is, each of the other's lines is told, ten at most."""
+    ends = [a_line(f"{year}-01-01T00:00:00", f"{year}-01-01T00:05:00", year) for year in ("0001", "9999")] * 8
+    with pytest.raises(BrokenLogError, match="line 2: expected enabled within 10 years") as refused:
+        read_log(written(tmp_path, "".join(ends)), COLUMNS)
+    assert len(refused.value.faults) == 10
+
+
+def test_a_log_of_some_years_is_read(tmp_path: Path) -> None:
+    """Nine years are a long archive and no slip."""
+    assert len(read_log(written(tmp_path, GOOD + a_line("2032-01-01T00:00:00", "2032-01-02T00:00:00")), COLUMNS)) == 4
+
+
+def test_a_replay_that_would_go_on_for_weeks_is_not_begun(tmp_path: Path) -> None:
+    """Nine years at ten times their speed: the speed to take instead is named."""
+    log = by_case(read_log(written(tmp_path, GOOD + a_line("2032-01-01T00:00:00", "2032-01-02T00:00:00")), COLUMNS))
+    with pytest.raises(Remedied, match="to play at most 7 days, found 3,249 days") as refused:
+        _expect_an_end(log, 10)
+    _expect_an_end(log, float(refused.value.remedy.split("from ")[1].split(" ")[0]))
