@@ -64,9 +64,9 @@ def hindrance(order: WorkOrder, operator_id: str, team_id: str, book: Rulebook) 
     return _kept_from_provider(order, provider) or _kept_from_person(order, operator, provider, book.standing)
 
 
-def able(order: WorkOrder, people: Sequence[str], team_id: str, book: Rulebook) -> int:
-    """How many of these members of the team may do the work."""
-    there = _there(order, people, team_id, book)
+def able(order: WorkOrder, people: Sequence[str], team_id: str, book: Rulebook, sort: Sort | None = None) -> int:
+    """How many of these members of the team may do the work; `sort` is that of the order where it is known already."""
+    there = _there(order, people, team_id, book, sort or sort_of(order))
     if not _names_somebody(order) and order.branch_id not in there.branches:
         return len(there.operators)
     return sum(not excluded(order, one) for one in there.operators)
@@ -83,9 +83,9 @@ class _There:
     branches: frozenset[str | None]
 
 
-def _there(order: WorkOrder, people: Sequence[str], team_id: str, book: Rulebook) -> _There:
+def _there(order: WorkOrder, people: Sequence[str], team_id: str, book: Rulebook, sort: Sort) -> _There:
     """Found once for each sort of work, until others are there, or the reference data or a standing changes."""
-    key, standing = (__name__, "there", team_id, sort_of(order)), book.standing
+    key, standing = (__name__, "there", team_id, sort), book.standing
     known: _There | None = book.reference.derived.get(key)
     if (
         known is not None

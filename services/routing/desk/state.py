@@ -6,7 +6,7 @@ ready longest, the next lease to run out) is kept sorted, so that no event costs
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -33,7 +33,7 @@ GONE_MAX: Final = 100_000  # items given back that are remembered, for as long a
 load_by_work_type: Final = teller(LoadByWorkType)
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-DAY_SECONDS: Final = 86_400
+MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class ItemPhase(StrEnum):
@@ -189,7 +189,9 @@ class Queue:
     ordinary: Lane = field(default_factory=Lane)
     urgent: Lane = field(default_factory=Lane)
     standard_ms: int = 0
-    _told: tuple[float, LoadByWorkType] | None = field(default=None, compare=False)  # until something comes or goes
+    _told: tuple[Sequence[str], int, LoadByWorkType] | None = field(
+        default=None, compare=False
+    )  # until something comes or goes
 
     def __len__(self) -> int:
         return len(self.ordinary.turns) + len(self.urgent.turns)
@@ -216,19 +218,21 @@ class Queue:
         self.standard_ms -= round(item.order.standard_seconds * 1000)
         self._told = None
 
-    def load(self, work_type: str, pace: float) -> LoadByWorkType:
-        """What waits, and how long it takes people of this pace; at least one item waits."""
-        if self._told is None or self._told[0] != pace:
-            standard_seconds = self.standard_ms / 1000
-            load = load_by_work_type(
-                work_type=work_type,
-                queued=len(self),
-                standard_seconds=standard_seconds,
-                oldest_requested_at=instant(self.oldest_us),
-                learned_seconds=round(standard_seconds * pace, 1),
-            )
-            self._told = pace, load
-        return self._told[1]
+    def load(self, work_type: str, people: Sequence[str], paces: Paces) -> LoadByWorkType:
+        """What waits, and how long it takes these people; at least one item waits."""
+        told, learned_at = self._told, paces.learned_at(work_type)
+        if told is not None and told[0] is people and told[1] == learned_at:
+            return told[2]
+        standard_seconds = self.standard_ms / 1000
+        load = load_by_work_type(
+            work_type=work_type,
+            queued=len(self),
+            standard_seconds=standard_seconds,
+            oldest_requested_at=instant(self.oldest_us),
+            learned_seconds=round(standard_seconds * paces.mean(people, work_type), 1),
+        )
+        self._told = people, learned_at, load
+        return load
 
     def lane_of(self, item: DeskItem) -> Lane:
         return self.urgent if item.order.urgent else self.ordinary
@@ -467,8 +471,7 @@ def _stands_alike(old: DeskOperator, new: DeskOperator) -> bool:
 
 def microseconds(instant: datetime) -> int:
     """Microseconds since 1970: exact, and compares faster than an instant."""
-    since = instant - EPOCH
-    return (since.days * DAY_SECONDS + since.seconds) * 1_000_000 + since.microseconds
+    return (instant - EPOCH) // MICROSECOND
 
 
 def instant(microseconds_since_1970: int) -> datetime:
