@@ -67,9 +67,10 @@ def hindrance(order: WorkOrder, operator_id: str, team_id: str, book: Rulebook) 
 def able(order: WorkOrder, people: Sequence[str], team_id: str, book: Rulebook, sort: Sort | None = None) -> int:
     """How many of these members of the team may do the work; `sort` is that of the order where it is known already."""
     there = _there(order, people, team_id, book, sort or sort_of(order))
-    if not _names_somebody(order) and order.branch_id not in there.branches:
-        return len(there.operators)
-    return sum(not excluded(order, one) for one in there.operators)
+    if order.excluded_teams or order.branch_id in there.branches:
+        return sum(not excluded(order, one) for one in there.operators.values())
+    named = order.excluded_operators
+    return len(there.operators) - (len(there.operators.keys() & named) if named else 0)
 
 
 @row
@@ -79,7 +80,7 @@ class _There:
     people: Sequence[str]
     standing: StandingView
     version: int
-    operators: Sequence[Operator]
+    operators: Mapping[str, Operator]
     branches: frozenset[str | None]
 
 
@@ -95,8 +96,8 @@ def _there(order: WorkOrder, people: Sequence[str], team_id: str, book: Rulebook
     ):
         return known
     those = allowed(order, team_id, book)
-    operators = [those[one] for one in people if one in those]
-    branches = frozenset(one.branch_id for one in operators)
+    operators = {one: those[one] for one in people if one in those}
+    branches = frozenset(one.branch_id for one in operators.values())
     known = book.reference.derived[key] = _There(people, standing, standing.version, operators, branches)
     return known
 

@@ -59,9 +59,9 @@ def solve(
     ]
     total = sum(demand.items for demand in wanted)
     there = sorted(teams, key=lambda team: team.team_id)
-    able = [demand for demand in wanted if any(team.may_do(demand.kind) for team in there)]
-    nobody = [Relaxed("nobody_eligible", one.kind.work_type, one.items) for one in wanted if one not in able]
-    able = [replace(demand, items=max(demand.items, LEAST_PART * total)) for demand in able]
+    served = {demand.kind for demand in wanted if any(team.may_do(demand.kind) for team in there)}
+    nobody = [Relaxed("nobody_eligible", one.kind.work_type, one.items) for one in wanted if one.kind not in served]
+    able = [replace(one, items=max(one.items, LEAST_PART * total)) for one in wanted if one.kind in served]
     by_team = {team.team_id: team.waiting / team.people for team in there}
     if not able:
         return Shares({}, by_team, 0.0, 0.0, tuple(nobody))

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from heapq import merge
 from typing import Final
 
@@ -194,7 +195,7 @@ class Queue:
     )  # until something comes or goes
 
     def __len__(self) -> int:
-        return len(self.ordinary.turns) + len(self.urgent.turns)
+        return len(self.ordinary.turn_by_id) + len(self.urgent.turn_by_id)
 
     @property
     def turns(self) -> Iterator[Turn]:
@@ -220,7 +221,7 @@ class Queue:
 
     def load(self, work_type: str, people: Sequence[str], paces: Paces) -> LoadByWorkType:
         """What waits, and how long it takes these people; at least one item waits."""
-        told, learned_at = self._told, paces.learned_at(work_type)
+        told, learned_at = self._told, paces.learned_at.get(work_type, 0)
         if told is not None and told[0] is people and told[1] == learned_at:
             return told[2]
         standard_seconds = self.standard_ms / 1000
@@ -271,13 +272,15 @@ class TeamDesk:
 
     def put_item(self, item: DeskItem) -> None:
         """Take the item in, or in its new condition."""
-        self._unqueue(self.items.get(item.work_item_id))
-        self.items[item.work_item_id] = item
-        self.dirty[f"item/{item.work_item_id}"] = item
+        order = item.order
+        work_item_id = order.work_item_id
+        self._unqueue(self.items.get(work_item_id))
+        self.items[work_item_id] = item
+        self.dirty[f"item/{work_item_id}"] = item
         if item.phase is ItemPhase.QUEUED:
-            self._queue_of(item.order.work_type).add(item)
-        elif item.order.urgent and item.order.later_seconds > 0:
-            self.urgent_in_hand.add(item.work_item_id)
+            self._queue_of(order.work_type).add(item)
+        elif order.urgent and order.later_seconds > 0:
+            self.urgent_in_hand.add(work_item_id)
 
     def _queue_of(self, work_type: str) -> Queue:
         found = self.queues.get(work_type)
@@ -293,13 +296,15 @@ class TeamDesk:
     def _unqueue(self, item: DeskItem | None) -> None:
         if item is None:
             return
-        self.urgent_in_hand.discard(item.work_item_id)
+        order = item.order
+        if order.urgent:
+            self.urgent_in_hand.discard(order.work_item_id)
         if item.phase is not ItemPhase.QUEUED:
             return
-        queue = self.queues[item.order.work_type]
+        queue = self.queues[order.work_type]
         queue.remove(item)
         if not queue:
-            del self.queues[item.order.work_type]
+            del self.queues[order.work_type]
 
     def item(self, work_item_id: str) -> DeskItem:
         """The item, which must be here.
@@ -474,6 +479,7 @@ def microseconds(instant: datetime) -> int:
     return (instant - EPOCH) // MICROSECOND
 
 
+@lru_cache(maxsize=1024)  # the next lease to run out is asked for after every event
 def instant(microseconds_since_1970: int) -> datetime:
     """The instant of so many microseconds since 1970."""
     return EPOCH + timedelta(microseconds=microseconds_since_1970)

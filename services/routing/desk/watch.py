@@ -275,7 +275,7 @@ def _capacities(
     told: dict[str, tuple[int, CapacityByWorkType]],
 ) -> Iterator[CapacityByWorkType]:
     for work_type, people in able.items():
-        learned_at, known = desk.paces.learned_at(work_type), told.get(work_type)
+        learned_at, known = desk.paces.learned_at.get(work_type, 0), told.get(work_type)
         if known is not None and known[0] == learned_at:
             yield known[1]
             continue

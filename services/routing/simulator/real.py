@@ -94,6 +94,7 @@ class RealDealing:
         self._woken: Final[dict[str, datetime]] = {}
         self._attempts: Final[dict[str, int]] = {}
         self._commands = 0
+        self._known: Situation | None = None
 
     def opens(self, floor: Floor) -> None:
         """Take the boards as the day's reference data fills them."""
@@ -284,7 +285,14 @@ class RealDealing:
         self._floor.wake((when - self._floor.day.begins_at).total_seconds(), awake)
 
     def _situation(self, observed: BatchSight | None = None) -> Situation:
-        return Situation(self._floor.now, 0, "simulated", self._boards, observed)
+        """What is known now; to desks, which observe nothing, it is the same for all that happens at an instant."""
+        now = self._floor.now
+        if observed is not None:
+            return Situation(now, 0, "simulated", self._boards, observed)
+        known = self._known
+        if known is None or known.now is not now:
+            known = self._known = Situation(now, 0, "simulated", self._boards)
+        return known
 
 
 def _taken(decided: Facts | Rejection) -> Facts:
