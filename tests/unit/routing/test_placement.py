@@ -449,9 +449,10 @@ def test_what_a_team_has_is_by_its_last_load_and_all_that_was_sent_since() -> No
     for sent in (30.0, 60.0):
         memory.note([placed], NOW)
         assert seen() == seen() == (0.0, sent)
-    told = load("north", ["ann"], 240.0, version=2).model_copy(update={"at": placed.placed_at})
-    LOAD_BOARD.fold(views["load"], told.key, told)
-    assert seen() == (240.0, 0.0)
+    for version, (at, backlog, sent) in enumerate(((NOW, 240.0, 60.0), (placed.placed_at, 300.0, 0.0)), 2):
+        told = load("north", ["ann"], backlog, version).model_copy(update={"at": at})
+        LOAD_BOARD.fold(views["load"], told.key, told)
+        assert seen() == (backlog, sent)
 
 
 def test_what_was_sent_of_an_items_own_type_counts_at_the_items_own_standard_time() -> None:
