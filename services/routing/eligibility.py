@@ -64,12 +64,13 @@ def hindrance(order: WorkOrder, operator_id: str, team_id: str, book: Rulebook) 
     return _kept_from_provider(order, provider) or _kept_from_person(order, operator, provider, book.standing)
 
 
-def able(order: WorkOrder, people: Sequence[str], team_id: str, book: Rulebook) -> int:
-    """How many of these members of the team may do the work."""
-    there = _there(order, people, team_id, book)
-    if not _names_somebody(order) and order.branch_id not in there.branches:
-        return len(there.operators)
-    return sum(not excluded(order, one) for one in there.operators)
+def able(order: WorkOrder, people: Sequence[str], team_id: str, book: Rulebook, sort: Sort | None = None) -> int:
+    """How many of these members of the team may do the work; `sort` is that of the order where it is known already."""
+    there = _there(order, people, team_id, book, sort or sort_of(order))
+    if order.excluded_teams or order.branch_id in there.branches:
+        return sum(not excluded(order, one) for one in there.operators.values())
+    named = order.excluded_operators
+    return len(there.operators) - (len(there.operators.keys() & named) if named else 0)
 
 
 @row
@@ -79,13 +80,13 @@ class _There:
     people: Sequence[str]
     standing: StandingView
     version: int
-    operators: Sequence[Operator]
+    operators: Mapping[str, Operator]
     branches: frozenset[str | None]
 
 
-def _there(order: WorkOrder, people: Sequence[str], team_id: str, book: Rulebook) -> _There:
+def _there(order: WorkOrder, people: Sequence[str], team_id: str, book: Rulebook, sort: Sort) -> _There:
     """Found once for each sort of work, until others are there, or the reference data or a standing changes."""
-    key, standing = (__name__, "there", team_id, sort_of(order)), book.standing
+    key, standing = (__name__, "there", team_id, sort), book.standing
     known: _There | None = book.reference.derived.get(key)
     if (
         known is not None
@@ -95,8 +96,8 @@ def _there(order: WorkOrder, people: Sequence[str], team_id: str, book: Rulebook
     ):
         return known
     those = allowed(order, team_id, book)
-    operators = [those[one] for one in people if one in those]
-    branches = frozenset(one.branch_id for one in operators)
+    operators = {one: those[one] for one in people if one in those}
+    branches = frozenset(one.branch_id for one in operators.values())
     known = book.reference.derived[key] = _There(people, standing, standing.version, operators, branches)
     return known
 

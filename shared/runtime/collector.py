@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 YOUNG_OBJECTS: Final = 100_000  # new ones before the collector looks at them: a few batches, some tens of megabytes
@@ -21,3 +23,15 @@ def spare_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS, YOUNG_LOOKS, MIDDLE_LOOKS)
+
+
+@contextmanager
+def without_collector() -> Iterator[None]:
+    """Keep the collector away for as long as this lasts: for much work in one go that leaves no cycles behind."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

@@ -81,15 +81,15 @@ def turns_of_plan() -> Turn:
 
     def turn() -> dict[str, float]:
         nonlocal plan, number
-        number += 1
         PLAN_BOARD.fold(views["plan"], plan.key, plan)
-        now = AT + timedelta(seconds=number)
+        now = AT + timedelta(seconds=number)  # the first one while the plan that it begins from is good
+        number += 1
         balance = Balance(views, "bench", now)
         balance.resume(now)
         began = time.thread_time_ns()
         made = balance.plan(now, 1.0)
-        if made is None:
-            raise RuntimeError("Expected a plan, found none")
+        if made is None or not any(part.shares for part in made.work):
+            raise RuntimeError("Expected a plan that shares work out, found none")
         made.to_json()
         spent = time.thread_time_ns() - began
         wandered = (one.recent_per_hour * draw.uniform(0.999, 1.001) for one in made.work)

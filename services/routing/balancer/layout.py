@@ -183,8 +183,10 @@ class Layout:
         """One person more in a team, for one work type or for all that it does."""
 
         def more(loads: Loads) -> Vector:
-            types = np.array([work_type is None or name in (None, work_type) for name in loads.work_type], dtype=bool)
-            return np.where((loads.team == team) & types, 1.0, 0.0)
+            found = np.zeros(len(loads))
+            mine = np.flatnonzero(loads.team == team).tolist()
+            found[[one for one in mine if work_type is None or loads.work_type[one] in (None, work_type)]] = 1.0
+            return found
 
         skills = more(self.skills)
         return Joined(np.concatenate([more(self.teams), skills[self.shared]]), skills[self.sole_skill])
@@ -215,6 +217,11 @@ class Layout:
         first[pieces.first] = True
         uppers = np.clip(limit[pieces.pair] - pieces.begin - np.where(pieces.late, more, 0.0), 0.0, pieces.width)
         return np.asarray(uppers + np.where(first, more, 0.0))
+
+    @property
+    def overdue(self) -> bool:
+        """Some skill without a row has more waiting than its people do in the hour."""
+        return bool((self.skills.waiting[self.sole_skill] >= self.skills.people[self.sole_skill]).any())
 
     def eased(self, joined: Joined, shares: Vector) -> float:
         """What those who have joined save where more waits for a skill than its people do in the hour. Units: points."""

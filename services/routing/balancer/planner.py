@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from services.routing.balancer.arrivals import Arrivals, Calendar
 from services.routing.balancer.programme import solve
@@ -131,21 +131,40 @@ def teams_now(floor: FloorNow, kinds: Sequence[Kind]) -> Iterator[TeamNow]:
         load, provider = floor.loads.get(team_id), floor.book.provider_of(team_id)
         if load is None or provider is None:
             continue
-        people = people_of(load)
-        if people < PEOPLE_MIN:
+        told = _told_by(load, floor.book.reference)
+        if told.people < PEOPLE_MIN:
             continue
-        waiting = waiting_of(load)
         yield TeamNow(
             team_id=team_id,
             provider_id=provider.id,
             centre_id=team.centre_id,
-            people=people,
-            skills=skills_of(load, waiting),
-            waiting=sum(waiting.values()),
+            people=told.people,
+            skills=told.skills,
+            waiting=told.waiting,
             outside=provider.outside,
             data_classes=frozenset(provider.data_classes),
             barred=frozenset(kind for kind in kinds if held and _barred(kind, team, floor)),
         )
+
+
+class _Told(NamedTuple):
+    """What a desk's load says of its people and skills, and all that waits there. Units: people, hours."""
+
+    load: LoadSnapshot
+    people: float
+    skills: Mapping[str, Skill]
+    waiting: float
+
+
+def _told_by(load: LoadSnapshot, reference: ReferenceView) -> _Told:
+    """Worked out once for each load that a desk tells."""
+    key = __name__, load.team_id
+    known: _Told | None = reference.derived.get(key)
+    if known is None or known.load is not load:
+        waiting = waiting_of(load)
+        known = _Told(load, people_of(load), skills_of(load, waiting), sum(waiting.values()))
+        reference.derived[key] = known
+    return known
 
 
 def people_of(load: LoadSnapshot) -> float:

@@ -59,9 +59,9 @@ def solve(
     ]
     total = sum(demand.items for demand in wanted)
     there = sorted(teams, key=lambda team: team.team_id)
-    able = [demand for demand in wanted if any(team.may_do(demand.kind) for team in there)]
-    nobody = [Relaxed("nobody_eligible", one.kind.work_type, one.items) for one in wanted if one not in able]
-    able = [replace(demand, items=max(demand.items, LEAST_PART * total)) for demand in able]
+    served = {demand.kind for demand in wanted if any(team.may_do(demand.kind) for team in there)}
+    nobody = [Relaxed("nobody_eligible", one.kind.work_type, one.items) for one in wanted if one.kind not in served]
+    able = [replace(one, items=max(one.items, LEAST_PART * total)) for one in wanted if one.kind in served]
     by_team = {team.team_id: team.waiting / team.people for team in there}
     if not able:
         return Shares({}, by_team, 0.0, 0.0, tuple(nobody))
@@ -89,7 +89,9 @@ class _Model:
         self._solver.setOptionValue("simplex_dual_edge_weight_strategy", DEVEX)
         self.layout.hand_to(self._solver)
         self._costs, self._uppers = np.zeros(self.layout.count), self.layout.uppers  # as the solver has them
-        self._values = np.zeros(self.layout.count)
+        self._wanted: Final = self._uppers.copy()  # what it is to have when it solves next
+        self._values: Vector | None = np.zeros(self.layout.count)  # none: nobody has read yet what was solved last
+        self._beginning: tuple[int, highspy.HighsBasis] | None = None  # with so many rows
         self._begin_from_last()
 
     # ------------------------------------------------------------------ the aims
@@ -101,7 +103,7 @@ class _Model:
                  was planned yet, too few are given to break any maximum.
         """
         layout = self.layout
-        if layout.whole(layout.was) and layout.keeps_bounds(layout.was, self._values[layout.slack], PLACED / 100):
+        if layout.whole(layout.was) and layout.keeps_bounds(layout.was, self.values[layout.slack], PLACED / 100):
             return
         if self._left_over(INFINITE) <= PLACED:
             return
@@ -181,7 +183,7 @@ class _Model:
         if cap <= COSTS_BEGIN:
             return 0.0
         late = self._minimise(*layout.lateness()) + layout.late_already()
-        return late - layout.eased(self._joined, self.found)
+        return late - layout.eased(self._joined, self.found) if layout.overdue else late
 
     def _allow(self, cap: float) -> None:
         layout = self.layout
@@ -212,7 +214,7 @@ class _Model:
         layout = self.layout
         return (
             layout.whole(shares)
-            and layout.keeps_bounds(shares, self._values[layout.slack])
+            and layout.keeps_bounds(shares, self.values[layout.slack])
             and layout.fullest(shares) <= self._cap + DUST
             and layout.late(shares) <= self._lateness_max + DUST
         )
@@ -221,7 +223,10 @@ class _Model:
 
     def _begin_from_last(self) -> None:
         """Let the solver begin from the last shares. Nothing of that basis costs anything, so that the dual simplex may."""
-        self._solver.setBasis(self.layout.basis(self._solver.getNumRow()))
+        rows = self._solver.getNumRow()
+        if self._beginning is None or self._beginning[0] != rows:
+            self._beginning = rows, self.layout.basis(rows)
+        self._solver.setBasis(self._beginning[1])
 
     def _keep(self, columns: Columns, cost: Vector, limit: float) -> None:
         self._solver.addRow(-INFINITE, limit, len(columns), columns, cost)
@@ -234,9 +239,9 @@ class _Model:
         if len(other):
             self._solver.changeColsCost(len(other), other, costs[other])
             self._costs = costs
+        self._tell_uppers()
         self._run()
-        self._solution = self._solver.getSolution()
-        self._values = np.array(self._solution.col_value)
+        self._solution, self._values = self._solver.getSolution(), None
         return float(self._solver.getInfo().objective_function_value)
 
     def _run(self) -> None:
@@ -257,12 +262,14 @@ class _Model:
         return self._solver.getModelStatus()
 
     def _set_uppers(self, columns: Columns, uppers: Vector | float) -> None:
-        wanted = np.broadcast_to(uppers, len(columns))
-        other = wanted != self._uppers[columns]
-        changed, count = columns[other], int(np.count_nonzero(other))
-        if count:
-            self._uppers[changed] = wanted[other]
-            self._solver.changeColsBounds(count, changed, np.zeros(count), self._uppers[changed])
+        self._wanted[columns] = uppers
+
+    def _tell_uppers(self) -> None:
+        """Tell the solver what has become of the bounds since it solved last, all at once."""
+        changed = np.flatnonzero(self._wanted != self._uppers).astype(np.int32)
+        if len(changed):
+            uppers = self._uppers[changed] = self._wanted[changed]
+            self._solver.changeColsBounds(len(changed), changed, np.zeros(len(changed)), uppers)
 
     def _set_room(self, room: Vector) -> None:
         """How many hours of new work the loads that are rows may get."""
@@ -272,6 +279,13 @@ class _Model:
         )
 
     # ------------------------------------------------------------------- reading
+
+    @property
+    def values(self) -> Vector:
+        """What each column is: read when somebody asks, as it takes as long as a short way of the solver."""
+        if self._values is None:
+            self._values = np.array(self._solution.col_value)
+        return self._values
 
     @property
     def _reduced(self) -> Vector:
@@ -287,7 +301,7 @@ class _Model:
     def found(self) -> Vector:
         """The shares that the last aim left, one per pair."""
         layout = self.layout
-        found = np.bincount(layout.pieces.pair, self._values[layout.piece], len(layout.pairs))
+        found = np.bincount(layout.pieces.pair, self.values[layout.piece], len(layout.pairs))
         return found.astype(np.float64)
 
     def hurts(self) -> list[Hurt]:
@@ -300,7 +314,7 @@ class _Model:
         if self._cap <= COSTS_BEGIN:
             return []
         tried = min(TRIED_MAX, max(1, TRIED_PAIRS // len(self.layout.pairs)))
-        values, basis, found = self._values, self._solver.getBasis(), list[Hurt]()
+        values, basis, found = self.values, self._solver.getBasis(), list[Hurt]()
         for hurt, joined in self._promised()[:tried]:
             try:
                 worth = self._saved(joined, basis)

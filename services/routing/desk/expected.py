@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -28,9 +28,9 @@ def quarter_of(now: datetime) -> datetime:
 
 def expected_capacity(desk: TeamDesk, book: Rulebook, now: datetime) -> Iterator[ExpectedCapacity]:
     """The people of the team by work type and hour, and how fast they are. Nothing when nobody has a shift."""
-    team = _people(desk, book)
-    if not any(person.shift_id for person in team):
+    if not _has_shifts(desk, book):
         return
+    team = _people(desk, book)
     since = quarter_of(now)
     coming = {person.id: _hours_of(person, desk, book.reference, since) for person in team}
     for work_type, people in sorted(_by_work_type(team, coming).items()):
@@ -45,12 +45,21 @@ def expected_capacity(desk: TeamDesk, book: Rulebook, now: datetime) -> Iterator
 
 def expected_people(desk: TeamDesk, book: Rulebook, now: datetime) -> ByHour:
     """How many people of the team in the same hours, each counted once. Nothing when nobody has a shift."""
-    team = _people(desk, book)
-    if not any(person.shift_id for person in team):
+    if not _has_shifts(desk, book):
         return ()
+    team = _people(desk, book)
     since = quarter_of(now)
     by_person = [_hours_of(person, desk, book.reference, since) for person in team]
     return tuple(round(sum(hours[ahead] for hours in by_person), 2) for ahead in range(HOURS))
+
+
+def _has_shifts(desk: TeamDesk, book: Rulebook) -> bool:
+    """Somebody of the team who may work has a shift; looked through once for the same people."""
+    fit, key = eligibility.unsuspended(desk.team_id, book), (__name__, "shifts", desk.team_id)
+    known: tuple[Mapping[str, Operator], bool] | None = book.reference.derived.get(key)
+    if known is None or known[0] is not fit:
+        known = book.reference.derived[key] = fit, any(person.shift_id for person in fit.values())
+    return known[1]
 
 
 def _people(desk: TeamDesk, book: Rulebook) -> Collection[Operator]:

@@ -49,6 +49,7 @@ class Paces:
     def __init__(self) -> None:
         self.version = 0  # counts what was learned
         self.by_person: Final[dict[tuple[str, str], Pace]] = {}  # (operator id, work type)
+        self.learned_at: Final[dict[str, int]] = {}  # work type → the version in which it was last learned about
         self._by_type: Final[dict[str, dict[str, Pace]]] = {}  # the same by work type and operator
         self._team: Final[dict[str, tuple[int, int]]] = {}  # work type → evidence, total
         self._team_pace: Final[dict[str, int]] = {}  # work type → what that comes to
@@ -64,6 +65,7 @@ class Paces:
         shown = self._team[pace.work_type] = evidence + pace.evidence, total + pace.total
         self._team_pace[pace.work_type] = shrunk(*shown, TEAM_PRIOR, ONE)
         self.version += 1
+        self.learned_at[pace.work_type] = self.version
         self.by_person[key] = pace
         self._by_type.setdefault(pace.work_type, {})[pace.operator_id] = pace
         self._means.pop(pace.work_type, None)

@@ -6,10 +6,11 @@ ready longest, the next lease to run out) is kept sorted, so that no event costs
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from heapq import merge
 from typing import Final
 
@@ -33,7 +34,7 @@ GONE_MAX: Final = 100_000  # items given back that are remembered, for as long a
 load_by_work_type: Final = teller(LoadByWorkType)
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-DAY_SECONDS: Final = 86_400
+MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class ItemPhase(StrEnum):
@@ -189,10 +190,12 @@ class Queue:
     ordinary: Lane = field(default_factory=Lane)
     urgent: Lane = field(default_factory=Lane)
     standard_ms: int = 0
-    _told: tuple[float, LoadByWorkType] | None = field(default=None, compare=False)  # until something comes or goes
+    _told: tuple[Sequence[str], int, LoadByWorkType] | None = field(
+        default=None, compare=False
+    )  # until something comes or goes
 
     def __len__(self) -> int:
-        return len(self.ordinary.turns) + len(self.urgent.turns)
+        return len(self.ordinary.turn_by_id) + len(self.urgent.turn_by_id)
 
     @property
     def turns(self) -> Iterator[Turn]:
@@ -216,19 +219,21 @@ class Queue:
         self.standard_ms -= round(item.order.standard_seconds * 1000)
         self._told = None
 
-    def load(self, work_type: str, pace: float) -> LoadByWorkType:
-        """What waits, and how long it takes people of this pace; at least one item waits."""
-        if self._told is None or self._told[0] != pace:
-            standard_seconds = self.standard_ms / 1000
-            load = load_by_work_type(
-                work_type=work_type,
-                queued=len(self),
-                standard_seconds=standard_seconds,
-                oldest_requested_at=instant(self.oldest_us),
-                learned_seconds=round(standard_seconds * pace, 1),
-            )
-            self._told = pace, load
-        return self._told[1]
+    def load(self, work_type: str, people: Sequence[str], paces: Paces) -> LoadByWorkType:
+        """What waits, and how long it takes these people; at least one item waits."""
+        told, learned_at = self._told, paces.learned_at.get(work_type, 0)
+        if told is not None and told[0] is people and told[1] == learned_at:
+            return told[2]
+        standard_seconds = self.standard_ms / 1000
+        load = load_by_work_type(
+            work_type=work_type,
+            queued=len(self),
+            standard_seconds=standard_seconds,
+            oldest_requested_at=instant(self.oldest_us),
+            learned_seconds=round(standard_seconds * paces.mean(people, work_type), 1),
+        )
+        self._told = people, learned_at, load
+        return load
 
     def lane_of(self, item: DeskItem) -> Lane:
         return self.urgent if item.order.urgent else self.ordinary
@@ -267,13 +272,15 @@ class TeamDesk:
 
     def put_item(self, item: DeskItem) -> None:
         """Take the item in, or in its new condition."""
-        self._unqueue(self.items.get(item.work_item_id))
-        self.items[item.work_item_id] = item
-        self.dirty[f"item/{item.work_item_id}"] = item
+        order = item.order
+        work_item_id = order.work_item_id
+        self._unqueue(self.items.get(work_item_id))
+        self.items[work_item_id] = item
+        self.dirty[f"item/{work_item_id}"] = item
         if item.phase is ItemPhase.QUEUED:
-            self._queue_of(item.order.work_type).add(item)
-        elif item.order.urgent and item.order.later_seconds > 0:
-            self.urgent_in_hand.add(item.work_item_id)
+            self._queue_of(order.work_type).add(item)
+        elif order.urgent and order.later_seconds > 0:
+            self.urgent_in_hand.add(work_item_id)
 
     def _queue_of(self, work_type: str) -> Queue:
         found = self.queues.get(work_type)
@@ -289,13 +296,15 @@ class TeamDesk:
     def _unqueue(self, item: DeskItem | None) -> None:
         if item is None:
             return
-        self.urgent_in_hand.discard(item.work_item_id)
+        order = item.order
+        if order.urgent:
+            self.urgent_in_hand.discard(order.work_item_id)
         if item.phase is not ItemPhase.QUEUED:
             return
-        queue = self.queues[item.order.work_type]
+        queue = self.queues[order.work_type]
         queue.remove(item)
         if not queue:
-            del self.queues[item.order.work_type]
+            del self.queues[order.work_type]
 
     def item(self, work_item_id: str) -> DeskItem:
         """The item, which must be here.
@@ -467,10 +476,10 @@ def _stands_alike(old: DeskOperator, new: DeskOperator) -> bool:
 
 def microseconds(instant: datetime) -> int:
     """Microseconds since 1970: exact, and compares faster than an instant."""
-    since = instant - EPOCH
-    return (since.days * DAY_SECONDS + since.seconds) * 1_000_000 + since.microseconds
+    return (instant - EPOCH) // MICROSECOND
 
 
+@lru_cache(maxsize=1024)  # the next lease to run out is asked for after every event
 def instant(microseconds_since_1970: int) -> datetime:
     """The instant of so many microseconds since 1970."""
     return EPOCH + timedelta(microseconds=microseconds_since_1970)

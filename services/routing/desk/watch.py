@@ -206,10 +206,7 @@ def load_of(desk: TeamDesk, book: Rulebook, now: datetime) -> LoadSnapshot:
         version=desk.pulse.version + 1,
         interval_seconds=book.reference.limits.load_seconds,
         queued=tuple(
-            [
-                queue.load(work_type, paces.mean(able.get(work_type, ()), work_type))
-                for work_type, queue in sorted(desk.queues.items())
-            ]
+            [queue.load(work_type, able.get(work_type, ()), paces) for work_type, queue in sorted(desk.queues.items())]
         ),
         in_hand=desk.in_hand(),
         present=desk.there,
@@ -249,12 +246,12 @@ def able_by_work_type(desk: TeamDesk, book: Rulebook) -> Mapping[str, Sequence[s
 
 
 class _Told(NamedTuple):
-    """What was told of the capacity of these people, after how much was learned, and of each work type at which pace."""
+    """What was told of the capacity of these people, after how much was learned, of each work type too."""
 
     able: Mapping[str, Sequence[str]]
     learned: int
     capacity: tuple[CapacityByWorkType, ...]
-    by_work_type: dict[str, tuple[float, CapacityByWorkType]]
+    by_work_type: dict[str, tuple[int, CapacityByWorkType]]
 
 
 def _capacity(desk: TeamDesk, book: Rulebook, able: Mapping[str, Sequence[str]]) -> tuple[CapacityByWorkType, ...]:
@@ -275,19 +272,19 @@ def _capacities(
     desk: TeamDesk,
     book: Rulebook,
     able: Mapping[str, Sequence[str]],
-    told: dict[str, tuple[float, CapacityByWorkType]],
+    told: dict[str, tuple[int, CapacityByWorkType]],
 ) -> Iterator[CapacityByWorkType]:
     for work_type, people in able.items():
-        pace, known = desk.paces.mean(people, work_type), told.get(work_type)
-        if known is not None and known[0] == pace:
+        learned_at, known = desk.paces.learned_at.get(work_type, 0), told.get(work_type)
+        if known is not None and known[0] == learned_at:
             yield known[1]
             continue
         standard = _standard_seconds(desk, book, work_type)
         if standard is not None:
-            seconds = round(standard * pace, 1)
+            seconds = round(standard * desk.paces.mean(people, work_type), 1)
             capacity = capacity_by_work_type(work_type=work_type, present=len(people), learned_seconds=seconds)
             if standard == book.reference.standard_seconds(work_type):
-                told[work_type] = pace, capacity
+                told[work_type] = learned_at, capacity
             yield capacity
 
 
@@ -329,12 +326,27 @@ def dues(desk: TeamDesk) -> Mapping[str, datetime]:
     return found
 
 
+def next_due(desk: TeamDesk) -> datetime | None:
+    """The soonest of `dues`."""
+    found = _tell_at(desk)
+    if desk.leases:
+        until = instant(desk.leases[0][0])
+        found = until if found is None else min(found, until)
+    next_at = desk.heed.next_at
+    return found if next_at is None else next_at if found is None else min(found, next_at)
+
+
 def _tell_at(desk: TeamDesk) -> datetime | None:
     told_at, changed_at = desk.pulse.told_at, desk.pulse.changed_at
-    interval = timedelta(seconds=desk.pulse.interval_seconds)
+    interval = _seconds(desk.pulse.interval_seconds)
     if changed_at is not None:
         return changed_at if told_at is None else max(changed_at, told_at + interval)
     if told_at is not None and (desk.present or desk.items):
         kept_free = desk.ready and desk.queues and desk.urgent_in_hand  # maybe: who is, must not be for too long
         return told_at + (1 if kept_free else TOLD_AT_LEAST) * interval
     return None
+
+
+@lru_cache(maxsize=64)
+def _seconds(seconds: float) -> timedelta:
+    return timedelta(seconds=seconds)

@@ -20,11 +20,14 @@ from services.routing.rows import row
 from shared.contracts.routing import Candidate, LoadSnapshot, UnplaceableReason
 from shared.contracts.telling import retold, teller
 from shared.contracts.work import WorkOrder
+from shared.reference.board import ReferenceView
 
 CONSIDERED_MAX: Final = 12  # candidates that travel in a fact: the drawn, then the nearest to being chosen
 REMOVED_TOLD: Final = 3  # of them, removed ones beside a chosen team: each costs every reader of the fact
 EXPLORED: Final = 0.05  # added to every open team's share: a plan is never so sure that a team is not looked at at all
 NEVER: Final = float("inf")
+
+NOTHING_SENT: Final[Mapping[str, float]] = {}
 
 Sent = Mapping[str, Mapping[str, float]]
 """By team and work type: the standard seconds that this process has sent there and the desk has not told of yet."""
@@ -182,10 +185,68 @@ class Sight:
         alike = not eligibility.excludes_somebody(order, self.book)
         known = self.seen.candidates.get(key) if alike else None
         if known is None:
-            known = [assess(order, team_id, self) for team_id in sorted(self.book.reference.teams)]
+            sort = sort_of(order)
+            known = [assess(order, team_id, self, sort) for team_id in self._team_ids()]
             if alike:
                 self.seen.candidates[key] = known
         return known
+
+    def _team_ids(self) -> Sequence[str]:
+        """Every team, in the order in which candidates stand."""
+        kept = self.book.reference.derived
+        known: Sequence[str] | None = kept.get((__name__, "teams"))
+        if known is None:
+            known = kept[__name__, "teams"] = sorted(self.book.reference.teams)
+        return known
+
+    def filled(self, team_id: str) -> Filled:
+        """How full the team is; worked out once for each load that it tells and whenever more was sent there."""
+        load, sent = self.loads.get(team_id), self.seen.sent.get(team_id, NOTHING_SENT)
+        kept, key = self.book.reference.derived, (__name__, team_id)
+        known: Filled | None = kept.get(key)
+        if known is None or known.load is not load or known.sent is not sent:
+            known = kept[key] = Filled.of(load, sent, self.book.reference)
+        return known
+
+
+@row
+class Filled:
+    """How full one team is by its load, and by what was sent there since, work of every type at its standard time.
+
+    Units:   seconds of work at the pace of the team's people, rounded as the fact tells them; `paced` what was sent.
+    """
+
+    load: LoadSnapshot | None
+    sent: Mapping[str, float]
+    waiting: Mapping[str, float]
+    paced: Mapping[str, float]
+    backlog_seconds: float
+    sent_since_seconds: float
+
+    @classmethod
+    def of(cls, load: LoadSnapshot | None, sent: Mapping[str, float], reference: ReferenceView) -> Filled:
+        waiting = NOTHING_SENT if load is None else load.seconds_by_work_type
+        paced = sent
+        if load is not None and sent:
+            learned = load.learned_by_work_type
+            paced = {name: _paced(name, sent[name], reference.standard_seconds(name), learned) for name in sent}
+        backlog, under_way = round(sum(waiting.values(), 0.0), 1), round(sum(paced.values(), 0.0), 1)
+        return cls(load, sent, waiting, paced, backlog, under_way)
+
+    def for_order(self, order: WorkOrder, reference: ReferenceView) -> Filled:
+        """As an order sees it: what was sent of its own type is taken to be of its own standard time."""
+        work_type, standard = order.work_type, order.standard_seconds
+        if self.load is None or work_type not in self.sent or reference.standard_seconds(work_type) == standard:
+            return self
+        own = _paced(work_type, self.sent[work_type], standard, self.load.learned_by_work_type)
+        paced = {**self.paced, work_type: own}
+        under_way = round(sum(paced.values(), 0.0), 1)
+        return Filled(self.load, self.sent, self.waiting, paced, self.backlog_seconds, under_way)
+
+
+def _paced(work_type: str, seconds: float, standard: float | None, learned: Mapping[str, float]) -> float:
+    """So many standard seconds as the team's people take; of types that the desk does not tell of, at the standard."""
+    return seconds * learned.get(work_type, standard) / standard if standard else seconds
 
 
 @row
@@ -314,50 +375,37 @@ def _with_shares(
 candidate: Final = teller(Candidate)
 
 
-def assess(order: WorkOrder, team_id: str, sight: Sight) -> Candidate:
-    """The terms of one team, or what removes it. Units: seconds of work at the pace of the team's people."""
-    load = sight.loads.get(team_id)
-    present = () if load is None else load.present
-    able = eligibility.able(order, present, team_id, sight.book)
-    waiting, sent = {} if load is None else load.seconds_by_work_type, _sent(order, team_id, load, sight)
-    backlog_seconds = round(sum(waiting.values(), 0.0), 1)
-    sent_since_seconds = round(sum(sent.values(), 0.0), 1)
+def assess(order: WorkOrder, team_id: str, sight: Sight, sort: Sort) -> Candidate:
+    """The terms of one team, or what removes it. Units: seconds of work at the pace of the team's people.
+
+    Holds:   `sort` is that of the order.
+    """
+    filled = sight.filled(team_id).for_order(order, sight.book.reference)
+    load = filled.load
+    able = 0 if load is None else eligibility.able(order, load.present, team_id, sight.book, sort)
     if load is None or not able:
         return candidate(
             team_id=team_id,
             removed_by=eligibility.team_hindrance(order, team_id, sight.book) or "nobody_present",
-            backlog_seconds=backlog_seconds,
-            sent_since_seconds=sent_since_seconds,
+            backlog_seconds=filled.backlog_seconds,
+            sent_since_seconds=filled.sent_since_seconds,
             load_version=None if load is None else load.version,
         )
-    work_type, queued = order.work_type, backlog_seconds + sent_since_seconds
-    own = round(waiting.get(work_type, 0.0) + sent.get(work_type, 0.0), 1)
-    item = round(load.learned_by_work_type.get(work_type, order.standard_seconds), 1)
+    work_type, present, standard = order.work_type, len(load.present), order.standard_seconds
+    queued = filled.backlog_seconds + filled.sent_since_seconds
+    own = round(filled.waiting.get(work_type, 0.0) + filled.paced.get(work_type, 0.0), 1)
     return candidate(
         team_id=team_id,
         eligible_present=able,
         own_seconds=own,
-        present=len(present),
+        present=present,
         in_hand=load.in_hand,
-        item_seconds=item,
-        expected_wait_seconds=wait_for(queued, own, load.in_hand, order.standard_seconds, len(present), able),
-        backlog_seconds=backlog_seconds,
-        sent_since_seconds=sent_since_seconds,
+        item_seconds=round(load.learned_by_work_type.get(work_type, standard), 1),
+        expected_wait_seconds=wait_for(queued, own, load.in_hand, standard, present, able),
+        backlog_seconds=filled.backlog_seconds,
+        sent_since_seconds=filled.sent_since_seconds,
         load_version=load.version,
     )
-
-
-def _sent(order: WorkOrder, team_id: str, load: LoadSnapshot | None, sight: Sight) -> Mapping[str, float]:
-    """By work type, what was sent there since, at the pace of the team's people; of types not told of, at the standard."""
-    sent = sight.seen.sent.get(team_id, {})
-    if load is None or not sent:
-        return sent
-    paced, learned = {}, load.learned_by_work_type
-    for work_type, seconds in sent.items():
-        own = work_type == order.work_type
-        standard = order.standard_seconds if own else sight.book.reference.standard_seconds(work_type)
-        paced[work_type] = seconds * learned.get(work_type, standard) / standard if standard else seconds
-    return paced
 
 
 def wait_for(queued: float, own: float, in_hand: int, standard_seconds: float, present: int, able: int) -> float:

@@ -31,9 +31,18 @@ class OnTheWay:
 
     placings: deque[Placing] = field(default_factory=deque)
     by_type: dict[str, int] = field(default_factory=dict)
+    _seconds: Mapping[str, float] | None = None  # until something is added or taken off
+
+    @property
+    def seconds(self) -> Mapping[str, float]:
+        """The sums in standard seconds, those that are nought left out: the same object while nothing changes."""
+        if self._seconds is None:
+            self._seconds = {work_type: sum_ms / 1000 for work_type, sum_ms in self.by_type.items() if sum_ms}
+        return self._seconds
 
     def add(self, placing: Placing) -> None:
         """One more; the oldest beyond `KEPT_MAX` is forgotten."""
+        self._seconds = None
         self.placings.append(placing)
         self.by_type[placing.work_type] = self.by_type.get(placing.work_type, 0) + placing.milliseconds
         if len(self.placings) > KEPT_MAX:
@@ -45,6 +54,7 @@ class OnTheWay:
             self._forget_oldest()
 
     def _forget_oldest(self) -> None:
+        self._seconds = None
         placing = self.placings.popleft()
         self.by_type[placing.work_type] -= placing.milliseconds
 
@@ -73,11 +83,7 @@ class SentSince:
             load = loads.get(team_id)
             if load is not None:
                 sent.forget_until(load.at)
-        return {
-            team_id: {work_type: sum_ms / 1000 for work_type, sum_ms in sent.by_type.items() if sum_ms}
-            for team_id, sent in self._by_team.items()
-            if sent.placings
-        }
+        return {team_id: sent.seconds for team_id, sent in self._by_team.items() if sent.placings}
 
     async def observe(self, events: Sequence[Message], boards: Mapping[str, Any]) -> Sequence[BatchSight]:
         """The same for every event of a batch: a batch sees the floor as it was when it began."""

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any, Final
 
+from shared.runtime.collector import without_collector
+
 
 class Agenda:
     """The events to come, soonest first. Ties: in the order in which they were entered.
@@ -25,8 +27,12 @@ class Agenda:
         heappush(self._heap, (max(when, self.now), self._entered, act, given))
 
     def run(self, until: float = float("inf")) -> None:
-        """Let everything happen that is due by `until`, which what happens may add to."""
+        """Let everything happen that is due by `until`, which what happens may add to.
+
+        Why:     what happens on the floor leaves no cycles, and the collector would look at the growing day again and again.
+        """
         heap = self._heap
-        while heap and heap[0][0] <= until:
-            self.now, _, act, given = heappop(heap)
-            act(*given)
+        with without_collector():
+            while heap and heap[0][0] <= until:
+                self.now, _, act, given = heappop(heap)
+                act(*given)

@@ -9,9 +9,12 @@ from typing import Final, NamedTuple, Protocol
 
 from services.routing.simulator.agenda import Agenda
 from services.routing.simulator.day import Case, Day, Task
+from shared.contracts.telling import teller
 from shared.contracts.work import WorkOrder
 from shared.reference.board import ReferenceView
 from shared.runtime.errors import InvariantError
+
+work_order: Final = teller(WorkOrder)
 
 
 class Start(NamedTuple):
@@ -173,8 +176,8 @@ class Floor:
 
     def _order(self, course: CaseCourse, task: Task) -> WorkOrder:
         case = course.case
-        later = sum(max(t.standard_seconds for t in stage) for stage in course.stages[course.stage + 1 :])
-        return WorkOrder(
+        later = sum((max(t.standard_seconds for t in stage) for stage in course.stages[course.stage + 1 :]), 0.0)
+        return work_order(
             work_item_id=f"{case.case_id}/{task.role}/{task.field}" if task.field else f"{case.case_id}/{task.role}",
             case_id=case.case_id,
             business_type=task.business_type or case.business_type,
@@ -186,7 +189,7 @@ class Floor:
             excluded_operators=tuple(sorted(o for o, role in course.did.items() if role != task.role)),
             branch_id=case.branch_id,
             urgent=case.urgent,
-            standard_seconds=task.standard_seconds,
+            standard_seconds=float(task.standard_seconds),
             later_seconds=later,
             requested_at=self.now,
             due_at=self.at(case.due),

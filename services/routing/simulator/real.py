@@ -94,6 +94,7 @@ class RealDealing:
         self._woken: Final[dict[str, datetime]] = {}
         self._attempts: Final[dict[str, int]] = {}
         self._commands = 0
+        self._known: Situation | None = None
 
     def opens(self, floor: Floor) -> None:
         """Take the boards as the day's reference data fills them."""
@@ -198,7 +199,7 @@ class RealDealing:
                 starts += self._tell_desk(fact.team_id, fact)
         alarm = placement_state.alarms(item).get("try")
         if alarm is not None and alarm.at is not None:
-            self._wake(alarm.at, work_item_id, lambda: self._try_again(work_item_id))
+            self._wake(alarm.at, work_item_id, self._try_again, work_item_id)
         return starts
 
     def _try_again(self, work_item_id: str) -> Starts:
@@ -256,9 +257,9 @@ class RealDealing:
         return ()
 
     def _set_alarm(self, own: TeamDesk) -> None:
-        dues = watch.dues(own)
-        if dues:
-            self._wake(min(dues.values()), own.team_id, lambda: self._ring(own))
+        due = watch.next_due(own)
+        if due is not None:
+            self._wake(due, own.team_id, self._ring, own)
 
     def _ring(self, own: TeamDesk) -> Starts:
         starts: list[Start] = []
@@ -268,7 +269,7 @@ class RealDealing:
         self._set_alarm(own)
         return starts
 
-    def _wake(self, when: datetime, who: str, ask: Callable[[], Starts]) -> None:
+    def _wake(self, when: datetime, who: str, ask: Callable[[Any], Starts], given: object) -> None:
         """Ask again then, once, unless an earlier waking of the same is entered already."""
         entered = self._woken.get(who)
         if self._floor.at_rest or (entered is not None and entered <= when):
@@ -279,12 +280,19 @@ class RealDealing:
             if self._woken.get(who) != when:  # an earlier waking has taken its place
                 return ()
             del self._woken[who]
-            return () if self._floor.at_rest else ask()
+            return () if self._floor.at_rest else ask(given)
 
         self._floor.wake((when - self._floor.day.begins_at).total_seconds(), awake)
 
     def _situation(self, observed: BatchSight | None = None) -> Situation:
-        return Situation(self._floor.now, 0, "simulated", self._boards, observed)
+        """What is known now; to desks, which observe nothing, it is the same for all that happens at an instant."""
+        now = self._floor.now
+        if observed is not None:
+            return Situation(now, 0, "simulated", self._boards, observed)
+        known = self._known
+        if known is None or known.now is not now:
+            known = self._known = Situation(now, 0, "simulated", self._boards)
+        return known
 
 
 def _taken(decided: Facts | Rejection) -> Facts:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.routing.desk.learning import BEYOND, ONE, PACE_MAX, PACE_MIN, Pace, Paces
+from services.routing.desk.state import DeskItem, Queue
 from shared.contracts.reference import BusinessType, SliceArea, StandardTimes, TemplateField
 from shared.contracts.routing import AcceptAssignment, LoadSnapshot
 from shared.reference.board import REFERENCE_BOARD
@@ -188,3 +189,15 @@ def test_the_load_tells_capacity_and_backlog_at_the_learned_pace() -> None:
     stand(d.views, "operator", "ann", "suspended")
     d.now += timedelta(seconds=10)
     assert [c.present for c in only([d.fire("load")[0]], LoadSnapshot).capacity] == [1]
+
+
+def test_what_a_queue_told_stands_until_more_is_learned_or_others_are_there() -> None:
+    """The same record again for the same people; another as soon as they were slower, or somebody else is there."""
+    queue, paces, people = Queue(), Paces(), ("ann",)
+    queue.add(DeskItem(order(), 1, 0, NOW))
+    told = queue.load(ENTRY, people, paces)
+    assert told.learned_seconds == STANDARD
+    assert queue.load(ENTRY, people, paces) is told
+    learned = shown(paces, "ann", *[60.0] * 9)
+    assert queue.load(ENTRY, people, paces).learned_seconds == round(learned, 1) > STANDARD
+    assert queue.load(ENTRY, ("bob",), paces).learned_seconds == round(paces.of_team(ENTRY) / ONE * STANDARD, 1)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.routing.boards import PLAN_BOARD
+from services.routing.boards import LOAD_BOARD, PLAN_BOARD
 from services.routing.placement.choice import (
     CONSIDERED_MAX,
     EXPLORED,
@@ -433,6 +433,39 @@ def test_what_was_sent_since_the_last_load_counts() -> None:
     choice = choose(order(), 1, None, Sight.of(views, NOW, BatchSight(sent)))
     assert choice.team_id == "south"
     assert {c.team_id: c.sent_since_seconds for c in choice.considered} == {"north": 90.0, "south": 0.0, "vendor": 0.0}
+
+
+def test_what_a_team_has_is_by_its_last_load_and_all_that_was_sent_since() -> None:
+    """Worked out once, and anew whenever more is sent or a load is told."""
+    memory, views = SentSince(), boards(PEOPLE, (load("north", ["ann"]),))
+
+    def seen() -> tuple[float, float]:
+        sight = Sight.of(views, NOW, BatchSight(memory.since(views["load"])))
+        north = next(c for c in choose(order(), 1, None, sight).considered if c.team_id == "north")
+        return north.backlog_seconds, north.sent_since_seconds
+
+    placed = placed_by(plan({"north": 1.0}), seconds_later=1.0)
+    assert seen() == (0.0, 0.0)
+    for sent in (30.0, 60.0):
+        memory.note([placed], NOW)
+        assert seen() == seen() == (0.0, sent)
+    for version, (at, backlog, sent) in enumerate(((NOW, 240.0, 60.0), (placed.placed_at, 300.0, 0.0)), 2):
+        told = load("north", ["ann"], backlog, version).model_copy(update={"at": at})
+        LOAD_BOARD.fold(views["load"], told.key, told)
+        assert seen() == (backlog, sent)
+
+
+def test_what_was_sent_of_an_items_own_type_counts_at_the_items_own_standard_time() -> None:
+    """A template of 60 s stands beside an item of 30 s: 90 s that were sent are three of that item, and 1.5 by the template."""
+    views = boards(PEOPLE, (paced("north", "ann", 10),))
+    known = template("transfer", sla=3600, seconds=60)
+    REFERENCE_BOARD.fold(views["reference"], known.key, known)
+    seen = Sight.of(views, NOW, BatchSight(sent={"north": {ENTRY: 90.0}}))
+
+    def sent(work: WorkOrder) -> float | None:
+        return next(c for c in choose(work, 1, None, seen).considered if c.team_id == "north").sent_since_seconds
+
+    assert (sent(order(standard_seconds=30)), sent(order(standard_seconds=60))) == (30.0, 15.0)
 
 
 async def test_sent_work_is_remembered_until_a_load_counts_it() -> None:

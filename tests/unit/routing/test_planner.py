@@ -18,7 +18,7 @@ from services.routing.balancer import app as balancer_app
 from services.routing.balancer.arrivals import Arrivals
 from services.routing.balancer.balance import Balance
 from services.routing.balancer.planner import FloorNow, make_plan
-from services.routing.boards import ARRIVALS_BOARD, PLAN_BOARD, PlanView, fold_plan
+from services.routing.boards import ARRIVALS_BOARD, LOAD_BOARD, PLAN_BOARD, PlanView, fold_plan
 from services.routing.kinds import Kind
 from shared.contracts.audit import WorkCancelled, WorkRequested
 from shared.contracts.message import Message
@@ -132,6 +132,17 @@ def test_a_centre_that_goes_to_lunch_leaves_the_other_more_than_its_maximum() ->
         (part,) = plan.work
         north = next(one.share for one in part.shares if one.team_id == "north")
         assert north == pytest.approx(1.0 if lunch else 0.5, abs=0.11)
+
+
+def test_a_plan_is_of_the_loads_that_were_told_last() -> None:
+    """What was worked out of a desk's load goes with it: the next plan is what a balancer makes that never saw the old one."""
+    floor, known = views(desk("north", 5), desk("south", 5)), arrivals(any=120)
+    before = planned(floor, known)
+    fewer = desk("north", 2, waiting_seconds=600).model_copy(update={"version": 2})
+    LOAD_BOARD.fold(floor[LOAD_BOARD.name], fewer.key, fewer)
+    now = planned(floor, known)
+    assert now == planned(views(fewer, desk("south", 5)), known)
+    assert shares(now, ANY).get("north", 0.0) < shares(before, ANY)["north"]
 
 
 def test_what_hurts_is_told_in_words() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.runtime.collector import YOUNG_OBJECTS, spare_collector
+from shared.runtime.collector import YOUNG_OBJECTS, spare_collector, without_collector
 
 
 class _Cycle:
@@ -41,3 +41,14 @@ def test_a_cycle_is_still_collected_in_time() -> None:
 def test_what_start_up_made_is_left_alone() -> None:
     """Objects that were there when the process became ready are not looked at again."""
     assert gc.get_freeze_count() > 0
+
+
+def test_the_collector_is_away_only_as_long_as_it_was_asked_to_be() -> None:
+    """It is back also after a failure, and stays away where it was away before."""
+    with pytest.raises(RuntimeError), without_collector():
+        raise RuntimeError("Expected to be raised")
+    assert gc.isenabled()
+    with without_collector():
+        with without_collector():
+            pass
+        assert not gc.isenabled()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from typing import Final
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from services.routing.simulator.agenda import Agenda
+from services.routing.simulator.bank import PROFILES, bank_day
 from services.routing.simulator.chance import stream
 from services.routing.simulator.confidence import of_batches, of_replications, student
 from services.routing.simulator.floor import Floor
@@ -16,6 +18,7 @@ from services.routing.simulator.line import CustomerClass, Order, by_class, firs
 from services.routing.simulator.oracles import ALWAYS_FIRST_SECONDS, by_floor, by_line
 from services.routing.simulator.plain import Kind, plain_day
 from services.routing.simulator.real import RealDealing
+from shared.runtime.collector import without_collector
 
 KINDS = (Kind("slow", CustomerClass(0.02, 60.0, 120.0), 600.0), Kind("quick", CustomerClass(0.04, 20.0), 300.0))
 
@@ -78,6 +81,16 @@ def test_a_seed_gives_the_same_run_to_the_last_digit() -> None:
 
     assert course(3) == course(3)
     assert course(3) != course(4)
+
+
+def test_a_day_leaves_nothing_to_the_collector() -> None:
+    """It is kept away meanwhile: what happens on the floor makes no cycles, or a long day would fill the memory."""
+    floor = Floor(bank_day(PROFILES["small-centre"], 0.9, 1), RealDealing())
+    gc.collect()
+    with without_collector():
+        floor.play(11 * 3600)
+        assert len(floor.items) > 100
+        assert gc.collect() == 0
 
 
 ONE: Final = CustomerClass(0.8, 1.0)
