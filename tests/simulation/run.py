@@ -39,6 +39,7 @@ KINDS: Final = (
     "rebalance",
     "clock jump",
     "poison",
+    "stray record",
     "redrive",
     "slow reader",
 )
@@ -218,6 +219,7 @@ class Run:
             "rebalance": self._rebalance,
             "clock jump": self._jump,
             "poison": self._poison,
+            "stray record": self._go_astray,
             "redrive": self.world.redrive,
             "slow reader": self._slow_down,
         }
@@ -271,6 +273,12 @@ class Run:
     def _poison(self) -> bool:
         self.world.poison()
         self._poisoned += 1
+        return True
+
+    def _go_astray(self) -> bool:
+        self.world.go_astray()
+        if self._draw.random() < 0.5:
+            self.world.send_strays_home()
         return True
 
     def _lose_a_record(self) -> None:
@@ -328,6 +336,7 @@ class Run:
             self._round()
             self.world.work(diligent=True)
             self.world.book(diligent=True)
+            self.world.send_strays_home()
             if rounds % 40 == 0:
                 self.world.control_room.stand_down()
                 self.world.hire() if rounds == HIRE_ROUND else self.world.everybody_signs_on()
@@ -377,6 +386,7 @@ class Run:
         found += self._judge_outbox()
         found += self._judge_order()
         found += self.world.control_room.judge()
+        found += self.world.judge_strays()
         self.outcome.forged = self.world.forged
         self.outcome.drills = self.world.control_room.drill_outcomes()
         found += decided_otherwise(self.stage.log.records)

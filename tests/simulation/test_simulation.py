@@ -15,7 +15,7 @@ from services.intake.reception import decide as reception
 from services.intake.reception import state as reception_state
 from services.routing.desk import dealing
 from services.routing.desk import guards as desk_guards
-from shared.runtime import memory_store, runner, shard
+from shared.runtime import engine, memory_store, runner, shard
 from tests.simulation.__main__ import first_day, play_many
 from tests.simulation.run import KINDS, MET, Outcome, Run, play, silence
 
@@ -117,6 +117,7 @@ def first_broken(
     [
         pytest.param(memory_store, "epoch_holds", lambda *_: True, KINDS, id="epoch condition"),
         pytest.param(shard, "duplicate_on_lane", lambda *_: False, KINDS, id="duplicate drop"),
+        pytest.param(engine, "strays_from", lambda *_: "", ("stray record",), id="strays are parked"),
         pytest.param(runner, "poisoned", lambda *_: False, PUBLISHING, id="poisoned lanes"),
         pytest.param(desk_guards, "attempt_breach", never, KINDS, id="attempt number"),
         pytest.param(reception, "signed_by", lambda *_: True, KINDS, id="signature"),

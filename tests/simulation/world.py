@@ -8,16 +8,20 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from PIL import Image
 
+from deploy.demo.auditor import Finding
+from opsfloor.dead_letters import again, home
 from services.intake.submit import build_submission
 from shared.contracts import audit, core, routing
 from shared.contracts.branch import SubmissionSent
 from shared.contracts.message import ImageReference, Message, Money
+from shared.contracts.ops import RecordParked
 from shared.contracts.reference import Branch, Operator, ReferenceEntry
 from shared.contracts.work import (
     ArbitrationRuling,
@@ -73,6 +77,9 @@ def reference() -> tuple[ReferenceEntry, ...]:
     return (*few, *DRILLS)
 
 
+STRAYS_PARKED: Final = ("branch.submission.v1.dlq", f"{routing.COMMAND.name}.dlq")
+
+
 class World:
     """What happens outside the floor, drawn from the run's seed."""
 
@@ -91,16 +98,23 @@ class World:
         self.control_room: Final = ControlRoom(stage.log.records, draw, self.publish, stage.clock.now)
         self.planning_room: Final = PlanningRoom(stage.log.records, draw, self.publish, stage.clock.now)
         self.forged: Final[Counter[str]] = Counter()  # strangers' copies, before the branch's own and after
+        self.strays: Final[
+            list[tuple[str, int, int]]
+        ] = []  # topic, partition and offset of what lies where its key does not
+        self._sent_home: Final[set[str]] = set()  # ids of parked strays
         self.redrives_while_posting = False  # somebody sends a case's opening again just while its posting is under way
 
-    def publish(self, message: Message, event_id: str) -> None:
-        """Write one record from outside."""
+    def publish(self, message: Message, event_id: str, *, astray: int = 0) -> None:
+        """Write one record from outside, so many partitions beside the one of its key."""
         key = message.key.encode()
         now = self._stage.clock.now()
         headers = outside_headers(message, "/outside", event_id, now)
         body = message.model_dump_json().encode()
         record = Outgoing(key, body, headers, int(now.timestamp() * 1000))
-        self._stage.log.append((message.topic.name, partition_of(key, PARTITIONS)), record)
+        place = (message.topic.name, (partition_of(key, PARTITIONS) + astray) % PARTITIONS)
+        if astray:
+            self.strays.append((*place, self._stage.log.end(place)))
+        self._stage.log.append(place, record)
 
     def publish_reference(self) -> None:
         """The reference data, as the command line publishes it."""
@@ -155,6 +169,44 @@ class World:
             captured_at=self._stage.clock.now(),
             declared_amount=Money(amount_minor=amount, currency="CNY") if business_type in WITH_AMOUNT else None,
         )
+
+    def go_astray(self) -> None:
+        """A writer with a partitioner of its own sends something new, the same again, or other content under a used id."""
+        astray, kind = self._draw.randint(1, PARTITIONS - 1), self._draw.random()
+        if kind < 0.3:
+            self._issue(self._commanded(routing.SignOn, self._draw.choice(PEOPLE)), astray=astray)
+            return
+        if self._sent and kind < 0.65:
+            message = self._draw.choice(self._sent)
+            message = message if kind < 0.5 else self._submission(message.submission_id)
+        else:
+            message = self._submission(f"s-{len(self._sent)}")
+            self._sent.append(message)
+        self.publish(message, f"submission/{message.submission_id}", astray=astray)
+
+    def send_strays_home(self) -> None:
+        """What was parked for its place is redriven, as on-call staff do it."""
+        for parked in self.parked():
+            place = (parked.origin_topic, parked.origin_partition, parked.origin_offset)
+            if place in self.strays and parked.parked_id not in self._sent_home:
+                self._sent_home.add(parked.parked_id)
+                record = again(parked)._replace(timestamp_ms=int(self._stage.clock.now().timestamp() * 1000))
+                self._stage.log.append((parked.origin_topic, home(parked, PARTITIONS)), record)
+
+    def parked(self) -> Iterator[RecordParked]:
+        """All that was parked of what others than shards write."""
+        for place in product(STRAYS_PARKED, range(PARTITIONS)):
+            for record in self._stage.log.records[place]:
+                message = body_of(record, origin_of(record).kind)
+                if isinstance(message, RecordParked):
+                    yield message
+
+    def judge_strays(self) -> Iterator[Finding]:
+        """Each lies where only its key's readers do not look, so that it is parked and nothing else."""
+        parked = {(one.origin_topic, one.origin_partition, one.origin_offset): one.reason for one in self.parked()}
+        for place in self.strays:
+            if "let Kafka's own partitioner" not in parked.get(place, ""):
+                yield Finding("strays parked", f"{place} was not: {parked.get(place, 'it was taken')}")
 
     # ------------------------------------------------------------- operators
 
@@ -212,8 +264,11 @@ class World:
             self._command(routing.PickWork, operator, work_item_id=wanted, reason="asked for", picked_by=operator)
 
     def _command(self, contract: type[routing.Command], operator: str, **more: object) -> None:
+        self._issue(self._commanded(contract, operator, **more))
+
+    def _commanded(self, contract: type[routing.Command], operator: str, **more: object) -> routing.Command:
         self._commands += 1
-        command = contract.model_validate(
+        return contract.model_validate(
             {
                 "command_id": f"c-{self._commands}",
                 "team_id": self._team_by_operator[operator],
@@ -222,7 +277,9 @@ class World:
                 **more,
             }
         )
-        self.publish(command, command.command_id)
+
+    def _issue(self, command: routing.Command, *, astray: int = 0) -> None:
+        self.publish(command, command.command_id, astray=astray)
         if self._draw.random() < 0.1:
             self._pending.append(command)  # the same command will arrive again, perhaps much later
 
