@@ -174,7 +174,7 @@ class World:
         """A writer with a partitioner of its own sends something new, the same again, or other content under a used id."""
         astray, kind = self._draw.randint(1, PARTITIONS - 1), self._draw.random()
         if kind < 0.3:
-            self._command(routing.SignOn, self._draw.choice(PEOPLE), astray=astray)
+            self._issue(self._commanded(routing.SignOn, self._draw.choice(PEOPLE)), astray=astray)
             return
         if self._sent and kind < 0.65:
             message = self._draw.choice(self._sent)
@@ -263,9 +263,12 @@ class World:
             operator = self._draw.choice(PEOPLE)
             self._command(routing.PickWork, operator, work_item_id=wanted, reason="asked for", picked_by=operator)
 
-    def _command(self, contract: type[routing.Command], operator: str, *, astray: int = 0, **more: object) -> None:
+    def _command(self, contract: type[routing.Command], operator: str, **more: object) -> None:
+        self._issue(self._commanded(contract, operator, **more))
+
+    def _commanded(self, contract: type[routing.Command], operator: str, **more: object) -> routing.Command:
         self._commands += 1
-        command = contract.model_validate(
+        return contract.model_validate(
             {
                 "command_id": f"c-{self._commands}",
                 "team_id": self._team_by_operator[operator],
@@ -274,6 +277,8 @@ class World:
                 **more,
             }
         )
+
+    def _issue(self, command: routing.Command, *, astray: int = 0) -> None:
         self.publish(command, command.command_id, astray=astray)
         if self._draw.random() < 0.1:
             self._pending.append(command)  # the same command will arrive again, perhaps much later

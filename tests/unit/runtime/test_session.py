@@ -48,6 +48,13 @@ def test_who_keeps_coming_late_asks_for_more_up_to_a_bound(time: Time) -> None:
     assert LONGER_MAX * 6.0 == 30.0
 
 
+@pytest.mark.parametrize(("given", "most"), [(2.0, 10.0), (30.0, 60.0), (120.0, 120.0)])
+def test_the_bound(time: Time, given: float, most: float) -> None:
+    """Five times what was set, a minute at most, and never less than what was set."""
+    session = Session(given, time)
+    assert [late(session, time, 10.0 + session.seconds) for _ in range(6)][-1] == most
+
+
 def test_readers_that_are_late_together_are_late_once(time: Time) -> None:
     """All readers of a process hear of the same pause within moments."""
     session = Session(6.0, time)
