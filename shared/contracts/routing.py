@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, ClassVar, Final, Literal
 
+import orjson
 from pydantic import Field, TypeAdapter
 
 from shared.contracts.message import DAY_MS, Identity, Instant, Message, Part, Step, Topic, Whole
+from shared.contracts.telling import WrittenOnce
 from shared.contracts.work import DRAFT_CHARACTERS_MAX, Draft, Outcome, WorkOrder, beside_order
 
 PLACED: Final = Topic("routing.placed.v1", "routing", "team id", bundled=True)
@@ -88,8 +90,27 @@ class WorkPlaced(Message):
         return self.team_id
 
     def to_json(self) -> bytes:
-        """As any body, byte for byte; what was considered, half of it and the same for many, is written out once, and so
-        is the order."""
+        """As any body, byte for byte; what many of a batch say alike, most of it, is written out once, and so is the order."""
+        if self.draft is not None:
+            return self._json_with_draft()
+        alike = self.team_id, self.placing, self.attempt, self.placed_at, self.considered
+        alike_too = self.plan_made_at, self.avoided, self.boards
+        head, considered, avoided, end = _PLACED.of((*alike, *alike_too), self._alike)
+        told = head, self.order.to_json(), considered, self.draw_seed, avoided, repr(self.late_seconds).encode(), end
+        return b"%b%b%b%d%b%b%b" % told
+
+    def _alike(self) -> tuple[bytes, bytes, bytes, bytes]:
+        """The body without order, draw and lateness: what stands before each of them, and behind the last."""
+        rest = self.__pydantic_serializer__.to_json(self, exclude=_WRITTEN_APART)
+        head, placed_at, rest = rest.partition(b',"placed_at":')
+        made, draw_seed, rest = rest.partition(AFTER_CONSIDERED)
+        _, plan, rest = rest.partition(b',"plan_made_at":')
+        avoided, late, rest = rest.partition(b',"late_seconds":')
+        _, boards, end = rest.partition(b',"boards":')
+        considered = BEFORE_CONSIDERED + _considered_json(self.considered)
+        return head + b',"order":', placed_at + made + considered + draw_seed, plan + avoided + late, boards + end
+
+    def _json_with_draft(self) -> bytes:
         rest = self.__pydantic_serializer__.to_json(self, exclude=_WRITTEN_APART)
         told = b"%b%b%b" % (BEFORE_CONSIDERED, _considered_json(self.considered), AFTER_CONSIDERED)
         return beside_order(self.order, rest.replace(AFTER_CONSIDERED, told, 1), b',"placed_at":')
@@ -100,18 +121,13 @@ AFTER_CONSIDERED: Final = b',"draw_seed":'
 _WRITTEN_APART: Final = {"considered", "order"}
 _CONSIDERED: Final = TypeAdapter(tuple[Candidate, ...]).serializer
 _CONSIDERED_KEPT: Final = 256
-_written_out: Final[dict[tuple[int, ...], tuple[tuple[Candidate, ...], bytes]]] = {}
+_PLACED: Final = WrittenOnce[tuple[bytes, bytes, bytes, bytes]](_CONSIDERED_KEPT)
+_candidates_json: Final = WrittenOnce[bytes](_CONSIDERED_KEPT)
 
 
 def _considered_json(considered: tuple[Candidate, ...]) -> bytes:
     """The candidates as JSON. Those that a batch works out once are the same objects in many of its facts."""
-    objects = tuple(map(id, considered))
-    known = _written_out.get(objects)
-    if known is None:
-        if len(_written_out) == _CONSIDERED_KEPT:
-            _written_out.clear()
-        known = _written_out[objects] = considered, _CONSIDERED.to_json(considered)
-    return known[1]
+    return _candidates_json.of(considered, lambda: _CONSIDERED.to_json(considered))
 
 
 class WorkRecalled(Message):
@@ -244,9 +260,18 @@ class WorkQueued(DeskFact):
     draft: Draft | None = None
 
     def to_json(self) -> bytes:
-        """As any body, byte for byte; the order is written out once for the fact and for the desk's row."""
+        """As any body, byte for byte; what many of a batch say alike is written out once, and the order for the row too."""
+        head, draft = _QUEUED.of((self.team_id, self.at, self.placing, self.attempt, self.draft), self._alike)
+        return b"%b%b%b" % (head, self.order.to_json(), draft)
+
+    def _alike(self) -> tuple[bytes, bytes]:
+        """The body without its order: what stands before and behind it."""
         rest = self.__pydantic_serializer__.to_json(self, exclude={"order"})
-        return beside_order(self.order, rest, b',"draft":')
+        head, name, draft = rest.partition(b',"draft":')
+        return head + b',"order":', name + draft
+
+
+_QUEUED: Final = WrittenOnce[tuple[bytes, bytes]](256)
 
 
 class WorkWithdrawn(DeskFact):
@@ -682,6 +707,23 @@ class WorkReleased(ItemFact):
     reason: UnplaceableReason
     reroute_id: Identity | None = None  # the order that moved it
     draft: Draft | None = None
+
+    def to_json(self) -> bytes:
+        """As any body, byte for byte; what all items that leave at once say alike is written out once."""
+        alike = self.at, self.team_id, self.placing, self.attempt, self.declined_by, self.reason, self.reroute_id
+        rest = _RELEASED.of((*alike, self.draft), self._alike)
+        return b'{"work_item_id":%b,"case_id":%b,%b' % (
+            orjson.dumps(self.work_item_id),
+            orjson.dumps(self.case_id),
+            rest,
+        )
+
+    def _alike(self) -> bytes:
+        """The body behind the ids of item and case."""
+        return self.__pydantic_serializer__.to_json(self, exclude={"work_item_id", "case_id"})[1:]
+
+
+_RELEASED: Final = WrittenOnce[bytes](64)
 
 
 class WorkUnplaceable(ItemFact):

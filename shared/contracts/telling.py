@@ -1,15 +1,17 @@
-"""Facts made of parts that have been checked already, so that they need not be checked again."""
+"""Facts made of parts that have been checked already, so that they need not be checked again, and written out in parts
+that many of them share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, Final, Generic, ParamSpec, TypeVar, cast
 
 from pydantic import BaseModel
 
 from shared.contracts.message import Part
 
 P = ParamSpec("P")
+W = TypeVar("W")
 M = TypeVar("M", bound=Part)
 
 _given, _named, _extra, _private = (
@@ -51,3 +53,25 @@ def retold(part: M, **changes: Any) -> M:
     _extra(made, None)
     _private(made, None)
     return made
+
+
+class WrittenOnce(Generic[W]):
+    """What was written out of some objects, for whatever else is made of the same ones.
+
+    Holds:   the same objects, not equal ones: instants may be equal and read differently. Who is kept here is not
+             collected, so that nothing else has its id; beyond `most` all are forgotten.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most: Final = most
+        self._known: Final[dict[tuple[int, ...], tuple[tuple[object, ...], W]]] = {}
+
+    def of(self, objects: tuple[object, ...], write: Callable[[], W]) -> W:
+        """As written before of these very objects, or now."""
+        ids = tuple(map(id, objects))
+        known = self._known.get(ids)
+        if known is None:
+            if len(self._known) == self._most:
+                self._known.clear()
+            known = self._known[ids] = objects, write()
+        return known[1]

@@ -61,13 +61,30 @@ class WorkOrder(Part):
     def to_json(self) -> bytes:
         """The order as it lies in facts and rows. Written out once for the fact and the row that a batch makes of it."""
         known = _written_out.get(id(self))
-        if known is None:
-            if len(_written_out) == WRITTEN_OUT_MAX:
-                _written_out.clear()
-            known = _written_out[id(self)] = self, self.__pydantic_serializer__.to_json(self)
-        return known[1]
+        return known[1] if known is not None else self._keep(self.__pydantic_serializer__.to_json(self))
+
+    def came_in(self, body: bytes, behind: bytes) -> None:
+        """Keep how the order stands in the body that it was read from, before the field that is named `behind` it: it goes
+        on as it came.
+
+        Holds:   a body in which anything else follows the order, or the last of its fields, is of another release: then
+                 the order is written out anew. No value holds a field's name, as a quotation mark in a text is escaped.
+        """
+        trace = self.traceparent.encode()
+        start = body.find(_BEFORE_ORDER)
+        last = body.find(_LAST_OF_ORDER, start) + len(_LAST_OF_ORDER)
+        if 0 <= start < last and body.startswith(b'%b"}%b' % (trace, behind), last):
+            self._keep(body[start + len(_BEFORE_ORDER) : last + len(trace) + len(b'"}')])
+
+    def _keep(self, written: bytes) -> bytes:
+        if len(_written_out) == WRITTEN_OUT_MAX:
+            _written_out.clear()
+        _written_out[id(self)] = self, written
+        return written
 
 
+_BEFORE_ORDER: Final = b',"order":'
+_LAST_OF_ORDER: Final = b'"traceparent":"'
 WRITTEN_OUT_MAX: Final = 2_000
 _written_out: Final[dict[int, tuple[WorkOrder, bytes]]] = {}  # by identity: who is kept here keeps it
 

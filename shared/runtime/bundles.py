@@ -8,18 +8,18 @@ tenth of their size.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
-from itertools import groupby
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, groupby
+from operator import itemgetter
 from typing import Final
 
 import lz4.block
 import ormsgpack
 
 from shared.contracts.registry import WITHOUT_LANES
-from shared.runtime.headers import alone, event_id_of, header_of, own_part, shared_part, stands_as_told
-from shared.runtime.log import Outgoing, Record
-from shared.runtime.store import LaneOut, OutboxRow
+from shared.runtime.headers import event_id_of, header_of, stands_as_told, told_headers
+from shared.runtime.log import Origin, Outgoing, Record
+from shared.runtime.store import LaneOut, OutboxRow, Packed, Run
 
 FACTS_MAX: Final = 100  # in one record
 BYTES_MAX: Final = 256 * 1024  # of the bodies in one record: a quarter of what a broker takes unless told otherwise
@@ -33,20 +33,21 @@ BYTES_ALONE: Final = {bytes}
 UNREADABLE: Final = (ormsgpack.MsgpackDecodeError, lz4.block.LZ4BlockError, TypeError, ValueError)  # or of another form
 
 
-def rows_in_bundles(rows: Iterable[OutboxRow], topics: AbstractSet[str], *, compressed: bool) -> Iterator[OutboxRow]:
-    """The rows of a batch, lane by lane, those of the named topics in bundles."""
-    by_lane: dict[LaneOut, list[OutboxRow]] = {}
-    for row in rows:
-        by_lane.setdefault(row.lane, []).append(row)
-    for lane, run in by_lane.items():
-        if lane[1] not in topics:
-            yield from run
-            continue
-        last = run[0].sequence - 1
-        for record in bundled([row.record for row in run], compressed=compressed):
-            facts = facts_in(record)
-            last += facts
-            yield OutboxRow(lane, last, record, facts)
+def bundles_of(told: Mapping[LaneOut, Run], timestamp_ms: int, *, compressed: bool) -> Iterator[OutboxRow]:
+    """What a batch tells, lane by lane, runs of alike facts as one record each. The record's key is that of its first fact.
+
+    Holds:   facts are alike whose headers differ only in what `Own` names and in their sequence.
+    """
+    for lane, run in told.items():
+        sequence = run.first_sequence
+        for alike, facts in groupby(run.facts, _LIKENESS):
+            for part in _parts([fact.packed for fact in facts]):
+                record = _record(lane, run.source, sequence, alike, part, timestamp_ms, compressed)
+                sequence += len(part)
+                yield OutboxRow(lane, sequence - 1, record, len(part))
+
+
+_LIKENESS: Final = itemgetter(0, 1)  # kind and instant
 
 
 def facts_in(record: Outgoing) -> int:
@@ -55,51 +56,52 @@ def facts_in(record: Outgoing) -> int:
     return int(count) if name == COUNT else 1
 
 
-def bundled(rows: Sequence[Outgoing], *, compressed: bool = True) -> list[Outgoing]:
-    """The rows of one place, runs of alike ones as one record each.
-
-    Holds:   facts are alike whose headers differ only in what `Own` names and in their sequence; what has no lane, or
-             no body, goes alone. The record's key is that of its first fact.
-    """
-    found: list[Outgoing] = []
-    for _, run in groupby(rows, _likeness):
-        for part in _parts(list(run)):
-            found.append(part[0] if len(part) == 1 else _bundle(part, compressed))
-    return found
+def _parts(run: Sequence[Packed]) -> Iterator[Sequence[Packed]]:
+    """The run in pieces within the limits: nearly always as many facts as a record may have."""
+    start = 0
+    while start < len(run):
+        part = run[start : start + FACTS_MAX]
+        if not _fits(part):
+            part = _within(part)
+        yield part
+        start += len(part)
 
 
-def _likeness(row: Outgoing) -> tuple[object, ...]:
-    return (shared_part(row.headers), row.timestamp_ms) if row.value is not None else (id(row),)
+def _fits(part: Sequence[Packed]) -> bool:
+    keys, bodies, own = zip(*part, strict=True)
+    beside = sum(map(len, keys)) + sum(map(len, chain.from_iterable(own)))
+    return sum(map(len, bodies)) <= BYTES_MAX and beside <= BESIDE_MAX
 
 
-def _parts(run: Sequence[Outgoing]) -> Iterator[Sequence[Outgoing]]:
-    """The run in pieces within the limits; a fact without a lane is a piece by itself."""
-    if not shared_part(run[0].headers):
-        yield from ([row] for row in run)
-        return
-    part, size, beside = list[Outgoing](), 0, 0
-    for row in run:
-        body, own = len(row.value or b""), _beside(row)
-        size, beside = size + body, beside + own
-        if part and (len(part) == FACTS_MAX or size > BYTES_MAX or beside > BESIDE_MAX):
-            yield part
-            part, size, beside = [], body, own
-        part.append(row)
-    yield part
+def _within(run: Sequence[Packed]) -> Sequence[Packed]:
+    """As many of the first as fit, at least one: who is outside chooses how long the id of a cause is."""
+    size, beside = 0, 0
+    for number, (key, body, own) in enumerate(run):
+        size, beside = size + len(body), beside + len(key) + sum(map(len, own))
+        if number and (size > BYTES_MAX or beside > BESIDE_MAX):
+            return run[:number]
+    return run
 
 
-def _beside(row: Outgoing) -> int:
-    """Bytes of what a bundle holds of a fact beside its body: who is outside chooses how long the id of a cause is."""
-    return len(row.key) + sum(map(len, own_part(row.headers)))
-
-
-def _bundle(part: Sequence[Outgoing], compressed: bool) -> Outgoing:
-    first = part[0]
-    packed = ormsgpack.packb([(row.key, row.value, own_part(row.headers)) for row in part])
+def _record(
+    lane: LaneOut,
+    source: bytes,
+    sequence: int,
+    alike: tuple[tuple[str, bytes], bytes],
+    part: Sequence[Packed],
+    timestamp_ms: int,
+    compressed: bool,
+) -> Outgoing:
+    """One fact as it goes alone, several as a bundle. `sequence` is that of the first."""
+    (kind, at), (key, body, own) = alike, part[0]
+    headers = told_headers(kind, source, event_id_of(source, lane[1:], sequence), at, sequence, own)
+    if len(part) == 1:
+        return Outgoing(key, body, headers, timestamp_ms)
+    packed = ormsgpack.packb(part)
     content = COMPRESSED if compressed else PLAIN
-    headers = tuple(content if name == _CONTENT else (name, value) for name, value in first.headers)
+    shared = tuple(content if name == _CONTENT else (name, value) for name, value in headers)
     value = lz4.block.compress(packed) if compressed else packed
-    return Outgoing(first.key, value, (*headers, (COUNT, b"%d" % len(part))), first.timestamp_ms)
+    return Outgoing(key, value, (*shared, (COUNT, b"%d" % len(part))), timestamp_ms)
 
 
 def facts_of(record: Record) -> Sequence[Record]:
@@ -126,18 +128,22 @@ def _expanded(value: bytes) -> bytes:
 
 
 def _unbundled(record: Record, rows: Sequence[tuple[bytes, bytes, Sequence[bytes]]]) -> Iterator[Record]:
-    topic, partition, offset, _, _, headers, timestamp_ms, _ = record
+    topic, partition, offset, _, _, headers, timestamp_ms, _, _ = record
     if not stands_as_told(headers[:-1]):
         raise ValueError(f"Expected the headers of a fact, and {COUNT}, found others")
-    source, first = header_of(headers, "ce_source"), int(header_of(headers, "sequence"))
-    last = len(rows) - 1
-    for number, (key, value, own) in enumerate(rows):
-        if set(map(type, (key, value, *own))) != BYTES_ALONE:
-            raise TypeError("Expected bytes alone in a bundle")
-        sequence = first + number
-        event_id = event_id_of(source, (topic, partition), sequence)
-        told = alone(headers, event_id, sequence, own)
-        yield Record(topic, partition, offset, key, value, told, timestamp_ms, last - number)
+    keys, values, owns = zip(*rows, strict=True)
+    if set(map(type, chain(keys, values, chain.from_iterable(owns)))) != BYTES_ALONE:
+        raise TypeError("Expected bytes alone in a bundle")
+    source, at, kind = header_of(headers, "ce_source"), headers[5][1], headers[2]
+    writer, told_as, place = source.decode(), kind[1].decode(), (topic, partition)
+    first, more = int(header_of(headers, "sequence")), len(rows)
+    for sequence, (key, value, own) in enumerate(rows, first):
+        _, correlation, _, traceparent = own
+        more -= 1
+        event_id = event_id_of(source, place, sequence)
+        told = told_headers(kind, source, event_id, at, sequence, own)
+        origin = Origin(told_as, writer, sequence, event_id.decode(), correlation.decode(), traceparent.decode())
+        yield Record(topic, partition, offset, key, value, told, timestamp_ms, more, origin)
 
 
 def all_facts(records: Iterable[Record]) -> Iterator[Record]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -13,11 +14,21 @@ from shared.contracts.message import Message
 from shared.contracts.ops import RecordParked
 from shared.contracts.registry import CONTRACTS, WITHOUT_LANES
 from shared.runtime.errors import ContractError, InvariantError
-from shared.runtime.headers import Cause, Origin, body_of, event_id_of, headers_for, origin_of, source_of, turn_of
-from shared.runtime.log import Outgoing, Place, Record, partition_of
+from shared.runtime.headers import (
+    Cause,
+    body_of,
+    event_id_of,
+    headers_for,
+    origin_of,
+    own_of,
+    source_of,
+    told_kind,
+    turn_of,
+)
+from shared.runtime.log import Origin, Outgoing, Place, Record, partition_of
 from shared.runtime.processor import Alarm, Event, Processor, Rejection, Situation, TimerFired, derived_id
 from shared.runtime.shard import ADOPTS, Entity, Shard, take_from_lane
-from shared.runtime.store import Batch, JournalRow, OutboxRow, TimerRow
+from shared.runtime.store import Batch, JournalRow, OutboxRow, Run, TimerRow, Told
 
 ENTITIES_MAX: Final = 50_000  # states at hand per shard, least recently used first out
 
@@ -115,14 +126,20 @@ class Tally:
 
 
 class Engine:
-    """One processor's decisions over the shards that this process owns."""
+    """One processor's decisions over the shards that this process owns.
 
-    def __init__(self, processor: Processor, partitions: int, limits: Limits) -> None:
+    Holds:   what it tells on the topics of `bundling` is in the batch's `told`, everything else in its outbox.
+    """
+
+    def __init__(
+        self, processor: Processor, partitions: int, limits: Limits, bundling: AbstractSet[str] = frozenset()
+    ) -> None:
         self.processor: Final = processor
         self.limits: Final = limits
         self.shards: dict[int, Shard] = {}
         self.wall_ms = 0  # the stamp of what this batch writes; set before each batch
         self.partitions: Final = partitions
+        self._bundling: Final = bundling
         self._fuse: deque[bool] = deque(maxlen=limits.fuse_window)
         self._sources: dict[int, bytes] = {}
         self._stamp: tuple[datetime | None, bytes] = (None, b"")  # the batch's instant, as its facts tell it
@@ -365,15 +382,18 @@ class Engine:
         turn: bytes,
         known: str = "",
     ) -> bytes:
-        sequence = shard.next_sequence(place)
-        source = self._source(shard.number)
-        event_id = event_id_of(source, place, sequence)
-        body = fact.to_json()
-        headers = headers_for(fact, event_id, source, sequence, self._told_at(now), cause, turn, known)
-        record = Outgoing(key, body, headers, self.wall_ms)
-        lane = (shard.number, place[0], place[1])
-        batch.outbox.append(OutboxRow(lane, sequence, record))
+        sequence, lane = shard.next_sequence(place), (shard.number, *place)
+        source, at, body = self._source(shard.number), self._told_at(now), fact.to_json()
         batch.lanes_out[lane] = sequence
+        if place[0] in self._bundling:
+            run = batch.told.get(lane)
+            if run is None:
+                run = batch.told[lane] = Run(source, sequence)
+            run.facts.append(Told(told_kind(fact), at, (key, body, own_of(fact, source, cause, turn, known))))
+            return body
+        event_id = event_id_of(source, place, sequence)
+        headers = headers_for(fact, event_id, source, sequence, at, cause, turn, known)
+        batch.outbox.append(OutboxRow(lane, sequence, Outgoing(key, body, headers, self.wall_ms)))
         return body
 
     def _told_at(self, now: datetime) -> bytes:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from shared.contracts.message import Message, with_nul
 from shared.contracts.registry import CONTRACTS, WITHOUT_LANES
 from shared.runtime.errors import ContractError
-from shared.runtime.log import Headers, Place, Record
+from shared.runtime.log import Headers, Origin, Place, Record
 from shared.runtime.tracing import from_outside, trace_of, written_by
 
 FAULTS_MAX: Final = 5  # of a body, that are told; each further one only counts
@@ -22,20 +22,6 @@ _SPEC: Final = ("ce_specversion", b"1.0")
 _TYPE: Final = ("content-type", b"application/json")
 _KIND: Final = {contract: kind.encode() for kind, contract in CONTRACTS.items()}
 _TOLD_KIND: Final = {contract: ("ce_type", kind) for contract, kind in _KIND.items()}
-
-
-class Origin(NamedTuple):
-    """Where a record came from, as its headers tell.
-
-    Holds:   `sequence` is 0 for a record from outside (branches, people), which has no lane.
-    """
-
-    kind: str
-    source: str
-    sequence: int
-    event_id: str
-    correlation: str
-    traceparent: str
 
 
 def source_of(service: str, processor: str, shard: int) -> str:
@@ -58,6 +44,8 @@ def header_of(headers: Headers, wanted: str) -> bytes:
 
 def origin_of(record: Record) -> Origin:
     """Read a record's headers. Errors: `ContractError` when it names no kind or its sequence is no number."""
+    if record.origin is not None:
+        return record.origin
     outside = record.topic in WITHOUT_LANES
     if not outside and stands_as_told(record.headers) and (told := _origin_told(record.headers)).sequence:
         return told
@@ -132,21 +120,42 @@ def headers_for(
 
     Holds:   the trace is that of `known`, the traceparent that the fact's case came with, else that of its cause.
     """
-    correlation = correlation_of(fact) or cause.correlation or fact.key
-    trace = trace_for(fact, known or cause.traceparent, cause.event_id)
+    return told_headers(
+        _TOLD_KIND[type(fact)], source, event_id, at, sequence, own_of(fact, source, cause, turn, known)
+    )
+
+
+def told_headers(
+    kind: tuple[str, bytes], source: bytes, event_id: bytes, at: bytes, sequence: int, own: Sequence[bytes]
+) -> Headers:
+    """The headers of a fact, in their order, from what it shares with others and `own`, what is its own."""
+    turn, correlation, causation, traceparent = own
     return (
         _SPEC,
         _TYPE,
-        _TOLD_KIND[type(fact)],
+        kind,
         ("ce_source", source),
         ("ce_id", event_id),
         ("ce_time", at),
         ("sequence", b"%020d" % sequence),
         ("turn", turn),
-        ("correlationid", correlation.encode()),
-        ("causationid", cause.event_id.encode()),
-        ("traceparent", written_by(source, cause.event_id, trace).encode()),
+        ("correlationid", correlation),
+        ("causationid", causation),
+        ("traceparent", traceparent),
     )
+
+
+def told_kind(fact: Message) -> tuple[str, bytes]:
+    """The header that names the fact's contract."""
+    return _TOLD_KIND[type(fact)]
+
+
+def own_of(fact: Message, source: bytes, cause: Cause, turn: bytes, known: str) -> OwnPart:
+    """What `Own` names, of a fact that a shard is about to write. Holds: as in `headers_for`."""
+    event_id, beginning = cause.event_id, correlation_of(fact)
+    trace = trace_for(fact, known or cause.traceparent, event_id)
+    correlation = beginning or cause.correlation or fact.key
+    return turn, correlation.encode(), event_id.encode(), written_by(source, event_id, trace).encode()
 
 
 class Own(NamedTuple):
@@ -158,6 +167,8 @@ class Own(NamedTuple):
     traceparent: bytes
 
 
+OwnPart = tuple[bytes, bytes, bytes, bytes]
+"""`Own`, as it is packed."""
 SHARED: Final = ("ce_specversion", "content-type", "ce_type", "ce_source", "ce_id", "ce_time", "sequence")
 """The names of the headers before those of `Own`, in the order of `headers_for`."""
 HEADERS_OF_FACT: Final = len(SHARED) + len(Own._fields)
@@ -168,33 +179,10 @@ def stands_as_told(headers: Headers) -> bool:
     return len(headers) == HEADERS_OF_FACT and headers[6][0] == "sequence" and headers[7][0] == "turn"
 
 
-def shared_part(headers: Headers) -> tuple[bytes, ...]:
-    """Kind, source and instant of a fact on a lane; empty for whatever has not the headers of `headers_for`."""
-    return (headers[2][1], headers[3][1], headers[5][1]) if stands_as_told(headers) else ()
-
-
-def own_part(headers: Headers) -> tuple[bytes, bytes, bytes, bytes]:
-    """What `Own` names of a fact's headers, to be packed. The reverse of `alone`."""
+def own_part(headers: Headers) -> OwnPart:
+    """What `Own` names of a fact's headers, as `own_of` gave it."""
     (_, turn), (_, correlation), (_, causation), (_, traceparent) = headers[len(SHARED) :]
     return turn, correlation, causation, traceparent
-
-
-def alone(headers: Headers, event_id: bytes, sequence: int, own: Sequence[bytes]) -> Headers:
-    """The headers of one fact of a bundle, as `headers_for` gave them; `headers` are the bundle's, `own` is its `Own`."""
-    turn, correlation, causation, traceparent = own
-    return (
-        _SPEC,
-        _TYPE,
-        headers[2],
-        headers[3],
-        ("ce_id", event_id),
-        headers[5],
-        ("sequence", b"%020d" % sequence),
-        ("turn", turn),
-        ("correlationid", correlation),
-        ("causationid", causation),
-        ("traceparent", traceparent),
-    )
 
 
 def event_id_of(source: bytes, place: Place, sequence: int) -> bytes:

@@ -11,10 +11,25 @@ Headers = tuple[tuple[str, bytes], ...]
 Place = tuple[str, int]  # topic, partition
 
 
+class Origin(NamedTuple):
+    """Where a record came from, as its headers tell.
+
+    Holds:   `sequence` is 0 for a record from outside (branches, people), which has no lane.
+    """
+
+    kind: str
+    source: str
+    sequence: int
+    event_id: str
+    correlation: str
+    traceparent: str
+
+
 class Record(NamedTuple):
     """One record as read, or one fact of a bundle as if it had come alone.
 
-    Units:   `timestamp_ms` since the epoch. `more` facts of the same record of the bus follow.
+    Units:   `timestamp_ms` since the epoch. `more` facts of the same record of the bus follow; `origin` is what the headers
+             say of a fact of a bundle, which knows it without reading them.
     """
 
     topic: str
@@ -25,6 +40,7 @@ class Record(NamedTuple):
     headers: Headers
     timestamp_ms: int
     more: int = 0
+    origin: Origin | None = None
 
     @property
     def next_offset(self) -> int:

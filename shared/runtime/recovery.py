@@ -17,8 +17,8 @@ from typing import Any, Final
 from shared.contracts.message import Message
 from shared.runtime.engine import Engine, Limits, Taken, Tally
 from shared.runtime.errors import ContractError, InvariantError
-from shared.runtime.headers import Cause, Origin, body_of, origin_of, source_of
-from shared.runtime.log import Place, Record, partition_of
+from shared.runtime.headers import Cause, body_of, origin_of, source_of
+from shared.runtime.log import Origin, Place, Record, partition_of
 from shared.runtime.processor import Event, Processor, Rejection, Situation, TimerFired
 from shared.runtime.shard import ADOPTS, Shard, gap_on_lane, take_from_lane
 from shared.runtime.store import Batch, JournalRow, Store

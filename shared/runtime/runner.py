@@ -15,7 +15,7 @@ import structlog
 from shared.contracts.message import Message
 from shared.runtime import metrics
 from shared.runtime.boards import Boards, views_of
-from shared.runtime.bundles import rows_in_bundles
+from shared.runtime.bundles import bundles_of
 from shared.runtime.clock import Clock
 from shared.runtime.engine import Engine, FuseBlownError, Limits, Read, Taken, Tally
 from shared.runtime.errors import InvariantError, RecordLostError, TransientError
@@ -157,7 +157,7 @@ class Runner:
         }
         if len(partitions) != 1:
             raise InvariantError(f"Expected equal partition counts on all topics of {self._name}, found {partitions}")
-        self.engine = Engine(self.processor, partitions.pop(), self._limits)
+        self.engine = Engine(self.processor, partitions.pop(), self._limits, self._bundling)
         metrics.begin(self._name)
         await self._publisher.start()
         await self._reader.start()
@@ -374,10 +374,7 @@ class Runner:
 
     async def _commit(self, batch: Batch, tally: Tally, started: float) -> None:
         self._note_published(batch, frozenset(self._engine.shards))
-        if self._bundling:
-            batch.outbox = list(
-                rows_in_bundles(batch.outbox, self._bundling, compressed=self._limits.compressed_bundles)
-            )
+        batch.outbox += bundles_of(batch.told, self._engine.wall_ms, compressed=self._limits.compressed_bundles)
         before = time.perf_counter()
         lost = await self._store.commit(batch)
         after = time.perf_counter()

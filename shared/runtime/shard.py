@@ -10,8 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from shared.runtime.errors import RecordLostError
-from shared.runtime.headers import Origin
-from shared.runtime.log import Place
+from shared.runtime.log import Origin, Place
 from shared.runtime.processor import Alarm, TimerFired
 from shared.runtime.store import Claim
 

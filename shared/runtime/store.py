@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+from shared.runtime.headers import OwnPart
 from shared.runtime.log import Headers, Outgoing, Place
 
 RowKey = tuple[int, str, str]  # shard, entity key, part
@@ -30,6 +31,27 @@ class OutboxRow(NamedTuple):
     def first_sequence(self) -> int:
         """Of the first fact in the record."""
         return self.sequence - self.facts + 1
+
+
+Packed = tuple[bytes, bytes, OwnPart]
+"""A fact as it lies in a bundle: its key, its body, and what of its headers is its own."""
+
+
+class Told(NamedTuple):
+    """A fact that is to go out in a bundle: most of its headers are never written out."""
+
+    kind: tuple[str, bytes]  # the header that names it
+    at: bytes  # RFC 3339
+    packed: Packed
+
+
+@dataclass(slots=True)
+class Run:
+    """What one batch tells on one lane, in its order. Holds: sequences are dense from `first_sequence`."""
+
+    source: bytes
+    first_sequence: int
+    facts: list[Told] = field(default_factory=list)
 
 
 class TimerRow(NamedTuple):
@@ -68,12 +90,14 @@ class Claim:
 class Batch:
     """Everything that one batch changes, written in one transaction or not at all.
 
-    Holds:   `epochs` are the writer's shards; `published` and `next_offsets` are absolute, so they never go back.
+    Holds:   `epochs` are the writer's shards; `published` and `next_offsets` are absolute, so they never go back; `told`
+             is for the outbox too, once it has gone into bundles.
     """
 
     epochs: dict[int, int] = field(default_factory=dict)
     rows: dict[RowKey, bytes | None] = field(default_factory=dict)
     outbox: list[OutboxRow] = field(default_factory=list)
+    told: dict[LaneOut, Run] = field(default_factory=dict)
     journal: list[JournalRow] = field(default_factory=list)
     timers: dict[TimerKey, TimerRow | None] = field(default_factory=dict)
     next_offsets: dict[tuple[int, str], int] = field(default_factory=dict)  # (shard, topic): the inlet

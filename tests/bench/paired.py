@@ -1,7 +1,7 @@
-"""Two commits against each other on a machine that is not at rest: `python -m tests.bench.paired OLDER_CHECKOUT desk|plan|simulator`.
+"""Two commits against each other on a machine that is not at rest: `python -m tests.bench.paired OLDER_CHECKOUT WHAT`.
 
 A process of each takes turns with the other, a few dozen decisions or some minutes of a simulated day at a time, so that both
-meet the same neighbours. Told is the median over turns of CPU time here over CPU time there.
+meet the same neighbours. Told is the median over turns of CPU time here over CPU time there, and the least of either.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from typing import Final
 from rich.console import Console
 
 HERE: Final = Path(__file__).resolve().parents[2]
-TURNS: Final = {"desk": 60, "plan": 60, "simulator": 100}
+TURNS: Final = {"desk": 60, "hops": 12, "plan": 60, "simulator": 100}
 DECISIONS: Final = 60  # of a desk in one turn
+EVACUATED: Final = 2_000  # items in one turn
 OPENS: Final = 8.6 * 3600
 MINUTES: Final = 2.0  # of a simulated day in one turn
 
@@ -100,7 +101,23 @@ def turns_of_plan() -> Turn:
     return turn
 
 
-TURN: Final = {"desk": turns_of_desk, "plan": turns_of_plan, "simulator": turns_of_simulator}
+def turns_of_hops() -> Turn:
+    """Microseconds that placement and desks take for an item that comes, and for one that is evacuated."""
+    from shared.runtime.host import configure_logging
+    from tests.bench.hops import measure_hops
+
+    configure_logging("warning")
+
+    def turn() -> dict[str, float]:
+        found = measure_hops(EVACUATED, 1)
+        ways = {name: found[name] for name in ("came", "evacuated")}
+        parts = {f"{name}, {of}": us for name, way in ways.items() for of, us in way.items()}
+        return parts | {name: sum(way.values()) for name, way in ways.items()}
+
+    return turn
+
+
+TURN: Final = {"desk": turns_of_desk, "hops": turns_of_hops, "plan": turns_of_plan, "simulator": turns_of_simulator}
 
 
 def work(what: str) -> None:
@@ -152,6 +169,7 @@ def main() -> int:
         before, now = [a[name] for a, _ in found], [b[name] for _, b in found]
         ratio = median(b / a for a, b in zip(before, now, strict=True))
         told = f"{name}: {median(before):.1f} µs before, {median(now):.1f} µs now, median of ratios {ratio:.2f}"
+        told += f", least over least {min(now) / min(before):.2f}"
         Console(highlight=False).print(told)
     return 0
 

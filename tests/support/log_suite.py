@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 import pytest
 
 from shared.contracts.core import PostingConfirmed
-from shared.runtime.bundles import bundled
 from shared.runtime.errors import ContractError
 from shared.runtime.headers import Cause, event_id_of, headers_for
 from shared.runtime.log import GroupReader, Log, Outgoing, Place, Publisher, Record, Tail
+from tests.support.bundling import bundled
 
 PARTITIONS = 4
 TURNS_MAX = 400

@@ -16,8 +16,14 @@ class PlacedHere(WorkPlaced):
 
     @classmethod
     def from_json(cls, body: bytes) -> Self:
-        """As any body; what was considered, most of it, is not even parsed where it stands as placement writes it."""
-        return super().from_json(without_considered(body))
+        """As any body; what was considered, most of it, is not even parsed where it stands as placement writes it, and the
+        order goes on as it came."""
+        placed = super().from_json(without_considered(body))
+        placed.order.came_in(body, _BEHIND_ORDER)
+        return placed
+
+
+_BEHIND_ORDER: Final = b',"placed_at":'
 
 
 def without_considered(body: bytes) -> bytes:

@@ -6,10 +6,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+import orjson
 from pydantic import TypeAdapter
 
 from services.routing.desk.learning import Pace
-from services.routing.desk.state import Answer, DeskItem, DeskOperator, Gone, Heed, Pulse, Row, Tally, TeamDesk, Touch
+from services.routing.desk.state import (
+    Answer,
+    DeskItem,
+    DeskOperator,
+    Gone,
+    Heed,
+    ItemPhase,
+    Pulse,
+    Row,
+    Tally,
+    TeamDesk,
+    Touch,
+)
+from shared.contracts.telling import WrittenOnce
 from shared.runtime.errors import InvariantError
 
 ITEM: Final = TypeAdapter(DeskItem)
@@ -25,8 +39,30 @@ TALLY: Final = TypeAdapter(Tally)
 
 def _item_json(item: DeskItem) -> bytes:
     """As any row, byte for byte; the order is written out once for the row and for the fact that tells it."""
-    rest = ITEM.serializer.to_json(item, exclude={"order"})
-    return b'{"order":%b,%b' % (item.order.to_json(), rest[1:])
+    if item.phase is not ItemPhase.QUEUED:
+        return b'{"order":%b,%b' % (item.order.to_json(), _beside(item))
+    waits = item.placing, item.attempt, item.since, item.declined_by, item.draft
+    return b'{"order":%b,%b' % (item.order.to_json(), _WAITING.of(waits, lambda: _beside(item)))
+
+
+def _beside(item: DeskItem) -> bytes:
+    return ITEM.serializer.to_json(item, exclude={"order"})[1:]
+
+
+def _gone_json(gone: Gone) -> bytes:
+    """As any row, byte for byte; what all items that left at once say alike is written out once."""
+    return b'{"work_item_id":%b,%b' % (
+        orjson.dumps(gone.work_item_id),
+        _LEFT.of((gone.at, gone.placing), lambda: _left(gone)),
+    )
+
+
+def _left(gone: Gone) -> bytes:
+    return GONE.serializer.to_json(gone, exclude={"work_item_id"})[1:]
+
+
+_LEFT: Final = WrittenOnce[bytes](64)
+_WAITING: Final = WrittenOnce[bytes](256)
 
 
 WRITTEN_BY: Final[Mapping[type[Row], Callable[[Any], bytes]]] = {
@@ -34,7 +70,7 @@ WRITTEN_BY: Final[Mapping[type[Row], Callable[[Any], bytes]]] = {
     DeskOperator: OPERATOR.serializer.to_json,
     Answer: ANSWER.serializer.to_json,
     Touch: TOUCH.serializer.to_json,
-    Gone: GONE.serializer.to_json,
+    Gone: _gone_json,
     Pulse: PULSE.serializer.to_json,
     Pace: PACE.serializer.to_json,
     Heed: HEED.serializer.to_json,

@@ -19,6 +19,7 @@ from shared.contracts.routing import (
     WorkRecalled,
     WorkUnplaceable,
 )
+from shared.contracts.telling import WrittenOnce
 from shared.contracts.work import Draft, WorkOrder, beside_order
 from shared.runtime.errors import InvariantError
 from shared.runtime.processor import Alarm, DocumentTable
@@ -73,10 +74,23 @@ class PlacementTable(DocumentTable[PlacedItem]):
 
     def write(self, state: PlacedItem) -> Mapping[str, bytes | None]:
         """As any document, byte for byte."""
-        if state.order is None:
+        order = state.order
+        if order is None:
             return super().write(state)
+        if PlacedItem(state.work_item_id, Phase.PLACED, order, state.team_id, state.placing, state.attempt) != state:
+            rest = self._adapter.serializer.to_json(state, exclude={"order"})
+            return {"": beside_order(order, rest, b',"team_id":')}
+        placed = _PLACED.of((state.team_id, state.placing, state.attempt), lambda: self._placed(state))
+        told = order.to_json()
+        return {"": b'%b,"phase":"placed","order":%b%b' % (told[: told.index(b',"case_id":')], told, placed)}
+
+    def _placed(self, state: PlacedItem) -> bytes:
+        """What stands behind the order in the row of an item that lies at a desk; before it stands the item's id, as in it."""
         rest = self._adapter.serializer.to_json(state, exclude={"order"})
-        return {"": beside_order(state.order, rest, b',"team_id":')}
+        return rest[rest.index(b',"team_id":') :]
+
+
+_PLACED: Final = WrittenOnce[bytes](256)
 
 
 def apply(item: PlacedItem, fact: Message) -> PlacedItem:

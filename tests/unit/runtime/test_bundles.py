@@ -13,27 +13,29 @@ from hypothesis import strategies as st
 from shared.contracts import core
 from shared.contracts.core import PostingConfirmed
 from shared.runtime.boards import Boards
-from shared.runtime.bundles import BYTES_MAX, FACTS_MAX, all_facts, bundled, facts_in, facts_of, rows_in_bundles
+from shared.runtime.bundles import BYTES_MAX, FACTS_MAX, all_facts, facts_in, facts_of
 from shared.runtime.engine import Limits
-from shared.runtime.headers import Cause, headers_for, outside_headers
+from shared.runtime.headers import Cause, headers_for, origin_of
 from shared.runtime.log import Outgoing, Record
 from shared.runtime.memory_log import MemoryLog
 from shared.runtime.outbox import rows_of, runs_of
 from shared.runtime.runner import Runner
 from shared.runtime.store import OutboxRow
+from tests.support.bundling import bundled, rows_in_bundles
 from tests.unit.runtime.test_runner import IN, NOW, OUT, PROCESSOR, Bench, die, turn
 
 SOURCE = b"/opsfloor/other/lane/0"
 
 
-def fact(sequence: int, *, at: bytes = b"t", source: bytes = SOURCE, body: bytes = b"", stamp: int = 0) -> Outgoing:
+def fact(sequence: int, *, at: bytes = b"t", body: bytes = b"", kind: bytes = b"") -> Outgoing:
     """A fact on the lane to partition 0, with a cause of its own."""
     message = PostingConfirmed(posting_id="p", case_id=f"c-{sequence}", core_reference=f"s{sequence}", booked_at=NOW)
-    event_id = b"%b/%b/0/%d" % (source, IN.name.encode(), sequence)
+    event_id = b"%b/%b/0/%d" % (SOURCE, IN.name.encode(), sequence)
     headers = headers_for(
-        message, event_id, source, sequence, at, Cause(f"e-{sequence}", "", ""), b"1.%d.1.1" % sequence
+        message, event_id, SOURCE, sequence, at, Cause(f"e-{sequence}", "", ""), b"1.%d.1.1" % sequence
     )
-    return Outgoing(message.key.encode(), body or message.model_dump_json().encode(), headers, stamp)
+    headers = tuple((name, kind if kind and name == "ce_type" else value) for name, value in headers)
+    return Outgoing(message.key.encode(), body or message.model_dump_json().encode(), headers, 0)
 
 
 def come(rows: Sequence[Outgoing]) -> list[Record]:
@@ -45,20 +47,15 @@ def told(records: Sequence[Record]) -> list[Outgoing]:
     return [Outgoing(record.key or b"", record.value, record.headers, record.timestamp_ms) for record in records]
 
 
-@given(st.lists(st.sampled_from(["next", "later", "other", "outside", "big"]), max_size=30))
+@given(st.lists(st.sampled_from(["next", "later", "other", "big"]), min_size=1, max_size=30))
 def test_whatever_is_bundled_comes_back_fact_by_fact(course: list[str]) -> None:
-    """Facts of several batches and writers, some of them large, records from outside between them: all as they were."""
+    """Facts of several kinds and instants, some of them large: all as they were."""
     rows: list[Outgoing] = []
-    at, last = b"t0", {SOURCE: 0, b"/opsfloor/other/lane/1": 0}
-    for number, step in enumerate(course):
+    at = b"t0"
+    for number, step in enumerate(course, 1):
         at = b"t%d" % number if step == "later" else at
-        source = b"/opsfloor/other/lane/1" if step == "other" else SOURCE
-        if step == "outside":
-            message = PostingConfirmed(posting_id="p", case_id="c", core_reference="x", booked_at=NOW)
-            rows.append(Outgoing(b"k", None, outside_headers(message, "/outside", f"o-{number}", NOW), 0))
-            continue
-        last[source] += 1
-        rows.append(fact(last[source], at=at, source=source, body=b"x" * (BYTES_MAX // 2) if step == "big" else b""))
+        body = b"x" * (BYTES_MAX // 2) if step == "big" else b""
+        rows.append(fact(number, at=at, body=body, kind=b"other.kind.v1" if step == "other" else b""))
     for compressed in (True, False):
         written = bundled(rows, compressed=compressed)
         assert told(list(all_facts(come(written)))) == rows
@@ -123,20 +120,16 @@ def test_a_compressed_bundle_is_a_fraction_of_its_facts() -> None:
     assert len(compressed.value or b"") * 5 < len(plain.value or b"")
 
 
-def test_the_rows_of_a_batch_go_in_bundles_lane_by_lane() -> None:
-    """Only on the named topics; each row ends at the sequence of its last fact, and lanes stay dense."""
-    other = "other.v1"
-    rows = [
-        OutboxRow((0, topic, 0), sequence, fact(sequence))
-        for sequence in range(1, FACTS_MAX + 3)
-        for topic in (IN.name, other)
-    ]
-    found = list(rows_in_bundles(rows, {IN.name}, compressed=True))
-    assert [(row.first_sequence, row.sequence) for row in found if row.lane[1] == IN.name] == [
-        (1, FACTS_MAX),
-        (FACTS_MAX + 1, FACTS_MAX + 2),
-    ]
-    assert [row for row in found if row.lane[1] == other] == [row for row in rows if row.lane[1] == other]
+def test_what_a_batch_tells_goes_in_bundles_lane_by_lane() -> None:
+    """Each row ends at the sequence of its last fact, and lanes stay dense."""
+    lanes = (0, IN.name, 0), (0, IN.name, 1)
+    rows = [OutboxRow(lane, sequence, fact(sequence)) for sequence in range(1, FACTS_MAX + 3) for lane in lanes]
+    found = list(rows_in_bundles(rows))
+    for lane in lanes:
+        assert [(row.first_sequence, row.sequence) for row in found if row.lane == lane] == [
+            (1, FACTS_MAX),
+            (FACTS_MAX + 1, FACTS_MAX + 2),
+        ]
     assert [row for run in runs_of(found) for row in rows_of(run)] == found
 
 
@@ -155,6 +148,38 @@ async def test_a_process_that_dies_in_the_middle_of_a_bundle_loses_and_doubles_n
     while await runner.cycle():
         await runner.flush()
     assert bench.written() == [f"s{sequence}" for sequence in range(1, 7)]
+
+
+def test_a_fact_of_a_bundle_knows_what_its_headers_say() -> None:
+    """Whoever reads it need not read them."""
+    facts = list(all_facts(come(bundled([fact(sequence) for sequence in range(1, 4)]))))
+    assert [one.origin for one in facts] == [origin_of(one._replace(origin=None)) for one in facts]
+    assert [one.origin.sequence for one in facts if one.origin is not None] == [1, 2, 3]
+
+
+def test_a_bundle_with_an_origin_that_no_text_can_hold_comes_as_it_is() -> None:
+    """Its reader parks it, as any that it cannot unpack."""
+    (bundle,) = bundled([fact(1), fact(2)], compressed=False)
+    (record,) = come([bundle._replace(value=(bundle.value or b"").replace(b"c-2", b"c-\xff"))])
+    assert facts_of(record) == (record,)
+
+
+async def test_what_is_told_is_the_same_in_bundles_and_alone() -> None:
+    """Key, body and every header of each fact, so that nobody sees by a fact how it went out."""
+    told: list[list[Outgoing]] = []
+    for bundles in (True, False):
+        bench = Bench(Limits(timer_tick_seconds=0, bundles=bundles))
+        processor = replace(PROCESSOR, outputs=(replace(OUT, bundled=True),))
+        for reference in "abcdef":
+            bench.send(reference)
+        runner = Runner(processor, bench.log, bench.database.store("counting"), Boards(()), bench.clock, bench.limits)
+        await runner.start()
+        await turn(runner)
+        records = [one for (topic, _), rows in bench.log.records.items() if topic == OUT.name for one in rows]
+        told.append([Outgoing(one.key or b"", one.value, one.headers, one.timestamp_ms) for one in records])
+        assert any(one.more for one in records) is bundles
+    assert told[0]
+    assert told[0] == told[1]
 
 
 async def test_a_bundle_that_was_committed_and_not_published_goes_out_once_by_whoever_claims() -> None:

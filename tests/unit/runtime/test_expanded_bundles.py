@@ -6,9 +6,10 @@ import lz4.block
 import ormsgpack
 import pytest
 
-from shared.runtime.bundles import BYTES_MAX, COMPRESSED, EXPANDED_BYTES_MAX, bundled, facts_of
+from shared.runtime.bundles import BYTES_MAX, COMPRESSED, EXPANDED_BYTES_MAX, facts_of
 from shared.runtime.headers import own_part
 from shared.runtime.log import Outgoing, Record
+from tests.support.bundling import bundled
 from tests.unit.runtime.test_bundles import come, fact
 
 

@@ -17,7 +17,6 @@ from shared.contracts.intake import SubmissionAccepted
 from shared.contracts.message import Message
 from shared.contracts.vendor import InspectionSettled
 from shared.runtime.boards import Boards
-from shared.runtime.bundles import bundled
 from shared.runtime.clock import SetClock
 from shared.runtime.engine import Limits
 from shared.runtime.errors import InvariantError
@@ -29,6 +28,7 @@ from shared.runtime.processor import DocumentTable, Facts, Processor, Rejection,
 from shared.runtime.recovery import Bus, Recovered, recover
 from shared.runtime.runner import Runner
 from shared.runtime.store import OutboxRow
+from tests.support.bundling import bundled
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 IN, RECEIPT = replace(core.POSTING, name="inner.posting.v1", lanes=True), intake.RECEIPT
@@ -133,7 +133,7 @@ class Story:
         for place, rows in lanes.items():
             went = [row.record for row in rows[: self.draw.randrange(len(rows) + 1)]]
             if went:
-                await publisher.publish({place: bundled(went)})
+                await publisher.publish({place: went})
         runner._pending.clear()
 
     def bus(self, lose: int | None = None, inputs: bool = True) -> Bus:

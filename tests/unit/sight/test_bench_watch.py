@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from shared.runtime.bundles import bundled
 from shared.runtime.kafka_log import KafkaPublisher
 from tests.bench.contenders import Watch, WatchedPublisher
+from tests.support.bundling import bundled
 from tests.unit.runtime.test_bundles import fact
 
 
