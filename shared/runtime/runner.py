@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import structlog
 
-from shared.contracts.message import Message
 from shared.runtime import metrics
 from shared.runtime.boards import Boards, views_of
 from shared.runtime.bundles import bundles_of
@@ -22,7 +21,7 @@ from shared.runtime.errors import InvariantError, RecordLostError, TransientErro
 from shared.runtime.headers import header_of
 from shared.runtime.hops import oldest_by_topic
 from shared.runtime.log import GroupReader, Log, Outgoing, Place, Publisher, Record, group_of
-from shared.runtime.processor import Processor
+from shared.runtime.processor import Processor, TimerFired
 from shared.runtime.shard import GapFoundError, Shard
 from shared.runtime.store import Batch, Claim, LaneOut, OutboxRow, Store
 from shared.runtime.tracing import Exemplar, Tracing
@@ -355,7 +354,7 @@ class Runner:
     async def _observe(self, taken: Sequence[Taken]) -> None:
         if self.processor.observe is None:
             return
-        items = [(item, item.event) for item in taken if isinstance(item.event, Message)]
+        items = [(item, item.event) for item in taken if not isinstance(item.event, TimerFired)]
         looking = self.processor.observe([event for _, event in items], self._views)
         found = await (self._looked(asyncio.ensure_future(looking)) if self.processor.records_max else looking)
         for (item, _), observed in zip(items, found, strict=True):

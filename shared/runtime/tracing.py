@@ -40,14 +40,9 @@ def written_by(source: bytes, event_id: str, trace: str) -> str:
 
     Holds:   the span follows from shard and event, so that a decision made again after a crash is the same span.
     """
-    return f"00-{trace}-{_span_of(source, event_id)}-01"
-
-
-@lru_cache(maxsize=64)  # of one event may follow hundreds of facts
-def _span_of(source: bytes, event_id: str) -> str:
     span = _hash_of(source).copy()
     span.update(event_id.encode())
-    return span.hexdigest()
+    return f"00-{trace}-{span.hexdigest()}-01"
 
 
 Exemplar = dict[str, str]

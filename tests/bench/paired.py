@@ -21,7 +21,7 @@ from typing import Final
 from rich.console import Console
 
 HERE: Final = Path(__file__).resolve().parents[2]
-TURNS: Final = {"desk": 60, "hops": 12, "plan": 60, "simulator": 100}
+TURNS: Final = {"desk": 60, "hops": 30, "plan": 60, "simulator": 100}
 DECISIONS: Final = 60  # of a desk in one turn
 EVACUATED: Final = 2_000  # items in one turn
 OPENS: Final = 8.6 * 3600

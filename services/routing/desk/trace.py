@@ -41,4 +41,4 @@ def trace(desk: TeamDesk, fact: Message) -> str:
     if type(fact) in ABOUT_AN_ITEM:
         item = desk.items.get(fact.work_item_id)  # type: ignore[attr-defined]  # each of these names its item
         return "" if item is None else item.order.traceparent
-    return fact.order.traceparent if isinstance(fact, WorkQueued) else ""
+    return fact.order.traceparent if type(fact) is WorkQueued else ""

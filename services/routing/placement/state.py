@@ -131,7 +131,9 @@ def held_by(considered: Iterable[Candidate]) -> tuple[str, ...]:
 
 def trace(item: PlacedItem, fact: Message) -> str:
     """The trace that the item's case came with, from the order that the fact brings or the item keeps."""
-    order = fact.order if isinstance(fact, WorkPlaced | WorkUnplaceable) else item.order
+    if type(fact) is WorkPlaced:  # nearly every fact: a model is slow to ask what it is
+        return fact.order.traceparent
+    order = fact.order if isinstance(fact, WorkUnplaceable) else item.order
     return "" if order is None else order.traceparent
 
 
