@@ -287,12 +287,18 @@ def extend(
     reason: Reason,
     override: Override = None,
     actor: Actor = "command-line",
+    yes: Yes = False,
     json: Json = False,
 ) -> None:
-    """Keep it in force for longer, up to 72 hours from its start. Never your own proposal alone."""
+    """Look at what keeping it does, then keep it in force for longer, up to 72 hours from its start. Never your own proposal
+    alone."""
+    _expect_asked(json, yes)
     expect_known({}, override or ())
     if not json:
-        tell_stay(minutes, floor.ask("routing", f"/reroutes/{identity}/stay?minutes={minutes}", "viewer", actor))
+        order = floor.ask("routing", f"/reroutes/{identity}", "viewer", actor)["order"]
+        stay = floor.ask("routing", f"/reroutes/{identity}/stay?minutes={minutes}", "viewer", actor)
+        tell_stay(minutes, stay, order["overridden_rules"])
+        _confirm(f"Keep it in force for {minutes} more minutes?", yes)
     body = {"reason": reason, "minutes": minutes, "override_rules": override or []}
     _do(identity, "extend", body, "approver", actor, json)
 

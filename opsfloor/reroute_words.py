@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -82,7 +82,11 @@ def _tell_skills(preview: dict[str, Any], caption: str) -> None:
     touched = [
         skill
         for skill in preview["skills"]
-        if skill["queued"] or skill["dead_end"] or skill.get("dead_sorts") or skill["work_type"] in nowhere
+        if skill["queued"]
+        or skill["dead_end"]
+        or skill.get("dead_sorts")
+        or skill["work_type"] in nowhere
+        or not skill["people_with"]
     ]
     if touched:
         table(caption, SKILL, (_skill(skill) for skill in touched), whole=SKILL[1:5])
@@ -91,13 +95,14 @@ def _tell_skills(preview: dict[str, Any], caption: str) -> None:
         out.print(f"  Of {rest} other work types nothing waits, and somebody is left for each.")
 
 
-def tell_stay(minutes: int, preview: dict[str, Any]) -> None:
-    """What keeping a reroute for so much longer does, beside the floor without it."""
+def tell_stay(minutes: int, preview: dict[str, Any], named: Collection[str] = ()) -> None:
+    """What keeping a reroute for so much longer does, beside the floor without it. `named` are the rules that were
+    overridden when it began: nobody needs to name them again."""
     without, staying = (sum(skill[name] for skill in preview["skills"]) for name in ("misses_without", "misses_with"))
     out.print(f"\n[bold]Kept in force for {minutes} more minutes[/] it would leave the floor like this:")
     out.print(f"  Of what waits at desks {staying:,} would be late with it, {without:,} without it.")
     out.print(f"  {kept_words(PreviewSeen.model_validate(preview))}")
-    _tell_against(preview)
+    _tell_against(preview, named)
     _tell_skills(preview, "By work type, without it → with it")
 
 
@@ -122,8 +127,8 @@ def tell_drift(foreseen: dict[str, Any], now: dict[str, Any]) -> None:
     )
 
 
-def _tell_against(preview: dict[str, Any]) -> None:
-    """What speaks against it, before the figures."""
+def _tell_against(preview: dict[str, Any], named: Collection[str] = ()) -> None:
+    """What speaks against it, before the figures. `named` are rules that it overrides already."""
     seen = PreviewSeen.model_validate(preview)
     for words in nowhere_words(seen):
         out.print(f"  [bold red]AT NO DESK[/] {said(words)}")
@@ -132,6 +137,7 @@ def _tell_against(preview: dict[str, Any]) -> None:
         out.print(f"  [bold red]DEAD END[/] nobody left for {said(name)}{how_many}: such items wait until it is over")
     for rule in preview["broken_rules"]:
         how = f"override with --override {rule['rule_id']}" if rule["overridable"] else "cannot be overridden"
+        how = "overridden when it began" if rule["rule_id"] in named else how
         out.print(f"  [bold yellow]RULE[/] {said(rule['detail'])} ({said(how)})")
     for limit in preview.get("limits", ()):
         if limit["broken"]:

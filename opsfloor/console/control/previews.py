@@ -85,7 +85,7 @@ def misses(preview: Preview) -> tuple[int, int]:
 def untouched(skill: SkillForecast, preview: Preview) -> bool:
     """Nothing of it waits, at a desk or at none, and somebody is left if something comes."""
     nowhere = isinstance(preview, PreviewSeen) and any(one.work_type == skill.work_type for one in preview.nowhere)
-    return skill.queued == 0 and not skill.dead_end and not skill.dead_sorts and not nowhere
+    return skill.queued == 0 and skill.people_with > 0 and not skill.dead_end and not skill.dead_sorts and not nowhere
 
 
 def skill_line(skill: SkillForecast) -> Line:

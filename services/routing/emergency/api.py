@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Annotated, Any, Final, Self
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from services.routing.emergency.alerts import Alert, Notification, proposal_of
 from services.routing.emergency.bounds import plain, terms_fault
@@ -40,6 +40,7 @@ from shared.contracts.reroute import (
     RefuseReroute,
     RerouteCommand,
     RerouteOrder,
+    RerouteScope,
     RerouteTerms,
     Words,
 )
@@ -79,6 +80,8 @@ Key = Annotated[
 ]
 
 
+SCOPE_PARTS: Final = frozenset(RerouteScope.model_fields)
+FIELDS_TOLD: Final = 5
 PlainWords = Annotated[Words, AfterValidator(plain)]
 
 
@@ -88,10 +91,29 @@ class Body(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def as_spelt(asked: Any) -> Any:
+    """The terms as they came. Errors: `ValueError` for a field that terms or their scope do not have: what travels on the bus
+    passes over fields of a later release, a person's slip of the pen would make the reroute wider."""
+    if isinstance(asked, Mapping):
+        scope = asked.get("scope")
+        strange = [
+            *(name for name in asked if name not in RerouteTerms.model_fields),
+            *(f"scope.{name}" for name in (scope if isinstance(scope, Mapping) else ()) if name not in SCOPE_PARTS),
+        ]
+        if strange:
+            raise ValueError(
+                f"Expected no field but those of terms, found {', '.join(map(str, strange[:FIELDS_TOLD]))}"
+            )
+    return asked
+
+
+Terms = Annotated[RerouteTerms, BeforeValidator(as_spelt)]
+
+
 class ProposeBody(Body):
     """A reroute to propose; with `break_glass` it starts at once."""
 
-    terms: RerouteTerms
+    terms: Terms
     break_glass: bool = False
     override_rules: Names = ()
 
@@ -368,7 +390,7 @@ def _look_around(router: APIRouter, control: Control) -> None:
     @router.post(
         "/reroutes/preview", summary="What would it do? Changes nothing", responses=problem_responses(400, 409, 422)
     )
-    async def preview(terms: RerouteTerms) -> PreviewSeen:
+    async def preview(terms: Terms) -> PreviewSeen:
         return await control.preview(terms)
 
     @router.post(
@@ -376,7 +398,7 @@ def _look_around(router: APIRouter, control: Control) -> None:
         summary="The next minutes with it and without it, played by the floor simulator",
         responses=problem_responses(400, 409, 422, 503),
     )
-    async def look_ahead(terms: RerouteTerms) -> LookAhead:
+    async def look_ahead(terms: Terms) -> LookAhead:
         return await control.look_ahead(terms)
 
 

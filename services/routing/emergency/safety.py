@@ -6,11 +6,12 @@ from collections import defaultdict
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from itertools import product
-from typing import Final
+from typing import Final, get_args
 from zoneinfo import ZoneInfo
 
 from services.routing.emergency.bounds import latest_start
 from services.routing.emergency.floor import FloorNow, holds, touched_teams
+from shared.contracts.message import Step
 from shared.contracts.reference import RerouteDuty, RerouteRule, Team
 from shared.contracts.reroute import BrokenRule, RerouteOrder, RerouteScope, RerouteTerms
 from shared.reference.board import ReferenceView
@@ -59,10 +60,12 @@ def _breach(rule: RerouteRule, terms: RerouteTerms, floor: FloorNow, past: Seque
 
 
 def _too_few(rule: RerouteRule, terms: RerouteTerms, floor: FloorNow, what: str) -> str | None:
-    """Too few would be left, and the reroute has a part in it."""
+    """Too few would be left, and the reroute takes somebody: also where others in force take the same people already, who
+    may end before it."""
     step, taking = rule.step or "", [_as_held(order, floor) for order in floor.in_force]
-    before, left = _able_by_centre(step, taking, floor), _able_by_centre(step, [*taking, terms], floor)
-    if before == left:
+    left = _able_by_centre(step, [*taking, terms], floor)
+    takes = left != _able_by_centre(step, taking, floor)
+    if not takes and _able_by_centre(step, [terms], floor) == _able_by_centre(step, [], floor):
         return None
     count = sum(round(people) >= 1 for people in left.values()) if what == "centres" else round(sum(left.values()))
     minimum = rule.minimum if rule.drill_minimum is None or not terms.drill else rule.drill_minimum
@@ -203,7 +206,9 @@ def scope_fault(terms: RerouteTerms, view: ReferenceView) -> tuple[str, str] | N
         "provider": (scope.providers, view.providers),
         "business type": (scope.business_types, view.business_types),
         "business type of a work type": ([name.rpartition("/")[0] for name in scope.work_types], view.business_types),
+        "step of a work type": ([name.rpartition("/")[2] for name in scope.work_types], get_args(Step)),
         "region": (scope.regions, {branch.region for branch in view.branches.values()}),
+        "data class": (scope.data_classes, {name for one in view.providers.values() for name in one.data_classes}),
     }
     for noun, (named, there) in known.items():
         for name in named:

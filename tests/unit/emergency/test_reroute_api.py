@@ -54,6 +54,21 @@ async def test_a_preview_changes_nothing() -> None:
     assert desk.room.order(await proposed(desk)).preview.sha256 == shown["sha256"]
 
 
+@pytest.mark.parametrize(
+    "slip",
+    [{"percnt": 10}, {"colour": "red"}, {"scope": {"centres": ["n"], "work_type": ["transfer/entry"]}}],
+    ids=["a term", "a field of nothing", "a part of the scope"],
+)
+async def test_a_slip_of_the_pen_makes_no_reroute_wider(slip: dict[str, Any]) -> None:
+    """What nobody understands is refused, at every way in and whatever stands around it."""
+    desk, asked = FrontDesk(), {**TERMS, **slip}
+    for path, body in (("/reroutes", {"terms": asked}), ("/reroutes/preview", asked), ("/reroutes/look-ahead", asked)):
+        answer = await desk.client(LIN, "proposer").post(path, json=body)
+        assert answer.status_code == 422, path
+        assert "Expected no field but those of terms" in answer.json()["detail"]
+    assert desk.room.book.orders == {}
+
+
 async def test_what_waits_at_no_desk_is_told_beside_what_is_hashed() -> None:
     """By work type and reason, with how much the order itself keeps there; of other work nothing."""
     desk = FrontDesk(room=UpkeepRoom())
@@ -204,11 +219,11 @@ async def told_alert(desk: FrontDesk, body: Mapping[str, object]) -> Any:
 async def test_an_alert_says_how_much_and_of_which_data() -> None:
     """Blanks after a comma are no part of a name; the id can be read out over the telephone."""
     desk = FrontDesk()
-    labels = {"reroute": "shift", "reroute_centre": "n, s", "reroute_percent": "30", "reroute_data_class": "personal"}
+    labels = {"reroute": "shift", "reroute_centre": "n, s", "reroute_percent": "30", "reroute_data_class": "internal"}
     (proposal,) = (await told_alert(desk, alert(**labels, reroute_minutes="20")))["proposals"]
     order = desk.room.book.orders[proposal["reroute_id"]]
     assert (order.terms.percent, order.terms.minutes) == (30, 20)
-    assert order.terms.scope == RerouteScope(centres=("n", "s"), data_classes=("personal",))
+    assert order.terms.scope == RerouteScope(centres=("n", "s"), data_classes=("internal",))
     assert len(order.reroute_id) == len("r-12345678")
 
 

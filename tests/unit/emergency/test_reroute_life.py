@@ -416,6 +416,8 @@ def test_nothing_begins_in_a_blocked_window() -> None:
     [
         (RerouteScope(), "drain", "scope_empty"),
         (RerouteScope(centres=("nowhere",)), "drain", "scope_unknown"),
+        (RerouteScope(centres=("n",), work_types=("transfer/entri",)), "drain", "scope_unknown"),
+        (RerouteScope(centres=("n",), data_classes=("persnal",)), "drain", "scope_unknown"),
         (RerouteScope(centres=("n",), teams=("south",)), "drain", "scope_unknown"),
         (RerouteScope(centres=("n",)), "local", "scope_not_local"),
     ],

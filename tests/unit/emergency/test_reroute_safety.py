@@ -104,6 +104,16 @@ def test_orders_that_take_everything_together_are_seen_together() -> None:
     assert Office(SOMEBODY).broken(effect="drain", scope=last) == []
 
 
+def test_an_order_under_another_names_the_rule_that_it_breaks_by_itself() -> None:
+    """The north is drained already; the same people by other names: when the first ends the second stands alone."""
+    above = {"effect": "drain", "scope": RerouteScope(centres=("n",))}
+    office = Office(TWO)
+    assert office.ask(ProposeReroute, LIN, "above", terms=terms(**above)) == "done"
+    assert office.approve(CHEN, "above", override_rules=("two",)) == "done"
+    assert office.broken(effect="evacuate", scope=RerouteScope(teams=("north",))) == ["two"]
+    assert office.broken(effect="evacuate", scope=RerouteScope(work_types=("transfer/entry",))) == []
+
+
 def test_an_order_on_its_way_back_counts_by_what_it_still_holds() -> None:
     """Eight in the north: at 75 % two of them are left, and the south may be evacuated; at 100 % nobody would be."""
     people = [operator(f"n{n}", "north", TYPES) for n in range(8)] + [operator("cai", "south", TYPES)]

@@ -247,7 +247,7 @@ def test_who_keeps_an_order_for_longer_sees_what_that_does(desk: FrontDesk) -> N
     scope = RerouteScope(teams=("north-entry",))
     assert desk.room.ask(ProposeReroute, LIN, terms=terms(scope=scope, effect="drain")) == "done"
     assert desk.room.approve(CHEN) == "done"
-    keep = ("extend", "r1", "30", "--reason", "still down", "--as", CHEN)
+    keep = ("extend", "r1", "30", "--reason", "still down", "--as", CHEN, "--yes")
     told = said(*keep)
     assert "Kept in force for 30 more minutes it would leave the floor like this" in told
     assert told.index("Kept in force") < told.index("In force until")
@@ -263,7 +263,7 @@ def test_what_an_order_strands_is_told_to_whoever_keeps_it(desk: FrontDesk) -> N
     assert desk.room.ask(ProposeReroute, LIN, terms=terms(scope=scope)) == "done"
     assert desk.room.approve(CHEN) == "done"
     desk.waiting = (Waits("rerouted", "account-maintenance/entry", ("r1",), 32, NOW),)
-    told = " ".join(said("extend", "r1", "30", "--reason", "still down", "--as", CHEN).split())
+    told = " ".join(said("extend", "r1", "30", "--reason", "still down", "--as", CHEN, "--yes").split())
     assert "32 items are at no desk because of it, with nobody to do them; up to 0 of those would be late." in told
     assert (
         "AT NO DESK 32 of account-maintenance/entry wait at no desk (rerouted), 32 of them kept there by this" in told
