@@ -254,7 +254,8 @@ def approve(
     order = floor.ask("routing", f"/reroutes/{identity}", "viewer", actor)["order"]
     if not json:
         tell_preview(order["terms"], order["preview"])
-        tell_drift(order["preview"], floor.tell("routing", "/reroutes/preview", order["terms"], "viewer", actor))
+        now = {**order["terms"], "starts_at": None}
+        tell_drift(order["preview"], floor.tell("routing", "/reroutes/preview", now, "viewer", actor))
         _confirm("Approve exactly this?", yes)
     body = {"preview_sha256": order["preview"]["sha256"], "override_rules": override or [], "reason": reason}
     _told(

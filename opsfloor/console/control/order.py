@@ -120,7 +120,8 @@ class OneOrder:
     async def _tell_now(self, order: RerouteOrder, now: Now) -> None:
         """While it waits for approval: what it would do on the floor as it is now."""
         if order.phase == "proposed":
-            preview, shown = await self._frame.preview(order.terms), self._acts.agreed or order.preview
+            begun_now = order.terms.model_copy(update={"starts_at": None})
+            preview, shown = await self._frame.preview(begun_now), self._acts.agreed or order.preview
             self._now.say(
                 f"On the floor of {clock(now.at, now.zone)} it would move {preview.items_moving} items "
                 f"(foreseen: {shown.items_moving}); late: {misses(preview)[1]} (foreseen: {misses(shown)[1]})."

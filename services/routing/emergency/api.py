@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from services.routing.emergency.alerts import Alert, Notification, proposal_of
-from services.routing.emergency.bounds import plain, terms_fault
+from services.routing.emergency.bounds import plain, start_fault, terms_fault
 from services.routing.emergency.counter import RerouteCounter
 from services.routing.emergency.effects import held_by_reroute
 from services.routing.emergency.floor import FloorNow
@@ -216,7 +216,7 @@ class Control:
 
     def _check_all(self, terms: RerouteTerms) -> None:
         self.check(terms)
-        fault = scope_fault(terms, self.boards["reference"])
+        fault = scope_fault(terms, self.boards["reference"]) or start_fault(terms, self.now())
         if fault is not None:
             raise Problem(409, *fault)
 

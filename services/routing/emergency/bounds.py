@@ -60,6 +60,13 @@ def terms_fault(terms: RerouteTerms, now: datetime) -> Fault | None:
     return words_fault(terms.reason)
 
 
+def start_fault(terms: RerouteTerms, now: datetime) -> Fault | None:
+    """Why they cannot begin when they say: it is over."""
+    if terms.starts_at is None or terms.starts_at >= now:
+        return None
+    return "start_past", f"Expected a start to come, found {terms.starts_at:%Y-%m-%d %H:%M:%S} UTC."
+
+
 def latest_start(now: datetime) -> datetime:
     """Nothing starts later than this."""
     return now + timedelta(days=START_DAYS_MAX)

@@ -10,7 +10,7 @@ from functools import reduce
 from typing import Any, Final, cast
 
 from services.routing.emergency import calendar, course
-from services.routing.emergency.bounds import terms_fault, words_fault
+from services.routing.emergency.bounds import start_fault, terms_fault, words_fault
 from services.routing.emergency.capacity import capacity_fault
 from services.routing.emergency.drills import judgement
 from services.routing.emergency.floor import FloorNow
@@ -121,8 +121,9 @@ def _proposal_breach(book: OrderBook, command: ProposeReroute, situation: Situat
         barred = None
     if barred is not None:
         return barred
-    if terms.starts_at is not None and terms.starts_at < situation.now:
-        return Rejection("start_past", f"Expected a start to come, found {terms.starts_at:%Y-%m-%d %H:%M:%S} UTC.")
+    past = start_fault(terms, situation.now)
+    if past is not None:
+        return Rejection(*past)
     if len(book.open_orders()) >= OPEN_MAX:
         return Rejection("too_many_open", f"Expected fewer than {OPEN_MAX} open reroutes; cancel some first.")
     return _twin_breach(book, command.terms)

@@ -69,6 +69,13 @@ async def test_a_slip_of_the_pen_makes_no_reroute_wider(slip: dict[str, Any]) ->
     assert desk.room.book.orders == {}
 
 
+async def test_what_should_have_begun_is_not_previewed() -> None:
+    """A preview of yesterday would be read as one of now."""
+    asked = {**TERMS, "starts_at": "2020-01-01T00:00:00Z"}
+    answer = await FrontDesk().client("vi", "viewer").post("/reroutes/preview", json=asked)
+    assert (answer.status_code, answer.json()["code"]) == (409, "start_past")
+
+
 async def test_what_waits_at_no_desk_is_told_beside_what_is_hashed() -> None:
     """By work type and reason, with how much the order itself keeps there; of other work nothing."""
     desk = FrontDesk(room=UpkeepRoom())
