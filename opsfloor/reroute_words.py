@@ -36,7 +36,15 @@ def terms_words(terms: dict[str, Any]) -> str:
     """What the reroute does, in one line."""
     what = f"shift {terms['percent']} % away from" if terms["effect"] == "shift" else terms["effect"]
     drill = " (a drill)" if terms["drill"] else ""
-    return f"{what} {scope_words(terms['scope'])} for {terms['minutes']} min{drill}"
+    return f"{what} {scope_words(terms['scope'])} for {terms['minutes']} min{_from(terms.get('starts_at'))}{drill}"
+
+
+def _from(starts_at: str | datetime | None) -> str:
+    """When it is to begin, where that was said; else it begins as soon as it is approved."""
+    if starts_at is None:
+        return ""
+    at = starts_at if isinstance(starts_at, datetime) else datetime.fromisoformat(starts_at)
+    return f" from {at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def order_words(order: dict[str, Any]) -> str:

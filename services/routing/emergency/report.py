@@ -108,8 +108,9 @@ def _proposed(fact: told.RerouteProposed) -> str:
     )
     drill = " as a drill" if terms.drill else ""
     glass = ", breaking the glass" if fact.break_glass else ""
+    begins = f" from {_clock(terms.starts_at)}" if terms.starts_at else ""
     return (
-        f"proposed to {what} {scope_words(terms.scope)} for {terms.minutes} min{drill}{glass}: {terms.reason} "
+        f"proposed to {what} {scope_words(terms.scope)} for {terms.minutes} min{begins}{drill}{glass}: {terms.reason} "
         f"({preview_words(fact.preview)})"
     )
 

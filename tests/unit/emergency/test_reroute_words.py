@@ -242,6 +242,21 @@ def test_completion_offers_the_names_that_a_scope_may_have(desk: FrontDesk) -> N
     assert reroute.names("rules")("two") == ["two-centres-authorise"]
 
 
+def test_whoever_agrees_is_told_when_it_begins(desk: FrontDesk) -> None:
+    """By the preview before it is proposed, in the list, before it is approved, and on record."""
+    later = desk.room.now + timedelta(days=2)
+    spoken, words = (
+        f"from {later:%Y-%m-%d %H:%M} UTC",
+        ("drain", "--team", "north-entry", "--starts-at", f"{later:%Y-%m-%dT%H:%MZ}"),
+    )
+    assert spoken in " ".join(said("preview", *words).split())
+    assert spoken in " ".join(said("propose", *words, "--reason", "works", "--as", LIN, "--yes").split())
+    (name,) = desk.room.book.orders
+    for look in (("show", name), ("list",), ("approve", name, "--reason", "agreed", "--as", CHEN, "--yes")):
+        assert spoken in " ".join(said(*look).split()), look
+    assert f"from {later:%Y-%m-%d %H:%M:%S} UTC" in " ".join(said("history", name).split())
+
+
 def test_who_keeps_an_order_for_longer_sees_what_that_does(desk: FrontDesk) -> None:
     """Beside the floor without it, before it is done."""
     scope = RerouteScope(teams=("north-entry",))
