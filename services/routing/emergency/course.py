@@ -27,7 +27,7 @@ from shared.contracts.reroute import (
     RerouteTerms,
 )
 from shared.reference.board import ReferenceView
-from shared.reroutes import IN_FORCE, ramp_of
+from shared.reroutes import IN_FORCE, over_at, ramp_of
 from shared.runtime.errors import InvariantError
 from shared.runtime.processor import Situation
 
@@ -53,10 +53,15 @@ def in_earnest(book: OrderBook) -> str | None:
     return None
 
 
-def twin_fault(book: OrderBook, terms: RerouteTerms) -> str | None:
-    """Why these terms must not come into force: the same is held by another order already; `None` when it is not."""
+def twin_fault(book: OrderBook, terms: RerouteTerms, now: datetime) -> str | None:
+    """Why these terms must not come into force: the same is held by another order when they begin; `None` when it is not.
+
+    Holds:   an order may be kept for longer than it was to last: what begins after it is looked at again when it begins.
+    """
+    begins = max(terms.starts_at or now, now)
     for other in book.open_orders():
-        if other.phase in IN_FORCE and same_hold(other.terms, terms):
+        over = over_at(other)
+        if other.phase in IN_FORCE and same_hold(other.terms, terms) and (over is None or begins < over):
             return f"Expected no equal reroute, found {other.reroute_id} in force; extend that one."
     return None
 
@@ -124,7 +129,7 @@ def start(book: OrderBook, order: RerouteOrder, situation: Situation) -> Sequenc
         raise InvariantError(f"Expected the approved {order.reroute_id} to have an hour to start by, found none")
     if situation.now >= order.execute_by:
         return (_over(order, "expired", "It could not start in time after its approval.", situation),)
-    fault = twin_fault(book, order.terms)
+    fault = twin_fault(book, order.terms, situation.now)
     if fault is not None:
         return (_over(order, "refused", fault, situation),)
     floor = floor_of(book, situation)

@@ -126,7 +126,7 @@ def _proposal_breach(book: OrderBook, command: ProposeReroute, situation: Situat
         return Rejection(*past)
     if len(book.open_orders()) >= OPEN_MAX:
         return Rejection("too_many_open", f"Expected fewer than {OPEN_MAX} open reroutes; cancel some first.")
-    return _twin_breach(book, command.terms)
+    return _twin_breach(book, command.terms, situation)
 
 
 def _glass_breach(book: OrderBook, command: ProposeReroute, view: ReferenceView) -> Rejection | None:
@@ -160,8 +160,8 @@ def _second_glass_breach(book: OrderBook, command: ProposeReroute, view: Referen
     return None
 
 
-def _twin_breach(book: OrderBook, terms: RerouteTerms) -> Rejection | None:
-    fault = course.twin_fault(book, terms)
+def _twin_breach(book: OrderBook, terms: RerouteTerms, situation: Situation) -> Rejection | None:
+    fault = course.twin_fault(book, terms, situation.now)
     return None if fault is None else Rejection("same_scope_in_force", fault)
 
 
@@ -170,7 +170,7 @@ def _twin_breach(book: OrderBook, terms: RerouteTerms) -> Rejection | None:
 
 def approve(book: OrderBook, order: RerouteOrder, command: ApproveReroute, situation: Situation) -> Done | Rejection:
     """A second person agrees to the preview; the reroute starts at once unless its hour is yet to come."""
-    breach = _approval_breach(order, command, situation) or _twin_breach(book, order.terms)
+    breach = _approval_breach(order, command, situation) or _twin_breach(book, order.terms, situation)
     if breach is not None:
         return breach
     limits = _view(situation).limits

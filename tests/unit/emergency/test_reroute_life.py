@@ -437,6 +437,22 @@ def test_an_equal_reroute_in_force_is_a_typed_conflict() -> None:
     assert room.order("r2").preview.also_in_force == ("r1",)
 
 
+def test_an_equal_reroute_may_be_agreed_for_when_this_one_is_over() -> None:
+    """And when this one was kept for longer meanwhile, the other is refused when its hour comes."""
+    room = in_force()
+    back = room.now + timedelta(hours=2)
+    assert (
+        room.ask(ProposeReroute, CHEN, "r2", terms=terms(starts_at=room.now + timedelta(minutes=5)))
+        == "same_scope_in_force"
+    )
+    assert room.ask(ProposeReroute, CHEN, "r2", terms=terms(starts_at=back)) == "done"
+    assert room.approve(LIN, "r2") == "done"
+    assert room.ask(ExtendReroute, CHEN, "r1", minutes=180) == "done"
+    room.wait(2 * 3_600 + 1)
+    assert room.order("r1").phase == "active"
+    assert room.order("r2").phase == "refused"
+
+
 def test_the_preview_tells_dead_ends_and_who_takes_the_work() -> None:
     """With people in the south it has takers; without, it is a dead end before anybody agrees."""
     room = ControlRoom()
