@@ -168,14 +168,15 @@ def region_of(branch_id: str, branches: Mapping[str, Branch]) -> str | None:
     return None if branch is None else branch.region
 
 
-def chosen(reroute_id: str, item_id: str, share: float) -> bool:
-    """Whether the item is among the share: follows from the two ids alone, so every process says the same.
+def chosen(item_id: str, share: float) -> bool:
+    """Whether the item is among the share: follows from its id alone, so every process says the same.
 
-    Holds:   who is chosen at a smaller share is chosen at every larger one, so a ramp only ever lets go.
+    Holds:   who is chosen at a smaller share is chosen at every larger one, so a ramp only ever lets go, and of several
+             orders over one place all together hold just what the largest holds.
     """
     if share >= 1.0:
         return True
-    digest = blake2b(f"{reroute_id}/{item_id}".encode(), digest_size=8).digest()
+    digest = blake2b(item_id.encode(), digest_size=8).digest()
     return int.from_bytes(digest) < share * 2**64
 
 
@@ -235,7 +236,7 @@ def touches(order: RerouteOrder, team: Team, work: WorkOrder, branches: Mapping[
         order.terms.effect != "local"
         and covers_team(order.terms.scope, team)
         and covers_work(order.terms.scope, work, branches)
-        and chosen(order.reroute_id, work.work_item_id, share_now(order, now))
+        and chosen(work.work_item_id, share_now(order, now))
     )
 
 
@@ -249,6 +250,6 @@ def sent_back(
         if order.terms.effect == "local"
         and (not order.terms.scope.business_types or business_type in order.terms.scope.business_types)
         and (not order.terms.scope.regions or branch.region in order.terms.scope.regions)
-        and chosen(order.reroute_id, submission_id, share_now(order, now))
+        and chosen(submission_id, share_now(order, now))
     )
     return resolve(locals_in_force).applied

@@ -275,7 +275,8 @@ def cancel(book: OrderBook, order: RerouteOrder, command: CancelReroute, situati
 def extend(book: OrderBook, order: RerouteOrder, command: ExtendReroute, situation: Situation) -> Done | Rejection:
     """Keep it in force for longer, counted from its end (or from now, when it has begun to return).
 
-    Holds:   for longer than was agreed takes somebody other than the proposer, and the safety rules anew.
+    Holds:   for longer than was agreed takes somebody other than the proposer, and the safety rules anew. Taking again what
+             has begun to return asks the rules, too: others may hold the rest by now.
     """
     view = _view(situation)
     if not may_approve(_duty(command, view), order.terms.scope, view):
@@ -288,7 +289,13 @@ def extend(book: OrderBook, order: RerouteOrder, command: ExtendReroute, situati
             "too_long",
             f"Expected an end by {order.last_end_at:%Y-%m-%d %H:%M:%S} UTC, found {ends_at:%Y-%m-%d %H:%M:%S} UTC.",
         )
-    barred = _stay_breach(book, order, command, situation) if ends_at > _agreed_end(order) else None
+    longer = ends_at > _agreed_end(order)
+    if longer and command.actor == order.proposed_by:
+        return Rejection(
+            "own_proposal",
+            f"Expected somebody other than {order.proposed_by}, who proposed it, to keep it for longer than agreed.",
+        )
+    barred = _stay_breach(book, order, command, situation) if longer or order.phase == "returning" else None
     if barred is not None:
         return barred
     fact = RerouteExtended(
@@ -312,11 +319,6 @@ def _agreed_end(order: RerouteOrder) -> datetime:
 def _stay_breach(
     book: OrderBook, order: RerouteOrder, command: ExtendReroute, situation: Situation
 ) -> Rejection | None:
-    if command.actor == order.proposed_by:
-        return Rejection(
-            "own_proposal",
-            f"Expected somebody other than {order.proposed_by}, who proposed it, to keep it for longer than agreed.",
-        )
     others = course.floor_of(book, situation).without(order.reroute_id)
     if order.terms.drill:
         fault = capacity_fault(preview_of(order.terms, others), order.terms, others)

@@ -20,6 +20,7 @@ from shared.contracts.reroute import (
     RerouteScope,
 )
 from shared.reference.board import REFERENCE_BOARD
+from shared.reroutes import chosen
 from tests.unit.emergency.control_room import CHEN, LIN, ControlRoom, desk_load, terms
 from tests.unit.emergency.front_desk import FrontDesk
 from tests.unit.routing.floor import NOW, operator
@@ -102,6 +103,31 @@ def test_orders_that_take_everything_together_are_seen_together() -> None:
     last = RerouteScope(**BOTH, regions=("c",))
     assert Office(SOMEBODY).broken(first, effect="drain", scope=last) == ["somebody"]
     assert Office(SOMEBODY).broken(effect="drain", scope=last) == []
+
+
+def test_what_comes_back_is_not_taken_again_past_a_rule() -> None:
+    """The north has begun to come back, so the south may be drained; then the north must not be taken again."""
+    office = Office(SOMEBODY)
+    for name, centre in (("above", "n"), ("below", "s")):
+        assert (
+            office.ask(ProposeReroute, LIN, name, terms=terms(scope=RerouteScope(centres=(centre,)), effect="drain"))
+            == "done"
+        )
+    assert office.approve(CHEN, "above") == "done"
+    assert office.approve(CHEN, "below") in ("rules_broken", "rule_not_overridable", "preview_changed")
+    assert office.ask(EndReroute, LIN, "above") == "done"
+    office.book.orders["below"] = office.order("above").model_copy(
+        update={"reroute_id": "below", "phase": "active", "terms": office.order("below").terms}
+    )
+    assert office.ask(ExtendReroute, LIN, "above", minutes=1) == "rule_not_overridable"
+
+
+def test_several_shifts_hold_what_the_largest_holds() -> None:
+    """Each draws the same items first: what every preview and rule reckons with."""
+    ids = [f"item-{n}" for n in range(2_000)]
+    held = [{one for one in ids if chosen(one, share)} for share in (0.5, 0.86, 0.9)]
+    assert held[0] < held[1] < held[2]
+    assert 0.87 < len(held[2]) / len(ids) < 0.93
 
 
 def test_an_order_under_another_names_the_rule_that_it_breaks_by_itself() -> None:
