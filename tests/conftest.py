@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +25,11 @@ settings.load_profile("opsfloor")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What is marked `early` comes first, otherwise all stands as it stood."""
+    """What is marked `early` comes first, otherwise all stands as it stood. Of two tests with one name a run over several
+    processes would leave one out without a word."""
+    twice = [name for name, times in Counter(item.nodeid for item in items).items() if times > 1]
+    if twice:
+        raise pytest.UsageError(f"Expected each test to have a name of its own, found several {', '.join(twice)}")
     items.sort(key=lambda item: item.get_closest_marker("early") is None)
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any, Final
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, Final, cast
 
 import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis import Case
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
     allow_header_conformance,
     negative_data_rejection,
@@ -62,8 +64,23 @@ def test_the_service_tells_the_document_that_is_drawn_from(face: Face) -> None:
     assert {path: told["paths"].get(path) for path in ours} == ours
 
 
-@SCHEMA.include(path_regex="^/reroute").parametrize()
-@settings(max_examples=8, suppress_health_check=list(HealthCheck))
-def test_every_answer_is_as_the_document_says(case: Case[Any], face: Face) -> None:
-    """No 5xx, no undocumented status or body, no request accepted that the document forbids."""
-    case.call_and_validate(base_url=face.url, headers=face.headers, excluded_checks=NOT_ASKED)
+def answers_to(label: str) -> Callable[..., None]:
+    """The test of one operation: no 5xx, no undocumented status or body, no request accepted that the document forbids.
+
+    Holds:   each has a name of its own: of several items with one name a test run over several processes takes one.
+    """
+    method, _, path = label.partition(" ")
+
+    @SCHEMA.include(path=path, method=method).parametrize()
+    @settings(max_examples=8, suppress_health_check=list(HealthCheck))
+    def as_the_document_says(case: Case[Any], face: Face) -> None:
+        case.call_and_validate(base_url=face.url, headers=face.headers, excluded_checks=NOT_ASKED)
+
+    return cast(Callable[..., None], as_the_document_says)
+
+
+OPERATIONS: Final = [
+    found.ok().label for found in SCHEMA.include(path_regex="^/reroute").get_all_operations() if isinstance(found, Ok)
+]
+for _label in OPERATIONS:
+    globals()[f"test_answers_to_{re.sub(r'[^a-z]+', '_', _label.lower()).strip('_')}"] = answers_to(_label)
