@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 from opsfloor import floor
 from shared.contracts.message import Message
@@ -11,17 +12,13 @@ from shared.runtime.commands import CommandPublisher
 from shared.runtime.kafka_log import KafkaLog
 
 
-class command_publisher:  # noqa: N801 - used like a function: `async with command_publisher() as publish`
+@asynccontextmanager
+async def command_publisher(name: str = "command-line") -> AsyncIterator[Callable[[Message, str], Awaitable[None]]]:
     """A publisher for records from outside, started and stopped around a block."""
-
-    def __init__(self, name: str = "command-line") -> None:
-        log = KafkaLog(floor.settings().kafka)
-        self._publisher = log.publisher()
-        self._commands = CommandPublisher(log, self._publisher, f"/opsfloor/{name}/http", RealClock())
-
-    async def __aenter__(self) -> Callable[[Message, str], Awaitable[None]]:
-        await self._publisher.start()
-        return self._commands.publish
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._publisher.stop()
+    log = KafkaLog(floor.settings().kafka)
+    publisher = log.publisher()
+    await publisher.start()
+    try:
+        yield CommandPublisher(log, publisher, f"/opsfloor/{name}/http", RealClock()).publish
+    finally:
+        await publisher.stop()

@@ -9,16 +9,16 @@ from shared.runtime.clock import Clock
 from shared.runtime.errors import TransientError
 from shared.runtime.headers import outside_headers
 from shared.runtime.kafka_log import KafkaLog
-from shared.runtime.log import Outgoing, partition_of
+from shared.runtime.log import Outgoing, Publisher, partition_of
 from shared.runtime.tracing import REQUEST
 
 
 class CommandPublisher:
     """Publishes what people and outside systems ask for: keyed, without a lane, deduplicated by business key."""
 
-    def __init__(self, log: KafkaLog, publisher: object, source: str, clock: Clock) -> None:
+    def __init__(self, log: KafkaLog, publisher: Publisher, source: str, clock: Clock) -> None:
         self._log: Final = log
-        self._publisher: Final = log.publisher() if publisher is None else publisher
+        self._publisher: Final = publisher
         self._source: Final = source
         self._clock: Final = clock
         self._partitions: dict[str, int] = {}
@@ -32,6 +32,6 @@ class CommandPublisher:
         headers = outside_headers(message, self._source, event_id, now, REQUEST.get())
         record = Outgoing(key, message.model_dump_json().encode(), headers, self._clock.wall_ms())
         place = (topic, partition_of(key, self._partitions[topic]))
-        failed = await self._publisher.publish({place: [record]})  # type: ignore[attr-defined]
+        failed = await self._publisher.publish({place: [record]})
         if failed:
             raise TransientError(f"Expected {topic} to take the command: {failed[place]}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import product
 from typing import Final, get_args
 from zoneinfo import ZoneInfo
@@ -121,7 +121,7 @@ def _sorts(team: Team, floor: FloorNow) -> Iterable[tuple[str | None, str | None
 
 
 def _flapping(rule: RerouteRule, terms: RerouteTerms, floor: FloorNow, past: Sequence[RerouteOrder]) -> str | None:
-    since = floor.now - timedelta(seconds=rule.wait_seconds)
+    since = _begins(terms, floor) - timedelta(seconds=rule.wait_seconds)
     for order in past:
         if order.started_at is None or order.over_at is None or order.over_at <= since:
             continue
@@ -134,11 +134,15 @@ def _flapping(rule: RerouteRule, terms: RerouteTerms, floor: FloorNow, past: Seq
 
 
 def _blocked(rule: RerouteRule, terms: RerouteTerms, floor: FloorNow) -> str | None:
-    begins = min(max(terms.starts_at or floor.now, floor.now), latest_start(floor.now))
-    local = begins.astimezone(ZoneInfo(floor.book.reference.limits.time_zone))
+    local = _begins(terms, floor).astimezone(ZoneInfo(floor.book.reference.limits.time_zone))
     if rule.begins <= f"{local:%H:%M}" < rule.ends:
         return f"Expected no reroute to begin between {rule.begins} and {rule.ends}: {rule.label}."
     return None
+
+
+def _begins(terms: RerouteTerms, floor: FloorNow) -> datetime:
+    """When it would begin: now, unless it says later."""
+    return min(max(terms.starts_at or floor.now, floor.now), latest_start(floor.now))
 
 
 # ------------------------------------------------------------------- authority

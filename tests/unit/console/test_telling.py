@@ -178,6 +178,7 @@ def test_what_waits_at_no_desk_is_told_with_a_preview_and_before_an_order_is_kep
     assert "No item is without a desk because of it." in stay_words(45, PreviewSeen(**dict(calm)))
     idle = preview.skills[0].model_copy(update={"work_type": "a/entry", "queued": 0, "dead_end": False})
     assert (untouched(idle, calm), untouched(idle, preview)) == (True, False)
+    assert not untouched(idle.model_copy(update={"people_with": 0}), calm)
 
 
 def test_limits_are_told_broken_or_kept() -> None:

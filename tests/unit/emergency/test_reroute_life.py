@@ -394,6 +394,7 @@ def test_what_touches_other_work_is_no_flapping() -> None:
     room.ask(CancelReroute, LIN)
     flaps = {
         "same": terms(scope=mine),
+        "same, later": terms(scope=mine, starts_at=room.now + timedelta(seconds=301)),
         "wider": terms(),
         "other work": terms(scope=RerouteScope(centres=("n",), business_types=("cheque",))),
         "other people": terms(scope=RerouteScope(centres=("s",), business_types=("transfer",))),
@@ -401,7 +402,7 @@ def test_what_touches_other_work_is_no_flapping() -> None:
     }
     floor = FloorNow.of(room.views, room.book.orders.values(), room.now)
     told = {name: bool(preview_of(one, floor, past(room.book)).broken_rules) for name, one in flaps.items()}
-    assert told == {"same": True, "wider": True, "other work": False, "other people": False, "branches": False}
+    assert [name for name, flap in told.items() if flap] == ["same", "wider"]
 
 
 def test_nothing_begins_in_a_blocked_window() -> None:

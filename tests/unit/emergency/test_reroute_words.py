@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +13,7 @@ from typer.testing import CliRunner
 from opsfloor import answers, floor, reroute
 from opsfloor.answers import Remedied
 from opsfloor.cli import app
-from opsfloor.reroute_words import order_words, scope_words, tell_look, until_words
+from opsfloor.reroute_words import order_words, scope_words, tell_look, tell_stay, until_words
 from services.routing.placement.waiting import Waits
 from shared.contracts.reference import Centre, Provider, RerouteRule
 from shared.contracts.reroute import CancelReroute, ExtendReroute, ProposeReroute, RerouteScope
@@ -240,6 +242,21 @@ def test_completion_offers_the_names_that_a_scope_may_have(desk: FrontDesk) -> N
     assert reroute.names("centres")("no") == ["north"]
     assert "cheque-deposit/review" in reroute.names("work_types")("cheque-deposit/")
     assert reroute.names("rules")("two") == ["two-centres-authorise"]
+
+
+def test_nobody_is_told_that_somebody_is_left_where_nobody_is(
+    desk: FrontDesk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Though the order does not make it so, and nothing of it waits."""
+    preview = json.loads(said("preview", "drain", "--team", "north-entry", "--json"))
+    idle = next(one for one in preview["skills"] if not one["queued"] and not one["dead_end"])
+    told = []
+    for people in (1, 0):
+        idle["people_with"] = people
+        tell_stay(30, preview)
+        told += re.findall(r"Of (\d+) other work types nothing waits", capsys.readouterr().out)
+    somebody, nobody = map(int, told)
+    assert nobody == somebody - 1
 
 
 def test_whoever_agrees_is_told_when_it_begins(desk: FrontDesk) -> None:
