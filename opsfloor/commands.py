@@ -13,6 +13,8 @@ from typing import Any, Final
 import typer
 from typer.core import TyperGroup
 
+from shared.runtime.collector import without_collector
+
 WRITTEN_IN: Final[Mapping[str, str]] = {
     "stack": "opsfloor.stack:app",
     "run": "opsfloor.run:run_service",
@@ -48,7 +50,8 @@ class CommandsOnDemand(TyperGroup):
         if where is None:
             return None
         module, _, name = where.partition(":")
-        found = getattr(import_module(module), name)
+        with without_collector():  # what is loaded stays, and to look through it again and again takes time
+            found = getattr(import_module(module), name)
         command = typer.main.get_command(found if isinstance(found, typer.Typer) else _alone(cmd_name, found))
         command.name = cmd_name
         return command

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from socket import gethostname
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 import uvloop
@@ -23,6 +23,7 @@ from shared.http.keys import ensure_public_key
 from shared.reference import ReferenceErrors, load
 from shared.reference.keys import with_local_keys
 from shared.runtime.clock import clock_from_environment
+from shared.runtime.collector import without_collector
 from shared.runtime.errors import TransientError
 from shared.runtime.host import Host, ServicePlan, configure_logging
 from shared.runtime.kafka_on_uvloop import mend_connections
@@ -97,11 +98,14 @@ async def _host(service: str, settings: Settings, serving: Callable[[str], None]
     """Run it until it is told to stop; the balancer is no shard runtime but a Faust application."""
     clock = clock_from_environment()
     if service == floor.BALANCER:
-        return int(
-            await importlib.import_module("services.routing.balancer.app").BalancerHost(settings, clock, serving).run()
-        )
-    plan: ServicePlan = importlib.import_module(f"services.{service}.wiring").PLAN
+        return int(await _loaded("services.routing.balancer.app").BalancerHost(settings, clock, serving).run())
+    plan: ServicePlan = _loaded(f"services.{service}.wiring").PLAN
     return await Host(plan, settings, clock, serving=serving).run()
+
+
+def _loaded(module: str) -> Any:
+    with without_collector():
+        return importlib.import_module(module)
 
 
 def _write_note(note: Path, service: str, url: str) -> None:
