@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import aiohttp
 
@@ -22,6 +23,10 @@ TOKEN_SECONDS: Final = 7200
 TRIES_MAX: Final = 40  # at a quarter of a second: a book whose process was just killed answers again by then
 MOVED: Final = 409
 MOVED_CODE: Final = "preview_changed"
+TOO_FEW_CODE: Final = "rule_not_overridable"
+TOO_FEW_TRIES_MAX: Final = (
+    20  # at a second: on a machine that is busy all at once, those who are left are away for moments
+)
 AGREED: Final = "two-centres-authorise"
 """The rule that a whole centre's leaving breaks: named by both, and on record."""
 
@@ -29,8 +34,15 @@ AGREED: Final = "two-centres-authorise"
 LOOKS_MAX: Final = 5  # at a preview that no longer holds by the time somebody agrees to it
 
 
+T = TypeVar("T")
+
+
 class NotMovedError(RuntimeError):
     """The control room did not get its order into force. The message says what the floor answered."""
+
+
+class TooFewLeftError(NotMovedError):
+    """At this moment too few would be left to do the work, and no name overrides that."""
 
 
 class PreviewMovedError(NotMovedError):
@@ -76,9 +88,12 @@ class ControlRoom:
         self._urls: Final = urls
 
     async def propose(self, terms: Mapping[str, Any]) -> str:
-        """One person proposes. Returns the order's id. Errors: `NotMovedError`."""
+        """One person proposes, and again while the others are away for a moment. Returns the order's id.
+
+        Errors:  `NotMovedError`.
+        """
         body = {"terms": dict(terms)}
-        answer = await self._ask("POST", "/reroutes", PROPOSER, "proposer", body)
+        answer = await _while_too_few(lambda: self._ask("POST", "/reroutes", PROPOSER, "proposer", body))
         return str(answer["reroute_id"])
 
     async def agree(self, identity: str) -> None:
@@ -88,7 +103,7 @@ class ControlRoom:
         """
         for look in range(LOOKS_MAX):
             try:
-                await self._agree_once(identity)
+                await _while_too_few(lambda: self._agree_once(identity))
             except PreviewMovedError:
                 if look == LOOKS_MAX - 1:
                     raise
@@ -129,9 +144,20 @@ class ControlRoom:
                         found = f"{answer.status} {(await answer.text())[:300]}"
                         if answer.status == MOVED and f'"{MOVED_CODE}"' in found:
                             raise PreviewMovedError(f"Expected {subject} to be able to {method} {path}, found {found}")
+                        if answer.status == MOVED and f'"{TOO_FEW_CODE}"' in found:
+                            raise TooFewLeftError(f"Expected {subject} to be able to {method} {path}, found {found}")
                         if answer.status not in (202, 404, 503):  # 404: the book's table is a moment behind its answer
                             break
                 except (aiohttp.ClientError, TimeoutError) as error:
                     found = repr(error)
             await asyncio.sleep(0.25)
         raise NotMovedError(f"Expected {subject} to be able to {method} {path}, found {found}")
+
+
+async def _while_too_few(ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask again while too few others are there. Errors: `TooFewLeftError` when that lasts."""
+    for _ in range(TOO_FEW_TRIES_MAX - 1):
+        with suppress(TooFewLeftError):
+            return await ask()
+        await asyncio.sleep(1.0)
+    return await ask()

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.demo.control_room import LOOKS_MAX, ControlRoom, PreviewMovedError
+from deploy.demo import control_room
+from deploy.demo.control_room import LOOKS_MAX, ControlRoom, PreviewMovedError, TooFewLeftError
+from shared.contracts.routing import LoadSnapshot
 from shared.http.keys import ensure_key_pair
 from shared.http.tokens import Issuer
 from tests.console.small_floor import SmallFloor, small_floor
@@ -51,3 +53,44 @@ def test_a_floor_that_never_rests_is_not_agreed_to(tmp_path: Path) -> None:
         with pytest.raises(PreviewMovedError, match="preview_changed"):
             asyncio.run(room.agree(identity))
         assert floor.do(lambda desk: desk.room.book.orders[identity].phase) == "proposed"
+
+
+class Deserted(ControlRoom):
+    """A room that finds nobody at work elsewhere, until it has asked so many times."""
+
+    def __init__(self, floor: SmallFloor, folder: Path, times: int) -> None:
+        super().__init__(Issuer(ensure_key_pair(folder / "keys").private), lambda: [floor.url])
+        self._floor = floor
+        self._times = times
+        self.asked = 0
+        floor.do(lambda desk: [desk.room.tell_load(_nobody_there(load)) for load in desk.room.views["load"].values()])
+
+    async def _ask(self, method: str, path: str, *rest: object) -> object:
+        self.asked += 1
+        if self.asked > self._times:
+            self._floor.load()
+        return await super()._ask(method, path, *rest)  # type: ignore[arg-type]
+
+
+def _nobody_there(load: LoadSnapshot) -> LoadSnapshot:
+    present = load.present if load.team_id.startswith("north") else ()
+    return load.model_copy(update={"version": load.version + 1, "present": present})
+
+
+def test_who_proposes_asks_again_while_the_others_are_away(tmp_path: Path) -> None:
+    """A rule that nobody may override holds for as long as nobody else is there, and no longer."""
+    with small_floor(tmp_path) as floor:
+        room = Deserted(floor, tmp_path, times=2)
+        identity = asyncio.run(room.propose(TERMS))
+        assert room.asked == 3
+        assert floor.do(lambda desk: desk.room.book.orders[identity].phase) == "proposed"
+
+
+def test_nobody_asks_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the others stay away the refusal is what stands at the end."""
+    monkeypatch.setattr(control_room, "TOO_FEW_TRIES_MAX", 2)
+    with small_floor(tmp_path) as floor:
+        room = Deserted(floor, tmp_path, times=9)
+        with pytest.raises(TooFewLeftError, match="rule_not_overridable"):
+            asyncio.run(room.propose(TERMS))
+        assert room.asked == 2
