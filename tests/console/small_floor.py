@@ -33,12 +33,12 @@ WORK: Final = {
 class SmallFloor:
     """The face at `url`, and the hands of who stands behind it. Holds: everything happens in the face's own thread."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, port: int = 0) -> None:
         pair = ensure_key_pair(folder / "keys")
         self._issuer: Final = Issuer(pair.private)
         self._loop: Final = asyncio.new_event_loop()
         self._desk: Final = FrontDesk(key=pair.private)
-        self._server: Final = HttpServer(self._desk.app, "127.0.0.1", 0)
+        self._server: Final = HttpServer(self._desk.app, "127.0.0.1", port)
         self.url = ""
 
     def token(self, subject: str, role: str, seconds: float = 3_600.0) -> str:
@@ -119,9 +119,9 @@ def _tell_loads(desk: FrontDesk, share: float) -> None:
 
 
 @contextmanager
-def small_floor(folder: Path) -> Iterator[SmallFloor]:
-    """A floor that answers while the block runs."""
-    floor = SmallFloor(folder)
+def small_floor(folder: Path, port: int = 0) -> Iterator[SmallFloor]:
+    """A floor that answers while the block runs, on a free port when none is named."""
+    floor = SmallFloor(folder, port)
     floor.open()
     try:
         yield floor

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
+from deploy.local.children import free_port
 from shared.contracts.reroute import CancelReroute, ProposeReroute, RerouteScope, RerouteTerms
 from tests.console.looking import PHONE, Person, sits_down
 from tests.console.small_floor import SmallFloor, small_floor
@@ -48,11 +49,24 @@ def chromium() -> Iterator[Browser]:
         yield found
 
 
+@pytest.fixture(scope="module")
+def door() -> int:
+    """The port at which every test's floor answers: one console, which takes seconds to start, does for all."""
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def console_url(tmp_path_factory: pytest.TempPathFactory, door: int) -> Iterator[str]:
+    """A console over whatever floor answers there."""
+    with console(tmp_path_factory.mktemp("console") / "console.log", routing=f"http://127.0.0.1:{door}") as url:
+        yield url
+
+
 @pytest.fixture
-def stage(tmp_path: Path, chromium: Browser) -> Iterator[Stage]:
+def stage(tmp_path: Path, chromium: Browser, door: int, console_url: str) -> Iterator[Stage]:
     """A floor of its own for each test, so that none sees the other's orders."""
-    with small_floor(tmp_path) as floor, console(tmp_path / "console.log", routing=floor.url) as url:
-        yield Stage(floor, url, chromium)
+    with small_floor(tmp_path, door) as floor:
+        yield Stage(floor, console_url, chromium)
         for context in chromium.contexts:
             context.close()
 

@@ -28,6 +28,8 @@ from tests.support.span_receiver import ReceivedSpan, receiving
 
 SUBMISSIONS = 200
 DAY_SECONDS = 60
+SCRAPE_SECONDS = 2
+ASK_SECONDS = 3.0
 DEMO_SECONDS_MAX = 400
 BUSINESS_TYPES = {"account-maintenance", "cheque-deposit", "corporate-transfer"}
 
@@ -68,7 +70,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
     """Every panel asked again and again while the demo's day is played; then its pages are looked at."""
     home = tmp_path_factory.mktemp("floor")
     floor = home / "demo" / "1"  # where the demo's first day lives
-    watch = Watch(floor, owned=True, scrape_seconds=1)
+    watch = Watch(floor, owned=True, scrape_seconds=SCRAPE_SECONDS)
     found, began = panels(), time.time()
     with receiving() as receiver:
         playing = _play(home, receiver.endpoint)
@@ -109,7 +111,7 @@ def _ask_until_it_is_over(
             ask_all(prometheus, found)
             if CHROMIUM and alive is None and len(ask(prometheus, ABOVE_PROMISE)) == len(BUSINESS_TYPES):
                 alive = _look_once(address, floor / "console.log")
-            time.sleep(1)
+            time.sleep(ASK_SECONDS)
     return address, alive
 
 

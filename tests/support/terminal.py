@@ -18,6 +18,7 @@ from deploy.local import Stack
 ROOT: Final = Path(__file__).parents[2]
 SERVICES: Final = ("intake", "audit", "routing", "vendor", "balancer")
 WAIT_SECONDS: Final = 60.0
+LOOK_SECONDS: Final = 1.0  # most looks are a command, which takes a second of the machine
 YES: Final = "y\n"  # to a command that asks first
 
 
@@ -70,7 +71,7 @@ def until(look: Callable[[], Any]) -> Any:
     end = time.monotonic() + WAIT_SECONDS
     while not (found := look()):
         assert time.monotonic() < end, "Expected it within a minute"
-        time.sleep(0.5)
+        time.sleep(LOOK_SECONDS)
     return found
 
 

@@ -9,10 +9,10 @@ import pytest
 
 from deploy.demo import control_room
 from deploy.demo.control_room import LOOKS_MAX, ControlRoom, PreviewMovedError, TooFewLeftError
-from shared.contracts.routing import LoadSnapshot
 from shared.http.keys import ensure_key_pair
 from shared.http.tokens import Issuer
 from tests.console.small_floor import SmallFloor, small_floor
+from tests.unit.emergency.front_desk import FrontDesk
 
 TERMS = {"effect": "recall", "scope": {"centres": ["north"]}, "minutes": 60, "reason": "no power"}
 
@@ -63,7 +63,7 @@ class Deserted(ControlRoom):
         self._floor = floor
         self._times = times
         self.asked = 0
-        floor.do(lambda desk: [desk.room.tell_load(_nobody_there(load)) for load in desk.room.views["load"].values()])
+        floor.do(_everybody_leaves)
 
     async def _ask(self, method: str, path: str, *rest: object) -> object:
         self.asked += 1
@@ -72,9 +72,11 @@ class Deserted(ControlRoom):
         return await super()._ask(method, path, *rest)  # type: ignore[arg-type]
 
 
-def _nobody_there(load: LoadSnapshot) -> LoadSnapshot:
-    present = load.present if load.team_id.startswith("north") else ()
-    return load.model_copy(update={"version": load.version + 1, "present": present})
+def _everybody_leaves(desk: FrontDesk) -> None:
+    """But those at centre north."""
+    for load in list(desk.room.views["load"].values()):
+        if not load.team_id.startswith("north"):
+            desk.room.tell_load(load.model_copy(update={"version": load.version + 1, "present": ()}))
 
 
 def test_who_proposes_asks_again_while_the_others_are_away(tmp_path: Path) -> None:
