@@ -211,6 +211,7 @@ class RerouteOrder(Message):
     return_step_seconds: Annotated[float, Field(gt=0)] = 60.0
     return_steps_done: int = 0
     fell_back: int = 0
+    not_well: int = 0  # steps of its return that were not well and went on all the same
     tallies: tuple[TeamTally, ...] = ()  # of the scope's desks when the present step of the return began
     over_at: Instant | None = None
     over_because: str = ""
@@ -389,6 +390,7 @@ class RerouteReturning(RerouteFact):
     steps_done: int
     held_percent: int
     tallies: tuple[TeamTally, ...]
+    not_well: bool = False  # the step before was not, and its work is not taken again: `reason` says why
 
 
 class RerouteFellBack(RerouteFact):
@@ -406,6 +408,7 @@ class RerouteOver(RerouteFact):
     by: Identity | None = None  # none: time decided
     outcome: Literal["ended", "cancelled", "expired", "refused"]
     detail: str
+    not_well: bool = False  # the last step of its return was not
 
 
 class ReviewClosed(RerouteFact):

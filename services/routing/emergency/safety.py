@@ -17,6 +17,7 @@ from shared.contracts.reroute import BrokenRule, RerouteOrder, RerouteScope, Rer
 from shared.reference.board import ReferenceView
 from shared.reference.drills import on_duty_for
 from shared.reroutes import covers_team, share_now
+from shared.runtime.processor import Rejection
 
 ASSERTIONS: Final = frozenset({"able_centres", "able_people"})
 """Forms that hold as long as a reroute is in force; the others say when one may begin."""
@@ -36,6 +37,23 @@ def broken_by_staying(terms: RerouteTerms, floor: FloorNow) -> list[BrokenRule]:
     """The rules that the reroute breaks as long as it is in force, whenever it began, by rule id. `floor` is without it."""
     rules = floor.book.reference.reroute_rules
     return [broken for broken in broken_rules(terms, floor, ()) if rules[broken.rule_id].form in ASSERTIONS]
+
+
+def fixed(broken: Iterable[BrokenRule]) -> Rejection | None:
+    """The first of the rules that nobody overrides."""
+    for rule in broken:
+        if not rule.overridable:
+            return Rejection("rule_not_overridable", rule.detail)
+    return None
+
+
+def unnamed(broken: Iterable[BrokenRule], named: Container[str]) -> Rejection | None:
+    """The rules that nobody has overridden by name, the first in its own words."""
+    missing = [rule for rule in broken if rule.rule_id not in named]
+    if not missing:
+        return None
+    names = ", ".join(rule.rule_id for rule in missing)
+    return Rejection("rules_broken", f"{missing[0].detail} Override by naming: {names}.")
 
 
 def same_hold(one: RerouteTerms, other: RerouteTerms) -> bool:

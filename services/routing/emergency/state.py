@@ -226,6 +226,7 @@ def returning(order: RerouteOrder, fact: RerouteReturning) -> RerouteOrder:
         return_steps_done=fact.steps_done,
         tallies=fact.tallies,
         return_began_at=order.return_began_at or fact.at,
+        not_well=order.not_well + fact.not_well,
     )
 
 
@@ -236,7 +237,14 @@ def fell_back(order: RerouteOrder, fact: RerouteFellBack) -> RerouteOrder:
 
 
 def over(order: RerouteOrder, fact: RerouteOver) -> RerouteOrder:
-    return _next(order, phase=fact.outcome, over_at=fact.at, over_because=fact.detail, tallies=())
+    return _next(
+        order,
+        phase=fact.outcome,
+        over_at=fact.at,
+        over_because=fact.detail,
+        tallies=(),
+        not_well=order.not_well + fact.not_well,
+    )
 
 
 def reviewed(order: RerouteOrder, fact: ReviewClosed) -> RerouteOrder:

@@ -15,7 +15,7 @@ from shared.contracts.reroute import ApproveReroute, ProposeReroute, RerouteOrde
 from shared.reroutes import RerouteView
 from shared.runtime.errors import TransientError
 from tests.unit.emergency.control_room import CHEN, LIN, ControlRoom, terms
-from tests.unit.sight.facts import fact
+from tests.unit.sight.facts import fact, shown
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
@@ -128,3 +128,11 @@ def test_an_order_that_begins_with_its_approval_was_approved() -> None:
     preview = room.order().preview.sha256
     measure(room.send(room.command(ApproveReroute, CHEN, preview_sha256=preview)), room.now)
     assert REGISTRY.get_sample_value("opsfloor_reroutes_total", labels) == before + 1
+
+
+@pytest.mark.parametrize("kind", ["routing.reroute-returning.v1", "routing.reroute-over.v1"])
+def test_a_return_that_went_on_though_it_was_not_well_calls_as_one_that_fell_back(kind: str) -> None:
+    """Its work is at a place that is not well, and no order holds it back."""
+    before = shown("opsfloor_reroute_fall_backs_total")
+    measure([fact(kind, not_well=True), fact(kind)], NOW)
+    assert shown("opsfloor_reroute_fall_backs_total") == before + 1

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from services.routing.emergency.floor import FloorNow
+from services.routing.emergency.report import line_of
 from services.routing.emergency.safety import broken_rules
 from shared.contracts.reference import Branch, Operator, RerouteRule
 from shared.contracts.reroute import (
@@ -120,6 +121,64 @@ def test_what_comes_back_is_not_taken_again_past_a_rule() -> None:
         update={"reroute_id": "below", "phase": "active", "terms": office.order("below").terms}
     )
     assert office.ask(ExtendReroute, LIN, "above", minutes=1) == "rule_not_overridable"
+
+
+def falling_back(*rules: RerouteRule, then: Sequence[RerouteRule] = (), named: Sequence[str] = ()) -> Office:
+    """The north has been evacuated past what is named; its leases run out as its work comes back, and these rules hold."""
+    people = [operator(f"n{n}", "north", TYPES) for n in range(8)] + [operator("cai", "south", TYPES)]
+    office = Office(*rules, people=people)
+    present = tuple(f"n{n}" for n in range(8))
+    office.tell_load(desk_load("north", present))
+    assert office.ask(ProposeReroute, LIN, terms=terms()) == "done"
+    assert office.approve(CHEN, override_rules=named) == "done"
+    assert office.ask(EndReroute, LIN) == "done"
+    for rule in then:
+        REFERENCE_BOARD.fold(office.views["reference"], rule.key, rule)
+    office.tell_load(desk_load("north", present, at=NOW + timedelta(seconds=59), accepted=4, expired=3))
+    return office
+
+
+def last_sentence(office: Office) -> str:
+    """The last line of the order's life."""
+    lines = [line for fact in office.facts if (line := line_of(fact)) is not None]
+    return lines[-1].sentence
+
+
+def test_a_return_that_is_not_well_goes_on_where_nobody_may_be_taken_again() -> None:
+    """The south is evacuated meanwhile: taken again, nobody would be left who reviews. Both reasons are on record."""
+    office = falling_back(SOMEBODY)
+    assert office.ask(ProposeReroute, LIN, "below", terms=terms(scope=RerouteScope(centres=("s",)))) == "done"
+    assert office.approve(CHEN, "below") == "done"
+    office.wait(60)
+    assert (office.order().phase, office.order().return_steps_done, office.order().fell_back) == ("returning", 2, 0)
+    assert last_sentence(office) == (
+        "returning, 50 % still held: Expected at most 20% of leases to run out at north, found 3. It is not taken again: "
+        "Expected at least 1 centres able to do review to be left, found 0: nothing is posted."
+    )
+    assert office.ask(CancelReroute, LIN, "below") == "done"
+    office.tell_load(desk_load("north", (), at=office.now))
+    office.wait(60)
+    assert (office.order().phase, office.order().fell_back) == ("active", 1)
+
+
+@pytest.mark.parametrize(("named", "phase"), [((), "returning"), (("two",), "active")])
+def test_a_rule_bars_a_fall_back_unless_the_orders_people_overrode_it(named: tuple[str, ...], phase: str) -> None:
+    """It asks for two centres by now; whoever approved the order named it, or did not."""
+    mild = TWO.model_copy(update={"minimum": 1})
+    office = falling_back(mild, then=(TWO,), named=named)
+    office.wait(60)
+    assert office.order().phase == phase
+    assert ("Override by naming: two." in last_sentence(office)) == (not named)
+
+
+def test_a_rule_that_is_gone_keeps_nothing_from_falling_back() -> None:
+    """Its name stands in the order still; only who names one anew must name one that is there."""
+    office = falling_back(TWO, named=("two",))
+    del office.views["reference"].reroute_rules["two"]
+    assert office.ask(ExtendReroute, CHEN, minutes=90, override_rules=("two",)) == "rule_unknown"
+    office.wait(60)
+    assert office.order().phase == "active"
+    assert office.ask(ExtendReroute, CHEN, minutes=90) == "done"
 
 
 def test_several_shifts_hold_what_the_largest_holds() -> None:
