@@ -352,13 +352,18 @@ class RerouteApproved(RerouteFact):
 
 
 class RerouteStarted(RerouteFact):
-    """The reroute is in force."""
+    """The reroute is in force.
+
+    Holds:   `overlaps` are sentences, one for each other order that was in force over some of the same work at the same
+             teams: which of the two applies there.
+    """
 
     kind: Literal["routing.reroute-started.v1"] = "routing.reroute-started.v1"
     ends_at: Instant
     last_end_at: Instant
     review_opened: bool = False
     drill_tallies: tuple[TeamTally, ...] = ()
+    overlaps: tuple[str, ...] = ()
 
 
 class RerouteDrifted(RerouteFact):

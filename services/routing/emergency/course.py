@@ -11,7 +11,7 @@ from services.routing.emergency.drills import floor_tallies
 from services.routing.emergency.floor import FloorNow
 from services.routing.emergency.health import tallies_of, unwell
 from services.routing.emergency.preview import drift_between, preview_of
-from services.routing.emergency.safety import broken_by_staying, fixed, same_hold, unnamed
+from services.routing.emergency.safety import broken_by_staying, fixed, overlaps, same_hold, unnamed
 from services.routing.emergency.state import OVER, OrderBook, Phase, phase_of, step_ends_at
 from shared.contracts.reroute import (
     BREAK_GLASS_MINUTES_MAX,
@@ -95,6 +95,7 @@ def begin(order: RerouteOrder, floor: FloorNow) -> RerouteStarted:
         last_end_at=last_end_at,
         review_opened=order.break_glass,
         drill_tallies=floor_tallies(floor) if order.terms.drill else (),
+        overlaps=overlaps(order.model_copy(update={"started_at": now}), floor.in_force, floor.teams()),
     )
 
 

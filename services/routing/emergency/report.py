@@ -79,7 +79,8 @@ def line_of(fact: Message) -> LifeLine | None:
             return _line(fact, fact.by, f"approved {what}{named}: {fact.reason}")
         case told.RerouteStarted():
             glass = " by one person; a review was opened" if fact.review_opened else ""
-            return _line(fact, "", f"in force until {_clock(fact.ends_at)}{glass}")
+            beside = f"; over the same place {'; '.join(fact.overlaps)}" if fact.overlaps else ""
+            return _line(fact, "", f"in force until {_clock(fact.ends_at)}{glass}{beside}")
         case told.RerouteDrifted():
             now = preview_words(fact.preview)
             return _line(fact, "", f"did not start and asked again: {fact.detail} (now: {now})")

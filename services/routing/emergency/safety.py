@@ -16,7 +16,7 @@ from shared.contracts.reference import RerouteDuty, RerouteRule, Team
 from shared.contracts.reroute import BrokenRule, RerouteOrder, RerouteScope, RerouteTerms
 from shared.reference.board import ReferenceView
 from shared.reference.drills import on_duty_for
-from shared.reroutes import covers_team, share_now
+from shared.reroutes import covers_team, resolve, share_now
 from shared.runtime.processor import Rejection
 
 ASSERTIONS: Final = frozenset({"able_centres", "able_people"})
@@ -200,6 +200,19 @@ def overlap(one: RerouteTerms, other: RerouteTerms, teams: Sequence[Team]) -> bo
             (one.scope.data_classes, other.scope.data_classes),
         )
     )
+
+
+def rivals(order: RerouteOrder, others: Iterable[RerouteOrder], teams: Sequence[Team]) -> list[RerouteOrder]:
+    """The others that compete with the order for some work."""
+    return [
+        other for other in others if other.reroute_id != order.reroute_id and overlap(order.terms, other.terms, teams)
+    ]
+
+
+def overlaps(order: RerouteOrder, others: Iterable[RerouteOrder], teams: Sequence[Team]) -> tuple[str, ...]:
+    """Which of the two applies, for each of the order's rivals among the others, in a sentence."""
+    pairs = (resolve((order, rival)) for rival in rivals(order, others, teams))
+    return tuple(sentence for pair in pairs for _, sentence in pair.passed_over)
 
 
 def _types_meet(one: RerouteScope, other: RerouteScope) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from html import escape
 from typing import Any
 
 import pytest
@@ -320,7 +321,32 @@ async def test_only_orders_that_compete_are_said_to_overlap() -> None:
     told = {name: (await client.get(f"/reroutes/{name}")).json()["passed_over"] for name in room.book.orders}
     assert told["south"] == told["local"] == []
     assert told["north"] == [
-        "drain of north goes before shift of internal",
-        "drain of north goes before shift of secret",
+        "north applies: drain goes before shift of internal",
+        "north applies: drain goes before shift of secret",
     ]
-    assert told["secret"] == ["drain of north goes before shift of secret"]
+    assert told["secret"] == ["north applies: drain goes before shift of secret"]
+
+
+async def test_which_of_two_orders_applied_stays_on_record() -> None:
+    """The later one says it as it begins: whoever reads its life after both are over, on the screen or the page, knows."""
+    desk = FrontDesk()
+    room, client = desk.room, desk.client("au", "auditor")
+    for name, effect in (("first", "drain"), ("second", "drain"), ("third", "shift")):
+        scope = RerouteScope(teams=("north",)) if name == "second" else RerouteScope(centres=("n",))
+        assert room.ask(ProposeReroute, LIN, name, terms=terms(effect=effect, scope=scope)) == "done"
+        room.now += timedelta(seconds=1)
+        assert room.approve(CHEN, name) == "done"
+    for name in ("first", "second", "third"):
+        assert room.ask(CancelReroute, LIN, name) == "done"
+    begun = {}
+    for name in room.book.orders:
+        report = (await client.get(f"/reroutes/{name}")).json()
+        assert report["passed_over"] == []
+        (begun[name],) = [line["sentence"] for line in report["life"] if line["sentence"].startswith("in force")]
+        assert escape(begun[name]) in (await client.get(f"/reroutes/{name}/report.html")).text
+    assert "over the same place" not in begun["first"]
+    assert begun["second"].endswith("UTC; over the same place second applies: it started later than first")
+    assert begun["third"].endswith(
+        "; over the same place first applies: drain goes before shift of third; "
+        "second applies: drain goes before shift of third"
+    )
