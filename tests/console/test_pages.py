@@ -92,6 +92,49 @@ def test_every_page_is_open_to_everybody_who_can_see_hear_or_type(stage: Stage) 
     assert lost.serious_findings() == []
 
 
+CROWDED = """
+marks => { const boxes = marks.map(mark => mark.getBoundingClientRect()).filter(box => box.width);
+  const chart = marks[0].ownerSVGElement.getBoundingClientRect();
+  return boxes.filter((one, n) => one.left < chart.left || one.right > chart.right || boxes.some((other, m) => m < n &&
+    one.left < other.right && other.left < one.right && one.top < other.bottom - 1 && other.top < one.bottom - 1)).length; }
+"""
+"""How many of a chart's words lie over another one, or are cut at its edge."""
+
+
+def test_a_chart_is_read_on_a_telephone_too(stage: Stage) -> None:
+    """Its marks stand beside each other, and nothing is cut at its edge, whether five minutes wait or hours."""
+    stage.floor.load(40.0)
+    lin = stage.person(LIN, "proposer", PHONE)
+    lin.go("/control/propose")
+    lin.page.get_by_label("north: Centre North").check()
+    chart = lin.page.get_by_role("img", name="Bar chart")
+    expect(chart).to_be_visible()
+    expect(chart.locator("text").first).to_be_visible()
+    lin.keep("chart-phone")
+    assert chart.locator("text").evaluate_all(CROWDED) == 0
+
+
+@pytest.mark.parametrize("size", [(1_440, 900), PHONE], ids=["desk", "phone"])
+def test_an_id_stays_in_one_line_and_an_endless_word_squeezes_nothing(stage: Stage, size: tuple[int, int]) -> None:
+    """Wherever they stand; the words beside it are not broken letter by letter, and the page is no wider than the screen."""
+    name = propose(stage.floor, reroute_id="r-3f0c5a5a", reason=f"see {'x' * 300} there")
+    stage.floor.do(lambda desk: desk.room.ask(CancelReroute, CHEN, name))
+    chen = stage.person(CHEN, "approver", size)
+    for path in ("/history", f"/orders/{name}"):
+        chen.go(f"/control{path}")
+        expect(chen.page.locator(".id").first).to_be_visible()
+        lines = chen.page.locator(".id").evaluate_all("ids => ids.map(id => id.getClientRects().length)")
+        assert set(lines) == {1}, path
+        words = chen.page.get_by_text("cancelled").first
+        assert words.evaluate("each => each.getClientRects().length") == 1
+        wide = chen.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+        assert wide[0] <= wide[1], path
+        chen.keep(f"endless-{path.strip('/').split('/')[0]}-{size[0]}")
+    chen.go("/control/history")
+    boxes = chen.page.locator(".sheet").evaluate_all("all => all.map(one => one.scrollWidth - one.clientWidth)")
+    assert max(boxes) == 0
+
+
 def test_two_people_by_keyboard_alone(stage: Stage) -> None:
     """Lin proposes, Chen approves and ends it, and nobody touches a mouse."""
     lin = stage.person(LIN, "proposer")

@@ -47,7 +47,7 @@ from shared.contracts.reroute import (
 from shared.http.bearer import requires
 from shared.http.problems import Problem, problem_responses
 from shared.http.tokens import Claims, Role
-from shared.reroutes import held_percent
+from shared.reroutes import IN_FORCE, held_percent
 from shared.runtime.processor import Rejection, derived_id
 
 VIEWERS: Final[tuple[Role, ...]] = ("viewer", "proposer", "approver", "on_call", "auditor")
@@ -197,8 +197,8 @@ class Control:
     async def stay(self, reroute_id: str, minutes: int) -> PreviewSeen:
         """What keeping an order in force for so much longer would do, beside the floor without it; or the problem."""
         order = await self.known(reroute_id)
-        if phase_of(order) in OVER:
-            raise Problem(409, "wrong_phase", f"Expected an order that is not over, found {reroute_id} {order.phase}.")
+        if order.phase not in IN_FORCE:
+            raise Problem(409, "wrong_phase", f"Expected an order in force, found {reroute_id} {order.phase}.")
         orders = await self.reads.orders()
         floor = FloorNow.of(self.boards, orders, self.now()).without(reroute_id)
         terms = order.terms.model_copy(update={"minutes": minutes, "starts_at": None})
