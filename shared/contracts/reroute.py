@@ -406,6 +406,14 @@ class RerouteFellBack(RerouteFact):
     ends_at: Instant
 
 
+class RerouteSentBack(RerouteFact):
+    """A submission went back to its branch by the reroute, at the instant of its receipt. Told once for each."""
+
+    kind: Literal["routing.reroute-sent-back.v1"] = "routing.reroute-sent-back.v1"
+    submission_id: Identity
+    branch_id: Identity
+
+
 class RerouteOver(RerouteFact):
     """The reroute has come to its end, one way or another."""
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
+from shared.contracts.intake import SubmissionSentBack
 from shared.contracts.reroute import CancelReroute, ProposeReroute, RerouteScope, RerouteTerms
 from tests.console.looking import PHONE, Person, sits_down
 from tests.console.small_floor import SmallFloor, small_floor
 from tests.dashboards.looking import CHROMIUM, browser, console
+from tests.unit.emergency.front_desk import FrontDesk
+from tests.unit.routing.floor import NOW
 
 PAGES = ("", "/propose", "/inbox", "/orders", "/history", "/drills")
 LIN, CHEN = "duty-lin", "duty-chen"
@@ -133,6 +137,27 @@ def test_an_id_stays_in_one_line_and_an_endless_word_squeezes_nothing(stage: Sta
     chen.go("/control/history")
     boxes = chen.page.locator(".sheet").evaluate_all("all => all.map(one => one.scrollWidth - one.clientWidth)")
     assert max(boxes) == 0
+
+
+def hand_in(event: SubmissionSentBack, desk: FrontDesk) -> None:
+    """Reception tells the book of it."""
+    desk.room.send(event)
+
+
+def test_an_order_says_what_it_sent_back_to_branches(stage: Stage) -> None:
+    """How many, to which; in a line of its own, and not one by one in what happened."""
+    propose(stage.floor, effect="local", scope=RerouteScope(business_types=("corporate-transfer",)))
+    stage.floor.do(lambda desk: desk.room.approve(CHEN, "r-test"))
+    for number in range(3):
+        event = SubmissionSentBack(
+            submission_id=f"s-{number}", branch_id=f"branch-0{number % 2}", reroute_id="r-test", received_at=NOW
+        )
+        stage.floor.do(partial(hand_in, event))
+    chen = stage.person(CHEN, "viewer")
+    chen.go("/control/orders/r-test")
+    expect(chen.page.get_by_text("3 submissions (branch-00: 2, branch-01: 1)")).to_be_visible()
+    assert chen.page.get_by_role("row").filter(has_text="branch-0").count() == 0
+    chen.keep("sent-back")
 
 
 def test_two_people_by_keyboard_alone(stage: Stage) -> None:

@@ -285,6 +285,7 @@ class Control:
             held_by_reroute(self.waiting()).get(reroute_id, 0),
             held_percent(order, now),
             await self._overlaps(order, now),
+            await self.reads.sent_back(reroute_id),
         )
 
     async def _overlaps(self, order: RerouteOrder, now: datetime) -> Sequence[str]:

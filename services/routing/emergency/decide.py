@@ -25,6 +25,7 @@ from services.routing.emergency.safety import (
     unnamed,
 )
 from services.routing.emergency.state import OPEN_MAX, OVER, OrderBook, Phase, moved, next_look, phase_of
+from shared.contracts.intake import SubmissionSentBack
 from shared.contracts.message import Message
 from shared.contracts.reference import RerouteDuty
 from shared.contracts.reroute import (
@@ -47,6 +48,7 @@ from shared.contracts.reroute import (
     RerouteOrder,
     RerouteOver,
     RerouteProposed,
+    RerouteSentBack,
     RerouteTerms,
     ReviewClosed,
 )
@@ -396,6 +398,8 @@ def decide(book: OrderBook, event: Event, situation: Situation) -> Facts | Rejec
             return _due(book, situation)
         case RerouteCommand():
             return _obey(book, event, situation)
+        case SubmissionSentBack():
+            return _counted(book, event)
         case _:
             raise InvariantError(f"Expected an event of emergency, found {type(event).__name__}")
 
@@ -410,6 +414,19 @@ def _due(book: OrderBook, situation: Situation) -> Facts:
         if at is not None and at <= situation.now:
             return told(book, order, course.COURSE[phase_of(order)](book, order, situation), situation)
     return ()
+
+
+def _counted(book: OrderBook, event: SubmissionSentBack) -> Facts:
+    """The submission counts for its order. Holds: an order so long over that the book has forgotten it counts no more."""
+    if event.reroute_id not in book.orders:
+        return ()
+    fact = RerouteSentBack(
+        reroute_id=event.reroute_id,
+        at=event.received_at,
+        submission_id=event.submission_id,
+        branch_id=event.branch_id,
+    )
+    return (fact,)
 
 
 def _heed(book: OrderBook, situation: Situation) -> Facts:

@@ -42,6 +42,11 @@ UNPLACEABLE: Final = Level(
     f"Items that wait at no desk and that a reroute keeps from a team; {_EVERYWHERE}",
     ("reroute",),
 )
+SENT_BACK: Final = Level(
+    "opsfloor_reroute_sent_back_submissions",
+    f"Submissions that a `local` reroute that is not over sent back to their branches; {_EVERYWHERE}",
+    ("reroute",),
+)
 UNPROVED: Final = Level(
     "opsfloor_drill_unproved_scopes",
     "Centres, or vendors, without a recent passed drill: nothing shows that the floor can do without them",
