@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -17,7 +18,33 @@ from rich.text import Text
 
 from shared.runtime.kafka_access import RIGHTS_REMEDY
 
-out: Final = Console(highlight=False)
+
+class Output(Console):
+    """Standard output. Holds: a reader that has gone (`| head`) ends the command, but for what `unread` goes on with."""
+
+    def __init__(self) -> None:
+        super().__init__(highlight=False)
+        self._goes_on = False
+
+    @contextmanager
+    def unread(self, goes_on: bool) -> Iterator[None]:
+        """Tell what a command is about to do; with `goes_on` it does so, whether anybody is left to read that or not."""
+        self._goes_on = goes_on
+        try:
+            yield
+        finally:
+            self._goes_on = False
+
+    def on_broken_pipe(self) -> None:
+        """Say no more from now on."""
+        try:
+            super().on_broken_pipe()
+        except SystemExit:
+            if not self._goes_on:
+                raise
+
+
+out: Final = Output()
 err: Final = Console(stderr=True, highlight=False)
 ID_MAX: Final = 128
 WORD_MAX: Final = 36  # characters; what is longer is no word, and may be cut

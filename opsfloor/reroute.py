@@ -26,6 +26,7 @@ from opsfloor.reroute_words import (
     tell_unproved,
 )
 from opsfloor.writing import expect_writable
+from shared.reroutes import IN_FORCE
 
 app: Final = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Move people's work in an emergency: propose, approve, end, look."
@@ -33,6 +34,12 @@ app: Final = typer.Typer(
 WHOLE: Final = 100  # percent
 USUAL_MINUTES: Final = 60
 GLASS_MINUTES: Final = 30  # all that one person alone may order
+INSTEAD_OF_LONGER: Final = {
+    "proposed": "have it approved first: `opsfloor reroute approve {0}`; or cancel it, and propose it for longer",
+    "approved": "keep it for longer once it has begun (`opsfloor reroute show {0}` says when); or cancel it, and propose it "
+    "for longer",
+}
+"""What to do with an order that is not in force yet, by its phase."""
 EFFECTS: Final = ("drain", "evacuate", "recall", "shift", "local")
 
 
@@ -230,9 +237,10 @@ def _propose(terms: dict[str, Any], break_glass: bool, rules: list[str], actor: 
     _expect_asked(json, yes or not break_glass)
     expect_known(terms["scope"], rules)
     if not json:
-        tell_preview(terms, floor.tell("routing", "/reroutes/preview", terms, "viewer", actor))
-        if not break_glass:  # who breaks it has no seconds to lose
-            _look_ahead(terms, actor)
+        with out.unread(goes_on=yes):
+            tell_preview(terms, floor.tell("routing", "/reroutes/preview", terms, "viewer", actor))
+            if not break_glass:  # who breaks it has no seconds to lose
+                _look_ahead(terms, actor)
         question = "START IT NOW, alone, and answer for it?" if break_glass else "Propose it?"
         _confirm(question, yes)
     body = {"terms": terms, "break_glass": break_glass, "override_rules": rules}
@@ -253,9 +261,10 @@ def approve(
     expect_known({}, override or ())
     order = floor.ask("routing", f"/reroutes/{identity}", "viewer", actor)["order"]
     if not json:
-        tell_preview(order["terms"], order["preview"])
-        now = {**order["terms"], "starts_at": None}
-        tell_drift(order["preview"], floor.tell("routing", "/reroutes/preview", now, "viewer", actor))
+        with out.unread(goes_on=yes):
+            tell_preview(order["terms"], order["preview"])
+            now = {**order["terms"], "starts_at": None}
+            tell_drift(order["preview"], floor.tell("routing", "/reroutes/preview", now, "viewer", actor))
         _confirm("Approve exactly this?", yes)
     body = {"preview_sha256": order["preview"]["sha256"], "override_rules": override or [], "reason": reason}
     _told(
@@ -297,8 +306,10 @@ def extend(
     expect_known({}, override or ())
     if not json:
         order = floor.ask("routing", f"/reroutes/{identity}", "viewer", actor)["order"]
+        _expect_in_force(order)
         stay = floor.ask("routing", f"/reroutes/{identity}/stay?minutes={minutes}", "viewer", actor)
-        tell_stay(minutes, stay, order["overridden_rules"])
+        with out.unread(goes_on=yes):
+            tell_stay(minutes, stay, order["overridden_rules"])
         _confirm(f"Keep it in force for {minutes} more minutes?", yes)
     body = {"reason": reason, "minutes": minutes, "override_rules": override or []}
     _do(identity, "extend", body, "approver", actor, json)
@@ -370,6 +381,14 @@ def _expect_asked(json: bool, yes: bool) -> None:
             "Expected --yes beside --json: there is no preview to read then, and nobody is asked",
             "look with `opsfloor reroute preview` first, then say --yes; or leave --json away",
         )
+
+
+def _expect_in_force(order: dict[str, Any]) -> None:
+    """Errors: `Remedied` where there is nothing to keep for longer, with what to do instead."""
+    name, phase = order["reroute_id"], order["phase"]
+    if phase not in IN_FORCE:
+        remedy = INSTEAD_OF_LONGER.get(phase, "propose it anew: `opsfloor reroute propose`").format(name)
+        raise Remedied(f"Expected an order in force to keep for longer, found {name} {phase}", remedy, "wrong_phase")
 
 
 def _confirm(question: str, yes: bool) -> None:

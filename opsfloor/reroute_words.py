@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from opsfloor.answers import out, said, table
 from services.routing.emergency.nowhere import PreviewSeen, kept_words, nowhere_words, stranded_words
-from services.routing.emergency.report import back_words, minutes_in_force, share_held
+from services.routing.emergency.report import SentBackView, back_words, minutes_in_force, sent_back_words, share_held
 from shared.contracts.reroute import RerouteOrder
 
 NOUNS: Final[Mapping[str, str]] = {
@@ -184,6 +184,9 @@ def tell_report(report: dict[str, Any]) -> None:
         out.print(f"  Drill: {said(outcome_words(order['drill_outcome']))}")
     moved = ", ".join(f"{row['items']:,} from {row['team_id']}" for row in report["moved"])
     out.print(f"  Items moved: {said(moved) or ('none' if order['over_at'] else 'none yet')}")
+    if order["terms"]["effect"] == "local":
+        rows = [SentBackView.model_validate(row) for row in report.get("sent_back", ())]
+        out.print(f"  Sent back: {said(sent_back_words(rows))}")
     if report["unplaceable"]:
         out.print(
             f"  [bold red]{report['unplaceable']:,} items wait with nobody[/]: they are at no desk until it is over, or "

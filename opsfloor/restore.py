@@ -46,6 +46,7 @@ STILL_AT_WORK: Final = (
 )
 ASK: Final[Mapping[str, str]] = {
     "intake.receipt.v1": "the branches: which of their submissions of that time have no receipt; let them send those again",
+    "intake.sent-back.v1": "nobody: the counts of what reroutes sent back to branches are short by these",
     "intake.case.v1": "the branches of the cases that docs/operations.md, «Cases that were lost», finds once the services run: "
     "let them send those again under the same ids",
     "branch.submission.v1": "the branches: let them send again what they sent at that time",

@@ -211,16 +211,20 @@ def resolve(orders: Iterable[RerouteOrder]) -> Precedence:
 
 
 def _why(first: RerouteOrder, other: RerouteOrder) -> str:
+    return f"{first.reroute_id} applies: {_difference(first, other)}"
+
+
+def _difference(first: RerouteOrder, other: RerouteOrder) -> str:
     ours, theirs = rank(first), rank(other)
     if ours[0] != theirs[0]:
-        return f"{first.reroute_id} is real, {other.reroute_id} a drill"
+        return f"it is real, {other.reroute_id} a drill"
     if ours[1] != theirs[1]:
-        return f"{first.terms.effect} of {first.reroute_id} goes before {other.terms.effect} of {other.reroute_id}"
+        return f"{first.terms.effect} goes before {other.terms.effect} of {other.reroute_id}"
     if ours[2] != theirs[2]:
-        return f"{first.reroute_id} takes {first.terms.percent} %, {other.reroute_id} {other.terms.percent} %"
+        return f"it takes {first.terms.percent} %, {other.reroute_id} {other.terms.percent} %"
     if ours[3] != theirs[3]:
-        return f"{first.reroute_id} started later than {other.reroute_id}"
-    return f"{first.reroute_id} and {other.reroute_id} are equal but for their ids"
+        return f"it started later than {other.reroute_id}"
+    return f"it differs from {other.reroute_id} by its id alone"
 
 
 def at_point(

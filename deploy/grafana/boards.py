@@ -419,6 +419,7 @@ EMERGENCY: Final = Board(
             (
                 Query("max by (reroute) (opsfloor_reroute_moved_items)", "{{reroute}}: moved"),
                 Query("max by (reroute) (opsfloor_reroute_unplaceable_items)", "{{reroute}}: nobody can do it"),
+                Query("max by (reroute) (opsfloor_reroute_sent_back_submissions)", "{{reroute}}: sent back"),
             ),
             "short",
             empty_because="no reroute is open",

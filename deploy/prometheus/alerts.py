@@ -332,7 +332,7 @@ ALERTS: Final[tuple[Alert, ...]] = (
         "RerouteFellBack",
         f"sum({lately('opsfloor_reroute_fall_backs_total', '15m')}) > 0",
         "page",
-        "Work came back from a reroute, it did not go well, and the reroute holds it again",
+        "Work came back from a reroute and it did not go well: held again, or, past a rule that bars that, not",
         "opsfloor-emergency",
     ),
     Alert(

@@ -2,29 +2,47 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from html import escape
 from typing import Any, Final
 
 from nicegui import ui
 
+from opsfloor.answers import WORD_MAX
 from opsfloor.console.words import SIGNS, Verdict
 
 Press = Callable[[], Awaitable[None]]
+_WORD: Final = re.compile(r"\S+")
+_ID: Final = re.compile(r"\br-\w+")  # a reroute's, as routing makes them
+
+
+def laid_out(text: str) -> str:
+    """The text as HTML: a reroute's id stays in one line, and what is no word, being too long for one, may be cut.
+
+    Holds:   whoever copies it has the very text.
+    """
+    return _WORD.sub(lambda found: _word(found.group()), text)
+
+
+def _word(word: str) -> str:
+    if len(word) > WORD_MAX:
+        return f"<span class='endless'>{escape(word)}</span>"
+    return _ID.sub(r"<span class='id'>\g<0></span>", escape(word))
 
 
 class Words(ui.html):
     """Words in a tag, sent to the browser only when they change."""
 
     def __init__(self, tag: str, text: str = "") -> None:
-        super().__init__(escape(text), sanitize=False, tag=tag)
+        super().__init__(laid_out(text), sanitize=False, tag=tag)
         self.said = text
 
     def say(self, text: str) -> Words:
         """Say this from now on."""
         if text != self.said:
             self.said = text
-            self.set_content(escape(text))
+            self.set_content(laid_out(text))
         return self
 
 

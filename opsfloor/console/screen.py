@@ -47,6 +47,7 @@ body {{ background: #f4f5f7; color: #1b1f24; font-size: 1rem; line-height: 1.4; 
 .panel .bars th {{ font-size: 0.85rem; }}
 .panel .number td {{ font-size: 1.35rem; font-weight: 600; }}
 .panel .line {{ font-size: 0.8rem; line-height: 1.25; }}
+.id {{ white-space: nowrap; }} .endless {{ overflow-wrap: anywhere; }}
 .verdict {{ border-radius: 0.25rem; padding: 0 0.35rem; font-size: 0.8rem; font-weight: 600; margin-left: 0.5rem; }}
 .verdict.good {{ background: {GOOD}; color: #fff; }}
 .verdict.watch {{ background: {WARNING}; color: #000; }}

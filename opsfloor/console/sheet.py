@@ -92,7 +92,8 @@ class Sheet:
 
 def _fill(cell: Cell) -> None:
     if cell.link:
-        ui.link(cell.text, cell.link)
+        with ui.link(target=cell.link):
+            _text(cell.text)
     elif cell.text:
         _text(cell.text)
     if cell.word:

@@ -10,6 +10,7 @@ from shared.contracts import audit, branch, core, intake, ops, reference, rerout
 READERS: Final[Mapping[str, tuple[str, ...]]] = {
     branch.SUBMISSION.name: ("intake/reception",),
     intake.RECEIPT.name: ("branch systems",),
+    intake.SENT_BACK.name: ("routing/emergency",),
     intake.CASE.name: ("audit/controls",),
     audit.WORK.name: ("routing/balancer", "routing/placement"),
     audit.CASE.name: ("vendor/supervision",),

@@ -9,6 +9,7 @@ from pydantic import Field
 from shared.contracts.message import DAY_MS, Identity, ImageReference, Instant, Message, Money, Part, Sha256, Topic
 
 RECEIPT: Final = Topic("intake.receipt.v1", "intake", "branch id", retention_ms=30 * DAY_MS)
+SENT_BACK: Final = Topic("intake.sent-back.v1", "intake", "always `floor`")
 CASE: Final = Topic("intake.case.v1", "intake", "case id", retention_ms=30 * DAY_MS)
 
 RejectionCode = Literal[
@@ -72,6 +73,7 @@ class SubmissionRejected(Message):
     code: RejectionCode
     detail: str
     received_at: Instant
+    reroute_id: Identity | None = None  # the order by which the branch must `do_locally`; of earlier releases none
 
     @property
     def key(self) -> str:
@@ -81,6 +83,25 @@ class SubmissionRejected(Message):
     def is_end(self) -> bool:
         """Whether this is what became of the submission. The others leave what was, or is yet to be, its end as it is."""
         return self.code != "conflict" and self.code not in UNAUTHENTIC
+
+
+class SubmissionSentBack(Message):
+    """A reroute left a submission with its branch.
+
+    Holds:   told once for each submission, with its first receipt and not when that is said again; all under one key, as
+             whoever counts them by order keeps one book of orders.
+    """
+
+    topic: ClassVar[Topic] = SENT_BACK
+    kind: Literal["intake.submission-sent-back.v1"] = "intake.submission-sent-back.v1"
+    submission_id: Identity
+    branch_id: Identity
+    reroute_id: Identity
+    received_at: Instant
+
+    @property
+    def key(self) -> str:
+        return "floor"
 
 
 class ImageSize(Part):

@@ -29,6 +29,7 @@ TOPICS: Final[Mapping[str, Topic]] = {
     for topic in (
         branch.SUBMISSION,
         intake.RECEIPT,
+        intake.SENT_BACK,
         intake.CASE,
         audit.WORK,
         audit.CASE,

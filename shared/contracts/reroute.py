@@ -211,6 +211,7 @@ class RerouteOrder(Message):
     return_step_seconds: Annotated[float, Field(gt=0)] = 60.0
     return_steps_done: int = 0
     fell_back: int = 0
+    not_well: int = 0  # steps of its return that were not well and went on all the same
     tallies: tuple[TeamTally, ...] = ()  # of the scope's desks when the present step of the return began
     over_at: Instant | None = None
     over_because: str = ""
@@ -351,13 +352,18 @@ class RerouteApproved(RerouteFact):
 
 
 class RerouteStarted(RerouteFact):
-    """The reroute is in force."""
+    """The reroute is in force.
+
+    Holds:   `overlaps` are sentences, one for each other order that was in force over some of the same work at the same
+             teams: which of the two applies there.
+    """
 
     kind: Literal["routing.reroute-started.v1"] = "routing.reroute-started.v1"
     ends_at: Instant
     last_end_at: Instant
     review_opened: bool = False
     drill_tallies: tuple[TeamTally, ...] = ()
+    overlaps: tuple[str, ...] = ()
 
 
 class RerouteDrifted(RerouteFact):
@@ -389,6 +395,7 @@ class RerouteReturning(RerouteFact):
     steps_done: int
     held_percent: int
     tallies: tuple[TeamTally, ...]
+    not_well: bool = False  # the step before was not, and its work is not taken again: `reason` says why
 
 
 class RerouteFellBack(RerouteFact):
@@ -399,6 +406,14 @@ class RerouteFellBack(RerouteFact):
     ends_at: Instant
 
 
+class RerouteSentBack(RerouteFact):
+    """A submission went back to its branch by the reroute, at the instant of its receipt. Told once for each."""
+
+    kind: Literal["routing.reroute-sent-back.v1"] = "routing.reroute-sent-back.v1"
+    submission_id: Identity
+    branch_id: Identity
+
+
 class RerouteOver(RerouteFact):
     """The reroute has come to its end, one way or another."""
 
@@ -406,6 +421,7 @@ class RerouteOver(RerouteFact):
     by: Identity | None = None  # none: time decided
     outcome: Literal["ended", "cancelled", "expired", "refused"]
     detail: str
+    not_well: bool = False  # the last step of its return was not
 
 
 class ReviewClosed(RerouteFact):

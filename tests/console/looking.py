@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.dashboards.looking import SCREENS, SIZES
 
-PHONE: Final = (412, 900)
+PHONE: Final = (375, 812)
 PATIENCE_MS: Final = 60_000
 HEARD: Final = "window.did_handshake === true"  # NiceGUI drops what is typed or pressed before its page is connected
 TABS_MAX: Final = 80  # how many times somebody presses Tab before they give up

@@ -5,16 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
 from deploy.local.children import free_port
+from shared.contracts.intake import SubmissionSentBack
 from shared.contracts.reroute import CancelReroute, ProposeReroute, RerouteScope, RerouteTerms
 from tests.console.looking import PHONE, Person, sits_down
 from tests.console.small_floor import SmallFloor, small_floor
 from tests.dashboards.looking import CHROMIUM, browser, console
+from tests.unit.emergency.front_desk import FrontDesk
+from tests.unit.routing.floor import NOW
 
 PAGES = ("", "/propose", "/inbox", "/orders", "/history", "/drills")
 LIN, CHEN = "duty-lin", "duty-chen"
@@ -104,6 +108,70 @@ def test_every_page_is_open_to_everybody_who_can_see_hear_or_type(stage: Stage) 
     lost = Person(out, stage.url)
     lost.keep("sign-in")
     assert lost.serious_findings() == []
+
+
+CROWDED = """
+marks => { const boxes = marks.map(mark => mark.getBoundingClientRect()).filter(box => box.width);
+  const chart = marks[0].ownerSVGElement.getBoundingClientRect();
+  return boxes.filter((one, n) => one.left < chart.left || one.right > chart.right || boxes.some((other, m) => m < n &&
+    one.left < other.right && other.left < one.right && one.top < other.bottom - 1 && other.top < one.bottom - 1)).length; }
+"""
+"""How many of a chart's words lie over another one, or are cut at its edge."""
+
+
+def test_a_chart_is_read_on_a_telephone_too(stage: Stage) -> None:
+    """Its marks stand beside each other, and nothing is cut at its edge, whether five minutes wait or hours."""
+    stage.floor.load(40.0)
+    lin = stage.person(LIN, "proposer", PHONE)
+    lin.go("/control/propose")
+    lin.page.get_by_label("north: Centre North").check()
+    chart = lin.page.get_by_role("img", name="Bar chart")
+    expect(chart).to_be_visible()
+    expect(chart.locator("text").first).to_be_visible()
+    lin.keep("chart-phone")
+    assert chart.locator("text").evaluate_all(CROWDED) == 0
+
+
+@pytest.mark.parametrize("size", [(1_440, 900), PHONE], ids=["desk", "phone"])
+def test_an_id_stays_in_one_line_and_an_endless_word_squeezes_nothing(stage: Stage, size: tuple[int, int]) -> None:
+    """Wherever they stand; the words beside it are not broken letter by letter, and the page is no wider than the screen."""
+    name = propose(stage.floor, reroute_id="r-3f0c5a5a", reason=f"see {'x' * 300} there")
+    stage.floor.do(lambda desk: desk.room.ask(CancelReroute, CHEN, name))
+    chen = stage.person(CHEN, "approver", size)
+    for path in ("/history", f"/orders/{name}"):
+        chen.go(f"/control{path}")
+        expect(chen.page.locator(".id").first).to_be_visible()
+        lines = chen.page.locator(".id").evaluate_all("ids => ids.map(id => id.getClientRects().length)")
+        assert set(lines) == {1}, path
+        words = chen.page.get_by_text("cancelled").first
+        assert words.evaluate("each => each.getClientRects().length") == 1
+        wide = chen.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+        assert wide[0] <= wide[1], path
+        chen.keep(f"endless-{path.strip('/').split('/')[0]}-{size[0]}")
+    chen.go("/control/history")
+    boxes = chen.page.locator(".sheet").evaluate_all("all => all.map(one => one.scrollWidth - one.clientWidth)")
+    assert max(boxes) == 0
+
+
+def hand_in(event: SubmissionSentBack, desk: FrontDesk) -> None:
+    """Reception tells the book of it."""
+    desk.room.send(event)
+
+
+def test_an_order_says_what_it_sent_back_to_branches(stage: Stage) -> None:
+    """How many, to which; in a line of its own, and not one by one in what happened."""
+    propose(stage.floor, effect="local", scope=RerouteScope(business_types=("corporate-transfer",)))
+    stage.floor.do(lambda desk: desk.room.approve(CHEN, "r-test"))
+    for number in range(3):
+        event = SubmissionSentBack(
+            submission_id=f"s-{number}", branch_id=f"branch-0{number % 2}", reroute_id="r-test", received_at=NOW
+        )
+        stage.floor.do(partial(hand_in, event))
+    chen = stage.person(CHEN, "viewer")
+    chen.go("/control/orders/r-test")
+    expect(chen.page.get_by_text("3 submissions (branch-00: 2, branch-01: 1)")).to_be_visible()
+    assert chen.page.get_by_role("row").filter(has_text="branch-0").count() == 0
+    chen.keep("sent-back")
 
 
 def test_two_people_by_keyboard_alone(stage: Stage) -> None:

@@ -23,7 +23,8 @@ from services.routing.workbench.store import PostgresDeskReads
 from services.vendor.store import PostgresScores
 from services.vendor.supervision.processor import supervision
 from services.vendor.supervision.state import Score
-from shared.contracts.reroute import CancelReroute, ProposeReroute, RerouteProposed
+from shared.contracts.intake import SubmissionSentBack
+from shared.contracts.reroute import CancelReroute, ProposeReroute, RerouteAnswered, RerouteProposed, RerouteScope
 from shared.runtime.errors import TransientError
 from shared.runtime.postgres_store import PostgresStore
 from shared.runtime.processor import Processor
@@ -32,6 +33,7 @@ from shared.runtime.store import JournalRow, TimerRow
 from tests.support.store_suite import claimed
 from tests.unit.audit.floor_of_cases import CASE, with_amount
 from tests.unit.emergency.control_room import LIN, ControlRoom, terms
+from tests.unit.emergency.test_reroute_life import bank
 from tests.unit.sight.facts import fact
 from tests.unit.workbench.window import Window
 
@@ -191,6 +193,29 @@ async def test_open_reroutes_are_read_without_those_that_are_over(pool: asyncpg.
     reads = PostgresBookReads(pool)
     assert [order.reroute_id for order in await reads.orders()] == ["r3", "r2", "r1"]
     assert await reads.open_orders() == [room.order("r2"), room.order("r1")]
+
+
+async def test_what_went_back_to_branches_is_read_as_counts_and_not_as_life(pool: asyncpg.Pool) -> None:
+    """Thousands of submissions are a row of the book; the life of the order stays what people did."""
+    room = bank()
+    scope = RerouteScope(business_types=("transfer",))
+    assert room.ask(ProposeReroute, LIN, "r1", terms=terms(effect="local", scope=scope)) == "done"
+    for number in range(3):
+        room.send(
+            SubmissionSentBack(
+                submission_id=f"s-{number}", branch_id=f"b-{number % 2}", reroute_id="r1", received_at=room.now
+            )
+        )
+    journal = [
+        JournalRow(0, "floor", n, room.now, fact.kind_name(), fact.model_dump_json().encode(), f"cause-{n}")
+        for n, fact in enumerate(room.facts, 1)
+    ]
+    await kept(pool, emergency(), {"floor": room.stored}, *journal)
+    reads = PostgresBookReads(pool)
+    assert await reads.sent_back("r1") == {"b-0": 2, "b-1": 1}
+    assert await reads.sent_back("r2") == {}
+    assert await reads.sent_back_by_reroute() == {"r1": 3}
+    assert [type(fact) for fact in await reads.history("r1")] == [RerouteProposed, RerouteAnswered]
 
 
 async def test_a_text_that_the_database_cannot_read_back_hides_no_other_order(pool: asyncpg.Pool) -> None:

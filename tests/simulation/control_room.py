@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from deploy.demo.auditor import Finding
+from shared.contracts.intake import RECEIPT, SubmissionRejected
 from shared.contracts.message import Message
 from shared.contracts.reference import DrillEntry
 from shared.contracts.reroute import (
@@ -29,6 +30,7 @@ from shared.contracts.reroute import (
     RerouteOrder,
     RerouteProposed,
     RerouteScope,
+    RerouteSentBack,
     RerouteTerms,
 )
 from shared.contracts.routing import ASSIGNMENT, WorkReleased
@@ -44,8 +46,11 @@ SCOPES: Final = (
     RerouteScope(providers=("house",), business_types=("corporate-transfer",)),
     RerouteScope(centres=("north",), regions=("north", "east")),
 )
-LOCAL: Final = RerouteScope(business_types=("corporate-transfer",))
-EFFECTS: Final = ("drain", "evacuate", "recall", "shift", "local")
+LOCAL: Final = (
+    RerouteScope(business_types=("corporate-transfer",)),
+    RerouteScope(business_types=("corporate-transfer", "cheque-deposit", "account-maintenance")),
+)
+EFFECTS: Final = ("drain", "evacuate", "recall", "shift", "local", "local")
 RULES: Final = ("two-centres-authorise", "no-flapping")
 
 DRILLS: Final = tuple(
@@ -134,7 +139,7 @@ class ControlRoom:
         later = self._now() + timedelta(seconds=60) if self._draw.random() < 0.2 else None
         terms = RerouteTerms(
             effect=effect,
-            scope=LOCAL if effect == "local" else self._draw.choice(SCOPES),
+            scope=self._draw.choice(LOCAL if effect == "local" else SCOPES),
             percent=self._draw.choice((10, 50, 100)) if effect == "shift" else 100,
             minutes=self._draw.randint(1, 10),
             starts_at=later,
@@ -144,7 +149,7 @@ class ControlRoom:
             ProposeReroute,
             f"r{self._asked}",
             terms=terms,
-            break_glass=later is None and self._draw.random() < 0.3,
+            break_glass=later is None and self._draw.random() < (0.9 if effect == "local" else 0.3),
             override_rules=RULES,
         )
 
@@ -209,6 +214,7 @@ class ControlRoom:
                 yield Finding("reroute", f"{message.work_item_id} left by {message.reroute_id}, which never started")
         yield from self._judge_extensions()
         yield from self._judge_drills()
+        yield from self._judge_sent_back()
 
     def _judge_extensions(self) -> Iterator[Finding]:
         """Nobody alone keeps what they proposed for longer than was agreed."""
@@ -234,6 +240,30 @@ class ControlRoom:
         for order in self.orders().values():
             if order.approved_beforehand and (order.drill_entry is None or order.approved_by != "duty-lin"):
                 yield Finding("drill", f"{order.reroute_id} was approved beforehand by {order.approved_by}")
+
+    def _judge_sent_back(self) -> Iterator[Finding]:
+        """Each submission that its branch was told to do itself counts once for the order that its receipt names."""
+        told = {
+            (receipt.submission_id, receipt.reroute_id)
+            for receipt in read(self._records, RECEIPT.name)
+            if isinstance(receipt, SubmissionRejected) and receipt.code == "do_locally"
+        }
+        counted = Counter((fact.submission_id, fact.reroute_id) for fact in self.sent_back())
+        for submission_id, reroute_id in sorted(set(counted) ^ told, key=str):
+            yield Finding("sent back", f"{submission_id} by {reroute_id} is told or counted, and not both")
+        for (submission_id, reroute_id), count in counted.items():
+            if count > 1:
+                yield Finding("sent back", f"{submission_id} counts {count} times for {reroute_id}")
+
+    def sent_back(self) -> list[RerouteSentBack]:
+        """What the book has counted, however often a record of it came upon the bus."""
+        facts: dict[str, RerouteSentBack] = {}
+        for place in sorted(self._records):
+            for record in self._records[place] if place[0] == REROUTE_LIFE.name else ():
+                fact = body_of(record, origin_of(record).kind)
+                if isinstance(fact, RerouteSentBack):
+                    facts[origin_of(record).event_id] = fact
+        return list(facts.values())
 
     def drill_outcomes(self) -> Counter[str]:
         """What came of the drills, by outcome."""

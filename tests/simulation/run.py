@@ -63,7 +63,8 @@ HIRE_ROUND: Final = 80  # what is still open by then waits for people who are no
 class Outcome:
     """What came of a run. Holds: `faults` counts what was done to it, `met` what people had done by the end of it, `drills`
     what came of them, `drafts_handed_on` how many items were finished by somebody who was shown a colleague's draft, `forged` the
-    strangers' copies of submissions, before the branch's own and after."""
+    strangers' copies of submissions, before the branch's own and after, `sent_back` how many submissions local orders left with
+    their branches."""
 
     seed: int
     faults: Counter[str] = field(default_factory=Counter)
@@ -74,6 +75,7 @@ class Outcome:
     drills: Counter[str] = field(default_factory=Counter)
     drafts_handed_on: int = 0
     forged: Counter[str] = field(default_factory=Counter)
+    sent_back: int = 0
 
     @property
     def command(self) -> str:
@@ -389,6 +391,7 @@ class Run:
         found += self.world.judge_strays()
         self.outcome.forged = self.world.forged
         self.outcome.drills = self.world.control_room.drill_outcomes()
+        self.outcome.sent_back = len(self.world.control_room.sent_back())
         found += decided_otherwise(self.stage.log.records)
         return found
 

@@ -13,9 +13,13 @@ import structlog
 from services.audit.controls import guards as control_guards
 from services.intake.reception import decide as reception
 from services.intake.reception import state as reception_state
+from services.intake.reception.state import Phase, Submission
 from services.routing.desk import dealing
 from services.routing.desk import guards as desk_guards
+from shared.contracts.branch import SubmissionSent
+from shared.contracts.intake import SubmissionSentBack
 from shared.runtime import engine, memory_store, runner, shard
+from shared.runtime.processor import Facts, Rejection, Situation
 from tests.simulation.__main__ import first_day, play_many
 from tests.simulation.run import KINDS, MET, Outcome, Run, play, silence
 
@@ -80,6 +84,11 @@ def test_drafts_are_handed_on(days: list[Outcome]) -> None:
     assert sum(day.drafts_handed_on for day in days) > len(days) // 5
 
 
+def test_submissions_are_sent_back_to_their_branches(days: list[Outcome]) -> None:
+    """Local orders are in force while branches send, and send again."""
+    assert sum(day.sent_back for day in days) > len(days) // 4
+
+
 def test_copies_are_forged_before_and_after_the_right_one(days: list[Outcome]) -> None:
     """Whoever may write the branches' topic does: on most days, and at both times."""
     forged: Counter[str] = Counter()
@@ -112,6 +121,23 @@ def first_broken(
     return first_day(range(seeds), wanted, partial(play, kinds=kinds))
 
 
+def told_anew(state: Submission, event: SubmissionSent, situation: Situation) -> Facts | Rejection:
+    """What a reroute left with its branch is told to the book of orders whenever the receipt is said again."""
+    again = reception.say_again(state, event, situation)
+    if state.reroute_id is None or isinstance(again, Rejection):
+        return again
+    left = SubmissionSentBack(
+        submission_id=state.submission_id,
+        branch_id=state.branch_id,
+        reroute_id=state.reroute_id,
+        received_at=situation.now,
+    )
+    return (*again, left)
+
+
+TOLD_ANEW = dict(reception.RULES) | {(Phase.REJECTED, SubmissionSent): told_anew}
+
+
 @pytest.mark.parametrize(
     ("module", "name", "instead", "kinds"),
     [
@@ -122,6 +148,13 @@ def first_broken(
         pytest.param(desk_guards, "attempt_breach", never, KINDS, id="attempt number"),
         pytest.param(reception, "signed_by", lambda *_: True, KINDS, id="signature"),
         pytest.param(reception_state, "UNAUTHENTIC", frozenset(), KINDS, id="a forged copy takes no id"),
+        pytest.param(
+            reception,
+            "RULES",
+            TOLD_ANEW,
+            KINDS,
+            id="each submission counts once",
+        ),
     ],
 )
 def test_without_the_guard_the_simulator_finds_the_violation(

@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from shared.contracts.reroute import SkillForecast
 
+AXIS: Final = "minutes until the queue is cleared"
+"""Stands under the whole chart: on a telephone there is no room for it under the bars alone."""
 KINDS_MAX: Final = 8  # of work; those on which the reroute does most, the table has all
 WITHOUT, WITH = "#56B4E9", "#D55E00"  # Okabe and Ito's
 STRIPES: Final = {
@@ -51,22 +53,20 @@ def before_and_after(skills: Sequence[SkillForecast], text_px: float) -> dict[st
             "containLabel": True,
         },
         "textStyle": {"fontSize": text_px},
+        "title": {"text": AXIS, "bottom": 0, "left": 0, "textStyle": {"fontSize": text_px, "fontWeight": "normal"}},
         "legend": {"top": 0, "left": 0, "textStyle": {"fontSize": text_px}, "selectedMode": False},
         "xAxis": {
             "type": "value",
-            "name": "minutes until the queue is cleared",
-            "nameLocation": "middle",
-            "nameGap": 1.8 * text_px,
-            "nameTextStyle": {"fontSize": text_px},
             "max": round(forever * 1.05, 1),
-            "axisLabel": {"fontSize": text_px, "showMaxLabel": False},
+            "splitNumber": 2,
+            "axisLabel": {"fontSize": text_px, "showMaxLabel": False, "hideOverlap": True},
             "splitLine": {"show": False},
         },
         "yAxis": {
             "type": "category",
             "inverse": True,
-            "data": [one.work_type for one in shown],
-            "axisLabel": {"fontSize": text_px},
+            "data": [one.work_type.replace("/", "/\n") for one in shown],
+            "axisLabel": {"fontSize": text_px, "lineHeight": 1.2 * text_px},
         },
         "series": [
             _bars("without it", WITHOUT, None, [pair[0] for pair in pairs], forever, text_px),

@@ -30,7 +30,14 @@ from opsfloor.console.control.telling import (
 from opsfloor.console.elements import Words, words
 from opsfloor.console.sheet import Cell, Line
 from services.routing.emergency.glance import FloorGlance, PlaceGlance
-from services.routing.emergency.report import LifeLine, RerouteReport, drill_words, in_force_words, share_held
+from services.routing.emergency.report import (
+    LifeLine,
+    RerouteReport,
+    drill_words,
+    in_force_words,
+    sent_back_words,
+    share_held,
+)
 from shared.contracts.reference import Team
 from shared.contracts.reroute import RerouteOrder
 from shared.reroutes import covers_team
@@ -43,6 +50,7 @@ FACTS: Final = (
     "approved by",
     "in force",
     "moved so far",
+    "sent back",
     "waits with nobody",
     "rules overridden",
     "overlaps",
@@ -151,6 +159,7 @@ class OneOrder:
             "approved by": "nobody: the glass was broken" if order.break_glass else approved,
             "in force": in_force_words(order, partial(day_clock, zone=zone, seconds=True)),
             "moved so far": moved_words(report.moved),
+            "sent back": sent_back_words(report.sent_back),
             "waits with nobody": f"{report.unplaceable} items, until it is over or somebody who may do them comes"
             if report.unplaceable
             else "none",

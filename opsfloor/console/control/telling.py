@@ -274,10 +274,18 @@ def order_line(order: RerouteOrder, now: datetime, moved: Sequence[MovedView] | 
             Cell(time_left(order, now)),
             Cell("" if moved is None else moved_words(moved)),
             Cell(order.proposed_by),
-            Cell(order.approved_by or ("alone, broken glass" if order.break_glass else "")),
+            Cell(approved_by(order)),
             Cell(order.terms.reason),
         ),
     )
+
+
+def approved_by(order: RerouteOrder) -> str:
+    """Who agreed; of a broken glass nobody did, and afterwards somebody answered for it."""
+    if not order.break_glass:
+        return order.approved_by or ""
+    reviewer, told, _ = order.review_words.partition(": ")
+    return f"broken glass, reviewed by {reviewer}" if told else "alone, broken glass"
 
 
 def by_urgency(orders: Iterable[RerouteOrder]) -> list[RerouteOrder]:
@@ -300,7 +308,7 @@ def past_line(order: RerouteOrder, zone: str) -> Line:
             Cell(lasted + again),
             Cell(local(ended, zone, order.over_at or order.proposed_at)),
             Cell(order.proposed_by),
-            Cell(order.approved_by or ""),
+            Cell(approved_by(order)),
             Cell(order.terms.reason),
         ),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Final
@@ -12,7 +13,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from services.intake.reception.state import Phase, Submission
 from shared.contracts.branch import SubmissionSent
-from shared.contracts.intake import CaseOpened, ImageSize, RejectionCode, SubmissionAccepted, SubmissionRejected
+from shared.contracts.intake import (
+    CaseOpened,
+    ImageSize,
+    RejectionCode,
+    SubmissionAccepted,
+    SubmissionRejected,
+    SubmissionSentBack,
+)
 from shared.contracts.message import Message, base64_bytes
 from shared.contracts.reference import Branch
 from shared.images.checks import ImageFacts, ImageFault
@@ -23,6 +31,14 @@ from shared.runtime.errors import TransientError
 from shared.runtime.processor import Facts, Rejection, Situation, TimerFired, derived_id
 
 SIGNATURES_KEPT: Final = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class LeftToBranch(Rejection):
+    """A reroute leaves the submission with its branch."""
+
+    reroute_id: str
+
 
 Findings = Sequence[ImageFacts | ImageFault]
 Rule = Callable[[Submission, SubmissionSent, Situation], Facts | Rejection]
@@ -49,7 +65,7 @@ def receive(state: Submission, event: SubmissionSent, situation: Situation) -> F
         raise TransientError(f"Expected the images of {event.submission_id} to be looked at: the reference data is new")
     refusal = refusal or image_fault(event, situation.observed)
     if refusal is not None:
-        return Rejection(refusal.code, f"{refusal.detail}; then send it under a new submission id")
+        return replace(refusal, detail=f"{refusal.detail}; then send it under a new submission id")
     case_id = derived_id("case", event.submission_id)
     accepted = SubmissionAccepted(
         submission_id=event.submission_id,
@@ -196,10 +212,11 @@ def local_order(event: SubmissionSent, situation: Situation) -> Rejection | None
     until = None if order is None else over_at(order)
     if order is None or until is None:
         return None
-    return Rejection(
+    return LeftToBranch(
         "do_locally",
         f"Expected {event.business_type} to be done at the branch until {until:%Y-%m-%d %H:%M} UTC by reroute "
         f"{order.reroute_id} ({order.terms.reason}): do it there, or wait until then",
+        order.reroute_id,
     )
 
 
@@ -214,21 +231,30 @@ def image_fault(event: SubmissionSent, findings: Findings) -> Rejection | None:
 
 
 def refuse(state: Submission, event: SubmissionSent | TimerFired, rejection: Rejection, situation: Situation) -> Facts:
-    """The receipt that tells the branch why."""
+    """The receipt that tells the branch why; of what a reroute leaves there also, this once, a word to who keeps the orders."""
     if isinstance(event, TimerFired):
         return ()
     code: RejectionCode = rejection.code  # type: ignore[assignment]  # this module makes no other codes
-    return (
-        SubmissionRejected(
-            submission_id=event.submission_id,
-            branch_id=event.branch_id,
-            content_sha256=event.content_sha256,
-            signature_sha256=event.signature_sha256,
-            code=code,
-            detail=rejection.detail,
-            received_at=situation.now,
-        ),
+    reroute_id = rejection.reroute_id if isinstance(rejection, LeftToBranch) else None
+    receipt = SubmissionRejected(
+        submission_id=event.submission_id,
+        branch_id=event.branch_id,
+        content_sha256=event.content_sha256,
+        signature_sha256=event.signature_sha256,
+        code=code,
+        detail=rejection.detail,
+        received_at=situation.now,
+        reroute_id=reroute_id,
     )
+    if reroute_id is None:
+        return (receipt,)
+    left = SubmissionSentBack(
+        submission_id=event.submission_id,
+        branch_id=event.branch_id,
+        reroute_id=reroute_id,
+        received_at=situation.now,
+    )
+    return (receipt, left)
 
 
 def receipt_of(state: Submission) -> Message:
@@ -251,6 +277,7 @@ def receipt_of(state: Submission) -> Message:
         code=state.code,
         detail=state.detail,
         received_at=_at(state),
+        reroute_id=state.reroute_id,
     )
 
 

@@ -10,7 +10,7 @@ from services.intake.reception.decide import decide, refuse, refused_unseen
 from services.intake.reception.state import Phase, Submission, apply
 from shared.contracts import branch, intake
 from shared.contracts.branch import SubmissionSent
-from shared.contracts.intake import UNAUTHENTIC, CaseOpened, SubmissionAccepted, SubmissionRejected
+from shared.contracts.intake import UNAUTHENTIC, CaseOpened, SubmissionAccepted, SubmissionRejected, SubmissionSentBack
 from shared.contracts.message import ImageReference, Message
 from shared.contracts.reference import FloorLimits
 from shared.images import ImageFacts, ImageFault, ImageStore, inspect
@@ -85,7 +85,7 @@ def reception(images: ImageStore, measure: Measure | None = None) -> Processor:
         service="intake",
         name="reception",
         inputs=(branch.SUBMISSION,),
-        outputs=(intake.RECEIPT, intake.CASE),
+        outputs=(intake.RECEIPT, intake.CASE, intake.SENT_BACK),
         key=_key,
         owner=_owner,
         table=Register(),
@@ -126,7 +126,7 @@ def _expect_reference(view: ReferenceView) -> None:
 
 def _owner(fact: Message) -> str | None:
     match fact:
-        case SubmissionAccepted() | SubmissionRejected() | CaseOpened():
+        case SubmissionAccepted() | SubmissionRejected() | CaseOpened() | SubmissionSentBack():
             return fact.submission_id
         case _:
             return None

@@ -31,11 +31,12 @@ class Submission:
     case_id: str = ""
     code: RejectionCode | None = None
     detail: str = ""
+    reroute_id: str | None = None
 
 
 def apply(state: Submission, fact: Message) -> Submission:
-    """Fold one fact. The first receipt of an authentic copy decides; one said again, a conflict and the refusal of a copy
-    that nobody vouches for change nothing."""
+    """Fold one fact. The first receipt of an authentic copy decides; one said again, a conflict, the refusal of a copy
+    that nobody vouches for and what is told beside a receipt change nothing."""
     if state.phase is not Phase.NEW:
         return state
     match fact:
@@ -59,6 +60,7 @@ def apply(state: Submission, fact: Message) -> Submission:
                 received_at=fact.received_at,
                 code=fact.code,
                 detail=fact.detail,
+                reroute_id=fact.reroute_id,
             )
         case _:
             return state

@@ -24,7 +24,7 @@ from services.routing.emergency.preview import preview_of
 from services.routing.emergency.proofs import DrillsView, drills_view
 from services.routing.emergency.reads import BookReads
 from services.routing.emergency.report import LifeLine, RerouteReport, line_of, page_of, report_of
-from services.routing.emergency.safety import broken_by_staying, overlap, scope_fault
+from services.routing.emergency.safety import broken_by_staying, overlaps, scope_fault
 from services.routing.emergency.state import OVER, Answer, phase_of
 from services.routing.placement.waiting import Waits
 from shared.contracts.message import Sha256
@@ -47,7 +47,7 @@ from shared.contracts.reroute import (
 from shared.http.bearer import requires
 from shared.http.problems import Problem, problem_responses
 from shared.http.tokens import Claims, Role
-from shared.reroutes import held_percent, resolve
+from shared.reroutes import IN_FORCE, held_percent
 from shared.runtime.processor import Rejection, derived_id
 
 VIEWERS: Final[tuple[Role, ...]] = ("viewer", "proposer", "approver", "on_call", "auditor")
@@ -197,8 +197,8 @@ class Control:
     async def stay(self, reroute_id: str, minutes: int) -> PreviewSeen:
         """What keeping an order in force for so much longer would do, beside the floor without it; or the problem."""
         order = await self.known(reroute_id)
-        if phase_of(order) in OVER:
-            raise Problem(409, "wrong_phase", f"Expected an order that is not over, found {reroute_id} {order.phase}.")
+        if order.phase not in IN_FORCE:
+            raise Problem(409, "wrong_phase", f"Expected an order in force, found {reroute_id} {order.phase}.")
         orders = await self.reads.orders()
         floor = FloorNow.of(self.boards, orders, self.now()).without(reroute_id)
         terms = order.terms.model_copy(update={"minutes": minutes, "starts_at": None})
@@ -277,7 +277,6 @@ class Control:
     async def report(self, reroute_id: str) -> RerouteReport:
         """Everything of one reroute."""
         order, now = await self.known(reroute_id), self.now()
-        sentences = self.overlaps(order, await self.reads.open_orders(), now)
         life = await self.reads.history(reroute_id)
         return report_of(
             order,
@@ -285,21 +284,16 @@ class Control:
             await self.reads.moved(reroute_id),
             held_by_reroute(self.waiting()).get(reroute_id, 0),
             held_percent(order, now),
-            sentences,
+            await self._overlaps(order, now),
+            await self.reads.sent_back(reroute_id),
         )
 
-    def overlaps(self, order: RerouteOrder, others: Sequence[RerouteOrder], now: datetime) -> list[str]:
-        """Which of two applies, for each order in force that competes with this one, which is in force, too."""
-        teams = list(self.boards["reference"].teams.values())
-        rivals = [
-            other
-            for other in others
-            if other.reroute_id != order.reroute_id
-            and held_percent(other, now)
-            and held_percent(order, now)
-            and overlap(order.terms, other.terms, teams)
-        ]
-        return [sentence for rival in rivals for _, sentence in resolve((order, rival)).passed_over]
+    async def _overlaps(self, order: RerouteOrder, now: datetime) -> Sequence[str]:
+        """Which of two applies now: nothing of an order that holds nothing any more."""
+        if not held_percent(order, now):
+            return ()
+        holding = [other for other in await self.reads.open_orders() if held_percent(other, now)]
+        return overlaps(order, holding, list(self.boards["reference"].teams.values()))
 
 
 def reroute_routers(control: Control) -> Sequence[tuple[APIRouter, tuple[str, ...]]]:

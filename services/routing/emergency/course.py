@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from services.routing.emergency.drills import floor_tallies
 from services.routing.emergency.floor import FloorNow
 from services.routing.emergency.health import tallies_of, unwell
 from services.routing.emergency.preview import drift_between, preview_of
-from services.routing.emergency.safety import same_hold
+from services.routing.emergency.safety import broken_by_staying, fixed, overlaps, same_hold, unnamed
 from services.routing.emergency.state import OVER, OrderBook, Phase, phase_of, step_ends_at
 from shared.contracts.reroute import (
     BREAK_GLASS_MINUTES_MAX,
@@ -29,7 +29,7 @@ from shared.contracts.reroute import (
 from shared.reference.board import ReferenceView
 from shared.reroutes import IN_FORCE, over_at, ramp_of
 from shared.runtime.errors import InvariantError
-from shared.runtime.processor import Situation
+from shared.runtime.processor import Rejection, Situation
 
 Course = Callable[[OrderBook, RerouteOrder, Situation], Sequence[RerouteFact]]
 
@@ -66,6 +66,19 @@ def twin_fault(book: OrderBook, terms: RerouteTerms, now: datetime) -> str | Non
     return None
 
 
+def stay_breach(book: OrderBook, order: RerouteOrder, named: Collection[str], situation: Situation) -> Rejection | None:
+    """Why the order must not stay, or be taken again as it comes back, beside the others in force; `None` when it may.
+
+    Holds:   the rules that are `named` do not bar, but for those that nobody overrides; of a drill every rule bars.
+    """
+    others = floor_of(book, situation).without(order.reroute_id)
+    if order.terms.drill:
+        fault = capacity_fault(preview_of(order.terms, others), order.terms, others)
+        return None if fault is None else Rejection("drill_breaks_rule", fault)
+    broken = broken_by_staying(order.terms, others)
+    return fixed(broken) or unnamed(broken, named)
+
+
 def begin(order: RerouteOrder, floor: FloorNow) -> RerouteStarted:
     """The order comes in force now, for its minutes.
 
@@ -82,6 +95,7 @@ def begin(order: RerouteOrder, floor: FloorNow) -> RerouteStarted:
         last_end_at=last_end_at,
         review_opened=order.break_glass,
         drill_tallies=floor_tallies(floor) if order.terms.drill else (),
+        overlaps=overlaps(order.model_copy(update={"started_at": now}), floor.in_force, floor.teams()),
     )
 
 
@@ -158,18 +172,23 @@ def step_back(book: OrderBook, order: RerouteOrder, situation: Situation) -> Seq
 
     Holds:   a look that comes late judges nobody: data planes went on by the clock, and what was silent meanwhile may
              have been the floor and not the scope. So an order that is over by its own instants is never taken up again.
+             Nor is one past a rule that nobody overrode: others may hold the rest by now, so its return goes on.
     """
     floor = floor_of(book, situation)
     view: ReferenceView = situation.boards["reference"]
     late = _looked_late(order, situation.now)
     fault = None if late else unwell(order.terms, order.tallies, floor)
     if fault is not None and order.last_end_at is not None and situation.now < order.last_end_at:
-        again = situation.now + timedelta(seconds=view.limits.reroute_fall_back_seconds)
-        ends_at = min(again, order.last_end_at)
-        return (RerouteFellBack(reroute_id=order.reroute_id, at=situation.now, detail=fault, ends_at=ends_at),)
+        barred = stay_breach(book, order, order.overridden_rules, situation)
+        if barred is None:
+            again = situation.now + timedelta(seconds=view.limits.reroute_fall_back_seconds)
+            ends_at = min(again, order.last_end_at)
+            return (RerouteFellBack(reroute_id=order.reroute_id, at=situation.now, detail=fault, ends_at=ends_at),)
+        fault = f"{fault} It is not taken again: {barred.detail}"
     if order.return_steps_done >= len(order.return_held):
         well = "All work is back. Nobody could look in time." if late else "All work is back."
-        return (_over(order, "ended", fault or well, situation),)
+        over = _over(order, "ended", fault or well, situation)
+        return (over.model_copy(update={"not_well": fault is not None}),)
     well = "nobody could look in time; it goes by the clock" if late else "the scope is well"
     return (
         RerouteReturning(
@@ -180,6 +199,7 @@ def step_back(book: OrderBook, order: RerouteOrder, situation: Situation) -> Seq
             steps_done=order.return_steps_done + 1,
             held_percent=order.return_held[order.return_steps_done],
             tallies=tallies_of(order.terms, floor),
+            not_well=fault is not None,
         ),
     )
 

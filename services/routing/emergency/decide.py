@@ -16,14 +16,16 @@ from services.routing.emergency.drills import judgement
 from services.routing.emergency.floor import FloorNow
 from services.routing.emergency.preview import drift_between, preview_of
 from services.routing.emergency.safety import (
-    broken_by_staying,
+    fixed,
     may_approve,
     may_break_glass,
     may_propose,
     overlap,
     scope_fault,
+    unnamed,
 )
 from services.routing.emergency.state import OPEN_MAX, OVER, OrderBook, Phase, moved, next_look, phase_of
+from shared.contracts.intake import SubmissionSentBack
 from shared.contracts.message import Message
 from shared.contracts.reference import RerouteDuty
 from shared.contracts.reroute import (
@@ -46,6 +48,7 @@ from shared.contracts.reroute import (
     RerouteOrder,
     RerouteOver,
     RerouteProposed,
+    RerouteSentBack,
     RerouteTerms,
     ReviewClosed,
 )
@@ -227,7 +230,7 @@ def _never(preview: Preview, terms: RerouteTerms, floor: FloorNow) -> Rejection 
     fault = capacity_fault(preview, terms, floor) if terms.drill else None
     if fault is not None:
         return Rejection("drill_breaks_rule", fault)
-    return _fixed(preview.broken_rules)
+    return fixed(preview.broken_rules)
 
 
 def _drill_breach(book: OrderBook) -> Rejection | None:
@@ -235,21 +238,16 @@ def _drill_breach(book: OrderBook) -> Rejection | None:
     return None if fault is None else Rejection("drill_breaks_rule", fault)
 
 
-def _fixed(broken: Sequence[BrokenRule]) -> Rejection | None:
-    fixed = [rule for rule in broken if not rule.overridable]
-    return Rejection("rule_not_overridable", fixed[0].detail) if fixed else None
-
-
 def _not_overridden(broken: Sequence[BrokenRule], named: Sequence[str], view: ReferenceView) -> Rejection | None:
     """Whoever lets it start names every rule that it breaks, and no name that is none."""
+    return _unknown_rules(named, view) or unnamed(broken, named)
+
+
+def _unknown_rules(named: Sequence[str], view: ReferenceView) -> Rejection | None:
     unknown = sorted(set(named) - set(view.reroute_rules))
-    if unknown:
-        return Rejection("rule_unknown", f"Expected names of safety rules, found {', '.join(unknown)}.")
-    missing = [rule for rule in broken if rule.rule_id not in named]
-    if not missing:
+    if not unknown:
         return None
-    names = ", ".join(rule.rule_id for rule in missing)
-    return Rejection("rules_broken", f"{missing[0].detail} Override by naming: {names}.")
+    return Rejection("rule_unknown", f"Expected names of safety rules, found {', '.join(unknown)}.")
 
 
 def refuse_it(book: OrderBook, order: RerouteOrder, command: RefuseReroute, situation: Situation) -> Done | Rejection:
@@ -295,9 +293,11 @@ def extend(book: OrderBook, order: RerouteOrder, command: ExtendReroute, situati
             "own_proposal",
             f"Expected somebody other than {order.proposed_by}, who proposed it, to keep it for longer than agreed.",
         )
-    barred = _stay_breach(book, order, command, situation) if longer or order.phase == "returning" else None
-    if barred is not None:
-        return barred
+    named = (*order.overridden_rules, *command.override_rules)
+    if longer or order.phase == "returning":
+        barred = _unknown_rules(command.override_rules, view) or course.stay_breach(book, order, named, situation)
+        if barred is not None:
+            return barred
     fact = RerouteExtended(
         reroute_id=order.reroute_id,
         at=situation.now,
@@ -314,18 +314,6 @@ def _agreed_end(order: RerouteOrder) -> datetime:
     if order.started_at is None:
         raise InvariantError(f"Expected {order.reroute_id} in force to have started, found that it did not")
     return order.started_at + timedelta(minutes=order.terms.minutes)
-
-
-def _stay_breach(
-    book: OrderBook, order: RerouteOrder, command: ExtendReroute, situation: Situation
-) -> Rejection | None:
-    others = course.floor_of(book, situation).without(order.reroute_id)
-    if order.terms.drill:
-        fault = capacity_fault(preview_of(order.terms, others), order.terms, others)
-        return None if fault is None else Rejection("drill_breaks_rule", fault)
-    broken = broken_by_staying(order.terms, others)
-    named = (*order.overridden_rules, *command.override_rules)
-    return _fixed(broken) or _not_overridden(broken, named, _view(situation))
 
 
 def end(book: OrderBook, order: RerouteOrder, command: EndReroute, situation: Situation) -> Done | Rejection:
@@ -410,6 +398,8 @@ def decide(book: OrderBook, event: Event, situation: Situation) -> Facts | Rejec
             return _due(book, situation)
         case RerouteCommand():
             return _obey(book, event, situation)
+        case SubmissionSentBack():
+            return _counted(book, event)
         case _:
             raise InvariantError(f"Expected an event of emergency, found {type(event).__name__}")
 
@@ -424,6 +414,19 @@ def _due(book: OrderBook, situation: Situation) -> Facts:
         if at is not None and at <= situation.now:
             return told(book, order, course.COURSE[phase_of(order)](book, order, situation), situation)
     return ()
+
+
+def _counted(book: OrderBook, event: SubmissionSentBack) -> Facts:
+    """The submission counts for its order. Holds: an order so long over that the book has forgotten it counts no more."""
+    if event.reroute_id not in book.orders:
+        return ()
+    fact = RerouteSentBack(
+        reroute_id=event.reroute_id,
+        at=event.received_at,
+        submission_id=event.submission_id,
+        branch_id=event.branch_id,
+    )
+    return (fact,)
 
 
 def _heed(book: OrderBook, situation: Situation) -> Facts:

@@ -125,6 +125,11 @@ def _verdict(order: RerouteOrder, found: DrillOutcome, drop_max: float) -> tuple
         return "failed", f"Expected the drill to run to its end, found it {order.phase}: {order.over_because}"
     if found.fell_back:
         return "failed", f"Expected the work to come back at once, found that it fell back {found.fell_back} times."
+    if order.not_well:
+        return (
+            "failed",
+            f"Expected the scope well as the work came back, found that it was not in {order.not_well} steps.",
+        )
     if found.completed < EVIDENCE_MIN or found.baseline == "none":
         what = "completed meanwhile" if found.completed < EVIDENCE_MIN else "known of ordinary hours"
         return "unmeasured", f"Expected at least {EVIDENCE_MIN} items {what}, found fewer: nothing is proved."

@@ -42,6 +42,11 @@ UNPLACEABLE: Final = Level(
     f"Items that wait at no desk and that a reroute keeps from a team; {_EVERYWHERE}",
     ("reroute",),
 )
+SENT_BACK: Final = Level(
+    "opsfloor_reroute_sent_back_submissions",
+    f"Submissions that a `local` reroute that is not over sent back to their branches; {_EVERYWHERE}",
+    ("reroute",),
+)
 UNPROVED: Final = Level(
     "opsfloor_drill_unproved_scopes",
     "Centres, or vendors, without a recent passed drill: nothing shows that the floor can do without them",
@@ -71,7 +76,9 @@ ALERTS: Final = Counter(
 for _outcome in ("proposed", "in_force", "refused", "unreadable"):
     ALERTS.labels(_outcome)
 _NO_FAULT: Final = {"done": "proposed", "noted": "proposed", "pending": "proposed", "same_scope_in_force": "in_force"}
-FELL_BACK: Final = Counter("opsfloor_reroute_fall_backs_total", "Returns that were not well and fell back")
+FELL_BACK: Final = Counter(
+    "opsfloor_reroute_fall_backs_total", "Returns that were not well: fell back, or went on past it"
+)
 DRIFTED: Final = Counter("opsfloor_reroute_drifts_total", "Approvals that asked again because the floor had moved")
 ITEMS: Final = Counter("opsfloor_reroute_items_moved_total", "Items that left a desk by a reroute", ["team"])
 
@@ -161,6 +168,8 @@ _COUNTED: Final[Mapping[type[Message], Callable[[Any], None]]] = {
     reroute.RerouteOrder: _came,
     reroute.RerouteAnswered: lambda fact: ANSWERS.labels(fact.code).inc(),
     reroute.RerouteFellBack: lambda fact: FELL_BACK.inc(),
+    reroute.RerouteReturning: lambda fact: FELL_BACK.inc(fact.not_well),
+    reroute.RerouteOver: lambda fact: FELL_BACK.inc(fact.not_well),
     reroute.RerouteDrifted: lambda fact: DRIFTED.inc(),
     reroute.DrillJudged: lambda fact: DRILLS.labels(fact.outcome.outcome).inc(),
 }

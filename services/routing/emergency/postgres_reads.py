@@ -11,7 +11,7 @@ import asyncpg
 
 from services.routing.desk.store import HEED
 from services.routing.emergency.state import Answer
-from services.routing.emergency.store import ANSWER
+from services.routing.emergency.store import ANSWER, SENT_BACK
 from shared.contracts.message import Message
 from shared.contracts.registry import CONTRACTS
 from shared.contracts.reroute import RerouteOrder
@@ -54,6 +54,14 @@ class PostgresBookReads:
         for _, moved in await self._moved_by_team():
             counts.update(moved)
         return counts
+
+    async def sent_back(self, reroute_id: str) -> Mapping[str, int]:
+        rows = await self._reads.rows("part", f"back/{reroute_id}")
+        return SENT_BACK.validate_json(rows[0]["body"]).submissions_by_branch if rows else {}
+
+    async def sent_back_by_reroute(self) -> Mapping[str, int]:
+        found = [SENT_BACK.validate_json(row["body"]) for row in await self._reads.rows("sent_back")]
+        return {row.reroute_id: sum(row.submissions_by_branch.values()) for row in found}
 
     async def _moved_by_team(self) -> list[tuple[str, dict[str, int]]]:
         rows = await self._reads.rows("moved")

@@ -6,7 +6,7 @@ from services.routing.boards import LOAD_BOARD, PLAN_BOARD, STANDING_BOARD
 from services.routing.emergency.decide import decide, key, owner, refuse
 from services.routing.emergency.state import alarms, apply
 from services.routing.emergency.store import BookTable
-from shared.contracts import reroute
+from shared.contracts import intake, reroute
 from shared.reference.board import REFERENCE_BOARD
 from shared.runtime.processor import Processor
 
@@ -16,7 +16,7 @@ def emergency() -> Processor:
     return Processor(
         service="routing",
         name="emergency",
-        inputs=(reroute.REROUTE_COMMAND,),
+        inputs=(reroute.REROUTE_COMMAND, intake.SENT_BACK),
         outputs=(reroute.REROUTE, reroute.REROUTE_LIFE),
         key=key,
         owner=owner,

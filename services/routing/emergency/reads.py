@@ -26,7 +26,10 @@ class BookReads(Protocol):
         """The answer to a command; `None` when there is none yet, or none any more."""
 
     async def history(self, reroute_id: str) -> Sequence[Message]:
-        """Every fact of the reroute's life, from the journal, in order."""
+        """Every fact of the reroute's life, from the journal, in order; of what it sent back only the count is read."""
 
     async def moved(self, reroute_id: str) -> Mapping[str, int]:
         """How many items left each desk by the reroute."""
+
+    async def sent_back(self, reroute_id: str) -> Mapping[str, int]:
+        """How many submissions went back to each branch by the reroute."""

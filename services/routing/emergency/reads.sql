@@ -14,11 +14,15 @@ SELECT body FROM routing.state WHERE table_name = 'emergency' AND key = 'floor' 
 
 -- name: history
 SELECT kind, body FROM routing.journal
-WHERE processor = 'emergency' AND key = 'floor' AND kind <> 'routing.reroute-order.v1' AND CASE
+WHERE processor = 'emergency' AND key = 'floor'
+    AND kind NOT IN ('routing.reroute-order.v1', 'routing.reroute-sent-back.v1') AND CASE
     WHEN strpos(body::text, '\u0000') > 0 THEN true  -- as above
     ELSE body->>'reroute_id' = $1
 END
 ORDER BY n;
+
+-- name: sent_back
+SELECT body FROM routing.state WHERE table_name = 'emergency' AND key = 'floor' AND part LIKE 'back/%' ORDER BY part;
 
 -- name: moved
 SELECT key, body FROM routing.state WHERE table_name = 'desk' AND part = 'heed' ORDER BY key;

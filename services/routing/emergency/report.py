@@ -15,6 +15,7 @@ from shared.contracts.reroute import DrillOutcome, Preview, RerouteOrder, Rerout
 
 NOT_FOUND: Final = "none"
 REVIEWED: Final = "closed the review"
+BRANCHES_TOLD: Final = 20  # by name; the rest of them is counted
 
 
 class LifeLine(BaseModel):
@@ -36,6 +37,15 @@ class MovedView(BaseModel):
     items: int
 
 
+class SentBackView(BaseModel):
+    """How many submissions went back to one branch."""
+
+    model_config = ConfigDict(frozen=True)
+
+    branch_id: str
+    submissions: int
+
+
 class RerouteReport(BaseModel):
     """One reroute with everything that came of it."""
 
@@ -48,6 +58,7 @@ class RerouteReport(BaseModel):
     unplaceable: int  # items that wait at no desk now, and that it keeps from a team
     passed_over: tuple[str, ...]  # orders in force over the same place, and which of them applies
     life: tuple[LifeLine, ...]
+    sent_back: tuple[SentBackView, ...] = ()  # by branch, those with the most first
 
 
 def scope_words(scope: RerouteScope) -> str:
@@ -79,7 +90,8 @@ def line_of(fact: Message) -> LifeLine | None:
             return _line(fact, fact.by, f"approved {what}{named}: {fact.reason}")
         case told.RerouteStarted():
             glass = " by one person; a review was opened" if fact.review_opened else ""
-            return _line(fact, "", f"in force until {_clock(fact.ends_at)}{glass}")
+            beside = f"; over the same place {'; '.join(fact.overlaps)}" if fact.overlaps else ""
+            return _line(fact, "", f"in force until {_clock(fact.ends_at)}{glass}{beside}")
         case told.RerouteDrifted():
             now = preview_words(fact.preview)
             return _line(fact, "", f"did not start and asked again: {fact.detail} (now: {now})")
@@ -156,6 +168,17 @@ def back_words(submissions: int | None) -> str:
     return f"About {submissions:,} submissions will go back until it ends (of every region, as the plan expects them)."
 
 
+def sent_back_words(rows: Sequence[SentBackView]) -> str:
+    """How many submissions went back, in all and by branch."""
+    if not rows:
+        return NOT_FOUND
+    named, rest = rows[:BRANCHES_TOLD], rows[BRANCHES_TOLD:]
+    parts = [f"{row.branch_id}: {row.submissions:,}" for row in named]
+    if rest:
+        parts.append(f"{len(rest):,} other branches: {sum(row.submissions for row in rest):,}")
+    return f"{sum(row.submissions for row in rows):,} submissions ({', '.join(parts)})"
+
+
 def minutes_in_force(order: RerouteOrder) -> int:
     """For how long it is to be in force, as it was last said: it may have been kept for longer than was proposed."""
     if order.started_at is None or order.ends_at is None:
@@ -178,6 +201,7 @@ def report_of(
     unplaceable: int,
     held_percent: int,
     passed_over: Sequence[str],
+    sent_back: Mapping[str, int],
 ) -> RerouteReport:
     """Everything of one reroute."""
     return RerouteReport(
@@ -188,6 +212,10 @@ def report_of(
         unplaceable=unplaceable,
         passed_over=tuple(passed_over),
         life=tuple(line for fact in life if (line := line_of(fact)) is not None),
+        sent_back=tuple(
+            SentBackView(branch_id=branch_id, submissions=submissions)
+            for branch_id, submissions in sorted(sent_back.items(), key=lambda row: (-row[1], row[0]))
+        ),
     )
 
 
@@ -196,6 +224,7 @@ def report_of(
 _STYLE: Final = (
     "body{font:16px/1.5 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#111;background:#fff}"
     "table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #999}"
+    "td:last-child{overflow-wrap:anywhere}"
 )
 
 
@@ -248,6 +277,7 @@ def page_of(report: RerouteReport) -> str:
         "Review": _review(report),
         "Drill": drill_words(order.drill_outcome) if order.drill_outcome else NOT_FOUND,
         "Items moved": ", ".join(f"{row.team_id}: {row.items}" for row in report.moved) or NOT_FOUND,
+        "Sent back": sent_back_words(report.sent_back),
         "Waits with nobody": f"{report.unplaceable} items" if report.unplaceable else NOT_FOUND,
     }
     rows = "".join(f"<tr><th scope='row'>{name}</th><td>{escape(value)}</td></tr>" for name, value in facts.items())

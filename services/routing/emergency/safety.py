@@ -16,7 +16,8 @@ from shared.contracts.reference import RerouteDuty, RerouteRule, Team
 from shared.contracts.reroute import BrokenRule, RerouteOrder, RerouteScope, RerouteTerms
 from shared.reference.board import ReferenceView
 from shared.reference.drills import on_duty_for
-from shared.reroutes import covers_team, share_now
+from shared.reroutes import covers_team, resolve, share_now
+from shared.runtime.processor import Rejection
 
 ASSERTIONS: Final = frozenset({"able_centres", "able_people"})
 """Forms that hold as long as a reroute is in force; the others say when one may begin."""
@@ -36,6 +37,23 @@ def broken_by_staying(terms: RerouteTerms, floor: FloorNow) -> list[BrokenRule]:
     """The rules that the reroute breaks as long as it is in force, whenever it began, by rule id. `floor` is without it."""
     rules = floor.book.reference.reroute_rules
     return [broken for broken in broken_rules(terms, floor, ()) if rules[broken.rule_id].form in ASSERTIONS]
+
+
+def fixed(broken: Iterable[BrokenRule]) -> Rejection | None:
+    """The first of the rules that nobody overrides."""
+    for rule in broken:
+        if not rule.overridable:
+            return Rejection("rule_not_overridable", rule.detail)
+    return None
+
+
+def unnamed(broken: Iterable[BrokenRule], named: Container[str]) -> Rejection | None:
+    """The rules that nobody has overridden by name, the first in its own words."""
+    missing = [rule for rule in broken if rule.rule_id not in named]
+    if not missing:
+        return None
+    names = ", ".join(rule.rule_id for rule in missing)
+    return Rejection("rules_broken", f"{missing[0].detail} Override by naming: {names}.")
 
 
 def same_hold(one: RerouteTerms, other: RerouteTerms) -> bool:
@@ -182,6 +200,19 @@ def overlap(one: RerouteTerms, other: RerouteTerms, teams: Sequence[Team]) -> bo
             (one.scope.data_classes, other.scope.data_classes),
         )
     )
+
+
+def rivals(order: RerouteOrder, others: Iterable[RerouteOrder], teams: Sequence[Team]) -> list[RerouteOrder]:
+    """The others that compete with the order for some work."""
+    return [
+        other for other in others if other.reroute_id != order.reroute_id and overlap(order.terms, other.terms, teams)
+    ]
+
+
+def overlaps(order: RerouteOrder, others: Iterable[RerouteOrder], teams: Sequence[Team]) -> tuple[str, ...]:
+    """Which of the two applies, for each of the order's rivals among the others, in a sentence."""
+    pairs = (resolve((order, rival)) for rival in rivals(order, others, teams))
+    return tuple(sentence for pair in pairs for _, sentence in pair.passed_over)
 
 
 def _types_meet(one: RerouteScope, other: RerouteScope) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -24,6 +25,7 @@ from shared.contracts.reroute import (
     RerouteOver,
     RerouteProposed,
     RerouteReturning,
+    RerouteSentBack,
     RerouteStarted,
     ReviewClosed,
     TeamTally,
@@ -90,17 +92,26 @@ class Almanac:
     hours: Mapping[int, tuple[OrdinaryHour, ...]] = field(default_factory=dict)
 
 
-Row = RerouteOrder | Answer | Almanac
+@dataclass(frozen=True, slots=True)
+class SentBack:
+    """What an order has sent back to branches. Units: submissions, each once."""
+
+    reroute_id: str
+    submissions_by_branch: Mapping[str, int]
+
+
+Row = RerouteOrder | Answer | Almanac | SentBack
 
 
 class OrderBook:
-    """All reroutes by id, the answers to the last commands, and what drills go by. Moved only by `apply`.
+    """All reroutes by id, what they sent back, the answers to the last commands, and what drills go by. Moved only by `apply`.
 
     Holds:   `dirty` has the parts that changed since they were last written, `None` for one that is gone.
     """
 
     def __init__(self) -> None:
         self.orders: Final[dict[str, RerouteOrder]] = {}
+        self.sent_back: Final[dict[str, Counter[str]]] = {}  # by order, by branch
         self.answers: Final[dict[str, Answer]] = {}
         self.almanac = Almanac()
         self.dirty: Final[dict[str, Row | None]] = {}
@@ -113,6 +124,14 @@ class OrderBook:
         for old in over[: max(0, len(over) - OVER_KEPT)]:
             del self.orders[old.reroute_id]
             self.dirty[f"order/{old.reroute_id}"] = None
+            if self.sent_back.pop(old.reroute_id, None) is not None:
+                self.dirty[f"back/{old.reroute_id}"] = None
+
+    def count_back(self, reroute_id: str, branch_id: str) -> None:
+        """One more submission went back to the branch by the order."""
+        counts = self.sent_back.setdefault(reroute_id, Counter())
+        counts[branch_id] += 1
+        self.dirty[f"back/{reroute_id}"] = SentBack(reroute_id, counts)
 
     def put_answer(self, answer: Answer) -> None:
         """Remember the answer; beyond the bound the oldest go."""
@@ -130,7 +149,7 @@ class OrderBook:
 
     def contents(self) -> tuple[object, ...]:
         """Everything that makes two books equal."""
-        return self.orders, self.answers, self.almanac
+        return self.orders, self.sent_back, self.answers, self.almanac
 
     def open_orders(self) -> list[RerouteOrder]:
         """What is not over, in the order of proposal. Ties: by id."""
@@ -226,6 +245,7 @@ def returning(order: RerouteOrder, fact: RerouteReturning) -> RerouteOrder:
         return_steps_done=fact.steps_done,
         tallies=fact.tallies,
         return_began_at=order.return_began_at or fact.at,
+        not_well=order.not_well + fact.not_well,
     )
 
 
@@ -236,7 +256,14 @@ def fell_back(order: RerouteOrder, fact: RerouteFellBack) -> RerouteOrder:
 
 
 def over(order: RerouteOrder, fact: RerouteOver) -> RerouteOrder:
-    return _next(order, phase=fact.outcome, over_at=fact.at, over_because=fact.detail, tallies=())
+    return _next(
+        order,
+        phase=fact.outcome,
+        over_at=fact.at,
+        over_because=fact.detail,
+        tallies=(),
+        not_well=order.not_well + fact.not_well,
+    )
 
 
 def reviewed(order: RerouteOrder, fact: ReviewClosed) -> RerouteOrder:
@@ -281,6 +308,8 @@ def apply(book: OrderBook, fact: Message) -> OrderBook:
                 book.put_answer(
                     Answer(fact.command_id, fact.reroute_id, fact.fingerprint, fact.code, fact.detail, fact.at)
                 )
+        case RerouteSentBack():
+            book.count_back(fact.reroute_id, fact.branch_id)
         case RerouteFact():
             book.put(moved(book.orders.get(fact.reroute_id), fact))
         case RerouteOrder():

@@ -1,18 +1,20 @@
-"""How the book lies in the store: one row per order, per remembered answer, and one for what drills go by."""
+"""How the book lies in the store: one row per order, per what it sent back, per remembered answer; one for what drills go by."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
 from pydantic import TypeAdapter
 
-from services.routing.emergency.state import Almanac, Answer, OrderBook, Row
+from services.routing.emergency.state import Almanac, Answer, OrderBook, Row, SentBack
 from shared.contracts.reroute import RerouteOrder
 from shared.runtime.errors import InvariantError
 
 ANSWER: Final = TypeAdapter(Answer)
 ALMANAC: Final = TypeAdapter(Almanac)
+SENT_BACK: Final = TypeAdapter(SentBack)
 
 
 class BookTable:
@@ -31,6 +33,9 @@ class BookTable:
             elif noun == "answer":
                 answer = ANSWER.validate_json(body)
                 book.answers[answer.command_id] = answer
+            elif noun == "back":
+                row = SENT_BACK.validate_json(body)
+                book.sent_back[row.reroute_id] = Counter(row.submissions_by_branch)
             elif noun == "almanac":
                 book.almanac = ALMANAC.validate_json(body)
             else:
@@ -52,5 +57,7 @@ def _row(content: Row | None) -> bytes | None:
             return ANSWER.dump_json(content)
         case Almanac():
             return ALMANAC.dump_json(content)
+        case SentBack():
+            return SENT_BACK.dump_json(content)
         case _:
             return content.model_dump_json().encode()

@@ -23,7 +23,14 @@ from opsfloor.console.control.telling import (
 )
 from services.routing.emergency.glance import PlaceGlance
 from services.routing.emergency.nowhere import Nowhere, PreviewSeen
-from shared.contracts.reroute import ApproveReroute, CancelReroute, LimitForecast, ProposeReroute, RerouteOrder
+from shared.contracts.reroute import (
+    ApproveReroute,
+    CancelReroute,
+    CloseReview,
+    LimitForecast,
+    ProposeReroute,
+    RerouteOrder,
+)
 from tests.unit.console.test_control_room import ZONE, floor_at
 from tests.unit.emergency.control_room import CHEN, LIN, ControlRoom, terms
 
@@ -151,6 +158,16 @@ def test_a_line_leads_to_its_order() -> None:
         "0 s",
         "because",
     ]
+
+
+def test_a_broken_glass_is_one_after_its_review_too() -> None:
+    """In the history: nobody approved it, and who answered for it stands there."""
+    room = ControlRoom()
+    assert room.ask(ProposeReroute, LIN, terms=terms(minutes=20), break_glass=True) == "done"
+    assert room.ask(CancelReroute, LIN) == "done"
+    assert past_line(room.order(), ZONE).cells[7].text == "alone, broken glass"
+    assert room.ask(CloseReview, CHEN, reason="rightly: it did burn") == "done"
+    assert past_line(room.order(), ZONE).cells[7].text == "broken glass, reviewed by chen"
 
 
 def test_warnings_name_dead_ends_and_rules_or_say_that_there_are_none() -> None:

@@ -17,7 +17,7 @@ from services.routing.placement.waiting import Waits
 from services.routing.simulator.ahead import Ahead
 from shared.contracts.message import Message
 from shared.contracts.reference import RerouteRule
-from shared.contracts.reroute import RerouteFact, RerouteOrder, RerouteTerms
+from shared.contracts.reroute import RerouteFact, RerouteOrder, RerouteSentBack, RerouteTerms
 from shared.http.app import build_app
 from shared.http.tokens import Issuer, Verifier
 from shared.reroutes import REROUTE_BOARD
@@ -100,7 +100,10 @@ class FrontDesk:
 
     async def history(self, reroute_id: str) -> Sequence[Message]:
         facts = (fact for fact in self.room.facts if isinstance(fact, RerouteFact))
-        return [fact for fact in facts if fact.reroute_id == reroute_id]
+        return [fact for fact in facts if fact.reroute_id == reroute_id and not isinstance(fact, RerouteSentBack)]
 
     async def moved(self, reroute_id: str) -> Mapping[str, int]:
         return {"north": 7} if reroute_id in self.room.book.orders else {}
+
+    async def sent_back(self, reroute_id: str) -> Mapping[str, int]:
+        return dict(self.room.book.sent_back.get(reroute_id, {}))

@@ -109,6 +109,22 @@ def test_a_drill_from_which_the_work_did_not_come_back_at_once_has_failed() -> N
     assert "fell back" in room.outcome().detail
 
 
+def test_a_drill_that_is_not_well_and_cannot_be_taken_again_has_failed() -> None:
+    """Too much comes by now for those who would be left: the work comes back all the same, and nothing is proved."""
+    room = DrillRoom(NOON)
+    room.ordinary_hour()
+    room.ordinary_hour()
+    room.until(MONDAY + timedelta(hours=2, minutes=30))
+    room.count(100, 2)
+    room.expect(per_hour=217)
+    room.tell_load(desk_load("north", ("ann", "bob"), at=room.now, accepted=4, expired=3))
+    room.wait(90)
+    assert (room.order(NOON_DRILL).phase, room.order(NOON_DRILL).not_well) == ("returning", 1)
+    room.until(MONDAY + timedelta(hours=2) + HELD)
+    assert (room.outcome(NOON_DRILL).outcome, room.outcome(NOON_DRILL).fell_back) == ("failed", 0)
+    assert "found that it was not in 1 steps" in room.outcome(NOON_DRILL).detail
+
+
 # ------------------------------------------------------------------- capacity
 
 

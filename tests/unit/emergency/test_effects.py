@@ -15,23 +15,28 @@ from shared.contracts.reroute import ApproveReroute, ProposeReroute, RerouteOrde
 from shared.reroutes import RerouteView
 from shared.runtime.errors import TransientError
 from tests.unit.emergency.control_room import CHEN, LIN, ControlRoom, terms
-from tests.unit.sight.facts import fact
+from tests.unit.sight.facts import fact, shown
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
 class Moved:
-    """The desks' rows, as far as they tell what reroutes have moved; or a database that is away."""
+    """The rows, as far as they tell what reroutes have moved and sent back; or a database that is away."""
 
-    def __init__(self, found: Mapping[str, int] | None) -> None:
+    def __init__(self, found: Mapping[str, int] | None, back: Mapping[str, int] | None = None) -> None:
         self.found = found
-        self.looks = 0
+        self.back = back or {}
+        self.looks = self.looks_back = 0
 
     async def moved_by_reroute(self) -> Mapping[str, int]:
         self.looks += 1
         if self.found is None:
             raise TransientError("Expected the database to answer")
         return self.found
+
+    async def sent_back_by_reroute(self) -> Mapping[str, int]:
+        self.looks_back += 1
+        return self.back
 
 
 def on_board(*reroute_ids: str) -> RerouteView:
@@ -58,6 +63,22 @@ async def test_each_reroute_on_the_board_tells_what_it_moved_and_left() -> None:
         ("moved_items", "r-2"): 0,
         ("unplaceable_items", "r-2"): 3,
     }
+
+
+async def test_a_local_order_on_the_board_tells_what_it_sent_back() -> None:
+    """One that sent nothing says 0; of any other nobody asks."""
+    board, reads = on_board("r-1", "r-2", "r-3"), Moved({}, {"r-1": 12, "r-over": 5})
+    for name in ("r-1", "r-2"):
+        order = board.acting[name]
+        local = order.terms.model_copy(update={"effect": "local"})
+        board.acting[name] = order.model_copy(update={"terms": local})
+    effects = Effects(reads, board, tuple)
+    await effects.look()
+    back = {of: value for (name, of), value in told(effects).items() if name == "sent_back_submissions"}
+    assert back == {"r-1": 12, "r-2": 0}
+    other = Moved({})
+    await Effects(other, on_board("r-3"), tuple).look()
+    assert (other.looks, other.looks_back) == (1, 0)
 
 
 async def test_nothing_is_looked_up_while_nothing_is_in_force() -> None:
@@ -128,3 +149,11 @@ def test_an_order_that_begins_with_its_approval_was_approved() -> None:
     preview = room.order().preview.sha256
     measure(room.send(room.command(ApproveReroute, CHEN, preview_sha256=preview)), room.now)
     assert REGISTRY.get_sample_value("opsfloor_reroutes_total", labels) == before + 1
+
+
+@pytest.mark.parametrize("kind", ["routing.reroute-returning.v1", "routing.reroute-over.v1"])
+def test_a_return_that_went_on_though_it_was_not_well_calls_as_one_that_fell_back(kind: str) -> None:
+    """Its work is at a place that is not well, and no order holds it back."""
+    before = shown("opsfloor_reroute_fall_backs_total")
+    measure([fact(kind, not_well=True), fact(kind)], NOW)
+    assert shown("opsfloor_reroute_fall_backs_total") == before + 1

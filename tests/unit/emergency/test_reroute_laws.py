@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from services.routing.emergency.decide import RULES
 from services.routing.emergency.state import Phase
+from shared.contracts.intake import SubmissionSentBack
 from shared.contracts.reroute import (
     ApproveReroute,
     CancelReroute,
@@ -39,7 +40,7 @@ COMMANDS: tuple[type[RerouteCommand], ...] = (
 Move = tuple[str, str, str, int]
 MOVES = st.lists(
     st.tuples(
-        st.sampled_from([*(form.__name__ for form in COMMANDS), "wait", "load", "heed"]),
+        st.sampled_from([*(form.__name__ for form in COMMANDS), "wait", "load", "heed", "back"]),
         st.sampled_from([LIN, CHEN, MO, "stranger"]),
         st.sampled_from(["r1", "r2"]),
         st.integers(1, 60),
@@ -57,11 +58,14 @@ def play(moves: list[Move]) -> ControlRoom:
 
 
 def make(room: ControlRoom, name: str, actor: str, reroute_id: str, number: int) -> None:
-    """One move: a command, time, or a desk's news."""
+    """One move: a command, time, a desk's news, or a submission that went back."""
     if name == "wait":
         room.wait(number * 30)
     elif name == "heed":
         room.send(HeedCalendar(issued_at=room.now))
+    elif name == "back":
+        left = {"submission_id": f"s-{number}", "branch_id": f"b-{number % 3}", "reroute_id": reroute_id}
+        room.send(SubmissionSentBack(**left, received_at=room.now))
     elif name == "load":
         room.tell_load(desk_load("north", ("ann",) * (number % 2), number, at=room.now))
     else:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from html import escape
 from typing import Any
 
 import pytest
 
 from services.routing.emergency.floor import FloorNow
+from services.routing.emergency.report import line_of
 from services.routing.emergency.safety import broken_rules
 from shared.contracts.reference import Branch, Operator, RerouteRule
 from shared.contracts.reroute import (
@@ -120,6 +122,64 @@ def test_what_comes_back_is_not_taken_again_past_a_rule() -> None:
         update={"reroute_id": "below", "phase": "active", "terms": office.order("below").terms}
     )
     assert office.ask(ExtendReroute, LIN, "above", minutes=1) == "rule_not_overridable"
+
+
+def falling_back(*rules: RerouteRule, then: Sequence[RerouteRule] = (), named: Sequence[str] = ()) -> Office:
+    """The north has been evacuated past what is named; its leases run out as its work comes back, and these rules hold."""
+    people = [operator(f"n{n}", "north", TYPES) for n in range(8)] + [operator("cai", "south", TYPES)]
+    office = Office(*rules, people=people)
+    present = tuple(f"n{n}" for n in range(8))
+    office.tell_load(desk_load("north", present))
+    assert office.ask(ProposeReroute, LIN, terms=terms()) == "done"
+    assert office.approve(CHEN, override_rules=named) == "done"
+    assert office.ask(EndReroute, LIN) == "done"
+    for rule in then:
+        REFERENCE_BOARD.fold(office.views["reference"], rule.key, rule)
+    office.tell_load(desk_load("north", present, at=NOW + timedelta(seconds=59), accepted=4, expired=3))
+    return office
+
+
+def last_sentence(office: Office) -> str:
+    """The last line of the order's life."""
+    lines = [line for fact in office.facts if (line := line_of(fact)) is not None]
+    return lines[-1].sentence
+
+
+def test_a_return_that_is_not_well_goes_on_where_nobody_may_be_taken_again() -> None:
+    """The south is evacuated meanwhile: taken again, nobody would be left who reviews. Both reasons are on record."""
+    office = falling_back(SOMEBODY)
+    assert office.ask(ProposeReroute, LIN, "below", terms=terms(scope=RerouteScope(centres=("s",)))) == "done"
+    assert office.approve(CHEN, "below") == "done"
+    office.wait(60)
+    assert (office.order().phase, office.order().return_steps_done, office.order().fell_back) == ("returning", 2, 0)
+    assert last_sentence(office) == (
+        "returning, 50 % still held: Expected at most 20% of leases to run out at north, found 3. It is not taken again: "
+        "Expected at least 1 centres able to do review to be left, found 0: nothing is posted."
+    )
+    assert office.ask(CancelReroute, LIN, "below") == "done"
+    office.tell_load(desk_load("north", (), at=office.now))
+    office.wait(60)
+    assert (office.order().phase, office.order().fell_back) == ("active", 1)
+
+
+@pytest.mark.parametrize(("named", "phase"), [((), "returning"), (("two",), "active")])
+def test_a_rule_bars_a_fall_back_unless_the_orders_people_overrode_it(named: tuple[str, ...], phase: str) -> None:
+    """It asks for two centres by now; whoever approved the order named it, or did not."""
+    mild = TWO.model_copy(update={"minimum": 1})
+    office = falling_back(mild, then=(TWO,), named=named)
+    office.wait(60)
+    assert office.order().phase == phase
+    assert ("Override by naming: two." in last_sentence(office)) == (not named)
+
+
+def test_a_rule_that_is_gone_keeps_nothing_from_falling_back() -> None:
+    """Its name stands in the order still; only who names one anew must name one that is there."""
+    office = falling_back(TWO, named=("two",))
+    del office.views["reference"].reroute_rules["two"]
+    assert office.ask(ExtendReroute, CHEN, minutes=90, override_rules=("two",)) == "rule_unknown"
+    office.wait(60)
+    assert office.order().phase == "active"
+    assert office.ask(ExtendReroute, CHEN, minutes=90) == "done"
 
 
 def test_several_shifts_hold_what_the_largest_holds() -> None:
@@ -261,7 +321,32 @@ async def test_only_orders_that_compete_are_said_to_overlap() -> None:
     told = {name: (await client.get(f"/reroutes/{name}")).json()["passed_over"] for name in room.book.orders}
     assert told["south"] == told["local"] == []
     assert told["north"] == [
-        "drain of north goes before shift of internal",
-        "drain of north goes before shift of secret",
+        "north applies: drain goes before shift of internal",
+        "north applies: drain goes before shift of secret",
     ]
-    assert told["secret"] == ["drain of north goes before shift of secret"]
+    assert told["secret"] == ["north applies: drain goes before shift of secret"]
+
+
+async def test_which_of_two_orders_applied_stays_on_record() -> None:
+    """The later one says it as it begins: whoever reads its life after both are over, on the screen or the page, knows."""
+    desk = FrontDesk()
+    room, client = desk.room, desk.client("au", "auditor")
+    for name, effect in (("first", "drain"), ("second", "drain"), ("third", "shift")):
+        scope = RerouteScope(teams=("north",)) if name == "second" else RerouteScope(centres=("n",))
+        assert room.ask(ProposeReroute, LIN, name, terms=terms(effect=effect, scope=scope)) == "done"
+        room.now += timedelta(seconds=1)
+        assert room.approve(CHEN, name) == "done"
+    for name in ("first", "second", "third"):
+        assert room.ask(CancelReroute, LIN, name) == "done"
+    begun = {}
+    for name in room.book.orders:
+        report = (await client.get(f"/reroutes/{name}")).json()
+        assert report["passed_over"] == []
+        (begun[name],) = [line["sentence"] for line in report["life"] if line["sentence"].startswith("in force")]
+        assert escape(begun[name]) in (await client.get(f"/reroutes/{name}/report.html")).text
+    assert "over the same place" not in begun["first"]
+    assert begun["second"].endswith("UTC; over the same place second applies: it started later than first")
+    assert begun["third"].endswith(
+        "; over the same place first applies: drain goes before shift of third; "
+        "second applies: drain goes before shift of third"
+    )

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -284,9 +288,67 @@ def test_who_keeps_an_order_for_longer_sees_what_that_does(desk: FrontDesk) -> N
     assert "Kept in force for 30 more minutes it would leave the floor like this" in told
     assert told.index("Kept in force") < told.index("In force until")
     assert desk.room.ask(CancelReroute, LIN) == "done"
-    assert "Expected an order that is not over" in refused(*keep).what
+    assert refused(*keep).what == "Expected an order in force to keep for longer, found r1 cancelled"
     assert "Expected routing to know r9" in refused("extend", "r9", *keep[2:]).what
     assert "Expected an id of at most 128 printable characters" in refused("show", "").what
+
+
+def test_what_is_not_in_force_is_not_kept_and_what_to_do_instead_is_told(desk: FrontDesk) -> None:
+    """Before anything is previewed, whether it waits for approval, for its hour, or is over."""
+    scope, later = RerouteScope(teams=("north-entry",)), desk.room.now + timedelta(hours=2)
+    assert desk.room.ask(ProposeReroute, LIN, terms=terms(scope=scope, starts_at=later)) == "done"
+    keep = ("extend", "r1", "30", "--reason", "still down", "--as", CHEN, "--yes")
+    told = []
+    acts: tuple[Callable[[], str], ...] = (lambda: desk.room.approve(CHEN), lambda: desk.room.ask(CancelReroute, LIN))
+    for act in (lambda: "", *acts):
+        act()
+        result = CliRunner().invoke(app, ["reroute", *keep])
+        assert isinstance(result.exception, Remedied)
+        assert result.output == ""
+        told.append((result.exception.what.rpartition(" ")[2], result.exception.remedy.partition(":")[0]))
+    assert told == [
+        ("proposed", "have it approved first"),
+        (
+            "approved",
+            "keep it for longer once it has begun (`opsfloor reroute show r1` says when); or cancel it, and propose it "
+            "for longer",
+        ),
+        ("cancelled", "propose it anew"),
+    ]
+
+
+async def test_the_face_previews_keeping_of_what_is_in_force_alone() -> None:
+    """What nobody has approved is kept by nobody."""
+    desk = FrontDesk()
+    assert desk.room.ask(ProposeReroute, LIN, terms=terms()) == "done"
+    answer = await desk.client("vi", "viewer").get("/reroutes/r1/stay", params={"minutes": 5})
+    assert (answer.status_code, answer.json()["detail"]) == (409, "Expected an order in force, found r1 proposed.")
+
+
+def unread(*words: str) -> int:
+    """The exit code of a command whose reader is gone before it says a word."""
+    reads, writes = os.pipe()
+    os.close(reads)
+    try:
+        return subprocess.run(
+            [sys.executable, "-m", "opsfloor", *words], stdout=writes, stdin=subprocess.DEVNULL
+        ).returncode
+    finally:
+        os.close(writes)
+
+
+def test_what_was_said_yes_to_is_done_though_nobody_reads_on(desk: FrontDesk) -> None:
+    """As with `| head`: the preview is cut short, the command is not. Without a yes nothing is done."""
+    assert unread(*PROPOSE, "flood", "--yes") == 0
+    (name,) = desk.room.book.orders
+    agree = ("reroute", "approve", name, "--reason", "seen", "--as", "duty-chen")
+    assert unread(*agree) != 0
+    assert desk.room.order(name).phase == "proposed"
+    assert unread(*agree, "--yes") == 0
+    assert desk.room.order(name).phase == "active"
+    ends_at = desk.room.order(name).ends_at
+    assert unread("reroute", "extend", name, "30", "--reason", "still", "--as", "duty-chen", "--yes") == 0
+    assert desk.room.order(name).ends_at == (ends_at or NOW) + timedelta(minutes=30)
 
 
 def test_what_an_order_strands_is_told_to_whoever_keeps_it(desk: FrontDesk) -> None:

@@ -15,12 +15,14 @@ from PIL import Image
 from pydantic import ValidationError
 
 from services.intake.reception.decide import RULES, decide, refuse
+from services.intake.reception.processor import Register
 from services.intake.reception.state import Phase, Submission, apply
 from services.intake.submit import answers, build_submission
 from shared.contracts.branch import SubmissionSent
-from shared.contracts.intake import CaseOpened, SubmissionAccepted, SubmissionRejected
+from shared.contracts.intake import CaseOpened, SubmissionAccepted, SubmissionRejected, SubmissionSentBack
 from shared.contracts.message import ImageReference, Message, Money, Region
 from shared.contracts.reference import Branch, FloorLimits
+from shared.contracts.reroute import RerouteOrder, RerouteScope, RerouteTerms
 from shared.images import ImageFacts, ImageFault, crop, inspect
 from shared.reference.board import ReferenceView
 from shared.reference.keys import public_text
@@ -28,6 +30,7 @@ from shared.reroutes import RerouteView
 from shared.runtime.errors import ContractError
 from shared.runtime.processor import Rejection, Situation, TimerFired
 from tests.simulation.world import bank
+from tests.unit.sight import facts as golden
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -112,6 +115,55 @@ def test_a_case_is_not_told_again_without_its_images() -> None:
     fault = ImageFault("image_missing", "Expected the image in the store, found none: upload it")
     again, _ = answer(state, submission(), situation(observed=[fault]))
     assert again == first[:1]
+
+
+LOCAL = golden.fact("routing.reroute-order.v1").model_copy(
+    update={
+        "reroute_id": "r-local",
+        "ends_at": NOW + timedelta(hours=1),
+        "terms": RerouteTerms(
+            effect="local",
+            scope=RerouteScope(business_types=("corporate-transfer",)),
+            minutes=60,
+            reason="register down",
+        ),
+    }
+)
+
+
+def sent_back_by(order: RerouteOrder, **changed: Any) -> Situation:
+    """A floor on which the order is in force."""
+    around = situation(**changed)
+    around.boards["reroutes"].acting[order.reroute_id] = order
+    return around
+
+
+def test_what_a_reroute_leaves_with_its_branch_is_told_once_by_the_orders_id() -> None:
+    """With the first receipt; that is said again word for word, also when the order is over, and tells nobody else anew."""
+    (receipt, left), state = answer(Submission("s-1"), submission(), sent_back_by(LOCAL))
+    assert isinstance(receipt, SubmissionRejected)
+    assert (receipt.code, receipt.reroute_id) == ("do_locally", "r-local")
+    assert left == SubmissionSentBack(submission_id="s-1", branch_id="branch-01", reroute_id="r-local", received_at=NOW)
+    for around in (sent_back_by(LOCAL), situation(now=NOW + timedelta(days=400))):
+        assert answer(state, submission(), around) == ([receipt], state)
+
+
+def test_a_receipt_from_before_orders_were_named_is_said_again_as_it_was() -> None:
+    """The row of an earlier release names no order, and is read."""
+    (receipt, _), state = answer(Submission("s-1"), submission(), sent_back_by(LOCAL))
+    row = json.loads(Register().write(state)[""] or b"")
+    del row["reroute_id"]
+    old = Register().read("s-1", {"": json.dumps(row).encode()})
+    again, _ = answer(old, submission(), sent_back_by(LOCAL))
+    assert again == [receipt.model_copy(update={"reroute_id": None})]
+
+
+def test_no_other_refusal_is_told_to_the_book_of_orders() -> None:
+    """A fault of the submission is none of its business, though a local order is in force elsewhere."""
+    around = sent_back_by(LOCAL, observed=[ImageFault("image_missing", "Expected the image, found none")])
+    refused, _ = answer(Submission("s-1"), submission(business_type="cheque-deposit"), around)
+    assert [type(one) for one in refused] == [SubmissionRejected]
+    assert refused[0].model_dump()["reroute_id"] is None
 
 
 def test_other_content_under_a_used_id_is_a_conflict_and_changes_nothing() -> None:

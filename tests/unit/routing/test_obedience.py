@@ -280,7 +280,7 @@ def test_the_stronger_order_applies_and_the_others_are_explained() -> None:
     assert found.applied is not None
     assert found.applied.reroute_id == "c"
     assert {name for name, _ in found.passed_over} <= {"a", "b", "d"}
-    assert ("b", "recall of c goes before drain of b") in found.passed_over
+    assert ("b", "c applies: recall goes before drain of b") in found.passed_over
 
 
 def test_a_real_order_goes_before_a_drill() -> None:

@@ -20,7 +20,19 @@ from shared.runtime.levels import Levels
 from shared.standing import StandingView
 from tests.unit.sight.facts import fact
 
-UNITS = ("seconds", "ratio", "items", "operators", "records", "facts", "bytes", "info", "connections", "judged")
+UNITS = (
+    "seconds",
+    "ratio",
+    "items",
+    "submissions",
+    "operators",
+    "records",
+    "facts",
+    "bytes",
+    "info",
+    "connections",
+    "judged",
+)
 WITHOUT_UNIT = {  # counts whose unit is the noun itself
     "opsfloor_database_connections_max",
     "opsfloor_provider_standing",
