@@ -31,7 +31,8 @@ venv: ## make .venv from the lock, hashes required (again when the lock changes)
 	  echo "Expected Python 3.11 or newer on PATH, found $$(python3 --version 2>&1 || echo none)." >&2; \
 	  echo "Remedy: install it, or name it: make venv PYTHON=/path/to/python3.11" >&2; exit 1; \
 	fi; \
-	echo "Making $(VENV) with $$("$$python" --version), about 270 MB, one to three minutes …"; \
+	if [ -z "$${PYTHON:-}" ]; then python=$$("$$python" deploy/fastest_python.py); fi; \
+	echo "Making $(VENV) with $$("$$python" --version), $$python, about 270 MB, one to three minutes …"; \
 	"$$python" -m venv --clear $(VENV); \
 	$(PY) -m pip install --disable-pip-version-check --require-hashes -r requirements.lock; \
 	$(PY) -m pip install --disable-pip-version-check --no-deps --no-build-isolation --editable .; \
