@@ -16,51 +16,54 @@ from pathlib import Path
 from typing import Final
 
 CLEARLY: Final = 0.85  # of the first one's time
-TIMES: Final = 3
+ROUNDS: Final = 5  # in turn, as a machine is busier now and then
 LOOP: Final = """
 import ensurepip, sys, time, venv
 if sys.version_info[:2] != ({major}, {minor}): sys.exit(1)
 began, kept = time.process_time(), dict()
 for number in range(400_000):
     kept[number & 1023] = str(number), len(kept)
-print(time.process_time() - began)
+print(time.process_time() - began, sys.base_prefix)
 """
 
 
-def seconds(python: str) -> float | None:
-    """Processor time of a loop, the least of a few; `None` when it is of another version or cannot make environments."""
+def seconds(python: str) -> tuple[float, str] | None:
+    """Processor time of a loop, and where this Python is installed; `None` when it is of another version or cannot make
+    environments."""
     loop = LOOP.format(major=sys.version_info.major, minor=sys.version_info.minor)
-    found: list[float] = []
-    for _ in range(TIMES):
-        done = subprocess.run([python, "-c", loop], capture_output=True, text=True, check=False)
-        if done.returncode:
-            return None
-        found.append(float(done.stdout))
-    return min(found)
+    done = subprocess.run([python, "-c", loop], capture_output=True, text=True, check=False)
+    if done.returncode:
+        return None
+    taken, _, where = done.stdout.strip().partition(" ")
+    return float(taken), where
 
 
-def others(first: str) -> Iterator[str]:
-    """The Pythons of the same version on PATH that are not this one, each once."""
-    seen = {Path(first).resolve()}
-    names = ("python3", f"python{sys.version_info.major}.{sys.version_info.minor}")
+def on_path(first: str) -> Iterator[str]:
+    """The first, and the Pythons of its name on PATH."""
+    yield first
     for folder in os.environ.get("PATH", "").split(os.pathsep):
-        for name in names:
+        for name in ("python3", f"python{sys.version_info.major}.{sys.version_info.minor}"):
             file = Path(folder) / name
-            if os.access(file, os.X_OK) and file.is_file() and file.resolve() not in seen:
-                seen.add(file.resolve())
+            if os.access(file, os.X_OK) and file.is_file():
                 yield str(file)
 
 
 def fastest(first: str) -> str:
     """The first, or another that is clearly faster."""
-    best, least = first, seconds(first)
-    if least is None:
+    least: dict[str, tuple[float, str]] = {}  # by where it is installed: several names may lead to one
+    for python in on_path(first):
+        found = seconds(python)
+        if found is not None:
+            least.setdefault(found[1], (found[0], python))
+    for _ in range(ROUNDS - 1) if len(least) > 1 else ():
+        for where, (taken, python) in least.items():
+            again = seconds(python)
+            least[where] = (taken if again is None else min(taken, again[0]), python)
+    if first not in {python for _, python in least.values()}:
         return first
-    for other in others(first):
-        taken = seconds(other)
-        if taken is not None and taken < CLEARLY * least:
-            best, least = other, taken
-    return best
+    mine = next(taken for taken, python in least.values() if python == first)
+    best, python = min(least.values())
+    return python if best < CLEARLY * mine else first
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deploy import fastest_python
-from deploy.fastest_python import fastest, others, seconds
+from deploy.fastest_python import fastest, on_path, seconds
 
 FIRST = "first"
 
@@ -25,10 +25,11 @@ def put(folder: Path, name: str, says: str) -> str:
 @pytest.mark.parametrize(
     ("mine", "its", "taken"),
     [
-        pytest.param("echo 0.30", "echo 0.20", "other", id="clearly faster"),
-        pytest.param("echo 0.30", "echo 0.28", FIRST, id="hardly faster"),
-        pytest.param("echo 0.30", "exit 1", FIRST, id="cannot make environments, or another version"),
-        pytest.param("exit 1", "echo 0.20", FIRST, id="the first stays when it says nothing"),
+        pytest.param("echo 0.30 /a", "echo 0.20 /b", "other", id="clearly faster"),
+        pytest.param("echo 0.30 /a", "echo 0.28 /b", FIRST, id="hardly faster"),
+        pytest.param("echo 0.30 /a", "exit 1", FIRST, id="cannot make environments, or another version"),
+        pytest.param("echo 0.30 /a", "echo 0.20 /a", FIRST, id="another name of the first"),
+        pytest.param("exit 1", "echo 0.20 /b", FIRST, id="the first stays when it says nothing"),
     ],
 )
 def test_the_first_stays_unless_another_is_clearly_faster(
@@ -37,7 +38,7 @@ def test_the_first_stays_unless_another_is_clearly_faster(
     """What a busy machine makes of two alike is no reason."""
     first, other = put(tmp_path / "a", "python3", mine), put(tmp_path / "b", "python3", its)
     monkeypatch.setenv("PATH", f"{tmp_path / 'a'}:{tmp_path / 'b'}:{tmp_path / 'none'}")
-    assert list(others(first)) == [other]
+    assert list(on_path(first)) == [first, first, other]
     assert fastest(first) == {FIRST: first, "other": other}[taken]
 
 
@@ -47,6 +48,7 @@ def test_a_real_python_says_how_long_it_takes_and_one_of_another_version_nothing
     """The loop runs on what is there."""
     found = seconds(sys.executable)
     assert found is not None
-    assert found > 0
+    assert found[0] > 0
+    assert found[1] == sys.base_prefix
     monkeypatch.setattr(fastest_python, "LOOP", fastest_python.LOOP.replace("{minor}", "99"))
     assert seconds(sys.executable) is None
