@@ -62,17 +62,19 @@ def rare() -> list[Message]:
 
 @pytest.fixture
 def process() -> Iterator[int]:
-    """A process that shows this one's metrics, with two reroutes, one of them overdue, two judged and a plan that
-    hurts on its boards. Gives the port."""
+    """A process that shows this one's metrics, with three reroutes, one of them overdue and one that sends work
+    back, two judged and a plan that hurts on its boards. Gives the port."""
     active = fact("routing.reroute-order.v1")
-    view = RerouteView(acting={active.reroute_id: active})
+    terms = active.terms.model_copy(update={"effect": "local"})
+    local = active.model_copy(update={"reroute_id": "local", "terms": terms})
+    view = RerouteView(acting={each.reroute_id: each for each in (active, local)})
     late = active.model_copy(update={"reroute_id": "late", "ends_at": active.ends_at - timedelta(minutes=40)})
     ending = RerouteView(acting={each.reroute_id: each for each in (active, late)})
     standing = StandingView()
     for judged in (fact("vendor.operator-standing.v1"), fact("vendor.provider-standing.v1")):
         fold_standing(standing, "", judged)
     waits = Waits("rerouted", "corporate-transfer/review", (active.reroute_id,), 2, active.proposed_at)
-    effects = Effects(Moved({active.reroute_id: 40}), view, lambda: (waits,))
+    effects = Effects(Moved({active.reroute_id: 40}, {"local": 7}), view, lambda: (waits,))
     asyncio.run(effects.look())
     shown = (
         effects.levels,
