@@ -1,7 +1,7 @@
 """Prints which Python of this machine `make venv` is to take: of the first one's version, the fastest on PATH.
 
-Why:     a Python built without profile-guided optimisation, as version managers build it by default, takes half as long again for
-         everything that the floor does as the distribution's own of the same version, and often stands first on PATH.
+Why:     a Python built without profile-guided optimisation, as version managers build it by default, is much slower at
+         everything that the floor does than the distribution's own of the same version, and often stands first on PATH.
 Holds:   needs the standard library alone, as it runs before there is an environment. Only one that can make environments counts;
          the first stays unless another is clearly faster, so that a busy machine does not draw lots.
 """

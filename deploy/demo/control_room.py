@@ -24,9 +24,10 @@ TRIES_MAX: Final = 40  # at a quarter of a second: a book whose process was just
 MOVED: Final = 409
 MOVED_CODE: Final = "preview_changed"
 TOO_FEW_CODE: Final = "rule_not_overridable"
-TOO_FEW_TRIES_MAX: Final = (
-    20  # at a second: on a machine that is busy all at once, those who are left are away for moments
+TOO_FEW_SECONDS: Final = (
+    1.0  # between two tries: on a machine that is busy all at once, the others are away for moments
 )
+TOO_FEW_TRIES_MAX: Final = 20
 AGREED: Final = "two-centres-authorise"
 """The rule that a whole centre's leaving breaks: named by both, and on record."""
 
@@ -47,6 +48,9 @@ class TooFewLeftError(NotMovedError):
 
 class PreviewMovedError(NotMovedError):
     """The floor moved between the look and the word: there is a new preview to be looked at."""
+
+
+ASKED_AGAIN: Final[Mapping[str, type[NotMovedError]]] = {MOVED_CODE: PreviewMovedError, TOO_FEW_CODE: TooFewLeftError}
 
 
 @dataclass
@@ -142,10 +146,9 @@ class ControlRoom:
                         if answer.status == 200:
                             return await answer.json()
                         found = f"{answer.status} {(await answer.text())[:300]}"
-                        if answer.status == MOVED and f'"{MOVED_CODE}"' in found:
-                            raise PreviewMovedError(f"Expected {subject} to be able to {method} {path}, found {found}")
-                        if answer.status == MOVED and f'"{TOO_FEW_CODE}"' in found:
-                            raise TooFewLeftError(f"Expected {subject} to be able to {method} {path}, found {found}")
+                        for code, error_of in ASKED_AGAIN.items():
+                            if answer.status == MOVED and f'"{code}"' in found:
+                                raise error_of(f"Expected {subject} to be able to {method} {path}, found {found}")
                         if answer.status not in (202, 404, 503):  # 404: the book's table is a moment behind its answer
                             break
                 except (aiohttp.ClientError, TimeoutError) as error:
@@ -159,5 +162,5 @@ async def _while_too_few(ask: Callable[[], Awaitable[T]]) -> T:
     for _ in range(TOO_FEW_TRIES_MAX - 1):
         with suppress(TooFewLeftError):
             return await ask()
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(TOO_FEW_SECONDS)
     return await ask()

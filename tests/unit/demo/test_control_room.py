@@ -17,12 +17,19 @@ from tests.unit.emergency.front_desk import FrontDesk
 TERMS = {"effect": "recall", "scope": {"centres": ["north"]}, "minutes": 60, "reason": "no power"}
 
 
-class Restless(ControlRoom):
+class OverFloor(ControlRoom):
+    """A room over that floor."""
+
+    def __init__(self, floor: SmallFloor, folder: Path) -> None:
+        super().__init__(Issuer(ensure_key_pair(folder / "keys").private), lambda: [floor.url])
+        self._floor = floor
+
+
+class Restless(OverFloor):
     """A room whose floor moves each time after somebody has looked, so many times."""
 
     def __init__(self, floor: SmallFloor, folder: Path, moves: int) -> None:
-        super().__init__(Issuer(ensure_key_pair(folder / "keys").private), lambda: [floor.url])
-        self._floor = floor
+        super().__init__(floor, folder)
         self.moves = moves
         self.looks = 0
 
@@ -55,12 +62,11 @@ def test_a_floor_that_never_rests_is_not_agreed_to(tmp_path: Path) -> None:
         assert floor.do(lambda desk: desk.room.book.orders[identity].phase) == "proposed"
 
 
-class Deserted(ControlRoom):
+class Deserted(OverFloor):
     """A room that finds nobody at work elsewhere, until it has asked so many times."""
 
     def __init__(self, floor: SmallFloor, folder: Path, times: int) -> None:
-        super().__init__(Issuer(ensure_key_pair(folder / "keys").private), lambda: [floor.url])
-        self._floor = floor
+        super().__init__(floor, folder)
         self._times = times
         self.asked = 0
         floor.do(_everybody_leaves)
@@ -91,6 +97,7 @@ def test_who_proposes_asks_again_while_the_others_are_away(tmp_path: Path) -> No
 def test_nobody_asks_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the others stay away the refusal is what stands at the end."""
     monkeypatch.setattr(control_room, "TOO_FEW_TRIES_MAX", 2)
+    monkeypatch.setattr(control_room, "TOO_FEW_SECONDS", 0.01)
     with small_floor(tmp_path) as floor:
         room = Deserted(floor, tmp_path, times=9)
         with pytest.raises(TooFewLeftError, match="rule_not_overridable"):
