@@ -210,20 +210,19 @@ def _left_lying(floor: Floor, killed: datetime, back: datetime) -> Iterator[str]
 async def two_balancers(floor: Floor) -> None:
     """A second balancer beside the first for a while, then killed: both tell plans, and count the same."""
     base = (await _awaited(lambda: _plans(floor)[WATCHED_PLANS:], TAKES_OVER, "plans by the first balancer"))[-1]
-    first = base.made_by
     pid = floor.services.start("balancer", "balancer")
     try:
         await asyncio.to_thread(floor.services.wait_ready, pid)
 
         def both() -> tuple[PlanMade, PlanMade] | None:
-            last = {plan.made_by: plan for plan in _plans(floor)[-WATCHED_PLANS:]}
-            others = [plan for made_by, plan in last.items() if made_by != first]
-            return (last[first], others[-1]) if first in last and others else None
+            last = {plan.made_by: plan for plan in _plans(floor) if plan.made_at > base.made_at}
+            ones, others = last.pop(base.made_by, None), list(last.values())
+            return (ones, others[-1]) if ones is not None and others else None
 
         one, other = await _awaited(both, TAKES_OVER, "plans by two balancers at once")
-        faults = [*await _otherwise_planned(floor, base, one, other), *_otherwise_counted(floor, base, one)]
-        for fault in faults:
-            raise NotDoneError(TAKES_OVER, fault)
+        for plan in (one, other):
+            for fault in await _otherwise_planned(floor, base, one, plan):
+                raise NotDoneError(TAKES_OVER, fault)
     finally:
         floor.services.kill(pid)
 

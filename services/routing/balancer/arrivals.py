@@ -108,10 +108,11 @@ class Arrivals:
     def resume(self, plan: PlanMade, *, heard_since: bool = True) -> None:
         """Go on from what a plan said of the last minutes, but for kinds that were heard of since.
 
-        Holds:   it weighs as much as in the process that told it, and has faded as if that had lived on. When what came
-                 since is not heard, only the kinds are taken over: that time is no watched one, nor what was before it.
+        Holds:   it weighs as much as in the process that told it, and has faded as if that had lived on, also when that
+                 still lives and told it after this one had begun. When what came since is not heard, only the kinds are
+                 taken over: that time is no watched one, nor what was before it.
         """
-        at = min(plan.made_at, self._since) if heard_since else self._since
+        at = plan.made_at if heard_since else self._since
         since = min(plan.counted_since or at - LONG, at) if heard_since else self._since
         self.counted_since = min(self.counted_since, since)
         for part in plan.work:

@@ -57,6 +57,17 @@ def test_a_new_process_goes_on_from_what_the_last_plan_said() -> None:
     assert arrivals.recent_per_hour(ENTRY, now) == pytest.approx(1200, rel=0.01)
 
 
+def test_a_plan_told_after_this_process_began_weighs_as_in_the_process_that_told_it() -> None:
+    """A second balancer reads its boards while the first goes on telling plans: both say the same of the last minutes."""
+    first, second = Arrivals(SINCE), Arrivals(SINCE + timedelta(seconds=100))
+    told_at = hear(first, 3600, 108)
+    rate = round(first.recent_per_hour(ENTRY, told_at), 2)
+    second.resume(rates_told({ENTRY: rate}, told_at).model_copy(update={"counted_since": SINCE}))
+    for seconds in (0, 30, 300):
+        at = told_at + timedelta(seconds=seconds)
+        assert second.recent_per_hour(ENTRY, at) == pytest.approx(first.recent_per_hour(ENTRY, at), rel=1e-4)
+
+
 def test_an_outage_that_nobody_heard_is_not_taken_for_quiet() -> None:
     """Nor is what was before it taken for what comes now: the kinds are known, and what comes is counted anew."""
     arrivals = Arrivals(SINCE)
