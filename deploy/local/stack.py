@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from deploy.local import children, jars, problems
-from deploy.local.kafka import Broker
+from deploy.local.kafka import Broker, prepare
 from deploy.local.postgres import Database, reachable
 
 PORT_MAX: Final = 65_535
@@ -96,7 +96,7 @@ class Stack:
                     if database:
                         self._start_database_unless_up(state)
                     if broker:
-                        jars.ensure(jars_folder(), tell)
+                        prepare(jars.ensure(jars_folder(), tell), tell)
                         self._start_broker_unless_up(state)
         except OSError as error:
             raise problems.from_os(error, self.folder) from error

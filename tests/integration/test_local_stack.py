@@ -19,7 +19,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from deploy.local import Addresses, Stack, StackProblem, children
+from deploy.local import Addresses, Stack, StackProblem, aot, children
 from deploy.local.kafka import Broker
 from deploy.local.stack import jars_folder
 from tests.conftest import open_folder
@@ -122,6 +122,16 @@ def test_up_twice(stack: Stack) -> None:
     before = stack.addresses(), stack.kafka_pid, stack.postgres_pid
     again = Stack(stack.folder)
     assert (again.up(), again.kafka_pid, again.postgres_pid) == before
+
+
+def test_a_broker_starts_from_what_java_has_prepared(stack: Stack) -> None:
+    """Java has the cache in its memory, so it could use it; its log says nothing against it."""
+    end = time.monotonic() + 180
+    while not aot.file_of(jars_folder()).exists() and time.monotonic() < end:  # another test may just be making it
+        time.sleep(0.2)
+    stack.kill_broker()
+    stack.start_broker()
+    assert aot.file_of(jars_folder()).name in Path(f"/proc/{stack.kafka_pid}/maps").read_text()
 
 
 async def test_a_killed_broker_keeps_its_records(stack: Stack) -> None:
