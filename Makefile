@@ -8,7 +8,6 @@ PY := $(VENV)/bin/python
 SIMULATED := build/simulation.log
 DAYS := build/days.log
 TYPES := build/types.log
-PROGRAMS := build/programs.log
 SEEDS ?= 200
 COUNT ?= 20
 QUICK := $(wildcard tests/unit tests/contracts tests/architecture)
@@ -59,11 +58,11 @@ demo: venv ## play a banking day on a local broker and database
 # work. Whatever is marked `alone` throws real faults or measures a real floor's time; the others share the machine, each of
 # three workers with a broker and a database of its own, and begin with whatever is marked `early`; they wait as much as they work.
 test: venv ## everything: check, then faults, migrations, integration, browsers; simulation and days beside them
-	@mkdir -p build; echo "The programs that tests need are looked for beside the check."; \
-	$(MAKE) --no-print-directory programs >$(PROGRAMS) 2>&1 & programs=$$!; \
+	@echo "The programs that tests need are looked for beside the check."; \
+	$(MAKE) --no-print-directory programs & programs=$$!; \
 	$(MAKE) --no-print-directory check QUICKLY= || { kill $$programs 2>/dev/null; exit 1; }; \
-	wait $$programs || { cat $(PROGRAMS); exit 1; }; cat $(PROGRAMS)
-	@echo "Simulation and days run beside what follows; their words are in $(SIMULATED), $(DAYS), and at the end."; \
+	wait $$programs
+	@mkdir -p build; echo "Simulation and days run beside what follows; their words are in $(SIMULATED), $(DAYS), and at the end."; \
 	nice -n 19 $(PY) -m pytest --timeout 1800 tests/simulation >$(SIMULATED) 2>&1 & simulation=$$!; \
 	nice -n 19 $(PY) -m pytest --timeout 1800 -n logical --dist loadfile tests/days >$(DAYS) 2>&1 & days=$$!; \
 	trap 'kill $$simulation $$days 2>/dev/null || true' EXIT; real=0; simulated=0; \
