@@ -62,6 +62,7 @@ RECRUIT_SECONDS: Final = 12.0
 TURNS_PER_REROUTE: Final = 15
 STILL_SECONDS: Final = 45.0  # no submission has come to its end for so long: no more will
 READ_UP_SECONDS: Final = 30.0
+POSTED_SECONDS: Final = 120.0
 
 
 class Mirror:
@@ -221,6 +222,16 @@ class Floor:
             if turn % 40 == 0:
                 self.world.everybody_signs_on()
             await asyncio.sleep(TURN_SECONDS)
+
+    async def posted(self, count: int) -> None:
+        """Wait until so many cases are posted: how many that are after a time is the machine's matter.
+
+        Errors:  `AssertionError` when they are not in `POSTED_SECONDS`.
+        """
+        end = asyncio.get_running_loop().time() + POSTED_SECONDS
+        while (found := self.audit().conservation()["posted"]) < count:
+            assert asyncio.get_running_loop().time() < end, f"Expected {count} cases posted, found {found}"
+            await asyncio.sleep(0.5)
 
     # ------------------------------------------------------------------ ending
 

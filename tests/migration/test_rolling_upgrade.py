@@ -20,6 +20,7 @@ from tests.faults.floor import SERVICES, Floor
 ROOT = Path(__file__).parents[2]
 HEAL_SECONDS = 30.0
 REST_SECONDS = 120.0
+POSTED = 20  # so much is done meanwhile, or afterwards, that the story says something
 RENAME_PRE = """
 ALTER TABLE outbox ADD COLUMN packed bytea;
 ALTER TABLE outbox ALTER COLUMN records DROP NOT NULL;
@@ -136,6 +137,7 @@ async def play(home: Path, tree: Path) -> dict[str, int]:
             await floor.ready()
             await healed(floor)
             await upgrade(floor, tree)
+            await floor.posted(POSTED)
             held = await floor.rest(REST_SECONDS)
         for service in ("intake", "audit", "routing", "vendor"):
             names = await columns(floor, service)
@@ -157,5 +159,5 @@ def test_a_rolling_upgrade_over_a_schema_change() -> None:
     held = asyncio.run(play(home, next_release(home / "next")))
     assert held["open"] == 0
     assert held["submitted"] == held["posted"] + held["closed"] + held["rejected"]
-    assert held["posted"] > 20
+    assert held["posted"] >= POSTED
     shutil.rmtree(home, ignore_errors=True)
