@@ -26,7 +26,7 @@ help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 # The lock that the environment was made from lies inside it, so a changed lock, and nothing else, makes it anew. pip installs uv
-# alone, which installs the rest in a tenth of the time; where uv cannot (it reads no pip.conf but for the index), pip does.
+# alone, which installs the rest much sooner; where uv cannot (it reads no pip.conf but for the index), pip does.
 venv: ## make .venv from the lock, hashes required (again when the lock changes)
 	@if cmp -s requirements.lock $(VENV)/.made-from.lock; then exit 0; fi; \
 	python=; for candidate in $${PYTHON:-} python3 python3.11 python3.12 python3.13; do \
@@ -56,7 +56,7 @@ demo: venv ## play a banking day on a local broker and database
 
 # Simulation and days, which ask for nothing but processors, give way to everything else: real floors wait more than they
 # work. Whatever is marked `alone` throws real faults or measures a real floor's time; the others share the machine, each of
-# three workers with a broker and a database of its own, and begin with whatever is marked `early`; they wait as much as they work.
+# three workers with a broker and a database of its own, and begin with whatever is marked `early`.
 test: venv ## everything: check, then faults, migrations, integration, browsers; simulation and days beside them
 	@echo "The programs that tests need are looked for beside the check."; \
 	$(MAKE) --no-print-directory programs & programs=$$!; \

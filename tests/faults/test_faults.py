@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.play import KINDS, POSTED, play
+from tests.faults.play import KINDS, play
 
 
 @pytest.mark.alone
@@ -29,5 +29,5 @@ def test_promises_hold_through_real_faults(caplog: pytest.LogCaptureFixture) -> 
     held = report.conservation
     assert held["open"] == 0
     assert held["submitted"] == held["posted"] + held["closed"] + held["rejected"]
-    assert held["posted"] >= POSTED
+    assert held["posted"] > 50
     shutil.rmtree(home, ignore_errors=True)

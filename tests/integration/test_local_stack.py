@@ -125,7 +125,7 @@ def test_up_twice(stack: Stack) -> None:
 
 
 def test_a_broker_starts_from_what_java_has_prepared(stack: Stack) -> None:
-    """Java has the cache in its memory, so it could use it; its log says nothing against it."""
+    """Java has the cache in its memory."""
     end = time.monotonic() + 180
     while not aot.file_of(jars_folder()).exists() and time.monotonic() < end:  # another test may just be making it
         time.sleep(0.2)

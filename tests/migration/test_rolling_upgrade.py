@@ -20,7 +20,7 @@ from tests.faults.floor import SERVICES, Floor
 ROOT = Path(__file__).parents[2]
 HEAL_SECONDS = 30.0
 REST_SECONDS = 120.0
-POSTED = 20  # so much is done meanwhile, or afterwards, that the story says something
+POSTED = 21  # so much is done meanwhile, or afterwards, that the story says something
 RENAME_PRE = """
 ALTER TABLE outbox ADD COLUMN packed bytea;
 ALTER TABLE outbox ALTER COLUMN records DROP NOT NULL;
@@ -159,5 +159,5 @@ def test_a_rolling_upgrade_over_a_schema_change() -> None:
     held = asyncio.run(play(home, next_release(home / "next")))
     assert held["open"] == 0
     assert held["submitted"] == held["posted"] + held["closed"] + held["rejected"]
-    assert held["posted"] >= POSTED
+    assert held["posted"] > 20
     shutil.rmtree(home, ignore_errors=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import aot
+from deploy.local import StackProblem, aot
 
 
 def writes(folder: Path, file: Path) -> None:
@@ -38,6 +38,17 @@ def test_where_none_can_be_made_it_is_not_tried_again(tmp_path: Path) -> None:
     aot.ensure(tmp_path, lambda folder, file: None, lambda: None)
     aot.ensure(tmp_path, never, lambda: None)
     assert aot.words(tmp_path) == []
+
+
+def test_a_broker_that_does_not_come_up_leaves_nothing(tmp_path: Path) -> None:
+    """A port taken in between, a busy minute, no Java yet: that is the moment's matter, and the next start tries again."""
+
+    def stuck(folder: Path, file: Path) -> None:
+        raise StackProblem("Expected Kafka to start", "try again")
+
+    with pytest.raises(StackProblem):
+        aot.ensure(tmp_path, stuck, lambda: None)
+    assert [file.name for file in tmp_path.iterdir()] == [".preparing"]
 
 
 def test_of_several_at_once_one_makes_it(tmp_path: Path) -> None:

@@ -158,6 +158,17 @@ def test_a_server_is_known_by_its_mark() -> None:
         assert not children.alive(process.pid, "the-mark")
 
 
+@pytest.mark.parametrize("deaf", [False, True])
+def test_it_is_told_whether_politeness_ended_a_server(deaf: bool) -> None:
+    """What one that had to be killed was writing at its end may be half written."""
+    ignores = "signal.signal(signal.SIGTERM, signal.SIG_IGN); " if deaf else ""
+    code = f"import signal, time; {ignores}print('up', flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", code, "the-mark"], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert children.end(process.pid, "the-mark", signal.SIGTERM, 20.0 if not deaf else 0.2) is not deaf
+
+
 def test_the_brokers_properties(tmp_path: Path) -> None:
     """The broker listens on the loopback address alone, makes no topic unasked, and needs no second broker."""
     lines = Broker(tmp_path, tmp_path, 21_000, 21_001).properties().splitlines()
