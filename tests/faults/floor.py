@@ -115,6 +115,8 @@ class Floor:
         self._taken: Final[dict[Place, int]] = {}
         self._loaded = True
         self._at_rest = False
+        self._waves = 0  # of new people
+        self._recruited = 0.0  # when the last of them came, on the loop's clock
         self._decoding: Final = ExitStack()
 
     async def open(self, **limits: float) -> None:
@@ -226,12 +228,25 @@ class Floor:
     async def posted(self, count: int) -> None:
         """Wait until so many cases are posted: how many that are after a time is the machine's matter.
 
+        Holds:   new people come when none is posted for a while, as at the end: everybody may be suspended.
         Errors:  `AssertionError` when they are not in `POSTED_SECONDS`.
         """
-        end = asyncio.get_running_loop().time() + POSTED_SECONDS
+        loop = asyncio.get_running_loop()
+        end = loop.time() + POSTED_SECONDS
+        still_since, last = loop.time(), -1
         while (found := self.audit().conservation()["posted"]) < count:
-            assert asyncio.get_running_loop().time() < end, f"Expected {count} cases posted, found {found}"
+            assert loop.time() < end, f"Expected {count} cases posted, found {found}"
+            if found != last:
+                still_since, last = loop.time(), found
+            self._recruit(still_since)
             await asyncio.sleep(0.5)
+
+    def _recruit(self, still_since: float) -> None:
+        """New people in the place of everybody, when for a while nothing has ended nor has anybody come."""
+        now = asyncio.get_running_loop().time()
+        if now > max(self._recruited, still_since) + RECRUIT_SECONDS:
+            self._waves, self._recruited = self._waves + 1, now
+            self.world.recruit(self._waves)
 
     # ------------------------------------------------------------------ ending
 
@@ -246,15 +261,13 @@ class Floor:
         self.world.hire()
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
-        still_since, recruited, opened, waves = loop.time(), loop.time(), -1, 0
+        still_since, opened = loop.time(), -1
         while True:
             self.world.control_room.stand_down()
             held = self.audit().conservation()
             if held["open"] != opened:
                 still_since, opened = loop.time(), held["open"]
-            if loop.time() > recruited + RECRUIT_SECONDS and loop.time() > still_since + RECRUIT_SECONDS:
-                waves, recruited = waves + 1, loop.time()
-                self.world.recruit(waves)
+            self._recruit(still_since)
             at_rest = opened == 0 and not self.mirror.log.outgoing
             if at_rest or loop.time() > min(end, still_since + STILL_SECONDS):
                 await asyncio.sleep(1.0)

@@ -38,7 +38,6 @@ JOIN_SECONDS: Final = 60.0
 CALM_SECONDS: Final = RECLAIM_SECONDS + 1.0  # then nobody claims a shard again that the group has given to another
 HEAL_SECONDS: Final = 60.0
 REST_SECONDS: Final = 300.0
-POSTED: Final = 51  # so many at least make a run that says something
 BACK_SECONDS: Final = 5.0  # after which a killed balancer has told its next plan
 WATCHED_PLANS: Final = 10
 RATE_OFF: Final = 0.005  # of what comes of a kind: rates are told with two digits, and instants to the microsecond
@@ -372,7 +371,6 @@ async def play(home: Path, count: int, seed: int, tell: Callable[[int, str], Non
                 kind = order.pop()
                 tell(number, kind)
                 await strike(floor, kind, report)
-            await floor.posted(POSTED)
             clock.lap("faults")
             tell(count, "every submission to its end")
             report.conservation = await floor.rest(REST_SECONDS)
