@@ -87,13 +87,13 @@ check: venv ## format, lint, types, import rules, quick tests: about a minute on
 # Rules, dashboards and scrapes are tested with the real programs. Where they cannot be had those tests say why they are
 # skipped; nothing is fetched from anywhere but the machine's own package source.
 programs: ## Debian's Prometheus, Alertmanager and Chromium for the tests, where this is root on Debian
-	@missing=; for program in prometheus promtool amtool chromium; do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	@missing=; for program in prometheus promtool amtool chromium-headless-shell; do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
 	  echo "Not here, and not to be installed (not root, or no apt-get):$$missing. Their tests will be skipped."; exit 0; \
 	fi; \
 	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-	  prometheus prometheus-alertmanager chromium fonts-dejavu-core >/dev/null \
+	  prometheus prometheus-alertmanager chromium-headless-shell fonts-dejavu-core >/dev/null \
 	  || echo "apt-get could not install$$missing: their tests will be skipped."
 
 format: venv ## format, and mend what the linter can mend

@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from deploy.local.children import free_port
 
-CHROMIUM: Final = shutil.which("chromium")
+CHROMIUM: Final = shutil.which("chromium-headless-shell") or shutil.which("chromium")  # the shell works half as much
 SCREENS: Final = Path(__file__).parents[2] / "build" / "screens"  # kept as test output
 SIZES: Final[Mapping[str, tuple[int, int]]] = {
     "desk": (1_440, 900),
