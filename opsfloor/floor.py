@@ -7,13 +7,13 @@ import os
 import ssl
 from dataclasses import dataclass
 from functools import cache
+from http import HTTPStatus
 from pathlib import Path
 from socket import gethostname
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
 import asyncpg
-import httpx
 import psutil
 from pydantic import ValidationError
 
@@ -22,6 +22,9 @@ from opsfloor.answers import Remedied
 from shared.http.tokens import Issuer, ensure_key_pair
 from shared.runtime import kafka_access
 from shared.runtime.settings import Settings
+
+if TYPE_CHECKING:  # with what it brings along it is a tenth of a command's start, and few commands ask over HTTP
+    import httpx
 
 SERVICES: Final = ("intake", "audit", "routing", "vendor")
 BALANCER: Final = "balancer"
@@ -156,7 +159,7 @@ def bearer(role: str = "on_call", subject: str = "command-line") -> dict[str, st
 def ask(service: str, path: str, role: str = "on_call", subject: str = "command-line") -> Any:
     """GET a JSON answer from a running service. Errors: `Remedied` when none runs, it refuses or knows nothing."""
     answer = _call(service, "GET", path, bearer(role, subject), None)
-    if answer.status_code == httpx.codes.NOT_FOUND:
+    if answer.status_code == HTTPStatus.NOT_FOUND:
         identity = unquote(path.split("/")[2].partition("?")[0])
         raise Remedied(
             f"Expected {service} to know {identity}, found nothing of it",
@@ -184,6 +187,8 @@ def _call(service: str, method: str, path: str, headers: dict[str, str], body: A
     url = next((entry.url for entry in running(service)), None)
     if url is None:
         raise Remedied(f"Expected a running {service} service, found none", START_IT)
+    import httpx
+
     try:
         return httpx.request(method, f"{url}{path}", headers=headers, json=body, timeout=10, verify=_trusted())
     except httpx.HTTPError as error:
@@ -193,6 +198,8 @@ def _call(service: str, method: str, path: str, headers: dict[str, str], body: A
 @cache
 def _trusted() -> ssl.SSLContext:
     """The authorities that are trusted. Read once: reading them takes longer than most answers."""
+    import httpx
+
     return httpx.create_ssl_context()
 
 

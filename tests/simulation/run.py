@@ -52,7 +52,7 @@ MET: Final = (
 )
 MORNING_SUBMISSIONS: Final = 4
 MORNING_ROUNDS: Final = 6  # of undisturbed work: then there is work on desks and in hands for trouble to meet
-CHAOS_STEPS: Final = 500
+CHAOS_STEPS: Final = 400
 FAST_SHARE: Final = 0.05  # of the steps in trouble bring everything that a process has begun to its end
 REST_ROUNDS_MAX: Final = 1_500
 RESTING_RECORDS_MAX: Final = 500

@@ -122,7 +122,7 @@ def test_a_roster_is_played_once_and_every_day_is_told(monkeypatch: pytest.Monke
 def test_several_processes_say_what_one_says() -> None:
     """The days are independent, and their figures come in the order in which they were asked for."""
     posts = posts_of(PROFILE)
-    with Simulator(PROFILE, 8, 1, lambda: None) as several:
+    with Simulator(PROFILE, 4, 1, lambda: None) as several:
         at_once = several.judge([posts, posts[1:]])
-    alone = Simulator(PROFILE, 8, 1, lambda: None)
+    alone = Simulator(PROFILE, 4, 1, lambda: None)
     assert at_once == [alone.judge([posts])[0], alone.judge([posts[1:]])[0]]
