@@ -228,7 +228,8 @@ class Floor:
     async def posted(self, count: int) -> None:
         """Wait until so many cases are posted: how many that are after a time is the machine's matter.
 
-        Holds:   new people come when none is posted for a while, as at the end: everybody may be suspended.
+        Holds:   when none is posted for a while new people come and reroutes are cancelled, as at the end: everybody may be
+                 suspended, or every submission sent back to its branch.
         Errors:  `AssertionError` when they are not in `POSTED_SECONDS`.
         """
         loop = asyncio.get_running_loop()
@@ -238,15 +239,18 @@ class Floor:
             assert loop.time() < end, f"Expected {count} cases posted, found {found}"
             if found != last:
                 still_since, last = loop.time(), found
-            self._recruit(still_since)
+            if self._recruit(still_since):
+                self.world.control_room.stand_down()
             await asyncio.sleep(0.5)
 
-    def _recruit(self, still_since: float) -> None:
-        """New people in the place of everybody, when for a while nothing has ended nor has anybody come."""
+    def _recruit(self, still_since: float) -> bool:
+        """New people in the place of everybody, when for a while nothing has ended nor has anybody come; whether they came."""
         now = asyncio.get_running_loop().time()
-        if now > max(self._recruited, still_since) + RECRUIT_SECONDS:
+        due = now > max(self._recruited, still_since) + RECRUIT_SECONDS
+        if due:
             self._waves, self._recruited = self._waves + 1, now
             self.world.recruit(self._waves)
+        return due
 
     # ------------------------------------------------------------------ ending
 

@@ -37,6 +37,7 @@ ANSWER_SECONDS: Final = 30.0  # for another to take over, or for a command to co
 JOIN_SECONDS: Final = 60.0
 CALM_SECONDS: Final = RECLAIM_SECONDS + 1.0  # then nobody claims a shard again that the group has given to another
 HEAL_SECONDS: Final = 60.0
+RELIEF_SECONDS: Final = 5.0  # of silence after which the control room stands down: orders may leave nothing to be done
 REST_SECONDS: Final = 300.0
 BACK_SECONDS: Final = 5.0  # after which a killed balancer has told its next plan
 WATCHED_PLANS: Final = 10
@@ -399,12 +400,20 @@ async def strike(floor: Floor, kind: str, report: Report) -> None:
 
 
 async def _healed(floor: Floor, kind: str, since_ms: int, report: Report) -> float:
-    """Wait until every shard has written since, or so long that it is a finding. Returns the seconds."""
-    started = time.monotonic()
+    """Wait until every shard has written since, or so long that it is a finding. Returns the seconds.
+
+    Holds:   a shard that has nothing to do writes nothing: local orders over most regions and business types send nearly every
+             submission back to its branch. So what is still silent after a while is given work.
+    """
+    started = relieved = time.monotonic()
     while silent := floor.silent(since_ms):
-        if time.monotonic() > started + HEAL_SECONDS:
+        now = time.monotonic()
+        if now > started + HEAL_SECONDS:
             report.findings.append(Finding("the floor heals", f"{kind}: nothing more from {', '.join(silent)}"))
             break
+        if now > relieved + RELIEF_SECONDS:
+            relieved = now
+            floor.world.control_room.stand_down()
         await asyncio.sleep(0.1)
     return time.monotonic() - started
 
