@@ -16,9 +16,9 @@ from shared.contracts.routing import AssignmentRevoked, MovedCount, ReroutesHeed
 from shared.contracts.telling import teller
 from shared.contracts.work import WorkOrder
 
-MOVED_MAX: Final = 3_000  # items that leave in one decision; more wait for the next
-MOVED_MIN: Final = 1_000  # as many leave however busy the floor is: an evacuation comes to its end
-MOVED_FIRST: Final = 2_000
+MOVED_MAX: Final = 2_000  # items that leave in one decision; more wait for the next
+MOVED_MIN: Final = 400  # as many leave however busy the floor is: an evacuation comes to its end
+MOVED_FIRST: Final = 800
 MOVED_STEP: Final = 100  # by so much a chunk grows while the floor keeps up
 PACE: Final = 0.05  # from chunk to chunk, in the intervals in which desks tell their load: a second on a real floor
 work_released: Final = teller(WorkReleased)
