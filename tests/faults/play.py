@@ -152,6 +152,8 @@ def _otherwise_counted(floor: Floor, base: PlanMade, after: PlanMade) -> Iterato
                     kind, age = Kind.of(asked.order), (after.made_at - asked.order.requested_at).total_seconds()
                     weights[kind] = weights.get(kind, 0.0) + exp(-age / MEMORY_SECONDS)
     found = {Kind.told(part): part.recent_per_hour for part in after.work}
+    if missing := weights.keys() - found.keys():
+        yield f"Expected a plan for all that the balancer had heard of, found {missing} missing"
     for kind, weight in weights.items():
         expected = weight / _watched_hours(after)
         if abs(found.get(kind, 0.0) - expected) > RATE_OFF * expected + RATE_OFF_LEAST:
@@ -167,16 +169,15 @@ def _otherwise_shared(before: PlanMade, after: PlanMade) -> Iterator[str]:
     """Shares that differ beyond what a few seconds of a busy floor change.
 
     Holds:   on this floor people come and go so fast that one balancer's own plans differ widely: shares are looked at
-             where both plans see the same people equally full.
+             where both plans are for the same kinds of work, and see the same people equally full.
     """
     was, now = ({Kind.told(part): part for part in plan.work} for plan in (before, after))
-    if was.keys() - now.keys():
-        yield f"Expected the new balancer to plan for all that the old one did, found {was.keys() - now.keys()} missing"
+    if was.keys() != now.keys() or not _alike(before, after):
         return
     for kind, part in was.items():
         told = {one.team_id: one.share for one in now[kind].shares}
         moved = sum(abs(one.share - told.get(one.team_id, 0.0)) for one in part.shares) / 2
-        if moved > MOVED_MAX and _alike(before, after):
+        if moved > MOVED_MAX:
             yield f"Expected the shares of {kind} as before, found {moved:.0%} of them elsewhere"
 
 

@@ -14,10 +14,13 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
+from services.intake.reception.decide import signed_by
 from shared.contracts import audit, branch, intake
+from shared.contracts.reference import Branch
 from shared.runtime.headers import body_of, header_of, origin_of
 from shared.runtime.log import Outgoing, Record
 from tests.faults.floor import Floor
+from tests.simulation.world import reference
 
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
 WORK_SECONDS = 5.0
@@ -82,9 +85,13 @@ async def stopped_by(floor: Floor, what: re.Pattern[str]) -> re.Match[str]:
 def sent_again(floor: Floor, lost: Record) -> None:
     """The branch sends word for word what became the case, and not what a stranger sent under the same id."""
     cause = header_of(lost.headers, "causationid").decode()
+    branches = {entry.id: entry for entry in reference() if isinstance(entry, Branch)}
     for place, records in floor.mirror.log.records.items():
         for record in records if place[0] == branch.SUBMISSION.name else ():
-            if origin_of(record).event_id == cause:
+            sent = body_of(record, origin_of(record).kind)
+            assert isinstance(sent, branch.SubmissionSent)
+            of = branches.get(sent.branch_id)
+            if origin_of(record).event_id == cause and of is not None and signed_by(of, sent):
                 again = Outgoing(record.key or b"", record.value, record.headers, floor.mirror.clock.wall_ms())
                 floor.mirror.log.append(place, again)
                 return
