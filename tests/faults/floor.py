@@ -62,6 +62,7 @@ RECRUIT_SECONDS: Final = 12.0
 TURNS_PER_REROUTE: Final = 15
 STILL_SECONDS: Final = 45.0  # no submission has come to its end for so long: no more will
 READ_UP_SECONDS: Final = 30.0
+RELIEF_SECONDS: Final = 5.0  # of silence after which the control room stands down: orders may leave nothing to be done
 POSTED_SECONDS: Final = 120.0  # that a busy machine may take for the cases that a story needs
 
 
@@ -224,6 +225,27 @@ class Floor:
             if turn % 40 == 0:
                 self.world.everybody_signs_on()
             await asyncio.sleep(TURN_SECONDS)
+
+    async def heal(self, since_ms: int, seconds: float) -> list[str]:
+        """Wait until every shard has written since. Returns the shards that have not after so many seconds.
+
+        Units:   the floor's wall clock in milliseconds.
+        Holds:   a shard that has nothing to do writes nothing: local orders over most regions and business types send nearly
+                 every submission back to its branch. So what is still silent after a while is given work.
+        """
+        loop = asyncio.get_running_loop()
+        end, relief = loop.time() + seconds, loop.time() + RELIEF_SECONDS
+        while (silent := self.silent(since_ms)) and loop.time() < end:
+            if loop.time() > relief:
+                relief = loop.time() + RELIEF_SECONDS
+                self.world.control_room.stand_down()
+            await asyncio.sleep(0.1)
+        return silent
+
+    async def heals(self, seconds: float) -> None:
+        """Every shard writes again, from now on. Errors: `AssertionError` when one does not in time."""
+        silent = await self.heal(self.mirror.clock.wall_ms(), seconds)
+        assert silent == [], f"nothing more from {silent}"
 
     async def posted(self, count: int) -> None:
         """Wait until so many cases are posted: how many that are after a time is the machine's matter.

@@ -37,7 +37,6 @@ ANSWER_SECONDS: Final = 30.0  # for another to take over, or for a command to co
 JOIN_SECONDS: Final = 60.0
 CALM_SECONDS: Final = RECLAIM_SECONDS + 1.0  # then nobody claims a shard again that the group has given to another
 HEAL_SECONDS: Final = 60.0
-RELIEF_SECONDS: Final = 5.0  # of silence after which the control room stands down: orders may leave nothing to be done
 REST_SECONDS: Final = 300.0
 BACK_SECONDS: Final = 5.0  # after which a killed balancer has told its next plan
 WATCHED_PLANS: Final = 10
@@ -169,10 +168,11 @@ def _otherwise_shared(before: PlanMade, after: PlanMade) -> Iterator[str]:
     """Shares that differ beyond what a few seconds of a busy floor change.
 
     Holds:   on this floor people come and go so fast that one balancer's own plans differ widely: shares are looked at
-             where both plans are for the same kinds of work, and see the same people equally full.
+             where both plans are for the same kinds of work and see the same people equally full, and the later one went
+             on from the earlier one: what is in force no more when a balancer is back is no memory.
     """
     was, now = ({Kind.told(part): part for part in plan.work} for plan in (before, after))
-    if was.keys() != now.keys() or not _alike(before, after):
+    if was.keys() != now.keys() or after.made_at > before.good_until or not _alike(before, after):
         return
     for kind, part in was.items():
         told = {one.team_id: one.share for one in now[kind].shares}
@@ -401,21 +401,11 @@ async def strike(floor: Floor, kind: str, report: Report) -> None:
 
 
 async def _healed(floor: Floor, kind: str, since_ms: int, report: Report) -> float:
-    """Wait until every shard has written since, or so long that it is a finding. Returns the seconds.
-
-    Holds:   a shard that has nothing to do writes nothing: local orders over most regions and business types send nearly every
-             submission back to its branch. So what is still silent after a while is given work.
-    """
-    started = relieved = time.monotonic()
-    while silent := floor.silent(since_ms):
-        now = time.monotonic()
-        if now > started + HEAL_SECONDS:
-            report.findings.append(Finding("the floor heals", f"{kind}: nothing more from {', '.join(silent)}"))
-            break
-        if now > relieved + RELIEF_SECONDS:
-            relieved = now
-            floor.world.control_room.stand_down()
-        await asyncio.sleep(0.1)
+    """Wait until every shard has written since, or so long that it is a finding. Returns the seconds."""
+    started = time.monotonic()
+    silent = await floor.heal(since_ms, HEAL_SECONDS)
+    if silent:
+        report.findings.append(Finding("the floor heals", f"{kind}: nothing more from {', '.join(silent)}"))
     return time.monotonic() - started
 
 

@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -48,14 +47,6 @@ def command(floor: Floor, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "opsfloor", *words], env=env, capture_output=True, text=True, check=False
     )
-
-
-async def healed(floor: Floor) -> None:
-    """Every shard writes again."""
-    since, end = floor.mirror.clock.wall_ms(), time.monotonic() + HEAL_SECONDS
-    while silent := floor.silent(since):
-        assert time.monotonic() < end, f"nothing more from {silent}"
-        await asyncio.sleep(0.1)
 
 
 async def backed_up(floor: Floor, file: Path) -> None:
@@ -134,7 +125,7 @@ async def play(home: Path) -> dict[str, int]:
         await floor.open()
         async with floor.living():
             await floor.ready()
-            await healed(floor)
+            await floor.heals(HEAL_SECONDS)
             await floor.posted(POSTED)
             backup = home / "backup.dump"
             await backed_up(floor, backup)

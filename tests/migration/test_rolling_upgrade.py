@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import asyncpg
@@ -18,8 +17,8 @@ from deploy.demo.processes import NotReady
 from tests.faults.floor import SERVICES, Floor
 
 ROOT = Path(__file__).parents[2]
-HEAL_SECONDS = 30.0
 REST_SECONDS = 120.0
+HEAL_SECONDS = 30.0
 POSTED = 21  # so much is done meanwhile, or afterwards, that the story says something
 RENAME_PRE = """
 ALTER TABLE outbox ADD COLUMN packed bytea;
@@ -70,14 +69,6 @@ def opsfloor(floor: Floor, tree: Path, *words: str) -> subprocess.CompletedProce
     )
 
 
-async def healed(floor: Floor) -> None:
-    """Every shard writes again."""
-    since, end = floor.mirror.clock.wall_ms(), time.monotonic() + HEAL_SECONDS
-    while silent := floor.silent(since):
-        assert time.monotonic() < end, f"nothing more from {silent}"
-        await asyncio.sleep(0.1)
-
-
 async def roll(floor: Floor, name: str, tree: Path) -> None:
     """SIGTERM, wait, start the next release under the same name."""
     assert await asyncio.to_thread(floor.services.stop, floor.pids[name]) == 0, name
@@ -102,7 +93,7 @@ async def upgrade(floor: Floor, tree: Path) -> None:
     """Pre steps, one service after the other, post steps; the old release is held back from both ends."""
     before = await asyncio.to_thread(opsfloor, floor, tree, "migrate", "pre")
     assert before.returncode == 0, before.stderr
-    await healed(floor)  # the old release works on the new schema
+    await floor.heals(HEAL_SECONDS)  # the old release works on the new schema
     floor.services.kill(floor.pids["routing-2"])
     floor.start("routing-2")  # and starts on it
     await asyncio.to_thread(floor.services.wait_ready, floor.pids["routing-2"])
@@ -113,10 +104,10 @@ async def upgrade(floor: Floor, tree: Path) -> None:
     assert early.returncode == 1, f"{last} is of the old release: {early.stdout}"
     assert "older release" in early.stderr
     await roll(floor, last, tree)
-    await healed(floor)
+    await floor.heals(HEAL_SECONDS)
     after = await asyncio.to_thread(opsfloor, floor, tree, "migrate", "post")
     assert after.returncode == 0, after.stderr
-    await healed(floor)
+    await floor.heals(HEAL_SECONDS)
 
 
 async def old_release_is_refused(floor: Floor) -> None:
@@ -135,7 +126,7 @@ async def play(home: Path, tree: Path) -> dict[str, int]:
         await floor.open()
         async with floor.living():
             await floor.ready()
-            await healed(floor)
+            await floor.heals(HEAL_SECONDS)
             await upgrade(floor, tree)
             await floor.posted(POSTED)
             held = await floor.rest(REST_SECONDS)
