@@ -56,7 +56,7 @@ demo: venv ## play a banking day on a local broker and database
 
 # Simulation and days, which ask for nothing but processors, give way to everything else: real floors wait more than they
 # work. Whatever is marked `alone` throws real faults or measures a real floor's time; the others share the machine, each of
-# four workers with a broker and a database of its own, and begin with whatever is marked `early`.
+# three workers with a broker and a database of its own, and begin with whatever is marked `early`.
 test: venv ## everything: check, then faults, migrations, integration, browsers; simulation and days beside them
 	@echo "The programs that tests need are looked for beside the check."; \
 	$(MAKE) --no-print-directory programs & programs=$$!; \
@@ -67,7 +67,7 @@ test: venv ## everything: check, then faults, migrations, integration, browsers;
 	nice -n 19 $(PY) -m pytest --timeout 1800 -n logical --dist loadfile tests/days >$(DAYS) 2>&1 & days=$$!; \
 	trap 'kill $$simulation $$days 2>/dev/null || true' EXIT; real=0; simulated=0; \
 	{ $(PY) -m pytest -m alone tests $(REAL_ONLY) \
-	  && $(PY) -m pytest -m "not alone" -n 4 --dist loadfile --no-loadscope-reorder tests $(REAL_ONLY); } || real=$$?; \
+	  && $(PY) -m pytest -m "not alone" -n 3 --dist loadfile --no-loadscope-reorder tests $(REAL_ONLY); } || real=$$?; \
 	echo "Waiting for simulation and days …"; wait $$simulation || simulated=$$?; wait $$days || simulated=$$?; \
 	cat $(SIMULATED) $(DAYS); \
 	exit $$((real > simulated ? real : simulated))

@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 
 from services.routing.desk import drafting, guards, picking, presence, watch
 from services.routing.desk.dealing import Dealing
-from services.routing.desk.obey import let_go
+from services.routing.desk.obey import sent_on
 from services.routing.desk.state import DeskItem, ItemPhase, OperatorPhase, TeamDesk
 from services.routing.eligibility import Rulebook
 from services.routing.orders import StandingOrders
@@ -65,7 +65,7 @@ def take_in(desk: TeamDesk, event: WorkPlaced, situation: Situation) -> Facts:
     if reroute is None:
         dealing.deal_out(item)
     else:
-        dealing.facts.append(let_go(item, reroute, desk.team_id, situation.now))
+        dealing.facts += sent_on(desk, item, reroute, situation.now)
     return dealing.facts
 
 

@@ -148,3 +148,10 @@ def let_go(item: DeskItem, order: RerouteOrder, team_id: str, now: datetime) -> 
         reroute_id=order.reroute_id,
         draft=item.draft,
     )
+
+
+def sent_on(desk: TeamDesk, item: DeskItem, order: RerouteOrder, now: datetime) -> tuple[WorkReleased, ReroutesHeeded]:
+    """What comes to the desk although the order holds it away: it goes back at once, and counts as moved like what waited."""
+    heed, moved = desk.heed, (MovedCount(reroute_id=order.reroute_id, items=1),)
+    heeded = ReroutesHeeded(team_id=desk.team_id, at=now, moved=moved, next_at=heed.next_at, chunk=heed.chunk)
+    return let_go(item, order, desk.team_id, now), heeded

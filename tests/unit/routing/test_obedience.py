@@ -204,13 +204,15 @@ def test_between_two_chunks_a_desk_lets_nothing_more_go() -> None:
 
 
 def test_a_drained_desk_works_its_queue_off_and_takes_nothing_new() -> None:
-    """What was there is dealt out; what placement sends late goes straight back."""
+    """What was there is dealt out; what placement sends late goes straight back, and counts as moved."""
     floor = north_desk(order("old"))
     put(floor, reroute("drain"))
     floor.fire("boards")
     assert only(command(floor, SignOn, "ann"), WorkAssigned).work_item_id == "old"
     back = floor.send(placed(order("new")))
-    assert kinds(back) == ["WorkQueued", "WorkReleased"]
+    assert kinds(back) == ["WorkQueued", "WorkReleased", "ReroutesHeeded"]
+    floor.send(placed(order("newer")))
+    assert floor.state.heed.moved_by_reroute == {only(back, WorkReleased).reroute_id: 2}
 
 
 def test_nothing_of_an_evacuated_queue_is_dealt_out_any_more() -> None:
