@@ -43,7 +43,7 @@ WATCHED_PLANS: Final = 10
 RATE_OFF: Final = 0.005  # of what comes of a kind: rates are told with two digits, and instants to the microsecond
 RATE_OFF_LEAST: Final = 0.1  # an hour
 MOVED_MAX: Final = 0.3  # of a kind's work, that they may give to other teams
-ALIKE: Final = 0.05  # of how full the fullest is
+ALIKE: Final = 0.05  # of how full the fullest is, and of how late work is
 TOLD_SECONDS: Final = 4.0  # after which everything that was decided stands on the bus, and has been read here
 ASKED_LEAST: Final = 5  # items: fewer say nothing
 FLOWS_SHARE: Final = 0.5  # of them
@@ -168,8 +168,8 @@ def _otherwise_shared(before: PlanMade, after: PlanMade) -> Iterator[str]:
     """Shares that differ beyond what a few seconds of a busy floor change.
 
     Holds:   on this floor people come and go so fast that one balancer's own plans differ widely: shares are looked at
-             where both plans are for the same kinds of work and see the same people equally full, and the later one went
-             on from the earlier one: what is in force no more when a balancer is back is no memory.
+             where both plans are for the same kinds of work and see the same people equally full and work equally late, and
+             the later one went on from the earlier one: what is in force no more when a balancer is back is no memory.
     """
     was, now = ({Kind.told(part): part for part in plan.work} for plan in (before, after))
     if was.keys() != now.keys() or after.made_at > before.good_until or not _alike(before, after):
@@ -182,9 +182,11 @@ def _otherwise_shared(before: PlanMade, after: PlanMade) -> Iterator[str]:
 
 
 def _alike(one: PlanMade, other: PlanMade) -> bool:
-    """Both plans see the same people, and the fullest equally full."""
+    """Both plans see the same people, the fullest equally full and work equally late: what plans weigh before they keep to
+    the last one's shares."""
     people, others = ({team.team_id: team.people for team in plan.teams} for plan in (one, other))
-    return people == others and abs(one.saturation - other.saturation) <= ALIKE * one.saturation
+    weighed = ((one.saturation, other.saturation), (one.lateness_minutes, other.lateness_minutes))
+    return people == others and all(abs(ours - theirs) <= ALIKE * ours for ours, theirs in weighed)
 
 
 def _left_lying(floor: Floor, killed: datetime, back: datetime) -> Iterator[str]:
