@@ -226,11 +226,15 @@ class Host:
             return await self._work(service, runners, keeper, spans, pool)
 
     async def _compare(self, log: KafkaLog, pool: asyncpg.Pool, processor: Processor) -> None:
-        """Refuse a database that went back while no process of the service was there to notice."""
+        """Refuse a database that went back while no process of the service was there to notice.
+
+        Holds:   the group's notes are asked for first: another process may be at work, which commits before it notes.
+        """
+        read = await noted(log.bootstrap, group_of(processor.name))
         store = PostgresStore(pool, processor.service, processor.name, processor.table.name)
         shards = range(await log.partitions(processor.inputs[0].name))
         inlets = {(topic.name, n): 0 for topic in processor.inputs for n in shards} | dict(await store.inlets(shards))
-        went_back(processor.full_name, inlets, await noted(log.bootstrap, group_of(processor.name)))
+        went_back(processor.full_name, inlets, read)
 
     async def _work(
         self, service: Service, runners: list[Runner], keeper: BoardKeeper, spans: Spans | None, pool: asyncpg.Pool
