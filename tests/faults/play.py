@@ -168,11 +168,10 @@ def _otherwise_shared(before: PlanMade, after: PlanMade) -> Iterator[str]:
     """Shares that differ beyond what a few seconds of a busy floor change.
 
     Holds:   on this floor people come and go so fast that one balancer's own plans differ widely: shares are looked at
-             where both plans are for the same kinds of work and see the same people equally full and work equally late, and
-             the later one went on from the earlier one: what is in force no more when a balancer is back is no memory.
+             where the later plan has all kinds of the earlier one, and both see the same people equally full and work as late.
     """
     was, now = ({Kind.told(part): part for part in plan.work} for plan in (before, after))
-    if was.keys() != now.keys() or after.made_at > before.good_until or not _alike(before, after):
+    if was.keys() - now.keys() or not _alike(before, after):
         return
     for kind, part in was.items():
         told = {one.team_id: one.share for one in now[kind].shares}

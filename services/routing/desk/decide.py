@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 
 from services.routing.desk import drafting, guards, picking, presence, watch
 from services.routing.desk.dealing import Dealing
-from services.routing.desk.obey import sent_on
+from services.routing.desk.obey import Obedience
 from services.routing.desk.state import DeskItem, ItemPhase, OperatorPhase, TeamDesk
 from services.routing.eligibility import Rulebook
 from services.routing.orders import StandingOrders
@@ -56,7 +56,8 @@ def take_in(desk: TeamDesk, event: WorkPlaced, situation: Situation) -> Facts:
         order=order,
         draft=event.draft,
     )
-    reroute = StandingOrders.of(situation.boards, situation.now).against(order, desk.team_id)
+    orders = StandingOrders.of(situation.boards, situation.now)
+    reroute = orders.against(order, desk.team_id)
     if reroute is None and not desk.ready:
         return (queued,)
     dealing = Dealing.of(desk, situation)
@@ -65,7 +66,7 @@ def take_in(desk: TeamDesk, event: WorkPlaced, situation: Situation) -> Facts:
     if reroute is None:
         dealing.deal_out(item)
     else:
-        dealing.facts += sent_on(desk, item, reroute, situation.now)
+        dealing.facts += Obedience(desk, orders, situation.now, dealing.given).send_on(item, reroute)
     return dealing.facts
 
 

@@ -60,6 +60,12 @@ class Obedience:
                 return found + self._heeded(moved, self.now + PACE * self._interval(), chunk)
         return found + self._heeded(moved, None)
 
+    def send_on(self, item: DeskItem, order: RerouteOrder) -> list[Message]:
+        """What comes although the order holds it away from here: it goes back at once, and counts as moved like what waited."""
+        found, moved, heed = list[Message](), dict[str, int](), self.desk.heed
+        self._leave(item, order, found, moved)
+        return found + self._heeded(moved, heed.next_at, heed.chunk)
+
     def _chunk(self) -> int:
         """How many may leave now: more each time, half as many when their turn came late.
 
@@ -148,10 +154,3 @@ def let_go(item: DeskItem, order: RerouteOrder, team_id: str, now: datetime) -> 
         reroute_id=order.reroute_id,
         draft=item.draft,
     )
-
-
-def sent_on(desk: TeamDesk, item: DeskItem, order: RerouteOrder, now: datetime) -> tuple[WorkReleased, ReroutesHeeded]:
-    """What comes to the desk although the order holds it away: it goes back at once, and counts as moved like what waited."""
-    heed, moved = desk.heed, (MovedCount(reroute_id=order.reroute_id, items=1),)
-    heeded = ReroutesHeeded(team_id=desk.team_id, at=now, moved=moved, next_at=heed.next_at, chunk=heed.chunk)
-    return let_go(item, order, desk.team_id, now), heeded

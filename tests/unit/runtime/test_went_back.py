@@ -51,7 +51,9 @@ async def starts_beside(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_a_peer_that_works_on_meanwhile_is_no_database_that_went_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """It commits before it notes: whoever asks for the notes first never finds the database behind them."""
-    await starts_beside(Peer(), monkeypatch)
+    peer = Peer()
+    await starts_beside(peer, monkeypatch)
+    assert peer.committed == 11, "Expected the notes and the database to be asked once each"
 
 
 async def test_a_database_that_went_back_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
