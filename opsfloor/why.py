@@ -80,7 +80,7 @@ def _judge(story: list[Told], quiet: bool) -> None:
 async def _facts_of(identity: str, hours: float) -> list[Message]:
     """The item's facts in the order in which they were written."""
     since_ms = int((time.time() - hours * 3600) * 1000)
-    tail = KafkaLog(floor.settings().kafka).tail(TOPICS, gather_bytes=1_000_000, since_ms=since_ms)
+    tail = KafkaLog(floor.settings().kafka).tail(TOPICS, since_ms=since_ms)
     await tail.start()
     found = Found(identity)
     try:

@@ -57,7 +57,7 @@ WATCHED: Final = (
     routing.ASSIGNMENT, routing.DESK, routing.RESULT, routing.LOAD, routing.PLAN,
     reroute.REROUTE, Branch.topic,
 )  # fmt: skip
-WATCHED_AT_ONCE_BYTES: Final = 1_000_000  # a quarter of a second's worth: the onlooker must not keep the broker busy
+LOOK_SECONDS: Final = 0.25  # from one look at the bus to the next: the onlooker must not keep the broker busy
 
 
 @dataclass(frozen=True)
@@ -263,7 +263,7 @@ class Demo:
 
     async def _watch(self, branches: Branches) -> None:
         """Feed the auditor with everything that is on the bus, and the branches with their receipts."""
-        tail = self._log.tail([topic.name for topic in WATCHED], gather_bytes=WATCHED_AT_ONCE_BYTES)
+        tail = self._log.tail([topic.name for topic in WATCHED], gather_seconds=LOOK_SECONDS)
         await tail.start()
         try:
             while True:

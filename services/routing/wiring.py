@@ -26,7 +26,7 @@ from services.routing.workbench.api import Workbench, workbench_routers
 from services.routing.workbench.commands import CommandCounter
 from services.routing.workbench.slices import SliceCutter
 from services.routing.workbench.store import PostgresDeskReads
-from services.routing.workbench.tailer import KINDS, Tailer
+from services.routing.workbench.tailer import GATHER_SECONDS, KINDS, Tailer
 from shared.images import ImageStore, crop
 from shared.reference.board import REFERENCE_BOARD
 from shared.reroutes import REROUTE_BOARD
@@ -46,7 +46,7 @@ def wire(around: Surroundings) -> Service:
         slices=SliceCutter(ImageStore.from_url(around.settings.images_url), crop),
         now=around.clock.now,
     )
-    tail = partial(around.log.tail, kinds=KINDS)
+    tail = partial(around.log.tail, kinds=KINDS, gather_seconds=GATHER_SECONDS)
     tailer = Tailer(tail, answers, lambda: datetime.fromtimestamp(around.clock.wall_ms() / 1000, UTC))
     processors = tuple(_measured(processor) for processor in (placement(), desk(), emergency()))
     loads = load_levels(around.boards.views[LOAD_BOARD.name], around.clock.now)

@@ -11,7 +11,7 @@ from shared.runtime.log import Log, Record, Tail
 from shared.runtime.processor import BoardSpec
 
 RECORDS_MAX: Final = 2_000
-GATHER_BYTES: Final = 65_536  # or a quarter of a second: boards are followed, not chased
+GATHER_SECONDS: Final = 0.25  # boards are followed, not chased
 
 
 class Boards:
@@ -65,7 +65,9 @@ class BoardKeeper:
 
     def __init__(self, boards: Boards, log: Log) -> None:
         self.boards: Final = boards
-        self._tail: Final[Tail | None] = log.tail(boards.topics(), gather_bytes=GATHER_BYTES) if boards.specs else None
+        self._tail: Final[Tail | None] = (
+            log.tail(boards.topics(), gather_seconds=GATHER_SECONDS) if boards.specs else None
+        )
 
     async def start(self) -> None:
         """Read everything that is there; returns when the boards are ready."""

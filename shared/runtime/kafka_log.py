@@ -26,6 +26,7 @@ BATCH_BYTES_MAX: Final = 512 * 1024
 REQUEST_MS: Final = 15_000
 SESSION_SECONDS: Final = 6.0
 STOP_SECONDS: Final = 2.0
+FETCH_WAIT_MS: Final = 1_000  # the broker answers with the first record; for nothing at all it is asked no more often
 HELD_RECORDS: Final = 100  # after a smaller batch nothing is fetched ahead: what comes meanwhile comes in one piece
 ROWS_MAX: Final = 32  # records asked of the client at once: each may be a bundle
 JOIN_SECONDS: Final = 0.05  # between two looks at a client that is joining the group
@@ -70,7 +71,7 @@ class KafkaLog:
                 max_poll_interval_ms=900_000,  # a batch that looks outside may take minutes; who hangs, the watchdog ends
                 rebalance_timeout_ms=max(10_000, self._session_ms * 2),
                 request_timeout_ms=REQUEST_MS,
-                fetch_max_wait_ms=250,
+                fetch_max_wait_ms=FETCH_WAIT_MS,
                 max_partition_fetch_bytes=1024 * 1024,
                 retry_backoff_ms=100,
                 metadata_max_age_ms=60_000,
@@ -82,12 +83,12 @@ class KafkaLog:
         self,
         topics: Sequence[str],
         *,
-        gather_bytes: int = 1,
+        gather_seconds: float = 0.0,
         since_ms: int | None = None,
         kinds: frozenset[bytes] = frozenset(),
     ) -> KafkaTail:
-        """A tail that takes every record at once; one in no hurry gathers so many bytes, for at most 250 ms; one that
-        names kinds passes over all others.
+        """A tail that takes every record at once; one in no hurry lets records gather so long after it was given some; one
+        that names kinds passes over all others.
 
         Units:   `since_ms` is the stamp (since the epoch) from which on records are wanted; none: from the beginning.
         """
@@ -98,12 +99,11 @@ class KafkaLog:
                 **words_of(self.bootstrap),
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
-                fetch_max_wait_ms=250,
-                fetch_min_bytes=gather_bytes,
+                fetch_max_wait_ms=FETCH_WAIT_MS,
                 request_timeout_ms=REQUEST_MS,
             )
 
-        return KafkaTail(client, topics, since_ms=since_ms, kinds=kinds)
+        return KafkaTail(client, topics, since_ms=since_ms, kinds=kinds, gather_seconds=gather_seconds)
 
     def publisher(self) -> KafkaPublisher:
         return KafkaPublisher(self.bootstrap)

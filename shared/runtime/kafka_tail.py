@@ -29,7 +29,9 @@ class KafkaTail:
     Holds:   each fact of the wanted `kinds` (none named: of all) is handed out once, in order, also over a change of
              clients. aiokafka's consumer has been seen to fall silent for ever after a broker was killed: when nothing
              comes, the ends are compared with what was read; a client that cannot tell them, or does not move towards
-             them, is replaced and reads on.
+             them, is replaced and reads on. While records gather the client asks the broker for nothing; they do
+             so once what was there at the start is read.
+    Units:   `gather_seconds` from one hand-out of all that there was to the next.
     """
 
     def __init__(
@@ -39,12 +41,16 @@ class KafkaTail:
         monotonic: Callable[[], float] = time.monotonic,
         since_ms: int | None = None,
         kinds: frozenset[bytes] = frozenset(),
+        gather_seconds: float = 0.0,
     ) -> None:
         self._client: Final = client
         self._topics: Final = list(topics)
         self._monotonic: Final = monotonic
         self._since_ms: Final = since_ms
         self._kinds: Final = kinds
+        self._gather_seconds: Final = gather_seconds
+        self._gathers_until = float("-inf")
+        self._caught_up = False
         self._consumer: Any = client()
         self._ends: dict[TopicPartition, int] = {}
         self._next: Final[dict[TopicPartition, int]] = {}  # where to read on, by partition
@@ -79,9 +85,12 @@ class KafkaTail:
         for place, end in self._ends.items():
             if end and await self._consumer.position(place) < end:
                 return False
+        self._caught_up = True
         return True
 
     async def fetch(self, records_max: int, wait_seconds: float) -> list[Record]:
+        if not await self._gathered(wait_seconds):
+            return []
         try:
             found = await self._consumer.getmany(timeout_ms=int(wait_seconds * 1000), max_records=records_max)
         except KafkaError as error:
@@ -93,10 +102,29 @@ class KafkaTail:
                 self._next[place] = rows[-1].offset + 1
         if found:
             self._quiet_since, self._doubtful = self._monotonic(), None
-        elif self._monotonic() - self._quiet_since > QUIET_SECONDS:
-            await self._look()
+            self._let_gather(sum(map(len, found.values())) < records_max)
+        else:
+            self._caught_up = True
+            if self._monotonic() - self._quiet_since > QUIET_SECONDS:
+                await self._look()
         wanted = (row for rows in found.values() for row in rows if self._wants(row))
         return list(all_facts(map(record_of, wanted)))
+
+    def _let_gather(self, all_that_there_was: bool) -> None:
+        if self._gather_seconds and self._caught_up and all_that_there_was:
+            self._gathers_until = self._monotonic() + self._gather_seconds
+            self._consumer.pause(*self._consumer.assignment())
+
+    async def _gathered(self, wait_seconds: float) -> bool:
+        """Wait for as long as records gather, or as the caller would; whether they may be asked for then."""
+        if self._gather_seconds == 0:
+            return True
+        left = self._gathers_until - self._monotonic()
+        await asyncio.sleep(max(0.0, min(left, wait_seconds)))
+        if left > wait_seconds:
+            return False
+        self._consumer.resume(*self._consumer.paused())
+        return True
 
     def _wants(self, row: Any) -> bool:
         """Asked of the header alone, so that a bundle which nobody here waits for is not even unpacked."""

@@ -137,8 +137,8 @@ class Log(Protocol):
 
     def group_reader(self, group: str, topics: Sequence[str], claimed: Claimed, dropped: Dropped) -> GroupReader: ...
 
-    def tail(self, topics: Sequence[str], *, gather_bytes: int = 1) -> Tail:
-        """A tail; one in no hurry lets so many bytes gather, for at most a quarter of a second."""
+    def tail(self, topics: Sequence[str], *, gather_seconds: float = 0.0) -> Tail:
+        """A tail; one in no hurry asks again only so long after it was given something: what comes meanwhile gathers."""
 
     def publisher(self) -> Publisher: ...
 

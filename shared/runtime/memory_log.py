@@ -72,7 +72,7 @@ class MemoryLog:
             self, self.groups.setdefault(group, Group(self.count)), group, tuple(topics), claimed, dropped
         )
 
-    def tail(self, topics: Sequence[str], *, gather_bytes: int = 1) -> MemoryTail:
+    def tail(self, topics: Sequence[str], *, gather_seconds: float = 0.0) -> MemoryTail:
         return MemoryTail(self, topics)
 
     def publisher(self) -> MemoryPublisher:

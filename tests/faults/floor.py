@@ -176,7 +176,7 @@ class Floor:
             self._at_rest = False
 
     async def _read(self) -> None:
-        tail = self._log.tail(list(TOPICS))
+        tail = self._log.tail(list(TOPICS), gather_seconds=TURN_SECONDS)
         await tail.start()
         try:
             while True:

@@ -70,9 +70,16 @@ async def test_the_workbench_reads_the_desks_rows(pool: asyncpg.Pool) -> None:
     await kept(pool, placement(), {key: table.write(item) for key, item in desks.placed_items.items()})
     reads = PostgresDeskReads(pool)
 
-    found = await reads.operator("north", "anna")
+    found, before = await reads.seated("north", "anna")
+    assert (found, before) == await desks.seated("north", "anna")
     assert found is not None
-    assert found == await desks.operator("north", "anna")
+    assert before is not None
+    assert before.work_item_id == "item-1"
+    idle, nothing = await reads.seated("north", "ben")
+    assert (idle, nothing) == await desks.seated("north", "ben")
+    assert idle is not None
+    assert nothing is None
+    assert await reads.seated("north", "nobody") == (None, None)
     item = await reads.item("north", "item-1")
     assert item is not None
     assert (item, item.operator_id) == (await desks.item("north", "item-1"), "anna")
@@ -140,7 +147,7 @@ async def test_the_workbench_finds_answers_by_their_command(pool: asyncpg.Pool) 
 async def test_what_nobody_wrote_is_not_there(pool: asyncpg.Pool) -> None:
     """An unknown name is an answer, not an error."""
     reads = PostgresDeskReads(pool)
-    assert await reads.operator("north", "anna") is None
+    assert await reads.seated("north", "anna") == (None, None)
     assert await reads.item("north", "item-1") is None
     assert await reads.answer("north", "anna", "c-1") is None
     assert await reads.placed("item-1") is None
@@ -247,7 +254,7 @@ async def test_a_database_that_is_away_is_told_as_passing(fresh_database: str) -
     async with asyncpg.create_pool(fresh_database, min_size=1, max_size=1) as pool:
         reads = (PostgresDeskReads(pool), PostgresCaseReads(pool), PostgresScores(pool))
     with pytest.raises(TransientError):
-        await reads[0].operator("north", "anna")
+        await reads[0].seated("north", "anna")
     with pytest.raises(TransientError):
         await reads[1].case(CASE)
     with pytest.raises(TransientError):

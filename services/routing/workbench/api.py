@@ -105,10 +105,7 @@ class Workbench:
 
     async def now_at(self, sitting: Seat) -> DeskItem | None:
         """What the operator is offered or has in hand; a problem when not signed on."""
-        operator = await self.reads.operator(sitting.team_id, sitting.operator_id)
-        item_id = None if operator is None else operator.work_item_id
-        item = None if item_id is None else await self.reads.item(sitting.team_id, item_id)
-        return _granted(current(sitting, operator, item))
+        return _granted(current(sitting, *await self.reads.seated(sitting.team_id, sitting.operator_id)))
 
     async def next_for(self, sitting: Seat, wait_seconds: float) -> DeskItem | None:
         """As `now_at`, but wait so long for an offer."""
@@ -128,7 +125,7 @@ class Workbench:
         if item.phase is ItemPhase.IN_HAND:
             return item
         named = _named(sitting, "accept", item.work_item_id, item.attempt, None, self.now())
-        verdict = await self.counter.hand_in(AcceptAssignment(**named))
+        verdict = await self.counter.hand_in_unanswered(AcceptAssignment(**named))
         if verdict is not None and verdict.refused:
             raise Problem(409, verdict.answer, verdict.detail)
         taken = await self.reads.item(sitting.team_id, item.work_item_id)

@@ -42,9 +42,12 @@ class CommandCounter:
             verdict = await self.known(command.team_id, command.operator_id, command.command_id)
             if verdict is None:
                 verdict = await self._asked(command)
-        verdict = _of_this_content(verdict, command)
-        COMMANDS.labels(command.kind_name(), "pending" if verdict is None else verdict.answer).inc()
-        return verdict
+        return _counted(verdict, command)
+
+    async def hand_in_unanswered(self, command: Command) -> Verdict | None:
+        """As `hand_in`, of a command of which the desk's rows have just shown that it was not answered: none is looked for."""
+        with timed(COMMAND_SECONDS):
+            return _counted(await self._asked(command), command)
 
     async def known(self, team_id: str, operator_id: str, command_id: str) -> Verdict | None:
         """The verdict on an earlier command, from memory or else from the desk's rows."""
@@ -61,6 +64,12 @@ class CommandCounter:
             await self._publish(command, derived_id(command.operator_id, command.command_id))
             await happens(answered, self._answer_seconds)
         return await self.known(command.team_id, command.operator_id, command.command_id)
+
+
+def _counted(verdict: Verdict | None, command: Command) -> Verdict | None:
+    verdict = _of_this_content(verdict, command)
+    COMMANDS.labels(command.kind_name(), "pending" if verdict is None else verdict.answer).inc()
+    return verdict
 
 
 def _of_this_content(verdict: Verdict | None, command: Command) -> Verdict | None:

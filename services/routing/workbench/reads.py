@@ -21,8 +21,8 @@ class DeskNow:
 class DeskReads(Protocol):
     """Reads of the truth. Errors: `TransientError` when the database is away."""
 
-    async def operator(self, team_id: str, operator_id: str) -> DeskOperator | None:
-        """The operator at the team's desk; `None` when the desk never saw them."""
+    async def seated(self, team_id: str, operator_id: str) -> tuple[DeskOperator | None, DeskItem | None]:
+        """The operator at the team's desk, `None` when the desk never saw them, and the item that lies before them."""
 
     async def item(self, team_id: str, work_item_id: str) -> DeskItem | None:
         """The item at the team's desk; `None` when it is not there."""

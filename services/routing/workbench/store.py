@@ -26,8 +26,12 @@ class PostgresDeskReads:
     def __init__(self, pool: asyncpg.Pool[Any]) -> None:
         self._reads: Final = NamedReads(pool, STATEMENTS)
 
-    async def operator(self, team_id: str, operator_id: str) -> DeskOperator | None:
-        return await self._one(DeskTable.name, team_id, f"operator/{operator_id}", OPERATOR)
+    async def seated(self, team_id: str, operator_id: str) -> tuple[DeskOperator | None, DeskItem | None]:
+        rows = await self._reads.rows("seat", DeskTable.name, team_id, f"operator/{operator_id}")
+        if not rows:
+            return None, None
+        item = rows[0]["item"]
+        return OPERATOR.validate_json(rows[0]["operator"]), None if item is None else ITEM.validate_json(item)
 
     async def item(self, team_id: str, work_item_id: str) -> DeskItem | None:
         return await self._one(DeskTable.name, team_id, f"item/{work_item_id}", ITEM)

@@ -80,7 +80,7 @@ class Tailer:
                 for record in records:
                     if record.timestamp_ms >= since_ms:
                         self._hear(record)
-                await asyncio.sleep(GATHER_SECONDS if records else 0.001)
+                await asyncio.sleep(0)
         finally:
             await tail.stop()
 

@@ -37,6 +37,8 @@ class Client:
     dead: bool = False
     blind: bool = False
     stopped: bool = False
+    asleep: frozenset[TopicPartition] = frozenset()
+    asked: int = 0
 
     async def start(self) -> None:
         if self.bus.down:
@@ -47,6 +49,15 @@ class Client:
 
     def assignment(self) -> set[TopicPartition]:
         return {PLACE}
+
+    def pause(self, *places: TopicPartition) -> None:
+        self.asleep |= set(places)
+
+    def resume(self, *places: TopicPartition) -> None:
+        self.asleep -= set(places)
+
+    def paused(self) -> frozenset[TopicPartition]:
+        return self.asleep
 
     def seek(self, place: TopicPartition, offset: int) -> None:
         self.at = offset
@@ -60,7 +71,10 @@ class Client:
         return dict.fromkeys(places, 0)
 
     async def getmany(self, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Any]]:
-        first, self.at = self.at, self.at if self.dead else self.bus.length
+        assert not self.asleep, "a client that is asleep hands out nothing"
+        self.asked += 1
+        upto = min(self.bus.length, self.at + max_records)
+        first, self.at = self.at, self.at if self.dead else upto
         rows = [
             SimpleNamespace(topic="topic", partition=0, offset=n, key=b"k", value=b"", headers=(), timestamp=0)
             for n in range(first, self.at)
@@ -71,9 +85,9 @@ class Client:
 class Reading:
     """A tail under a clock of its own, and the offsets that it handed out."""
 
-    def __init__(self) -> None:
+    def __init__(self, gather_seconds: float = 0.0) -> None:
         self.bus, self.now, self.offsets = Bus(), 0.0, list[int]()
-        self.tail = KafkaTail(self.bus.client, ["topic"], lambda: self.now)
+        self.tail = KafkaTail(self.bus.client, ["topic"], lambda: self.now, gather_seconds=gather_seconds)
 
     async def fetch(self, times: int = 1) -> None:
         for _ in range(times):
@@ -125,3 +139,34 @@ async def test_while_the_bus_is_away_the_old_client_stays() -> None:
     await reading.fetch(4)
     assert reading.offsets == [0]
     assert [client.stopped for client in reading.bus.clients[:-1]] == [True] * (len(reading.bus.clients) - 1)
+
+
+async def test_records_gather_once_the_tail_has_caught_up() -> None:
+    """What was there at the start is read at once; then the broker is asked once for all that came meanwhile."""
+    reading = Reading(gather_seconds=0.25)
+    await reading.tail.start()
+    client = reading.bus.clients[0]
+    reading.bus.length = 150
+
+    async def fetch(after_seconds: float) -> list[int]:
+        reading.now += after_seconds
+        return [record.offset for record in await reading.tail.fetch(100, 0.0)]
+
+    assert [len(await fetch(0.01)) for _ in range(3)] == [100, 50, 0]
+    reading.bus.length = 151
+    assert await fetch(0.01) == [150]
+    assert client.asleep == {PLACE}
+    reading.bus.length = 153
+    asked = client.asked
+    assert [await fetch(0.1) for _ in range(2)] == [[], []]
+    assert client.asked == asked
+    assert (await fetch(0.1), client.asked) == ([151, 152], asked + 1)
+
+
+async def test_a_full_hand_means_that_there_is_more() -> None:
+    """Records gather only after a fetch that took all there was."""
+    reading = Reading(gather_seconds=0.25)
+    await reading.tail.start()
+    await reading.tail.fetch(100, 0.0)
+    reading.bus.length = 120
+    assert [len(await reading.tail.fetch(100, 0.0)) for _ in range(3)] == [100, 20, 0]

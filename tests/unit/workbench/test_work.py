@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from services.routing.desk.state import DeskOperator
+from services.routing.desk.state import DeskItem, DeskOperator
 from services.routing.workbench.answers import Answers
 from shared.contracts.routing import WorkCompleted
 from tests.unit.routing.floor import order, stand
@@ -320,15 +320,15 @@ async def test_an_offer_that_is_gone_again_does_not_make_the_poll_spin(
 ) -> None:
     """Woken for an item that the rows no longer hold, a poll looks once and waits on."""
     looks = 0
-    real = window.desks.operator
+    real = window.desks.seated
 
-    async def counted(team_id: str, operator_id: str) -> DeskOperator | None:
+    async def counted(team_id: str, operator_id: str) -> tuple[DeskOperator | None, DeskItem | None]:
         nonlocal looks
         looks += 1
         await asyncio.sleep(0)
         return await real(team_id, operator_id)
 
-    monkeypatch.setattr(window.desks, "operator", counted)
+    monkeypatch.setattr(window.desks, "seated", counted)
     anna = window.client("anna")
     await anna.post("/sign-on")
     waiting = asyncio.create_task(anna.get("/next", params={"wait_seconds": 0.2}))

@@ -109,9 +109,11 @@ class Desks:
     def rows(self, team_id: str) -> dict[str, bytes]:
         return self.by_team[team_id].stored if team_id in self.by_team else {}
 
-    async def operator(self, team_id: str, operator_id: str) -> DeskOperator | None:
+    async def seated(self, team_id: str, operator_id: str) -> tuple[DeskOperator | None, DeskItem | None]:
         body = self.rows(team_id).get(f"operator/{operator_id}")
-        return None if body is None else OPERATOR.validate_json(body)
+        operator = None if body is None else OPERATOR.validate_json(body)
+        item_id = None if operator is None else operator.work_item_id
+        return operator, None if item_id is None else await self.item(team_id, item_id)
 
     async def item(self, team_id: str, work_item_id: str) -> DeskItem | None:
         body = self.rows(team_id).get(f"item/{work_item_id}")
