@@ -151,7 +151,7 @@ def _tell_against(preview: dict[str, Any], named: Collection[str] = ()) -> None:
         if limit["broken"]:
             out.print(f"  [bold yellow]LIMIT[/] {said(limit['words'])}")
     if preview["also_in_force"]:
-        out.print(f"  Also in force: {said(', '.join(preview['also_in_force']))}")
+        out.print(f"  Also in force when it begins: {said(', '.join(preview['also_in_force']))}")
 
 
 def _skill(skill: dict[str, Any]) -> tuple[object, ...]:

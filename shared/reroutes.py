@@ -129,6 +129,15 @@ def share_now(order: RerouteOrder, now: datetime) -> float:
     return order.terms.percent * held_percent(order, now) / 10_000
 
 
+def share_at(order: RerouteOrder, at: datetime) -> float:
+    """The share that it will hold at an instant to come, as far as anybody knows now: what is approved begins as it says."""
+    starts_at = order.terms.starts_at
+    if order.phase != "approved" or starts_at is None:
+        return share_now(order, at)
+    begun = starts_at <= at < starts_at + timedelta(minutes=order.terms.minutes)
+    return order.terms.percent / 100 if begun else 0.0
+
+
 # ----------------------------------------------------------------------- space
 
 

@@ -200,6 +200,14 @@ async def test_open_reroutes_are_read_without_those_that_are_over(pool: asyncpg.
     reads = PostgresBookReads(pool)
     assert [order.reroute_id for order in await reads.orders()] == ["r3", "r2", "r1"]
     assert await reads.open_orders() == [room.order("r2"), room.order("r1")]
+    begun = [order for order in await reads.orders() if order.started_at is not None]
+    assert begun
+    for order in begun:
+        at = order.started_at
+        assert at is not None
+        assert order in await reads.begun(at, at)
+        assert order not in await reads.begun(at + timedelta(microseconds=1), at + timedelta(days=1))
+        assert order not in await reads.begun(at - timedelta(days=1), at - timedelta(microseconds=1))
 
 
 async def test_what_went_back_to_branches_is_read_as_counts_and_not_as_life(pool: asyncpg.Pool) -> None:

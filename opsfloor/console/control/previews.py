@@ -35,7 +35,7 @@ def warnings(preview: Preview) -> list[tuple[Verdict, str]]:
         found.append(("watch" if rule.overridable else "bad", f"RULE {rule.rule_id}: {rule.detail} ({how})"))
     found += [("watch", f"LIMIT: {limit.words}") for limit in preview.limits if limit.broken]
     if preview.also_in_force:
-        found.append(("watch", f"Also in force: {', '.join(preview.also_in_force)}."))
+        found.append(("watch", f"Also in force when it begins: {', '.join(preview.also_in_force)}."))
     found += [("good", f"Kept: {limit.words}") for limit in preview.limits if not limit.broken]
     if not preview.dead_ends and not preview.broken_rules and not at_no_desk(preview):
         found.insert(0, ("good", "Somebody is left for every work type, and no safety rule is broken."))

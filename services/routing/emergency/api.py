@@ -23,7 +23,7 @@ from services.routing.emergency.nowhere import PreviewSeen, seen
 from services.routing.emergency.preview import preview_of
 from services.routing.emergency.proofs import DrillsView, drills_view
 from services.routing.emergency.reads import BookReads
-from services.routing.emergency.report import LifeLine, RerouteReport, line_of, page_of, report_of
+from services.routing.emergency.report import LifeLine, RerouteReport, came_over_it, line_of, page_of, report_of
 from services.routing.emergency.safety import broken_by_staying, overlaps, scope_fault
 from services.routing.emergency.state import OVER, Answer, phase_of
 from services.routing.placement.waiting import Waits
@@ -191,7 +191,7 @@ class Control:
         self._check_all(terms)
         orders = await self.reads.orders()
         past = [order for order in orders if phase_of(order) in OVER]
-        floor = FloorNow.of(self.boards, orders, self.now())
+        floor = FloorNow.of(self.boards, orders, self.now(), terms.starts_at)
         return seen(preview_of(terms, floor, past), terms, floor, self.waiting())
 
     async def stay(self, reroute_id: str, minutes: int) -> PreviewSeen:
@@ -286,6 +286,7 @@ class Control:
             held_percent(order, now),
             await self._overlaps(order, now),
             await self.reads.sent_back(reroute_id),
+            await self._came_over_it(order, now),
         )
 
     async def _overlaps(self, order: RerouteOrder, now: datetime) -> Sequence[str]:
@@ -294,6 +295,13 @@ class Control:
             return ()
         holding = [other for other in await self.reads.open_orders() if held_percent(other, now)]
         return overlaps(order, holding, list(self.boards["reference"].teams.values()))
+
+    async def _came_over_it(self, order: RerouteOrder, now: datetime) -> Sequence[LifeLine]:
+        """The orders that came in force over the same place while this one was, and which of the two applied."""
+        if order.started_at is None:
+            return ()
+        later = await self.reads.begun(order.started_at, order.over_at or now)
+        return came_over_it(order, later, list(self.boards["reference"].teams.values()))
 
 
 def reroute_routers(control: Control) -> Sequence[tuple[APIRouter, tuple[str, ...]]]:

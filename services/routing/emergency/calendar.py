@@ -70,7 +70,8 @@ def hold(book: OrderBook, entry: DrillEntry, due: DrillDue, situation: Situation
     """
     view: ReferenceView = situation.boards["reference"]
     unsigned = unsigned_because(entry, view)
-    terms, floor = _terms(entry, due, unsigned), course.floor_of(book, situation)
+    terms = _terms(entry, due, unsigned)
+    floor = course.floor_of(book, situation, terms)
     preview = preview_of(terms, floor, course.past(book))
     proposed = RerouteProposed(
         reroute_id=name_of(due),

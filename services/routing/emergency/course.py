@@ -34,9 +34,11 @@ from shared.runtime.processor import Rejection, Situation
 Course = Callable[[OrderBook, RerouteOrder, Situation], Sequence[RerouteFact]]
 
 
-def floor_of(book: OrderBook, situation: Situation) -> FloorNow:
-    """The floor now, with the book's own orders: the book knows them before any board does."""
-    return FloorNow.of(situation.boards, book.orders.values(), situation.now)
+def floor_of(book: OrderBook, situation: Situation, terms: RerouteTerms | None = None) -> FloorNow:
+    """The floor now, with the book's own orders, which it knows before any board does: those of the hour at which the terms
+    begin."""
+    begins = None if terms is None else terms.starts_at
+    return FloorNow.of(situation.boards, book.orders.values(), situation.now, begins)
 
 
 def past(book: OrderBook) -> list[RerouteOrder]:
@@ -146,7 +148,7 @@ def start(book: OrderBook, order: RerouteOrder, situation: Situation) -> Sequenc
     fault = twin_fault(book, order.terms, situation.now)
     if fault is not None:
         return (_over(order, "refused", fault, situation),)
-    floor = floor_of(book, situation)
+    floor = floor_of(book, situation, order.terms)
     now_preview = preview_of(order.terms, floor, past(book))
     view: ReferenceView = situation.boards["reference"]
     if order.terms.drill:

@@ -84,7 +84,7 @@ def propose(book: OrderBook, order: None, command: ProposeReroute, situation: Si
     if breach is not None:
         return breach
     limits = _view(situation).limits
-    floor = course.floor_of(book, situation)
+    floor = course.floor_of(book, situation, command.terms)
     preview = preview_of(command.terms, floor, course.past(book))
     barred = _never(preview, command.terms, floor)
     if barred is None and command.break_glass:
@@ -177,7 +177,7 @@ def approve(book: OrderBook, order: RerouteOrder, command: ApproveReroute, situa
     if breach is not None:
         return breach
     limits = _view(situation).limits
-    floor = course.floor_of(book, situation)
+    floor = course.floor_of(book, situation, order.terms)
     now_preview = preview_of(order.terms, floor, course.past(book))
     drift = drift_between(order.preview, now_preview, limits.reroute_drift_max)
     if drift is not None:

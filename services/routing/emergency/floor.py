@@ -16,15 +16,16 @@ from services.routing.kinds import Kind, provider_may_see
 from shared.contracts.reference import Provider, Team
 from shared.contracts.reroute import RerouteOrder, RerouteScope, RerouteTerms
 from shared.contracts.routing import LoadSnapshot, PlannedWork
-from shared.reroutes import covers_team, covers_work_type, share_now
+from shared.reroutes import covers_team, covers_work_type, share_at, share_now
 
 
 @dataclass(frozen=True, slots=True)
 class FloorNow:
     """The boards at one instant.
 
-    Holds:   `in_force` are the orders that hold work back now; counts are of people present and allowed to work. The boards
-             do not move while it is at hand, so that what is asked of a team for every work type is worked out once.
+    Holds:   `in_force` are the orders that hold work back now, or, when what is asked about `begins` later, then; counts
+             are of people present and allowed to work now. The boards do not move while it is at hand, so that what is
+             asked of a team for every work type is worked out once.
     """
 
     book: Rulebook
@@ -32,6 +33,7 @@ class FloorNow:
     in_force: tuple[RerouteOrder, ...]
     now: datetime
     plan: PlanView = field(default_factory=PlanView)
+    begins: datetime | None = None
     _able: dict[str, Counter[str]] = field(default_factory=dict, compare=False, repr=False)  # by team, by work type
     _grades: dict[str, dict[str, int]] = field(default_factory=dict, compare=False, repr=False)  # by team, by work type
     _planned: dict[str, list[PlannedWork]] = field(default_factory=dict, compare=False, repr=False)  # by work type
@@ -41,10 +43,17 @@ class FloorNow:
     )  # by provider, work type
 
     @classmethod
-    def of(cls, boards: Mapping[str, Any], orders: Iterable[RerouteOrder], now: datetime) -> FloorNow:
-        """The floor in a situation's boards, with these orders."""
-        holding = tuple(order for order in orders if share_now(order, now) > 0)
-        return cls(Rulebook.of(boards), boards["load"], holding, now, boards["plan"])
+    def of(
+        cls, boards: Mapping[str, Any], orders: Iterable[RerouteOrder], now: datetime, begins: datetime | None = None
+    ) -> FloorNow:
+        """The floor in a situation's boards, with these orders, for something that begins now or later."""
+        later = begins if begins is not None and begins > now else None
+        floor = cls(Rulebook.of(boards), boards["load"], (), now, boards["plan"], later)
+        return replace(floor, in_force=tuple(order for order in orders if floor.share_held(order) > 0))
+
+    def share_held(self, order: RerouteOrder) -> float:
+        """The share that the order holds when what is asked about begins."""
+        return share_now(order, self.now) if self.begins is None else share_at(order, self.begins)
 
     def without(self, reroute_id: str) -> FloorNow:
         """The floor as it would be if this order were not in force."""
@@ -160,7 +169,7 @@ class FloorNow:
 
     def held_back(self, team: Team, work_type: str) -> float:
         """The greatest share of this work that an order in force keeps away from the team."""
-        return max((share_now(o, self.now) for o in self.in_force if holds(o.terms, team, work_type)), default=0.0)
+        return max((self.share_held(o) for o in self.in_force if holds(o.terms, team, work_type)), default=0.0)
 
 
 def holds(terms: RerouteTerms, team: Team, work_type: str) -> bool:

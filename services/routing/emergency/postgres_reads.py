@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +32,10 @@ class PostgresBookReads:
 
     async def open_orders(self) -> Sequence[RerouteOrder]:
         return [order for order in await self._orders("open_orders") if order.over_at is None or order.review == "open"]
+
+    async def begun(self, first: datetime, last: datetime) -> Sequence[RerouteOrder]:
+        found = await self._orders("begun", first, last)
+        return [order for order in found if order.started_at is not None and first <= order.started_at <= last]
 
     async def order(self, reroute_id: str) -> RerouteOrder | None:
         rows = await self._reads.rows("part", f"order/{reroute_id}")
@@ -67,6 +72,6 @@ class PostgresBookReads:
         rows = await self._reads.rows("moved")
         return [(row["key"], HEED.validate_json(row["body"]).moved_by_reroute) for row in rows]
 
-    async def _orders(self, statement: str) -> Sequence[RerouteOrder]:
-        found = [RerouteOrder.model_validate_json(row["body"]) for row in await self._reads.rows(statement)]
+    async def _orders(self, statement: str, *values: object) -> Sequence[RerouteOrder]:
+        found = [RerouteOrder.model_validate_json(row["body"]) for row in await self._reads.rows(statement, *values)]
         return sorted(found, key=lambda order: (order.proposed_at, order.reroute_id))

@@ -26,7 +26,7 @@ SHARE_TOLERATED: Final = 0.02  # of all work; a limit newly broken by less is no
 
 
 def preview_of(terms: RerouteTerms, floor: FloorNow, past: Sequence[RerouteOrder] = ()) -> Preview:
-    """What the terms would do now.
+    """What the terms would do to what waits now, beside the orders that hold when they begin.
 
     Shape:   one forecast per work type that waits in the scope or that somebody present there may do, by name.
     Holds:   a scope that narrows by region or data class is counted as if all work of its types were meant: boards

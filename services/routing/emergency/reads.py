@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from services.routing.emergency.state import Answer
@@ -18,6 +19,9 @@ class BookReads(Protocol):
 
     async def open_orders(self) -> Sequence[RerouteOrder]:
         """The reroutes that are not over or whose review is open, in the order of proposal: few, whatever was before."""
+
+    async def begun(self, first: datetime, last: datetime) -> Sequence[RerouteOrder]:
+        """The reroutes at hand that came in force between these instants, both included, in the order of proposal."""
 
     async def order(self, reroute_id: str) -> RerouteOrder | None:
         """One reroute; `None` when nobody proposed it, or it is long over."""

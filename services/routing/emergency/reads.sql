@@ -9,6 +9,14 @@ WHERE table_name = 'emergency' AND part LIKE 'order/%' AND CASE
 END
 ORDER BY part;
 
+-- name: begun
+SELECT body FROM routing.state
+WHERE table_name = 'emergency' AND part LIKE 'order/%' AND CASE
+    WHEN strpos(body::text, '\u0000') > 0 THEN true  -- as above
+    ELSE (body->>'started_at')::timestamptz BETWEEN $1 AND $2
+END
+ORDER BY part;
+
 -- name: part
 SELECT body FROM routing.state WHERE table_name = 'emergency' AND key = 'floor' AND part = $1;
 

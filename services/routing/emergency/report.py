@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from html import escape
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
+from services.routing.emergency.safety import overlaps
 from shared.contracts import reroute as told
 from shared.contracts.message import Message
+from shared.contracts.reference import Team
 from shared.contracts.reroute import DrillOutcome, Preview, RerouteOrder, RerouteScope
 
 NOT_FOUND: Final = "none"
@@ -194,6 +196,16 @@ def _clock(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S} UTC"
 
 
+def came_over_it(order: RerouteOrder, later: Iterable[RerouteOrder], teams: Sequence[Team]) -> tuple[LifeLine, ...]:
+    """The orders that began while it was in force and compete with it, as lines of its life."""
+    return tuple(
+        LifeLine(at=other.started_at, who="", sentence=f"{other.reroute_id} came over the same place: {sentence}")
+        for other in later
+        if other.started_at is not None
+        for sentence in overlaps(order, (other,), teams)
+    )
+
+
 def report_of(
     order: RerouteOrder,
     life: Sequence[Message],
@@ -202,8 +214,12 @@ def report_of(
     held_percent: int,
     passed_over: Sequence[str],
     sent_back: Mapping[str, int],
+    came_over_it: Sequence[LifeLine] = (),
 ) -> RerouteReport:
     """Everything of one reroute."""
+    lines = [line for fact in life if (line := line_of(fact)) is not None]
+    for line in came_over_it:
+        lines.insert(next((n for n, other in enumerate(lines) if other.at > line.at), len(lines)), line)
     return RerouteReport(
         order=order,
         scope=scope_words(order.terms.scope),
@@ -211,7 +227,7 @@ def report_of(
         moved=tuple(MovedView(team_id=team_id, items=items) for team_id, items in sorted(moved.items())),
         unplaceable=unplaceable,
         passed_over=tuple(passed_over),
-        life=tuple(line for fact in life if (line := line_of(fact)) is not None),
+        life=tuple(lines),
         sent_back=tuple(
             SentBackView(branch_id=branch_id, submissions=submissions)
             for branch_id, submissions in sorted(sent_back.items(), key=lambda row: (-row[1], row[0]))

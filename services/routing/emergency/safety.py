@@ -16,7 +16,7 @@ from shared.contracts.reference import RerouteDuty, RerouteRule, Team
 from shared.contracts.reroute import BrokenRule, RerouteOrder, RerouteScope, RerouteTerms
 from shared.reference.board import ReferenceView
 from shared.reference.drills import on_duty_for
-from shared.reroutes import covers_team, resolve, share_now
+from shared.reroutes import covers_team, resolve
 from shared.runtime.processor import Rejection
 
 ASSERTIONS: Final = frozenset({"able_centres", "able_people"})
@@ -93,8 +93,8 @@ def _too_few(rule: RerouteRule, terms: RerouteTerms, floor: FloorNow, what: str)
 
 
 def _as_held(order: RerouteOrder, floor: FloorNow) -> RerouteTerms:
-    """What the order takes now: while it comes back, what it still holds, as in every other figure of a preview."""
-    return order.terms.model_copy(update={"percent": round(100 * share_now(order, floor.now))})
+    """What the order takes then: while it comes back, what it still holds, as in every other figure of a preview."""
+    return order.terms.model_copy(update={"percent": round(100 * floor.share_held(order))})
 
 
 def _able_by_centre(step: str, taking: Sequence[RerouteTerms], floor: FloorNow) -> Mapping[str, float]:

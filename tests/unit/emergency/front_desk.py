@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from typing import Final
 
@@ -91,6 +92,9 @@ class FrontDesk:
 
     async def open_orders(self) -> Sequence[RerouteOrder]:
         return [order for order in await self.orders() if order.over_at is None or order.review == "open"]
+
+    async def begun(self, first: datetime, last: datetime) -> Sequence[RerouteOrder]:
+        return [o for o in await self.orders() if o.started_at is not None and first <= o.started_at <= last]
 
     async def order(self, reroute_id: str) -> RerouteOrder | None:
         return self.room.book.orders.get(reroute_id)

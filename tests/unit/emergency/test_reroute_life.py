@@ -454,6 +454,28 @@ def test_an_equal_reroute_may_be_agreed_for_when_this_one_is_over() -> None:
     assert room.order("r2").phase == "refused"
 
 
+@pytest.mark.parametrize(
+    ("minutes", "also", "dead_ends"),
+    [
+        (30, ("r1",), ("transfer/entry", "transfer/review")),  # r1 still has the north
+        (70, (), ()),  # nobody has: the north has taken its work back
+        (130, ("r3",), ("transfer/entry", "transfer/review")),  # r3 has it by then
+        (220, (), ()),  # and is over
+    ],
+)
+def test_what_begins_later_is_seen_beside_the_orders_of_its_hour(
+    minutes: int, also: tuple[str, ...], dead_ends: tuple[str, ...]
+) -> None:
+    """Not beside those in force at the moment: what is over by then holds nothing, what is agreed for then does."""
+    room = in_force()
+    two_hours_on, south = room.now + timedelta(minutes=120), RerouteScope(centres=("s",))
+    assert room.ask(ProposeReroute, CHEN, "r3", terms=terms(starts_at=two_hours_on, effect="drain")) == "done"
+    assert room.approve(LIN, "r3") == "done"
+    later = terms(scope=south, starts_at=room.now + timedelta(minutes=minutes))
+    assert room.ask(ProposeReroute, CHEN, "r4", terms=later) == "done"
+    assert (room.order("r4").preview.also_in_force, room.order("r4").preview.dead_ends) == (also, dead_ends)
+
+
 def test_the_preview_tells_dead_ends_and_who_takes_the_work() -> None:
     """With people in the south it has takers; without, it is a dead end before anybody agrees."""
     room = ControlRoom()

@@ -328,7 +328,8 @@ async def test_only_orders_that_compete_are_said_to_overlap() -> None:
 
 
 async def test_which_of_two_orders_applied_stays_on_record() -> None:
-    """The later one says it as it begins: whoever reads its life after both are over, on the screen or the page, knows."""
+    """The later one says it as it begins, the earlier one when that came: whoever reads either life after both are over, on
+    the screen or the page, knows."""
     desk = FrontDesk()
     room, client = desk.room, desk.client("au", "auditor")
     for name, effect in (("first", "drain"), ("second", "drain"), ("third", "shift")):
@@ -338,12 +339,24 @@ async def test_which_of_two_orders_applied_stays_on_record() -> None:
         assert room.approve(CHEN, name) == "done"
     for name in ("first", "second", "third"):
         assert room.ask(CancelReroute, LIN, name) == "done"
-    begun = {}
+    begun, met = {}, {}
     for name in room.book.orders:
         report = (await client.get(f"/reroutes/{name}")).json()
         assert report["passed_over"] == []
-        (begun[name],) = [line["sentence"] for line in report["life"] if line["sentence"].startswith("in force")]
-        assert escape(begun[name]) in (await client.get(f"/reroutes/{name}/report.html")).text
+        sentences = [line["sentence"] for line in report["life"]]
+        (begun[name],) = [sentence for sentence in sentences if sentence.startswith("in force")]
+        met[name] = [sentence for sentence in sentences if "came over" in sentence]
+        page = (await client.get(f"/reroutes/{name}/report.html")).text
+        assert all(escape(sentence) in page for sentence in (begun[name], *met[name]))
+        assert sorted(report["life"], key=lambda line: line["at"]) == report["life"]
+    assert met == {
+        "first": [
+            "second came over the same place: second applies: it started later than first",
+            "third came over the same place: first applies: drain goes before shift of third",
+        ],
+        "second": ["third came over the same place: second applies: drain goes before shift of third"],
+        "third": [],
+    }
     assert "over the same place" not in begun["first"]
     assert begun["second"].endswith("UTC; over the same place second applies: it started later than first")
     assert begun["third"].endswith(
