@@ -22,9 +22,7 @@ MOVED_FIRST: Final = 800
 MOVED_STEP: Final = 100  # by so much a chunk grows while the floor keeps up
 PACE: Final = 0.05  # from chunk to chunk, in the intervals in which desks tell their load: a second on a real floor
 work_released: Final = teller(WorkReleased)
-LATE: Final = (
-    0.8  # a chunk whose turn comes so many intervals late finds the floor busy; at half as many cores were idle
-)
+LATE: Final = 0.8  # a chunk whose turn comes so many intervals late finds the floor busy
 
 
 @dataclass(frozen=True, slots=True)
