@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from opsfloor import addresses
 from opsfloor.answers import Remedied
+from shared.home import home
 from shared.http.tokens import Issuer, ensure_key_pair
 from shared.runtime import kafka_access
 from shared.runtime.settings import Settings
@@ -65,11 +66,6 @@ class Running:
     service: str
     pid: int | None
     url: str
-
-
-def home() -> Path:
-    """The folder with keys, local images and the addresses of running services."""
-    return Path(os.environ.get("OPSFLOOR_HOME", ".opsfloor"))
 
 
 def addresses_from_stack() -> dict[str, str]:

@@ -19,6 +19,7 @@ from opsfloor import floor
 from opsfloor.answers import Remedied, out
 from opsfloor.publishing import command_publisher
 from shared.contracts.message import Message
+from shared.home import home
 from shared.http.keys import ensure_public_key
 from shared.reference import ReferenceErrors, load
 from shared.reference.keys import with_local_keys
@@ -51,12 +52,12 @@ def run_service(
     settings = floor.settings(http_port=port, log_level=log_level)
     ensure_public_key(settings.home / "keys")
     configure_logging(settings.log_level)
-    note = floor.home() / "run" / f"{service}-{os.getpid()}.json"
-    target = floor.home() / "prometheus" / "targets" / f"services-{service}-{os.getpid()}.json"
+    note = home() / "run" / f"{service}-{os.getpid()}.json"
+    target = home() / "prometheus" / "targets" / f"services-{service}-{os.getpid()}.json"
 
     def serving(url: str) -> None:
         _write_note(note, service, url)
-        forget_predecessor(floor.home(), service)
+        forget_predecessor(home(), service)
         _write_target(target, service, url)
 
     mend_connections()
@@ -90,7 +91,7 @@ def _in_short(error: Exception) -> str:
 
 def _be_heard() -> None:
     """Beside a Prometheus a process that fails says so until it was asked twice; alone it ends at once."""
-    if Watch(floor.home()).prometheus() is not None:
+    if Watch(home()).prometheus() is not None:
         os.environ.setdefault("OPSFLOOR_LAST_WORDS_SECONDS", f"{2 * SCRAPE_SECONDS:g}")
 
 
@@ -136,7 +137,7 @@ def publish_reference(
 ) -> None:
     """Validate the bank's reference data and publish it; makes the topics when they are missing."""
     try:
-        entries = with_local_keys(load(folder), floor.home() / "keys")
+        entries = with_local_keys(load(folder), home() / "keys")
     except ReferenceErrors as error:
         raise Remedied(str(error), f"mend the lines named above in {folder}") from error
     if not check:

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from opsfloor import floor
 from opsfloor.answers import Remedied, an_id, out
+from shared.home import home
 from shared.http.tokens import LIFETIME_SECONDS_MAX, ROLES, Issuer, ensure_key_pair
 
 
@@ -22,7 +22,7 @@ def token(
     hours: Annotated[float, typer.Option(help="how long it holds")] = 8.0,
 ) -> None:
     """Print a bearer token signed with this machine's key pair (made when there is none)."""
-    private, _ = ensure_key_pair(floor.home() / "keys")
+    private, _ = ensure_key_pair(home() / "keys")
     try:
         made = Issuer(private).issue(
             subject=an_id(subject, "name somebody: an operator by id, or yourself"),

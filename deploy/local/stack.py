@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import shared.home
 from deploy.local import children, jars, problems
 from deploy.local.kafka import Broker, prepare
 from deploy.local.postgres import Database, reachable
@@ -55,13 +56,13 @@ class State:
 
 
 def home() -> Path:
-    """The one ignored folder: `OPSFLOOR_HOME`, else `.opsfloor` here."""
-    return Path(os.environ.get("OPSFLOOR_HOME", ".opsfloor")).absolute()
+    """The one ignored folder, wherever a process goes from here."""
+    return shared.home.home().absolute()
 
 
 def jars_folder() -> Path:
     """Where Kafka's jars are kept, shared by all stacks of a checkout: `OPSFLOOR_JARS`, else in the home folder."""
-    return Path(os.environ.get("OPSFLOOR_JARS", home() / "jars")).absolute()
+    return Path(os.environ.get("OPSFLOOR_JARS") or home() / "jars").absolute()
 
 
 class Stack:

@@ -5,8 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, BeforeValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.home import HOME_DEFAULT, home
+
+
+def _set(given: object) -> object:
+    return given or home()
 
 
 class Settings(BaseSettings):
@@ -19,7 +25,7 @@ class Settings(BaseSettings):
 
     kafka: Annotated[str, Field(description="the bus's address: host:port,… or with TLS and a login (kafka_access.py)")]
     database_url: Annotated[str, Field(description="postgresql://…")]
-    home: Annotated[Path, Field(description="keys, local images, logs")] = Path(".opsfloor")
+    home: Annotated[Path, BeforeValidator(_set), Field(description="keys, local images, logs")] = HOME_DEFAULT
     images: Annotated[str, Field(description="object store URL; empty: a folder below home")] = ""
     http_host: str = "127.0.0.1"
     http_port: Annotated[int, Field(ge=0, le=65_535)] = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
@@ -23,6 +24,22 @@ from shared.images import ImageStore
 from shared.runtime.processor import Processor
 
 ROOT: Final = Path(__file__).parents[2]
+TOP: Final = frozenset(
+    [
+        ".ci",
+        ".gitignore",
+        "Makefile",
+        "README.md",
+        "deploy",
+        "docs",
+        "opsfloor",
+        "pyproject.toml",
+        "requirements.lock",
+        "services",
+        "shared",
+        "tests",
+    ]
+)
 SERVICES: Final = ("audit", "intake", "routing", "vendor")
 ROOMS: Final = sorted(page.parent for page in (ROOT / "services").glob("*/*/processor.py"))
 PROCESSORS: Final[tuple[Processor, ...]] = (
@@ -194,3 +211,11 @@ def test_every_link_leads_somewhere() -> None:
             if "://" not in target and not target.startswith("mailto:") and not (page.parent / target).exists():
                 dead[str(page.relative_to(ROOT))].append(target)
     assert dead == {}
+
+
+def test_the_house_has_no_room_that_nobody_planned() -> None:
+    """What a command leaves where one stands (data, jars, keys) is not kept by accident."""
+    kept = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if kept.returncode:
+        pytest.skip(f"Expected a checkout, found: {kept.stderr.strip()}")
+    assert {path.partition("/")[0] for path in kept.stdout.splitlines()} == TOP

@@ -20,6 +20,7 @@ from deploy.local.kafka import METADATA, NODE, Broker
 from deploy.local.postgres import SETTINGS, Database
 from deploy.local.stack import home, jars_folder
 from deploy.local.watch import NEVER, Watch, forget_predecessor
+from shared.runtime.settings import Settings
 
 FOLDER = Path("/somewhere/.opsfloor")
 NOTE = '{"kafka_port": %s, "controller_port": 21001, "postgres_port": 21002, "kafka_pid": %s}'
@@ -338,6 +339,15 @@ def test_folders_follow_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert (home(), jars_folder()) == (tmp_path / "home", tmp_path / "home" / "jars")
     monkeypatch.setenv("OPSFLOOR_JARS", str(tmp_path / "jars"))
     assert jars_folder() == tmp_path / "jars"
+
+
+def test_a_folder_that_is_set_to_nothing_is_not_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Else the data would lie in the folder that one stands in, beside what is kept in a repository; keys as well."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPSFLOOR_HOME", "")
+    monkeypatch.setenv("OPSFLOOR_JARS", "")
+    assert (home(), jars_folder()) == (tmp_path / ".opsfloor", tmp_path / ".opsfloor" / "jars")
+    assert Settings(kafka="a:1", database_url="postgresql://u@h/d").home == Path(".opsfloor")
 
 
 def test_a_stack_that_was_never_up(tmp_path: Path) -> None:

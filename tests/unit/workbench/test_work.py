@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from services.routing.desk.state import DeskItem, DeskOperator
+from services.routing.desk.state import Answer, DeskItem, DeskOperator
 from services.routing.workbench.answers import Answers
 from shared.contracts.routing import WorkCompleted
 from tests.unit.routing.floor import order, stand
@@ -146,16 +146,26 @@ async def test_a_long_poll_looks_by_itself_when_the_log_is_silent(
     assert (await asyncio.wait_for(waiting, 1)).json()["work_item_id"] == "item-1"
 
 
-async def test_the_next_item_is_taken_in_one_go(window: Window) -> None:
-    """`POST /take` waits for the offer and accepts it; asked again it shows the item in hand and publishes nothing."""
+async def test_the_next_item_is_taken_in_one_go(window: Window, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`POST /take` waits for the offer and accepts it; asked again it shows the item in hand and publishes nothing. No earlier
+    answer is looked for, as the offer that was just read has none."""
     anna = window.client("anna")
     await anna.post("/sign-on")
     assert (await anna.post("/take")).status_code == 204
     waiting = asyncio.create_task(anna.post("/take", params={"wait_seconds": 30}, timeout=60))
     await asyncio.sleep(0.05)
+    looked_for: list[str] = []
+    real = window.desks.answer
+
+    async def looked(team_id: str, operator_id: str, command_id: str) -> Answer | None:
+        looked_for.append(command_id)
+        return await real(team_id, operator_id, command_id)
+
+    monkeypatch.setattr(window.desks, "answer", looked)
     window.desks.place(order(slice=SLICE))
     taken = (await asyncio.wait_for(waiting, 1)).json()
     assert (taken["work_item_id"], taken["state"], taken["attempt"]) == ("item-1", "in_hand", 1)
+    assert looked_for == []
     published = len(window.desks.published)
     assert (await anna.post("/take")).json() == taken
     assert len(window.desks.published) == published
