@@ -51,7 +51,7 @@ def _of_what_comes(terms: RerouteTerms, floor: FloorNow, must_know: bool) -> str
     before, left = _Crew.of(floor, None, coming), _Crew.of(floor, terms, coming)
     for name, group in _groups(coming):
         people = left.count(group)
-        load = sum(coming[kind] * left.seconds(kind.work_type) for kind in group) / HOUR_SECONDS
+        load = sum(coming[kind] * left.seconds(kind) for kind in group) / HOUR_SECONDS
         if people < before.count(group) and load > load_max * people:
             return f"Expected {people} people left for {name} to be enough, found work coming for {load:.1f}."
     return None
@@ -83,9 +83,7 @@ class _Crew:
         kinds: dict[str, Set[Kind]] = {}
         for team in floor.teams():
             load = floor.load(team.id)
-            there = {
-                kind for kind in coming if floor.able_for(team, kind) and _open(floor, terms, team, kind.work_type)
-            }
+            there = {kind for kind in coming if floor.able_for(team, kind) and _open(floor, terms, team, kind)}
             for person in () if load is None else load.present:
                 mine = set(floor.may_do(team, person))
                 kinds[person] = {kind for kind in there if kind.work_type in mine}
@@ -95,20 +93,20 @@ class _Crew:
         """How many may be given something of the group."""
         return sum(1 for kinds in self.kinds_by_person.values() if kinds & group)
 
-    def seconds(self, work_type: str) -> float:
+    def seconds(self, kind: Kind) -> float:
         """How long one item takes them: as their desks have learned, else the standard time; never heard of: nothing."""
         told = [
             (part.present, part.learned_seconds)
             for team in self.floor.teams()
-            if (load := self.floor.load(team.id)) is not None and _open(self.floor, self.terms, team, work_type)
+            if (load := self.floor.load(team.id)) is not None and _open(self.floor, self.terms, team, kind)
             for part in load.capacity
-            if part.work_type == work_type
+            if part.work_type == kind.work_type
         ]
         people = sum(present for present, _ in told)
         if people:
             return sum(present * seconds for present, seconds in told) / people
-        return self.floor.book.reference.standard_seconds(work_type) or 0.0
+        return self.floor.book.reference.standard_seconds(kind.work_type) or 0.0
 
 
-def _open(floor: FloorNow, terms: RerouteTerms | None, team: Team, work_type: str) -> bool:
-    return floor.held_back(team, work_type) < 1 and not (terms is not None and holds(terms, team, work_type))
+def _open(floor: FloorNow, terms: RerouteTerms | None, team: Team, kind: Kind) -> bool:
+    return floor.held_back(team, kind) < 1 and not (terms is not None and holds(terms, team, kind))

@@ -167,13 +167,20 @@ class FloorNow:
             return None
         return {Kind.told(part): part.coming_per_hour for part in plan.work}
 
-    def held_back(self, team: Team, work_type: str) -> float:
-        """The greatest share of this work that an order in force keeps away from the team."""
-        return max((self.share_held(o) for o in self.in_force if holds(o.terms, team, work_type)), default=0.0)
+    def held_back(self, team: Team, kind: Kind) -> float:
+        """The greatest share of this sort of work that an order in force keeps away from the team."""
+        return max((self.share_held(o) for o in self.in_force if holds(o.terms, team, kind)), default=0.0)
 
 
-def holds(terms: RerouteTerms, team: Team, work_type: str) -> bool:
-    """The terms keep at least some of this work away from the team."""
+def holds(terms: RerouteTerms, team: Team, kind: Kind) -> bool:
+    """The terms keep at least some of this sort of work away from the team. Holds: any of it may be of a region that
+    the scope names, as no board tells of regions."""
+    classes = terms.scope.data_classes
+    return (not classes or kind.data_class in classes) and may_hold(terms, team, kind.work_type)
+
+
+def may_hold(terms: RerouteTerms, team: Team, work_type: str) -> bool:
+    """The terms may keep work of this type away from the team, as far as the type tells."""
     return terms.effect != "local" and covers_team(terms.scope, team) and covers_work_type(terms.scope, work_type)
 
 

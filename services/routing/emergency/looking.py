@@ -105,7 +105,13 @@ def _told(seen: Seen) -> Outcome:
 
 def days_ahead(floor: FloorNow, terms: RerouteTerms) -> tuple[Ahead, ...]:
     """The days to play, from the boards as they are, each larger than the one before."""
-    now = Now(floor.book.reference, floor.book.standing, floor.loads, floor.plan, floor.in_force, floor.now)
+    mixes = {
+        (team.id, part.work_type): floor.mix_at(team, part.work_type)
+        for team in floor.teams()
+        if (load := floor.load(team.id)) is not None
+        for part in load.queued
+    }
+    now = Now(floor.book.reference, floor.book.standing, floor.loads, mixes, floor.plan, floor.in_force, floor.now)
     *smaller, whole = (ahead_of(now, terms.minutes, size) for size in SIZES)
     return (*(day for day in smaller if day.minutes >= MINUTES_MIN), whole)
 

@@ -66,11 +66,13 @@ class Prospect:
 
     def outlook(self, work_type: str) -> Outlook:
         """How one work type stands."""
-        open_share = {team.id: self._open_share(team, work_type) for team in self._teams}
+        kinds = self._floor.mix(work_type)
+        open_to = {kind: {team.id: self._open_share(team, kind) for team in self._teams} for kind in kinds}
+        open_share = {team.id: self._most_open(team, open_to) for team in self._teams}
         parts = [(team, part) for team in self._teams for part in _queued(self._floor, team, work_type)]
         oldest = max((_age(self._floor, part) for _, part in parts), default=0.0)
         allowed = seconds_allowed(self._floor, work_type)
-        sorts = {kind: self._sort(kind, parts, open_share) for kind in self._floor.mix(work_type)}
+        sorts = {kind: self._sort(kind, parts, open_to[kind]) for kind in kinds}
         takers = [
             TakerForecast(team_id=team.id, people=able)
             for team in self._teams
@@ -79,7 +81,7 @@ class Prospect:
         people = sum(taker.people * open_share[taker.team_id] for taker in takers)
         return Outlook(
             queued=sum(part.queued for _, part in parts),
-            moves=sum(part.queued for team, part in parts if moves(self._terms, team, work_type)),
+            moves=round(sum(part.queued * self._moving(team, work_type) for team, part in parts)),
             people=round(people),
             nobody=people <= 0,
             wait_seconds=_longest(sorts.values()),
@@ -92,10 +94,22 @@ class Prospect:
             ),
         )
 
-    def _open_share(self, team: Team, work_type: str) -> float:
-        kept = 1 - self._floor.held_back(team, work_type)
+    def _open_share(self, team: Team, kind: Kind) -> float:
+        kept = 1 - self._floor.held_back(team, kind)
         terms = self._terms
-        return min(kept, 1 - terms.percent / 100) if terms is not None and holds(terms, team, work_type) else kept
+        return min(kept, 1 - terms.percent / 100) if terms is not None and holds(terms, team, kind) else kept
+
+    def _most_open(self, team: Team, open_to: Mapping[Kind, Mapping[str, float]]) -> float:
+        """The share to which the team is open for some sort that its people may be given."""
+        shares = (by_team[team.id] for kind, by_team in open_to.items() if self._floor.able_for(team, kind))
+        return max(shares, default=0.0)
+
+    def _moving(self, team: Team, work_type: str) -> float:
+        """What part of the work type leaves of what waits at the team."""
+        if self._terms is None or self._terms.effect not in MOVES_QUEUE:
+            return 0.0
+        mix = self._floor.mix_at(team, work_type).items()
+        return sum(share for kind, share in mix if moves(self._terms, team, kind))
 
     def _sort(
         self, kind: Kind, parts: Sequence[tuple[Team, LoadByWorkType]], open_share: Mapping[str, float]
@@ -112,7 +126,7 @@ class Prospect:
 
     def _worked_off(self, kind: Kind, team: Team) -> bool:
         """What lies there of the sort stays, and has somebody there."""
-        return not moves(self._terms, team, kind.work_type) and self._floor.able_for(team, kind) > 0
+        return not moves(self._terms, team, kind) and self._floor.able_for(team, kind) > 0
 
     def _wait(
         self,
@@ -136,7 +150,7 @@ class Prospect:
         behind = [
             self._stays[team.id] / able[team.id]
             for team in holding
-            if team.id in able and open_share[team.id] < 1 and not moves(self._terms, team, kind.work_type)
+            if team.id in able and open_share[team.id] < 1 and not moves(self._terms, team, kind)
         ]
         return round(max(backlog / people, *behind, 0.0), 1)
 
@@ -146,8 +160,8 @@ class Prospect:
         found: dict[Kind, float] = {}
         for team in self._teams if self._terms is not None and self._terms.effect in MOVES_QUEUE else ():
             for part in _all_queued(self._floor, team):
-                if moves(self._terms, team, part.work_type):
-                    for kind, share in self._floor.mix_at(team, part.work_type).items():
+                for kind, share in self._floor.mix_at(team, part.work_type).items():
+                    if moves(self._terms, team, kind):
                         found[kind] = found.get(kind, 0.0) + part.standard_seconds * share
         return found
 
@@ -156,9 +170,8 @@ class Prospect:
         """The work that stays where it is, in standard seconds by team."""
         return {
             team.id: sum(
-                part.standard_seconds
+                part.standard_seconds * (1.0 - self._moving(team, part.work_type))
                 for part in _all_queued(self._floor, team)
-                if not moves(self._terms, team, part.work_type)
             )
             for team in self._teams
         }
@@ -171,14 +184,14 @@ class Prospect:
             known = self._takers[kind] = frozenset(
                 team.id
                 for team in self._teams
-                if not (terms is not None and holds(terms, team, kind.work_type)) and self._floor.able_for(team, kind)
+                if not (terms is not None and holds(terms, team, kind)) and self._floor.able_for(team, kind)
             )
         return known
 
 
-def moves(terms: RerouteTerms | None, team: Team, work_type: str) -> bool:
-    """What waits of this at the team leaves it."""
-    return terms is not None and terms.effect in MOVES_QUEUE and holds(terms, team, work_type)
+def moves(terms: RerouteTerms | None, team: Team, kind: Kind) -> bool:
+    """What waits of this sort at the team leaves it."""
+    return terms is not None and terms.effect in MOVES_QUEUE and holds(terms, team, kind)
 
 
 def _longest(sorts: Iterable[SortOutlook]) -> float | None:

@@ -29,8 +29,8 @@ def preview_of(terms: RerouteTerms, floor: FloorNow, past: Sequence[RerouteOrder
     """What the terms would do to what waits now, beside the orders that hold when they begin.
 
     Shape:   one forecast per work type that waits in the scope or that somebody present there may do, by name.
-    Holds:   a scope that narrows by region or data class is counted as if all work of its types were meant: boards
-             know no more, and a preview errs on the side of more;
+    Holds:   a scope that narrows by region is counted as if work of all regions were meant: boards know no more, and a
+             preview errs on the side of more; one by data class goes by the sorts of each type, and their proportions;
              people are shared by all work of their team, so a wait is the teams' whole backlog over all who are there;
              each sort of a work type is looked at by itself (`sorts.py`), and one that nobody may be given is told.
     Errors:  never raises; nobody there gives no wait and a dead end.
@@ -134,7 +134,13 @@ def _work_types(terms: RerouteTerms, floor: FloorNow) -> list[str]:
             found |= {part.work_type for part in load.queued}
             people = (floor.book.member(team.id, person) for person in load.present)
             found |= {work_type for person in people if person is not None for work_type in person.work_types}
-    return sorted(work_type for work_type in found if _meant(terms, work_type))
+    return sorted(work_type for work_type in found if _meant(terms, work_type) and _of_class(terms, work_type, floor))
+
+
+def _of_class(terms: RerouteTerms, work_type: str, floor: FloorNow) -> bool:
+    """Some sort of the work type is of a data class that the scope names."""
+    classes = terms.scope.data_classes
+    return not classes or any(kind.data_class in classes for kind in floor.mix(work_type))
 
 
 def _meant(terms: RerouteTerms, work_type: str) -> bool:

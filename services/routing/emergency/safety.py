@@ -10,7 +10,7 @@ from typing import Final, get_args
 from zoneinfo import ZoneInfo
 
 from services.routing.emergency.bounds import latest_start
-from services.routing.emergency.floor import FloorNow, holds, touched_teams
+from services.routing.emergency.floor import FloorNow, may_hold, touched_teams
 from shared.contracts.message import Step
 from shared.contracts.reference import RerouteDuty, RerouteRule, Team
 from shared.contracts.reroute import BrokenRule, RerouteOrder, RerouteScope, RerouteTerms
@@ -116,7 +116,7 @@ def _able_by_centre(step: str, taking: Sequence[RerouteTerms], floor: FloorNow) 
 
 def _left(work_type: str, team: Team, taking: Sequence[RerouteTerms], floor: FloorNow) -> float:
     """The greatest share that the team keeps of any region's and data class's work of the type."""
-    there = [terms for terms in taking if holds(terms, team, work_type)]
+    there = [terms for terms in taking if may_hold(terms, team, work_type)]
     return max(1 - _taken(there, region, data_class) for region, data_class in _sorts(team, floor))
 
 

@@ -172,9 +172,7 @@ class Sharing:
         return self.terms.percent / 100
 
     def _held(self, team: Team, work: Work) -> bool:
-        classes = self.terms.scope.data_classes
-        meant = not classes or work.kind.data_class in classes
-        return meant and holds(self.terms, team, work.kind.work_type)
+        return holds(self.terms, team, work.kind)
 
     def _takers(self, work: Work) -> Mapping[str, int]:
         """Who may be given some of it with the reroute: teams with people for it, by how many."""
@@ -182,7 +180,7 @@ class Sharing:
         for team in self.floor.teams():
             shut = self._taken == 1 and self._held(team, work)
             people = 0 if shut else self.floor.able_for(team, work.kind)
-            if people and self.floor.held_back(team, work.kind.work_type) < 1:
+            if people and self.floor.held_back(team, work.kind) < 1:
                 found[team.id] = people
         return found
 

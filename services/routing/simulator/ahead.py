@@ -6,7 +6,7 @@ day is made, the same for every way in which it is then played.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import cycle
@@ -40,11 +40,16 @@ STEPS: Final[tuple[Step, ...]] = ("entry", "arbitration", "review", "authorisati
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """What a short day is made of. Holds: boards as a situation has them; `in_force` are orders that hold work back."""
+    """What a short day is made of.
+
+    Holds:   boards as a situation has them; `mixes` are the sorts of what waits, by team and work type, as shares;
+             `in_force` are orders that hold work back.
+    """
 
     reference: ReferenceView
     standing: Any
     loads: LoadView
+    mixes: Mapping[tuple[str, str], Mapping[Kind, float]]
     plan: PlanView
     in_force: tuple[RerouteOrder, ...]
     at: datetime
@@ -178,20 +183,17 @@ def _paces(reference: ReferenceView, load: LoadSnapshot) -> Iterator[tuple[str, 
 def _waiting(now: Now) -> Iterator[Case]:
     """One case for each item that waits, its age spread evenly from the oldest to now, the branches in turn.
 
-    Holds:   what waits at a vendor is open to vendors; of the rest as much as the plan expects of its work type.
+    Holds:   of each sort as many as its share of the work type at the team.
     """
-    book, branches = Rulebook(now.reference, now.standing), cycle(sorted(now.reference.branches) or ["branch"])
+    branches = cycle(sorted(now.reference.branches) or ["branch"])
     for team_id, load in sorted(now.loads.items()):
-        provider = book.provider_of(team_id)
-        if provider is None:
-            continue
-        for part in load.queued:
-            share = 1.0 if provider.outside else _open_share(now, part.work_type)
+        for part in load.queued if team_id in now.reference.teams else ():
+            mix = sorted(now.mixes[team_id, part.work_type].items())
             for number in range(min(part.queued, WAITING_MAX)):
                 age = _age(now, part) * (1 - number / part.queued)
-                house = (number * GOLDEN) % 1.0 >= share
+                kind = _kind_at((number * GOLDEN) % 1.0, mix)
                 name = f"{team_id}/{part.work_type}/{number}"
-                yield _case(now.reference, part.work_type, name, next(branches), 0.0, -age, house, team_id)
+                yield _case(now.reference, kind, name, next(branches), 0.0, -age, team_id)
 
 
 def _age(now: Now, part: LoadByWorkType) -> float:
@@ -199,10 +201,13 @@ def _age(now: Now, part: LoadByWorkType) -> float:
     return 0.0 if oldest is None else max(0.0, (now.at - oldest).total_seconds())
 
 
-def _open_share(now: Now, work_type: str) -> float:
-    rates = [(kind.in_house_only, rate) for kind, rate in _coming(now) if kind.work_type == work_type]
-    total = sum(rate for _, rate in rates)
-    return sum(rate for house, rate in rates if not house) / total if total else 0.0
+def _kind_at(point: float, mix: Sequence[tuple[Kind, float]]) -> Kind:
+    """The sort in whose part of 0 to 1 the point lies."""
+    for kind, share in mix:
+        point -= share
+        if point < 0:
+            return kind
+    return mix[-1][0]
 
 
 def _coming(now: Now) -> Iterator[tuple[Kind, float]]:
@@ -219,27 +224,26 @@ def _arrivals(now: Now, seconds: float) -> Iterator[Case]:
         for number in range(round(rate * seconds / 3600)):
             at = (number + 0.5) * 3600 / rate
             name = f"coming/{kind.work_type}/{kind.in_house_only}/{kind.data_class}/{number}"
-            yield _case(now.reference, kind.work_type, name, next(branches), at, at, kind.in_house_only, None)
+            yield _case(now.reference, kind, name, next(branches), at, at, None)
 
 
 def _case(
     reference: ReferenceView,
-    work_type: str,
+    kind: Kind,
     name: str,
     branch_id: str,
     arrives: float,
     asked: float,
-    in_house_only: bool,
     waits_at: str | None,
 ) -> Case:
     """A case of one task, due so that its later steps still have their standard time. Units: seconds from now."""
-    business_type, _, step = work_type.rpartition("/")
+    business_type, _, step = kind.work_type.rpartition("/")
     template = reference.business_types.get(business_type)
-    standard = reference.standard_seconds(work_type) or STANDARD_SECONDS
+    standard = reference.standard_seconds(kind.work_type) or STANDARD_SECONDS
     later = STEPS[STEPS.index(step) + 1 :] if template is not None and step in STEPS else ()
     allowed = ALLOWED_SECONDS if template is None else template.sla_seconds
     due = asked + max(0.0, allowed - sum(getattr(template.standard, one) for one in later if template is not None))
-    task = Task(step, cast(Step, step), standard, in_house_only=in_house_only)
+    task = Task(step, cast(Step, step), standard, in_house_only=kind.in_house_only, data_class=kind.data_class)
     return Case(name, business_type, arrives, due, ((task,),), branch_id=branch_id, waits_at=waits_at)
 
 

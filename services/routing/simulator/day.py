@@ -35,6 +35,7 @@ class Task:
     in_house_only: bool = True
     grade_min: int = 0
     business_type: str | None = None
+    data_class: str = "internal"
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,6 +186,7 @@ class Floor:
             field=task.field,
             grade_min=task.grade_min,
             in_house_only=task.in_house_only,
+            data_class=task.data_class,
             excluded_operators=tuple(sorted(o for o, role in course.did.items() if role != task.role)),
             branch_id=case.branch_id,
             urgent=case.urgent,

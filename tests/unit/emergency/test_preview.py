@@ -14,10 +14,10 @@ from services.routing.emergency.floor import FloorNow
 from services.routing.emergency.nowhere import stranded_words
 from services.routing.emergency.preview import drift_between, preview_of
 from shared.contracts.reference import Operator, Tier
-from shared.contracts.reroute import Preview, RerouteScope, SkillForecast
+from shared.contracts.reroute import Preview, ProposeReroute, RerouteScope, SkillForecast
 from shared.contracts.routing import LoadByWorkType
 from shared.reference.board import REFERENCE_BOARD
-from tests.unit.emergency.control_room import ControlRoom, desk_load, terms
+from tests.unit.emergency.control_room import CHEN, LIN, ControlRoom, desk_load, terms
 from tests.unit.emergency.drilling import DrillRoom
 from tests.unit.emergency.upkeep import OPEN, SECRET, SECRET_WORDS, TEMPLATE, UPKEEP, UPKEEP_REVIEW, UpkeepRoom
 from tests.unit.routing.floor import ENTRY, NOW, REVIEW, operator
@@ -203,3 +203,57 @@ def test_a_grade_that_large_amounts_ask_for_is_told_when_the_last_who_has_it_goe
     assert looked_at(room, scope=south).dead_ends == ()
     room.tell_load(desk_load("north", ("bob",)))
     assert looked_at(room, scope=south).dead_ends == (large,)
+
+
+SECRETS = RerouteScope(centres=("n",), data_classes=("secret",))
+
+
+def test_an_order_by_data_class_moves_that_sort_alone() -> None:
+    """Half of what waits in the north; the other half stays with the two who are there, and both teams count for it."""
+    room = UpkeepRoom(queued=40)
+    room.tell_load(desk_load("vendor", ()))
+    preview = looked_at(room, scope=SECRETS)
+    (skill,) = preview.skills
+    assert (preview.items_moving, skill.moves, skill.queued) == (20, 20, 40)
+    assert (skill.people_without, skill.people_with) == (4, 4)
+    assert skill.wait_seconds_with == 300  # 600 s stay with two, and 600 s come to the other two
+    whole = looked_at(room, scope=NORTH_ENTRIES).skills[0]
+    assert (whole.moves, whole.people_with, whole.wait_seconds_with) == (40, 2, 600)
+
+
+def test_an_order_by_data_class_leaves_the_other_sort_its_people() -> None:
+    """With the secret ones held everywhere in the house nobody may see them; the others are done as before."""
+    (skill,) = looked_at(UpkeepRoom(queued=50), scope=HOUSE.model_copy(update={"data_classes": ("secret",)})).skills
+    assert [(sort.sort, sort.items) for sort in skill.dead_sorts] == [(SECRET_WORDS, 25)]
+    assert (skill.moves, skill.people_with, skill.misses_with) == (25, 6, 25)
+    assert {taker.team_id for taker in skill.takers} == {"north", "south", "vendor"}
+
+
+def test_an_order_by_a_class_that_a_type_has_nothing_of_says_nothing_of_the_type() -> None:
+    """Reviews show whole cases, which are of no field's class."""
+    room = UpkeepRoom(queued=0)
+    room.lie("north", 10, UPKEEP_REVIEW)
+    assert [skill.work_type for skill in looked_at(room, scope=SECRETS).skills] == [UPKEEP]
+    assert looked_at(room, scope=SECRETS).items_moving == 0
+
+
+def test_another_order_by_data_class_holds_that_sort_alone() -> None:
+    """While it is in force the north's secret ones have the south alone, and the north still takes the others."""
+    room = UpkeepRoom(queued=0)
+    first = terms(scope=SECRETS, effect="drain")
+    assert (room.ask(ProposeReroute, LIN, terms=first), room.approve(CHEN)) == ("done", "done")
+    south = RerouteScope(centres=("s",), work_types=(UPKEEP,))
+    preview = looked_at(room, scope=south)
+    assert preview.also_in_force == ("r1",)
+    assert preview.dead_ends == (SECRET_WORDS,)
+    assert [(one.team_id, one.people) for one in preview.skills[0].takers] == [("north", 2), ("vendor", 2)]
+
+
+def test_a_drill_by_data_class_asks_whether_that_sort_finds_people() -> None:
+    """The other sort, of which as much comes, keeps all who are there."""
+    room = UpkeepRoom(queued=0)
+    room.plan((SECRET, 200, {"north": 1.0}), (OPEN, 700, {"north": 1.0}))
+    drill, floor = terms(drill=True, effect="drain", scope=SECRETS), FloorNow.of(room.views, (), room.now)
+    assert capacity_fault(preview_of(drill, floor), drill, floor) is None
+    whole = drill.model_copy(update={"scope": NORTH_ENTRIES})
+    assert "to be enough" in str(capacity_fault(preview_of(whole, floor), whole, floor))

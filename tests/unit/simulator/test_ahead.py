@@ -24,6 +24,7 @@ from shared.reference.board import REFERENCE_BOARD
 from tests.unit.emergency.conftest import BANK
 from tests.unit.emergency.control_room import desk_load
 from tests.unit.emergency.front_desk import FrontDesk
+from tests.unit.emergency.upkeep import UpkeepRoom
 from tests.unit.routing.floor import NOW, boards, stand
 
 ENTRY = "corporate-transfer/entry"
@@ -127,6 +128,17 @@ def test_who_is_suspended_is_given_nothing() -> None:
     stand(bank.views, "operator", person, "suspended")
     terms = away_from("south")
     assert look(bank.days(terms), terms, 60).without.done == 0
+
+
+def test_an_order_by_data_class_leaves_the_other_sorts_where_they_are() -> None:
+    """Of what waits as many are of each sort as the floor expects of it, and the desks heed the class of each item."""
+    room = UpkeepRoom(queued=40)
+    secret = away_from("", scope=RerouteScope(providers=("bank",), data_classes=("secret",)))
+    floor = FloorNow.of(room.views, (), NOW)
+    seen = look(days_ahead(floor, secret), secret, 60)
+    assert (seen.without.done, seen.without.waiting) == (40, 0)
+    assert seen.with_it.done == pytest.approx(20, abs=1)
+    assert seen.with_it.waiting == 40 - seen.with_it.done
 
 
 def test_what_comes_is_what_the_plan_expects() -> None:
