@@ -71,7 +71,8 @@ def turns_of_simulator() -> Turn:
 
 
 def turns_of_plan() -> Turn:
-    """Microseconds of one plan of 200 teams that may do all of 40 work types, made from the one before and written out."""
+    """Microseconds of one plan of 200 teams that may do all of 40 work types, made from the one before and written out, by a
+    balancer that is new each time."""
     from services.routing.balancer.balance import Balance
     from services.routing.boards import PLAN_BOARD
     from tests.bench.plan import AT, boards_of, first_plan

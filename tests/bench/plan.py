@@ -29,6 +29,7 @@ from deploy.local import Stack
 from deploy.local.stack import home
 from services.routing.balancer.app import BOARDS, SOURCE
 from services.routing.balancer.balance import Balance
+from services.routing.balancer.programme import Footing
 from services.routing.boards import LOAD_BOARD, PLAN_BOARD
 from shared.contracts.reference import Centre, Provider, Team
 from shared.contracts.routing import CapacityByWorkType, LoadByWorkType, LoadSnapshot, PlanMade, PlannedWork
@@ -124,11 +125,12 @@ async def measure(held: int, publish: Publish) -> PlanTimes:
     views, arrivals = boards_of(held, draw)
     plan = first_plan(arrivals)
     gc.freeze()  # as the process does when it has read its boards
+    footing = Footing()  # as one balancer goes on
     wall, own, moved, size = [], [], 0.0, 0
     for number in range(PLANS):
         PLAN_BOARD.fold(views["plan"], plan.key, plan)
         now = AT + timedelta(seconds=number)
-        balance = Balance(views, "bench", now)
+        balance = Balance(views, "bench", now, footing)
         balance.resume(now)
         began, own_began = time.perf_counter(), time.thread_time()
         made = balance.plan(now, 1.0)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from services.routing.balancer.arrivals import Arrivals
 from services.routing.balancer.planner import FloorNow, calendar_of, make_plan
+from services.routing.balancer.programme import Footing
 from services.routing.boards import ARRIVALS_BOARD, PLAN_BOARD, LearnedView, PlanView
 from services.routing.kinds import Kind
 from shared.contracts.audit import WorkRequested
@@ -25,15 +26,18 @@ ASKS_FOR_WORK: Final = frozenset({WorkRequested.kind_name(), InspectionRequested
 class Balance:
     """Hears of arrivals, makes a plan whenever it is asked.
 
-    Holds:   everything in it follows from topics: boards, the last plan's estimates, the learned arrivals; so a new
-             process goes on where the last one stopped, and hears what came meanwhile. A record that is handed over
-             again counts once. `refused` counts records that nobody could read.
+    Holds:   everything in it follows from topics: boards, the last plan's estimates, the learned arrivals (but for the
+             footing, which only saves time); so a new process goes on where the last one stopped, and hears what came
+             meanwhile. A record that is handed over again counts once. `refused` counts records that nobody could read.
     """
 
-    def __init__(self, boards: Mapping[str, Any], made_by: str, since: datetime) -> None:
+    def __init__(
+        self, boards: Mapping[str, Any], made_by: str, since: datetime, footing: Footing | None = None
+    ) -> None:
         self._boards: Final = boards
         self._made_by: Final = made_by
         self._arrivals: Final = Arrivals(since)
+        self._footing: Final = footing or Footing()
         self._heard_to: Final[dict[Place, int]] = {}
         self.refused = 0
         self.heard = 0
@@ -83,7 +87,10 @@ class Balance:
         """The plan for the coming hour; `None` while nothing is known of what comes, or nobody is there for it."""
         floor = FloorNow.of(self._boards, now)
         last: PlanView = self._boards[PLAN_BOARD.name]
-        made = make_plan(floor, self._arrivals, last, self._made_by, interval_seconds, heard=list(self._heard()))
+        heard = list(self._heard())
+        made = make_plan(
+            floor, self._arrivals, last, self._made_by, interval_seconds, heard=heard, footing=self._footing
+        )
         return made if made.work and made.teams else None
 
     def _heard(self) -> Iterator[HeardTo]:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from services.routing.balancer.arrivals import Arrivals, Calendar
-from services.routing.balancer.programme import solve
+from services.routing.balancer.programme import Footing, solve
 from services.routing.balancer.terms import Bounds, Demand, Hurt, Shares, Skill, TeamNow
 from services.routing.boards import LoadView, PlanView
 from services.routing.eligibility import Rulebook
@@ -58,11 +58,13 @@ def make_plan(
     interval_seconds: float,
     reliefs_told: bool = True,
     heard: Sequence[HeardTo] = (),
+    footing: Footing | None = None,
 ) -> PlanMade:
     """The plan for the coming hour; without its reliefs where nobody reads them.
 
     Units:   `interval_seconds` is how soon the next plan follows, by the floor's clock. `heard` is where the arrivals end.
-    Holds:   the same boards, arrivals and instant give the same plan; a last plan that is in force no more is no memory.
+    Holds:   the same boards, arrivals and instant give the same plan; a last plan that is in force no more is no memory;
+             `footing` makes plans sooner, and no other.
     """
     reference, last = floor.book.reference, last.in_force(floor.now)
     calendar = calendar_of(reference)
@@ -71,7 +73,7 @@ def make_plan(
     coming = {kind: arrivals.settled(kind, floor.now, calendar, before.get(kind, 0.0)) for kind in kinds}
     demands = [Demand(kind, items, _cost(kind, reference)) for kind, items in coming.items()]
     teams = list(teams_now(floor, kinds))
-    shares = solve(demands, teams, bounds_of(reference), last.shares, reliefs_told)
+    shares = solve(demands, teams, bounds_of(reference), last.shares, reliefs_told, footing)
     good = timedelta(seconds=max(reference.limits.plan_good_seconds, GOOD_PLANS * interval_seconds))
     return PlanMade(
         made_at=floor.now,

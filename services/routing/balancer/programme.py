@@ -37,19 +37,42 @@ DEVEX: Final = 1  # HiGHS's number for the edge weights of the dual simplex that
 COSTS_BEGIN: Final = BANDS[0][0]  # nobody is expected to be late where all are less full
 
 
+class Footing:
+    """Where the solver stood when it had found the least lateness last: from there it finds the next sooner.
+
+    Holds:   one balancer's, from plan to plan; it moves neither shares nor figures. Where an aim has several best ways and so
+             no one price, other places than without it may be looked at for what hurts.
+    """
+
+    __slots__ = ("_basis", "_shape")
+
+    def __init__(self) -> None:
+        self._shape: tuple[int, int] | None = None
+        self._basis: highspy.HighsBasis | None = None
+
+    def of(self, columns: int, rows: int) -> highspy.HighsBasis | None:
+        """The basis that was taken of a programme of this shape."""
+        return self._basis if self._shape == (columns, rows) else None
+
+    def take(self, columns: int, rows: int, basis: highspy.HighsBasis) -> None:
+        """Keep the basis at hand."""
+        self._shape, self._basis = (columns, rows), basis
+
+
 def solve(
     demands: Sequence[Demand],
     teams: Sequence[TeamNow],
     bounds: Bounds,
     last: SharesByKind | None = None,
     hurts_told: bool = True,
+    footing: Footing | None = None,
 ) -> Shares:
     """The shares of each kind of work over the teams, one aim after the other, each kept while the next is sought.
 
-    Holds:   the same inputs give the same shares: columns stand in the order of names, and the solver begins from the
-             last shares, never from what it solved before. Bounds give way in the order of `RELAXED_IN_ORDER`; what
-             gave way is named. While the last shares are still as good, they stay. What hurts costs time, and changes
-             nothing of the shares.
+    Holds:   the same inputs give the same shares, whatever the footing: columns stand in the order of names, and what
+             moves shares begins from the last ones, never from what was solved before. Bounds give way in the order of
+             `RELAXED_IN_ORDER`; what gave way is named. While the last shares are still as good, they stay. What hurts
+             costs time, and changes nothing of the shares.
     Source:  architecture, "the plan": largest saturation, then expected tardiness, then change.
     """
     wanted = [
@@ -69,7 +92,7 @@ def solve(
     model = _Model(pairs, bounds_of(bounds, pairs, total), pairs.shares(last or {}))
     model.relax()
     saturation = model.fill()
-    tardiness = model.hasten(saturation)
+    tardiness = model.hasten(saturation, footing if last else None)
     hurts = model.hurts() if hurts_told else []
     shares = model.stay_near() if last else model.found
     by_team |= model.layout.teams_filled(shares)
@@ -84,6 +107,7 @@ class _Model:
         self.layout: Final = Layout(pairs, bounds, was, _nearly(1.0))
         self._cap = self._lateness_max = INFINITE
         self._full = self._lateness = 0.0
+        self._sooner = False
         self._joined = self.layout.nobody
         self._solver: Final = new_solver()
         self._solver.setOptionValue("simplex_dual_edge_weight_strategy", DEVEX)
@@ -168,12 +192,20 @@ class _Model:
             raise ArithmeticError("Expected fuller teams to take more work, found none that would")
         return falls
 
-    def hasten(self, saturation: float) -> float:
+    def hasten(self, saturation: float, footing: Footing | None = None) -> float:
         """The second aim: the lateness that the hour's work expects. Units: item-minutes, weighed by cost."""
         self._full, self._cap = saturation, _nearly(saturation)
-        self._begin_from_last()
+        shape = self.layout.count, self._solver.getNumRow()
+        known = None if footing is None else footing.of(*shape)
+        if known is None:
+            self._begin_afresh()
+        else:
+            self._solver.setBasis(known)
+        self._sooner = known is not None
         self._lateness = self._late(self._cap)
         self._lateness_max = _nearly(self._lateness)
+        if footing is not None and self._cap > COSTS_BEGIN:
+            footing.take(*shape, self._solver.getBasis())
         return self._lateness
 
     def _late(self, cap: float) -> float:
@@ -202,9 +234,11 @@ class _Model:
         layout = self.layout
         if self._still_good(layout.was):
             return layout.was
+        if self._sooner:  # what moves shares follows from the last ones to the last digit
+            self.hasten(self._full)
         if self._cap > COSTS_BEGIN:
             self._keep(*layout.lateness(), self._lateness_max - layout.late_already())
-        self._begin_from_last()
+        self._begin_afresh()
         moved = np.flatnonzero(layout.pieces.moved)
         self._minimise(layout.piece[moved], layout.pairs.items[layout.pieces.pair[moved]])
         return self.found
@@ -227,6 +261,11 @@ class _Model:
         if self._beginning is None or self._beginning[0] != rows:
             self._beginning = rows, self.layout.basis(rows)
         self._solver.setBasis(self._beginning[1])
+
+    def _begin_afresh(self) -> None:
+        """The same, with nothing left in the solver of how it came here: what it finds is the same to the last digit."""
+        self._solver.clearSolver()
+        self._begin_from_last()
 
     def _keep(self, columns: Columns, cost: Vector, limit: float) -> None:
         self._solver.addRow(-INFINITE, limit, len(columns), columns, cost)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from services.routing.balancer.arrivals import Arrivals
 from services.routing.balancer.planner import FloorNow, calendar_of, make_plan
+from services.routing.balancer.programme import Footing
 from services.routing.boards import LOAD_BOARD, PLAN_BOARD, LoadView, PlanView
 from services.routing.desk import apply as desk_moves
 from services.routing.desk import decide as desk_rules
@@ -88,6 +89,7 @@ class RealDealing:
         self._given: Final = boards
         self._loads_a_plan: Final = loads_a_plan
         self._plan_seconds = plan_seconds
+        self._footing: Final = Footing()
         self._sent: Final = SentSince()
         self._placed: Final[dict[str, PlacedItem]] = {}
         self.desks: Final[dict[str, TeamDesk]] = {}
@@ -174,7 +176,15 @@ class RealDealing:
             self._arrivals.remember(profile)
         floor.wake(floor.agenda.now + interval, self._plan)
         try:
-            plan = make_plan(FloorNow.of(self._boards, floor.now), self._arrivals, view, "simulated", interval, False)
+            plan = make_plan(
+                FloorNow.of(self._boards, floor.now),
+                self._arrivals,
+                view,
+                "simulated",
+                interval,
+                reliefs_told=False,
+                footing=self._footing,
+            )
         except ArithmeticError:  # as in life: the last plan stays in force
             return ()
         if plan.work and plan.teams:

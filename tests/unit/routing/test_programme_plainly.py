@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from services.routing.balancer.programme import RELAXED_IN_ORDER, SLACK_SHARE, TOLERANCE, solve
+from services.routing.balancer.programme import RELAXED_IN_ORDER, SLACK_SHARE, TOLERANCE, Footing, solve
 from services.routing.balancer.terms import BANDS, Bounds, Demand, Hurt, SharesByKind, Skill, TeamNow
 from services.routing.kinds import Kind
 from services.routing.solver import new_solver
@@ -149,6 +149,23 @@ def test_what_was_is_kept_as_far_as_the_aims_allow(seed: int) -> None:
     assert moved(last, near.by_kind, items) <= moved(last, anew.by_kind, items) + 0.01 * sum(items.values())
     settled = solve(changed, teams, bounds, near.by_kind)
     assert moved(near.by_kind, settled.by_kind, items) <= 1e-3 * sum(items.values())
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_footing_changes_neither_shares_nor_figures(seed: int) -> None:
+    """One balancer's plans of an hour that grows busier, and those of one that is new each time; also where people come and go."""
+    draw = random.Random(seed)
+    demands, teams, bounds = a_floor(draw)
+    footing, last = Footing(), solve(demands, teams, bounds).by_kind
+    for _ in range(8):
+        demands = [replace(demand, items=demand.items * draw.choice((0.9, 1.0, 1.0, 1.3))) for demand in demands]
+        there = [replace(team, waiting=team.waiting * draw.uniform(0.8, 1.3)) for team in teams if draw.random() > 0.05]
+        sooner, anew = (solve(demands, there, bounds, last, footing=one) for one in (footing, None))
+        assert sooner.by_kind == anew.by_kind  # to the last digit
+        assert sooner.saturation == anew.saturation
+        assert dict(sooner.by_team) == pytest.approx(dict(anew.by_team))
+        assert sooner.tardiness == pytest.approx(anew.tardiness, rel=1e-9, abs=1e-6)
+        last = sooner.by_kind
 
 
 def with_one_more(teams: list[TeamNow], hurt: Hurt) -> list[TeamNow]:

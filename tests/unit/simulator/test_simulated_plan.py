@@ -33,8 +33,8 @@ def plans_of(
     """The plans made from 10:45 until then of a day on which nothing comes before."""
     made: list[PlanMade] = []
 
-    def kept(*given: Any) -> PlanMade:
-        made.append(make_plan(*given))
+    def kept(*given: Any, **named: Any) -> PlanMade:
+        made.append(make_plan(*given, **named))
         return made[-1]
 
     monkeypatch.setattr(real, "make_plan", kept)
