@@ -19,6 +19,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
+from deploy.demo.pace import DAY_SECONDS, TURNS_PER_SECOND, turns_per_second
 from deploy.local import Addresses, Stack
 from deploy.local.stack import home
 from shared.runtime.topics import ensure_topics
@@ -90,6 +91,7 @@ def _circumstances() -> dict[str, Any]:
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "cores": os.cpu_count(),
         "load_average_before": round(psutil.getloadavg()[0], 2),
+        "turns_per_second_before": round(turns_per_second()),
     }
 
 
@@ -159,7 +161,11 @@ def show(found: dict[str, Any], console: Console) -> None:
         hops.show(found["hops"], console)
     if "simulator" in found:
         simulator.show(found["simulator"], console)
-    console.print(f"{found['cores']} cores, load average {found['load_average_before']} before the run")
+    turns = found["turns_per_second_before"]
+    console.print(
+        f"{found['cores']} cores, load average {found['load_average_before']} and {turns:,} turns a second before the run: "
+        f"{turns / TURNS_PER_SECOND:.0%} of what a day of {DAY_SECONDS:g} s asks for. Targets are judged as measured."
+    )
     if "processors" in figures:
         show_profile(figures["processors"], "CPU ms per case", figures["cpu_ms_per_case"], console)
 
