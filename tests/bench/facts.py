@@ -24,8 +24,8 @@ from shared.contracts.message import Message
 def written(decide: Callable[..., Any], out: BinaryIO) -> Callable[..., Any]:
     """The same function, that writes down what it gives."""
 
-    def deciding(*given: Any) -> Any:
-        found = decide(*given)
+    def deciding(*given: Any, **named: Any) -> Any:
+        found = decide(*given, **named)
         for fact in (found,) if isinstance(found, Message) else found:
             out.write(fact.kind_name().encode() + b" " + fact.to_json() + b"\n")
         return found

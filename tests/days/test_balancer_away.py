@@ -75,7 +75,7 @@ def test_work_flows_on_while_the_balancer_is_dead(minutes: int, with_it: Counter
 def test_a_solver_without_an_answer_leaves_the_last_plan_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
     """As the balancer does: the day goes on, and everybody is served."""
 
-    def refuses(*given: object) -> None:
+    def refuses(*given: object, **named: object) -> None:
         raise ArithmeticError("Expected an optimal plan, found none")
 
     monkeypatch.setattr("services.routing.simulator.real.make_plan", refuses)

@@ -243,11 +243,7 @@ class ControlRoom:
 
     def _judge_sent_back(self) -> Iterator[Finding]:
         """Each submission that its branch was told to do itself counts once for the order that its receipt names."""
-        told = {
-            (receipt.submission_id, receipt.reroute_id)
-            for receipt in read(self._records, RECEIPT.name)
-            if isinstance(receipt, SubmissionRejected) and receipt.code == "do_locally"
-        }
+        told = {(receipt.submission_id, receipt.reroute_id) for receipt in done_locally(self._records)}
         counted = Counter((fact.submission_id, fact.reroute_id) for fact in self.sent_back())
         for submission_id, reroute_id in sorted(set(counted) ^ told, key=str):
             yield Finding("sent back", f"{submission_id} by {reroute_id} is told or counted, and not both")
@@ -278,6 +274,13 @@ def lawful(notice: RerouteOrder) -> bool:
     if notice.break_glass:
         return notice.review != "none" and length <= timedelta(minutes=BREAK_GLASS_MINUTES_MAX)
     return notice.approved_by not in (None, notice.proposed_by) and length <= timedelta(hours=HOURS_MAX)
+
+
+def done_locally(records: Records) -> Iterator[SubmissionRejected]:
+    """The receipts that leave a submission with its branch."""
+    for receipt in read(records, RECEIPT.name):
+        if isinstance(receipt, SubmissionRejected) and receipt.code == "do_locally":
+            yield receipt
 
 
 def read(records: Records, topic: str) -> Iterator[Message]:

@@ -91,6 +91,7 @@ class Run:
         seed: int,
         *,
         bus_loses_a_record: bool = False,
+        branches_ask_again: bool = False,
         redrives_while_posting: bool = False,
         kinds: Sequence[str] = KINDS,
         rest_rounds_max: int = REST_ROUNDS_MAX,
@@ -104,6 +105,7 @@ class Run:
         self.outcome: Final = Outcome(seed)
         self.stage: Final = Stage(SetClock(START), image(), self._records_max, listen)
         self.world: Final = World(self.stage, self._draw)
+        self.world.branches_ask_again = branches_ask_again
         self.world.redrives_while_posting = redrives_while_posting
         self._slow: Process | None = None
         self._poisoned = 0
@@ -493,6 +495,7 @@ def play(
     seed: int,
     *,
     bus_loses_a_record: bool = False,
+    branches_ask_again: bool = False,
     redrives_while_posting: bool = False,
     kinds: Sequence[str] = KINDS,
     rest_rounds_max: int = REST_ROUNDS_MAX,
@@ -501,6 +504,7 @@ def play(
     run = Run(
         seed,
         bus_loses_a_record=bus_loses_a_record,
+        branches_ask_again=branches_ask_again,
         redrives_while_posting=redrives_while_posting,
         kinds=kinds,
         rest_rounds_max=rest_rounds_max,

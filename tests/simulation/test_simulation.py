@@ -148,13 +148,6 @@ TOLD_ANEW = dict(reception.RULES) | {(Phase.REJECTED, SubmissionSent): told_anew
         pytest.param(desk_guards, "attempt_breach", never, KINDS, id="attempt number"),
         pytest.param(reception, "signed_by", lambda *_: True, KINDS, id="signature"),
         pytest.param(reception_state, "UNAUTHENTIC", frozenset(), KINDS, id="a forged copy takes no id"),
-        pytest.param(
-            reception,
-            "RULES",
-            TOLD_ANEW,
-            KINDS,
-            id="each submission counts once",
-        ),
     ],
 )
 def test_without_the_guard_the_simulator_finds_the_violation(
@@ -178,6 +171,16 @@ def test_without_posting_once_the_simulator_finds_the_violation(monkeypatch: pyt
     monkeypatch.setattr(control_guards, "posting_due", lambda *_: True)
     found = play(3, redrives_while_posting=True).findings
     assert any(finding.promise == "posted once" for finding in found), found
+
+
+def test_without_counting_once_the_simulator_finds_the_violation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A branch that asks again about what it was told to do itself is told the same, and the book counts it once."""
+    asking = partial(play, branches_ask_again=True)
+    calm = [asking(seed) for seed in range(4)]
+    assert ([day.findings for day in calm], sum(day.sent_back for day in calm) > 0) == ([[]] * 4, True)
+    monkeypatch.setattr(reception, "RULES", TOLD_ANEW)
+    day = first_day(range(SEEDS_FOR_A_GUARD), lambda day: any(f.promise == "sent back" for f in day.findings), asking)
+    assert day is not None
 
 
 def test_without_segregation_of_duties_the_simulator_finds_the_violation(monkeypatch: pytest.MonkeyPatch) -> None:

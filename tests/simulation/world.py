@@ -36,7 +36,7 @@ from shared.reference import load
 from shared.reference.keys import public_text
 from shared.runtime.headers import body_of, origin_of, outside_headers
 from shared.runtime.log import Outgoing, partition_of
-from tests.simulation.control_room import DRILLS, ControlRoom
+from tests.simulation.control_room import DRILLS, ControlRoom, done_locally
 from tests.simulation.planning_room import PlanningRoom
 from tests.simulation.stage import PARTITIONS, Stage
 
@@ -102,6 +102,7 @@ class World:
             list[tuple[str, int, int]]
         ] = []  # topic, partition and offset of what lies where its key does not
         self._sent_home: Final[set[str]] = set()  # ids of parked strays
+        self.branches_ask_again = False  # what a branch was told to do itself it sends once more
         self.redrives_while_posting = False  # somebody sends a case's opening again just while its posting is under way
 
     def publish(self, message: Message, event_id: str, *, astray: int = 0) -> None:
@@ -127,7 +128,10 @@ class World:
         """A branch sends something: new, the same again, other content under a used id, or with a broken signature; or a
         stranger sends a copy of it, before the branch does or after."""
         kind = self._draw.random()
-        if self._sent and kind < 0.1:
+        left = self._left_with_branches() if self.branches_ask_again else []
+        if left and kind < 0.5:
+            self._send(self._draw.choice(left))
+        elif self._sent and kind < 0.1:
             self._send(self._draw.choice(self._sent))
         elif self._sent and kind < 0.15:
             old = self._draw.choice(self._sent)
@@ -142,6 +146,10 @@ class World:
                 self._forge(message, "before")
             self._sent.append(message)
             self._send(message)
+
+    def _left_with_branches(self) -> list[SubmissionSent]:
+        told = {receipt.submission_id for receipt in done_locally(self._stage.log.records)}
+        return [message for message in self._sent if message.submission_id in told]
 
     def _forge(self, message: SubmissionSent, when: str) -> None:
         """A stranger's copy: unsigned, with other content under the branch's own signature, or of no branch."""
