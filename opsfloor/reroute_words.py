@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from opsfloor.answers import out, said, table
+from services.routing.emergency.counted import counted_words
 from services.routing.emergency.nowhere import PreviewSeen, kept_words, nowhere_words, stranded_words
 from services.routing.emergency.report import SentBackView, back_words, minutes_in_force, sent_back_words, share_held
 from shared.contracts.reroute import RerouteOrder
@@ -76,6 +77,9 @@ def tell_preview(terms: dict[str, Any], preview: dict[str, Any]) -> None:
         out.print(f"  {back_words(preview.get('submissions_back'))}")
     hand = f", and {preview['in_hand_moving']} in hand" if preview["in_hand_moving"] else ""
     out.print(f"  {preview['items_moving']:,} waiting items move now{hand}.")
+    exactly = counted_words(PreviewSeen.model_validate(preview).counted)
+    if exactly:
+        out.print(f"  {said(exactly)}")
     _tell_against(preview)
     _tell_skills(preview, "By work type, now → then")
     kept = [limit for limit in preview.get("limits", ()) if not limit["broken"]]

@@ -13,6 +13,8 @@ import pytest
 from services.audit.controls.processor import controls
 from services.audit.store import PostgresCaseReads
 from services.routing.desk.processor import desk
+from services.routing.desk.state import DeskItem, ItemPhase, new_desk
+from services.routing.emergency.counted import Narrowed
 from services.routing.emergency.postgres_reads import PostgresBookReads
 from services.routing.emergency.processor import emergency
 from services.routing.placement.processor import placement
@@ -25,6 +27,7 @@ from services.vendor.supervision.processor import supervision
 from services.vendor.supervision.state import Score
 from shared.contracts.intake import SubmissionSentBack
 from shared.contracts.reroute import CancelReroute, ProposeReroute, RerouteAnswered, RerouteProposed, RerouteScope
+from shared.contracts.work import Draft
 from shared.runtime.errors import TransientError
 from shared.runtime.postgres_store import PostgresStore
 from shared.runtime.processor import Processor
@@ -34,6 +37,7 @@ from tests.support.store_suite import claimed
 from tests.unit.audit.floor_of_cases import CASE, with_amount
 from tests.unit.emergency.control_room import LIN, ControlRoom, terms
 from tests.unit.emergency.test_reroute_life import bank
+from tests.unit.routing.floor import order as an_order
 from tests.unit.sight.facts import fact
 from tests.unit.workbench.window import Window
 
@@ -231,6 +235,36 @@ async def test_what_went_back_to_branches_is_read_as_counts_and_not_as_life(pool
     assert await reads.sent_back("r2") == {}
     assert await reads.sent_back_by_reroute() == {"r1": 3}
     assert [type(fact) for fact in await reads.history("r1")] == [RerouteProposed, RerouteAnswered]
+
+
+async def test_what_waits_at_desks_is_counted_by_branch_and_class(pool: asyncpg.Pool) -> None:
+    """Queued items alone, at the named desks; one that the database cannot read is left out and hides no other."""
+    north, south = new_desk("north"), new_desk("south")
+    for name, branch, data_class in (
+        ("1", "branch-1", "internal"),
+        ("2", "branch-2", "internal"),
+        ("3", "branch-1", "secret"),
+        ("4", "b", "secret"),
+    ):
+        north.put_item(DeskItem(an_order(name, branch_id=branch, data_class=data_class), 1, 0, AT))
+    draft = Draft(value="nul \u0000", authors=("ann",), attempt=1, revision=1, saved_at=AT)
+    north.put_item(DeskItem(an_order("5"), 1, 0, AT, draft=draft))
+    north.put_item(DeskItem(an_order("6"), 1, 1, AT, phase=ItemPhase.IN_HAND, operator_id="ann"))
+    north.put_item(DeskItem(an_order("7", step="review"), 1, 0, AT))
+    south.put_item(DeskItem(an_order("8"), 1, 0, AT))
+    table = desk().table
+    await kept(pool, desk(), {"north": table.write(north), "south": table.write(south)})
+    reads = PostgresBookReads(pool)
+    assert await reads.waiting_at_desks(Narrowed(["north"], None, ["internal"])) == {
+        "transfer/entry": 2,
+        "transfer/review": 1,
+    }
+    assert await reads.waiting_at_desks(Narrowed(["north", "south"], ["branch-1"], None)) == {
+        "transfer/entry": 3,
+        "transfer/review": 1,
+    }
+    assert await reads.waiting_at_desks(Narrowed(["north"], ["b"], ("secret",))) == {"transfer/entry": 1}
+    assert await reads.waiting_at_desks(Narrowed(["south"], [], None)) == {}
 
 
 async def test_a_text_that_the_database_cannot_read_back_hides_no_other_order(pool: asyncpg.Pool) -> None:

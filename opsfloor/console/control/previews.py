@@ -5,6 +5,7 @@ from __future__ import annotations
 from opsfloor.console.control.telling import count, wait, what
 from opsfloor.console.sheet import Cell, Line
 from opsfloor.console.words import Verdict
+from services.routing.emergency.counted import counted_words
 from services.routing.emergency.looking import LookAhead
 from services.routing.emergency.nowhere import PreviewSeen, kept_words, nowhere_words, stranded_words
 from services.routing.emergency.report import back_words
@@ -34,6 +35,8 @@ def warnings(preview: Preview) -> list[tuple[Verdict, str]]:
         how = "whoever lets it start must name it" if rule.overridable else "cannot be overridden"
         found.append(("watch" if rule.overridable else "bad", f"RULE {rule.rule_id}: {rule.detail} ({how})"))
     found += [("watch", f"LIMIT: {limit.words}") for limit in preview.limits if limit.broken]
+    if isinstance(preview, PreviewSeen) and preview.counted is not None:
+        found.append(("", counted_words(preview.counted)))
     if preview.also_in_force:
         found.append(("watch", f"Also in force when it begins: {', '.join(preview.also_in_force)}."))
     found += [("good", f"Kept: {limit.words}") for limit in preview.limits if not limit.broken]

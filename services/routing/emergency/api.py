@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from services.routing.emergency.alerts import Alert, Notification, proposal_of
 from services.routing.emergency.bounds import plain, start_fault, terms_fault
+from services.routing.emergency.counted import Counted, counted, narrowed
 from services.routing.emergency.counter import RerouteCounter
 from services.routing.emergency.effects import held_by_reroute
 from services.routing.emergency.floor import FloorNow
@@ -192,7 +193,11 @@ class Control:
         orders = await self.reads.orders()
         past = [order for order in orders if phase_of(order) in OVER]
         floor = FloorNow.of(self.boards, orders, self.now(), terms.starts_at)
-        return seen(preview_of(terms, floor, past), terms, floor, self.waiting())
+        return seen(preview_of(terms, floor, past), terms, floor, self.waiting(), counted=await self._counted(terms))
+
+    async def _counted(self, terms: RerouteTerms) -> tuple[Counted, ...] | None:
+        items = narrowed(terms, self.boards["reference"])
+        return None if items is None else counted(terms.scope, await self.reads.waiting_at_desks(items))
 
     async def stay(self, reroute_id: str, minutes: int) -> PreviewSeen:
         """What keeping an order in force for so much longer would do, beside the floor without it; or the problem."""

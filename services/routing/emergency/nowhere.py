@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from pydantic import Field
 
+from services.routing.emergency.counted import Counted
 from services.routing.emergency.floor import FloorNow
 from services.routing.emergency.outlook import misses, seconds_allowed
 from services.routing.placement.waiting import Waits
@@ -34,17 +35,26 @@ class Nowhere(Part):
 
 
 class PreviewSeen(Preview):
-    """A preview as people see it. Holds: `nowhere`, of what the scope means, is no part of `sha256`."""
+    """A preview as people see it. Holds: `nowhere`, of what the scope means, and `counted` are no part of `sha256`."""
 
     nowhere: tuple[Nowhere, ...] = Field(default=(), description="what waits at no desk now, by work type and reason")
+    counted: tuple[Counted, ...] | None = Field(
+        default=None,
+        description="what of a scope that narrows by region or data class waits at desks now, item by item",
+    )
 
 
 def seen(
-    preview: Preview, terms: RerouteTerms, floor: FloorNow, waiting: Sequence[Waits], reroute_id: str | None = None
+    preview: Preview,
+    terms: RerouteTerms,
+    floor: FloorNow,
+    waiting: Sequence[Waits],
+    reroute_id: str | None = None,
+    counted: tuple[Counted, ...] | None = None,
 ) -> PreviewSeen:
     """The preview with what waits at no desk; of an order in force, with what it keeps there itself, whatever it is."""
     there = tuple(_nowhere(terms, floor, waiting, reroute_id))
-    return PreviewSeen(**dict(preview), nowhere=there)
+    return PreviewSeen(**dict(preview), nowhere=there, counted=counted)
 
 
 def _nowhere(

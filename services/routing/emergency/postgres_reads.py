@@ -11,6 +11,7 @@ from typing import Any, Final
 import asyncpg
 
 from services.routing.desk.store import HEED
+from services.routing.emergency.counted import Narrowed
 from services.routing.emergency.state import Answer
 from services.routing.emergency.store import ANSWER, SENT_BACK
 from shared.contracts.message import Message
@@ -59,6 +60,10 @@ class PostgresBookReads:
         for _, moved in await self._moved_by_team():
             counts.update(moved)
         return counts
+
+    async def waiting_at_desks(self, those: Narrowed) -> Mapping[str, int]:
+        rows = await self._reads.rows("waiting_at_desks", those.teams, those.branches, those.data_classes)
+        return {f"{row['business_type']}/{row['step']}": row["items"] for row in rows}
 
     async def sent_back(self, reroute_id: str) -> Mapping[str, int]:
         rows = await self._reads.rows("part", f"back/{reroute_id}")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from services.routing.emergency.counted import Narrowed
 from services.routing.emergency.state import Answer
 from shared.contracts.message import Message
 from shared.contracts.reroute import RerouteOrder
@@ -34,6 +35,9 @@ class BookReads(Protocol):
 
     async def moved(self, reroute_id: str) -> Mapping[str, int]:
         """How many items left each desk by the reroute."""
+
+    async def waiting_at_desks(self, those: Narrowed) -> Mapping[str, int]:
+        """How many of these items wait at desks, by work type."""
 
     async def sent_back(self, reroute_id: str) -> Mapping[str, int]:
         """How many submissions went back to each branch by the reroute."""

@@ -34,3 +34,14 @@ SELECT body FROM routing.state WHERE table_name = 'emergency' AND key = 'floor' 
 
 -- name: moved
 SELECT key, body FROM routing.state WHERE table_name = 'desk' AND part = 'heed' ORDER BY key;
+
+-- name: waiting_at_desks
+SELECT body->'order'->>'business_type' AS business_type, body->'order'->>'step' AS step, count(*) AS items
+FROM routing.state
+WHERE table_name = 'desk' AND key = ANY($1::text[]) AND part LIKE 'item/%' AND CASE
+    WHEN strpos(body::text, '\u0000') > 0 THEN false  -- ->> fails on it, for all rows
+    ELSE body->>'phase' = 'queued'
+        AND ($2::text[] IS NULL OR body->'order'->>'branch_id' = ANY($2))
+        AND ($3::text[] IS NULL OR body->'order'->>'data_class' = ANY($3))
+END
+GROUP BY 1, 2;

@@ -21,6 +21,7 @@ from opsfloor.console.control.telling import (
     silent_desks,
     time_left,
 )
+from services.routing.emergency.counted import Counted
 from services.routing.emergency.glance import PlaceGlance
 from services.routing.emergency.nowhere import Nowhere, PreviewSeen
 from shared.contracts.reroute import (
@@ -177,6 +178,14 @@ def test_warnings_name_dead_ends_and_rules_or_say_that_there_are_none() -> None:
     assert [verdict for verdict, _ in warnings(calm)][1] == "good"
     bad = preview.model_copy(update={"dead_ends": ("transfer/entry",)})
     assert ("bad", "DEAD END: nobody is left for transfer/entry; such items wait until it is over.") in warnings(bad)
+
+
+def test_what_was_counted_item_by_item_is_told_with_a_preview() -> None:
+    """Of a scope whose figures are exact there is nothing to say."""
+    calm = ordered().preview
+    preview = PreviewSeen(**dict(calm), counted=(Counted(work_type="a/entry", items=12),))
+    assert any("at desks: 12 of a/entry." in sentence for _, sentence in warnings(preview))
+    assert not any("item by item" in sentence for _, sentence in warnings(PreviewSeen(**dict(calm))))
 
 
 def test_what_waits_at_no_desk_is_told_with_a_preview_and_before_an_order_is_kept() -> None:

@@ -11,6 +11,7 @@ import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.routing.emergency.api import Control, reroute_routers
+from services.routing.emergency.counted import Narrowed
 from services.routing.emergency.counter import RerouteCounter
 from services.routing.emergency.looking import LookAhead, Looks
 from services.routing.emergency.state import Answer
@@ -62,6 +63,7 @@ class FrontDesk:
     ) -> None:
         self.room = room or ControlRoom(*rules)
         self.mute = False
+        self.counted: Final[list[Narrowed]] = []  # what the database was asked to count
         counter = RerouteCounter(self, self.publish, answer_seconds=0.01)
         self.waiting: Sequence[Waits] = ()
         control = Control(
@@ -108,6 +110,10 @@ class FrontDesk:
 
     async def moved(self, reroute_id: str) -> Mapping[str, int]:
         return {"north": 7} if reroute_id in self.room.book.orders else {}
+
+    async def waiting_at_desks(self, those: Narrowed) -> Mapping[str, int]:
+        self.counted.append(those)
+        return {"upkeep/entry": 3, "upkeep/review": 2}
 
     async def sent_back(self, reroute_id: str) -> Mapping[str, int]:
         return dict(self.room.book.sent_back.get(reroute_id, {}))

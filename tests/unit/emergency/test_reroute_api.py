@@ -10,9 +10,11 @@ import httpx
 import pytest
 from prometheus_client import REGISTRY
 
+from services.routing.emergency.counted import Counted, Narrowed, counted_words
 from services.routing.placement.waiting import Waits
-from shared.contracts.reference import RerouteRule
+from shared.contracts.reference import Branch, RerouteRule
 from shared.contracts.reroute import RerouteScope
+from shared.reference.board import REFERENCE_BOARD
 from tests.unit.emergency.control_room import CHEN, LIN
 from tests.unit.emergency.drilling import DRILL, DrillRoom
 from tests.unit.emergency.front_desk import FrontDesk
@@ -74,6 +76,34 @@ async def test_what_should_have_begun_is_not_previewed() -> None:
     asked = {**TERMS, "starts_at": "2020-01-01T00:00:00Z"}
     answer = await FrontDesk().client("vi", "viewer").post("/reroutes/preview", json=asked)
     assert (answer.status_code, answer.json()["code"]) == (409, "start_past")
+
+
+async def test_what_a_scope_by_region_or_class_has_at_desks_is_counted_item_by_item() -> None:
+    """The boards cannot tell it; it stands beside what is hashed, and of a scope that they can tell nobody counts."""
+    desk = FrontDesk(room=UpkeepRoom())
+    for name, region in (("b-east", "east"), ("b-west", "west"), ("b-none", None)):
+        branch = Branch(id=name, label=name, region=region, public_key="local")
+        REFERENCE_BOARD.fold(desk.room.views["reference"], branch.key, branch)
+
+    async def counted(**scope: Any) -> Any:
+        body = {**TERMS, "scope": {"centres": ["n"], **scope}}
+        answer = await desk.client("vi", "viewer").post("/reroutes/preview", json=body)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["counted"]
+
+    entries = [{"work_type": UPKEEP, "items": 3}]
+    assert await counted(regions=["east"], work_types=[UPKEEP]) == entries
+    assert await counted(data_classes=["secret"]) == [*entries, {"work_type": UPKEEP_REVIEW, "items": 2}]
+    assert await counted() is None
+    assert desk.counted == [Narrowed(["north"], ["b-east"], None), Narrowed(["north"], None, ("secret",))]
+
+
+def test_the_count_is_told_in_a_sentence() -> None:
+    """Nothing where the figures are exact; that nothing waits is worth a word."""
+    found = (Counted(work_type="transfer/entry", items=1_300), Counted(work_type="transfer/review", items=2))
+    assert counted_words(None) == ""
+    assert counted_words(()).endswith("the scope has now at desks: nothing.")
+    assert counted_words(found).endswith("at desks: 1,300 of transfer/entry, 2 of transfer/review.")
 
 
 async def test_what_waits_at_no_desk_is_told_beside_what_is_hashed() -> None:
