@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -55,6 +56,7 @@ VIEWERS: Final[tuple[Role, ...]] = ("viewer", "proposer", "approver", "on_call",
 PROPOSERS: Final[tuple[Role, ...]] = ("proposer", "approver", "on_call")
 APPROVERS: Final[tuple[Role, ...]] = ("approver",)
 ALERT_TRIES_MAX: Final = 100  # proposals of one alert that goes on: more than a day of them
+COUNT_SECONDS_MAX: Final = 1.0  # of a scope's items, beside a preview that is to come in three
 ALERTERS: Final[tuple[Role, ...]] = ("service",)
 
 TAKEN_CODES: Final = frozenset({"done", "noted", "pending"})
@@ -196,8 +198,15 @@ class Control:
         return seen(preview_of(terms, floor, past), terms, floor, self.waiting(), counted=await self._counted(terms))
 
     async def _counted(self, terms: RerouteTerms) -> tuple[Counted, ...] | None:
+        """Holds: a preview does not wait for it: of a queue so long that it takes too long nothing is counted."""
         items = narrowed(terms, self.boards["reference"])
-        return None if items is None else counted(terms.scope, await self.reads.waiting_at_desks(items))
+        if items is None:
+            return None
+        try:
+            async with asyncio.timeout(COUNT_SECONDS_MAX):
+                return counted(terms.scope, await self.reads.waiting_at_desks(items))
+        except TimeoutError:
+            return None
 
     async def stay(self, reroute_id: str, minutes: int) -> PreviewSeen:
         """What keeping an order in force for so much longer would do, beside the floor without it; or the problem."""

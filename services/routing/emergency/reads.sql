@@ -36,12 +36,16 @@ SELECT body FROM routing.state WHERE table_name = 'emergency' AND key = 'floor' 
 SELECT key, body FROM routing.state WHERE table_name = 'desk' AND part = 'heed' ORDER BY key;
 
 -- name: waiting_at_desks
-SELECT body->'order'->>'business_type' AS business_type, body->'order'->>'step' AS step, count(*) AS items
-FROM routing.state
-WHERE table_name = 'desk' AND key = ANY($1::text[]) AND part LIKE 'item/%' AND CASE
-    WHEN strpos(body::text, '\u0000') > 0 THEN false  -- ->> fails on it, for all rows
-    ELSE body->>'phase' = 'queued'
-        AND ($2::text[] IS NULL OR body->'order'->>'branch_id' = ANY($2))
-        AND ($3::text[] IS NULL OR body->'order'->>'data_class' = ANY($3))
-END
+SELECT the_order->>'business_type' AS business_type, the_order->>'step' AS step, count(*) AS items
+FROM (
+    SELECT CASE
+        WHEN strpos(body::text, '\u0000') > 0 THEN NULL  -- ->> fails on it, for all rows
+        WHEN body->>'phase' = 'queued' THEN body->'order'
+    END AS the_order
+    FROM routing.state
+    WHERE table_name = 'desk' AND key = ANY($1::text[]) AND part LIKE 'item/%'
+    OFFSET 0  -- each row is taken apart once
+) AS waiting
+WHERE ($2::text[] IS NULL OR the_order->>'branch_id' = ANY($2))
+    AND ($3::text[] IS NULL OR the_order->>'data_class' = ANY($3)) AND the_order IS NOT NULL
 GROUP BY 1, 2;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -10,6 +11,7 @@ import httpx
 import pytest
 from prometheus_client import REGISTRY
 
+from services.routing.emergency import api
 from services.routing.emergency.counted import Counted, Narrowed, counted_words
 from services.routing.placement.waiting import Waits
 from shared.contracts.reference import Branch, RerouteRule
@@ -96,6 +98,21 @@ async def test_what_a_scope_by_region_or_class_has_at_desks_is_counted_item_by_i
     assert await counted(data_classes=["secret"]) == [*entries, {"work_type": UPKEEP_REVIEW, "items": 2}]
     assert await counted() is None
     assert desk.counted == [Narrowed(["north"], ["b-east"], None), Narrowed(["north"], None, ("secret",))]
+
+
+async def test_a_preview_does_not_wait_for_the_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A queue of a hundred thousand on a busy database: what the boards tell comes in time, and nothing is said of the count."""
+    desk = FrontDesk(room=UpkeepRoom())
+
+    async def slow(those: Narrowed) -> Mapping[str, int]:
+        await asyncio.sleep(60)
+        return {}
+
+    monkeypatch.setattr(desk, "waiting_at_desks", slow)
+    monkeypatch.setattr(api, "COUNT_SECONDS_MAX", 0.01)
+    body = {**TERMS, "scope": {"centres": ["n"], "data_classes": ["secret"]}}
+    shown = await desk.client("vi", "viewer").post("/reroutes/preview", json=body)
+    assert (shown.status_code, shown.json()["counted"], shown.json()["items_moving"]) == (200, None, 25)
 
 
 def test_the_count_is_told_in_a_sentence() -> None:
