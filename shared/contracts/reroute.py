@@ -76,7 +76,8 @@ class SortForecast(Part):
     """A sort of a work type for which nobody would be left, though others of the type have somebody.
 
     Units:   `items` of it wait with nobody, as far as the proportions of the type tell: queues are known by type alone;
-             `None`: they do not tell, as of a grade that large amounts ask for.
+             `None`: they do not tell, as of a grade that large amounts ask for. `part` of the sort (0 to 1) has nobody:
+             less than 1 where all who could do it keep a share of it.
     """
 
     sort: str  # in words
@@ -84,10 +85,11 @@ class SortForecast(Part):
     data_class: Identity
     grade_min: Annotated[int, Field(ge=0)] = 0
     items: Annotated[int, Field(ge=0)] | None = None
+    part: Annotated[float, Field(ge=0, le=1)] = 1.0
 
 
 class SkillForecast(Part):
-    """What becomes of one work type.
+    """What becomes of one work type; of one whose scope narrows by data class or region, of what the scope means of it.
 
     Units:   seconds that the last of the queue waits, with and without the reroute; `None`: for ever, nobody is there for
              some sort of it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -167,14 +167,31 @@ class FloorNow:
             return None
         return {Kind.told(part): part.coming_per_hour for part in plan.work}
 
-    def held_back(self, team: Team, kind: Kind) -> float:
-        """The greatest share of this sort of work that an order in force keeps away from the team."""
-        return max((self.share_held(o) for o in self.in_force if holds(o.terms, team, kind)), default=0.0)
+    def held_back(self, team: Team, kind: Kind, regions: Collection[str] = ()) -> float:
+        """The greatest share of this sort of work, of these regions where some are named, that an order in force keeps
+        away from the team."""
+        held = (o for o in self.in_force if holds(o.terms, team, kind))
+        return max((self.share_held(o) * self._common(o.terms.scope.regions, regions) for o in held), default=0.0)
+
+    def region_share(self, regions: Collection[str]) -> float:
+        """What part of the work comes from these regions, as far as the number of their branches tells; none named: all."""
+        branches = self.book.reference.branches.values()
+        if not regions:
+            return 1.0
+        return sum(branch.region in regions for branch in branches) / max(1, len(branches))
+
+    def _common(self, held: Collection[str], regions: Collection[str]) -> float:
+        """What part of the work of `regions` is of the regions that are `held`."""
+        if not held:
+            return 1.0
+        if not regions:
+            return self.region_share(held)
+        both = set(held) & set(regions)
+        return self.region_share(both) / self.region_share(regions) if both else 0.0
 
 
 def holds(terms: RerouteTerms, team: Team, kind: Kind) -> bool:
-    """The terms keep at least some of this sort of work away from the team. Holds: any of it may be of a region that
-    the scope names, as no board tells of regions."""
+    """The terms keep at least some of this sort of work away from the team: that of the regions that they name."""
     classes = terms.scope.data_classes
     return (not classes or kind.data_class in classes) and may_hold(terms, team, kind.work_type)
 

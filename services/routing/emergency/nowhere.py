@@ -106,6 +106,12 @@ def stranded_words(dead_end: str, preview: Preview) -> str:
     """How much that waits is of a sort that has nobody; nothing to say where the whole work type has nobody."""
     for skill in preview.skills:
         for sort in skill.dead_sorts:
-            if sort.sort == dead_end and sort.items:
-                return f", about {sort.items:,} of the {skill.queued:,} of {skill.work_type} that wait"
+            if sort.sort == dead_end:
+                share = f", {sort.part:.0%} of what comes" if sort.part < 1 else ""
+                there = (
+                    f", about {sort.items:,} of the {skill.queued:,} of {skill.work_type} that wait"
+                    if sort.items
+                    else ""
+                )
+                return share + there
     return ""

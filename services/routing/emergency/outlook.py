@@ -13,10 +13,11 @@ from typing import Final
 from services.routing.emergency.floor import FloorNow, holds
 from services.routing.kinds import Kind
 from shared.contracts.reference import Team
-from shared.contracts.reroute import RerouteTerms, TakerForecast
+from shared.contracts.reroute import RerouteScope, RerouteTerms, TakerForecast
 from shared.contracts.routing import LoadByWorkType
 from shared.reroutes import MOVES_QUEUE
 
+WHOLE: Final = RerouteScope()
 STEPS: Final = ("entry", "arbitration", "review", "authorisation")
 
 
@@ -25,11 +26,13 @@ class SortOutlook:
     """How one sort of a work type stands.
 
     Units:   items of it that wait, and of those the `stranded` ones, which nobody works off where they lie, by the
-             proportions of the work type; people; seconds that the last of it waits, `None`: for ever.
+             proportions of the work type; `kept` from everybody who could do it, a share of what comes; people; seconds
+             that the last of it waits, `None`: for ever.
     """
 
     queued: float
     stranded: float
+    kept: float
     people: float
     wait_seconds: float | None
 
@@ -56,17 +59,24 @@ class Outlook:
 
 
 class Prospect:
-    """The floor as it is, or with terms in force. Holds: what all its work types have in common is worked out once."""
+    """The floor as it is, or with terms in force.
 
-    def __init__(self, floor: FloorNow, terms: RerouteTerms | None = None) -> None:
+    Holds:   what all its work types have in common is worked out once; of a `scope` that narrows by data class or region
+             only what it means is looked at, as far as sorts and the number of branches tell.
+    """
+
+    def __init__(self, floor: FloorNow, terms: RerouteTerms | None = None, scope: RerouteScope = WHOLE) -> None:
         self._floor: Final = floor
         self._terms: Final = terms
+        self._scope: Final = scope
+        self._part: Final = floor.region_share(scope.regions)
         self._teams: Final = floor.teams()
         self._takers: Final[dict[Kind, frozenset[str]]] = {}
 
     def outlook(self, work_type: str) -> Outlook:
         """How one work type stands."""
-        kinds = self._floor.mix(work_type)
+        classes = self._scope.data_classes
+        kinds = [kind for kind in self._floor.mix(work_type) if not classes or kind.data_class in classes]
         open_to = {kind: {team.id: self._open_share(team, kind) for team in self._teams} for kind in kinds}
         open_share = {team.id: self._most_open(team, open_to) for team in self._teams}
         parts = [(team, part) for team in self._teams for part in _queued(self._floor, team, work_type)]
@@ -76,16 +86,16 @@ class Prospect:
         takers = [
             TakerForecast(team_id=team.id, people=able)
             for team in self._teams
-            if open_share[team.id] > 0 and (able := self._floor.able(team, work_type)) > 0
+            if open_share[team.id] > 0 and (able := max(self._floor.able_for(team, kind) for kind in kinds)) > 0
         ]
         people = sum(taker.people * open_share[taker.team_id] for taker in takers)
         return Outlook(
-            queued=sum(part.queued for _, part in parts),
+            queued=round(sum(sort.queued for sort in sorts.values())),
             moves=round(sum(part.queued * self._moving(team, work_type) for team, part in parts)),
             people=round(people),
             nobody=people <= 0,
             wait_seconds=_longest(sorts.values()),
-            misses=round(sum(misses(sort.queued, oldest, sort.wait_seconds, allowed) for sort in sorts.values())),
+            misses=round(sum(_late(sort, oldest, allowed) for sort in sorts.values())),
             takers=tuple(takers),
             sorts=sorts,
             grade=max(
@@ -95,7 +105,7 @@ class Prospect:
         )
 
     def _open_share(self, team: Team, kind: Kind) -> float:
-        kept = 1 - self._floor.held_back(team, kind)
+        kept = 1 - self._floor.held_back(team, kind, self._scope.regions)
         terms = self._terms
         return min(kept, 1 - terms.percent / 100) if terms is not None and holds(terms, team, kind) else kept
 
@@ -105,21 +115,24 @@ class Prospect:
         return max(shares, default=0.0)
 
     def _moving(self, team: Team, work_type: str) -> float:
-        """What part of the work type leaves of what waits at the team."""
+        """What part of the work type leaves of what waits at the team: of the regions that are meant, all that is held."""
         if self._terms is None or self._terms.effect not in MOVES_QUEUE:
             return 0.0
         mix = self._floor.mix_at(team, work_type).items()
-        return sum(share for kind, share in mix if moves(self._terms, team, kind))
+        return self._part * sum(share for kind, share in mix if moves(self._terms, team, kind))
 
     def _sort(
         self, kind: Kind, parts: Sequence[tuple[Team, LoadByWorkType]], open_share: Mapping[str, float]
     ) -> SortOutlook:
         able = {team.id: count for team in self._teams if (count := self._floor.able_for(team, kind)) > 0}
         people = sum(count * open_share[team_id] for team_id, count in able.items())
-        there = [(team, part.queued * self._floor.mix_at(team, kind.work_type).get(kind, 0.0)) for team, part in parts]
+        kept = 1.0 - max((open_share[team_id] for team_id in able), default=0.0)
+        mixes = [(team, part.queued * self._floor.mix_at(team, kind.work_type).get(kind, 0.0)) for team, part in parts]
+        there = [(team, items * self._part) for team, items in mixes]
         return SortOutlook(
             queued=sum(items for _, items in there),
-            stranded=0.0 if people > 0 else sum(items for team, items in there if not self._worked_off(kind, team)),
+            stranded=kept * sum(items for team, items in there if not self._worked_off(kind, team)),
+            kept=kept,
             people=people,
             wait_seconds=self._wait(kind, able, people, open_share, [team for team, items in there if items > 0]),
         )
@@ -162,7 +175,7 @@ class Prospect:
             for part in _all_queued(self._floor, team):
                 for kind, share in self._floor.mix_at(team, part.work_type).items():
                     if moves(self._terms, team, kind):
-                        found[kind] = found.get(kind, 0.0) + part.standard_seconds * share
+                        found[kind] = found.get(kind, 0.0) + part.standard_seconds * share * self._part
         return found
 
     @cached_property
@@ -192,6 +205,13 @@ class Prospect:
 def moves(terms: RerouteTerms | None, team: Team, kind: Kind) -> bool:
     """What waits of this sort at the team leaves it."""
     return terms is not None and terms.effect in MOVES_QUEUE and holds(terms, team, kind)
+
+
+def _late(sort: SortOutlook, oldest_seconds: float, allowed_seconds: float) -> float:
+    """How many of the sort end too late. Holds: what nobody may be given is late, whoever is there for the rest."""
+    if sort.wait_seconds is None:
+        return sort.queued
+    return sort.stranded + misses(sort.queued - sort.stranded, oldest_seconds, sort.wait_seconds, allowed_seconds)
 
 
 def _longest(sorts: Iterable[SortOutlook]) -> float | None:

@@ -16,12 +16,14 @@ from shared.contracts.reroute import (
     LimitForecast,
     Preview,
     RerouteOrder,
+    RerouteScope,
     RerouteTerms,
     SkillForecast,
     SortForecast,
 )
 
 ITEMS_TOLERATED: Final = 50  # drift below this is noise, whatever share of the preview it is
+PART_MIN: Final = 1e-6  # of a sort; less of it without anybody is rounding
 SHARE_TOLERATED: Final = 0.02  # of all work; a limit newly broken by less is noise
 
 
@@ -29,15 +31,17 @@ def preview_of(terms: RerouteTerms, floor: FloorNow, past: Sequence[RerouteOrder
     """What the terms would do to what waits now, beside the orders that hold when they begin.
 
     Shape:   one forecast per work type that waits in the scope or that somebody present there may do, by name.
-    Holds:   a scope that narrows by region is counted as if work of all regions were meant: boards know no more, and a
-             preview errs on the side of more; one by data class goes by the sorts of each type, and their proportions;
+    Holds:   a scope that narrows by data class goes by the sorts of each type and their proportions, one by region by the
+             number of branches; of such a scope the forecasts are of what it means, not of whole types;
              people are shared by all work of their team, so a wait is the teams' whole backlog over all who are there;
              each sort of a work type is looked at by itself (`sorts.py`), and one that nobody may be given is told.
     Errors:  never raises; nobody there gives no wait and a dead end.
     """
-    before, after = Prospect(floor), Prospect(floor, terms)
+    before, after = Prospect(floor, scope=terms.scope), Prospect(floor, terms, terms.scope)
     skills = tuple(
-        _forecast(name, before.outlook(name), after.outlook(name), grades_asked(floor.book.reference, name))
+        _forecast(
+            name, before.outlook(name), after.outlook(name), grades_asked(floor.book.reference, name), terms.scope
+        )
         for name in _work_types(terms, floor)
     )
     scope_teams = touched_teams(terms.scope, floor.teams())
@@ -74,7 +78,7 @@ def _submissions_back(terms: RerouteTerms, floor: FloorNow) -> int | None:
         for name, template in floor.book.reference.business_types.items()
         if _meant(terms, work_type := f"{name}/entry")
     )
-    return round(per_hour * terms.minutes / 60)
+    return round(per_hour * terms.minutes / 60 * floor.region_share(terms.scope.regions))
 
 
 def hash_of(preview: Preview) -> str:
@@ -150,9 +154,13 @@ def _meant(terms: RerouteTerms, work_type: str) -> bool:
     )
 
 
-def _forecast(work_type: str, before: Outlook, after: Outlook, grades: Sequence[int]) -> SkillForecast:
-    """Holds: what has nobody with the order is told, unless it has nobody without it either and none of it waits."""
-    dead = after.nobody and (not before.nobody or before.queued > 0)
+def _forecast(
+    work_type: str, before: Outlook, after: Outlook, grades: Sequence[int], scope: RerouteScope
+) -> SkillForecast:
+    """Holds: what has nobody with the order is told, unless it has nobody without it either and none of it waits; as a
+    whole type only where the scope means whole types."""
+    whole = not scope.data_classes and not scope.regions
+    dead = whole and after.nobody and (not before.nobody or before.queued > 0)
     return SkillForecast(
         work_type=work_type,
         moves=after.moves,
@@ -165,20 +173,30 @@ def _forecast(work_type: str, before: Outlook, after: Outlook, grades: Sequence[
         misses_without=before.misses,
         misses_with=after.misses,
         dead_end=dead,
-        dead_sorts=() if dead else (*_dead_sorts(before, after), *_dead_grades(work_type, before, after, grades)),
+        dead_sorts=()
+        if dead
+        else (*_dead_sorts(before, after, scope), *_dead_grades(work_type, before, after, grades)),
     )
 
 
-def _dead_sorts(before: Outlook, after: Outlook) -> Iterator[SortForecast]:
-    """Holds: part of an item counts as one."""
+def _dead_sorts(before: Outlook, after: Outlook, scope: RerouteScope) -> Iterator[SortForecast]:
+    """Sorts that have nobody, and those of which everybody who could do them keeps a share away.
+
+    Holds:   who is chosen at a share is chosen for all teams, so what the least of them keeps away nobody may be given;
+             part of an item counts as one.
+    """
     had = {kind for kind, sort in before.sorts.items() if sort.people > 0 or sort.queued > 0}
     for kind, sort in sorted(after.sorts.items()):
-        if sort.people <= 0 and kind in had:
+        whole = sort.people <= 0
+        if kind in had and (whole or sort.kept > before.sorts[kind].kept + PART_MIN):
+            name = sort_words(kind) if len(after.sorts) > 1 or scope.data_classes else kind.work_type
+            where = f" of {', '.join(scope.regions)}" if scope.regions else ""
             yield SortForecast(
-                sort=sort_words(kind),
+                sort=f"{'' if whole else 'part of '}{name}{where}",
                 in_house_only=kind.in_house_only,
                 data_class=kind.data_class,
                 items=math.ceil(round(sort.stranded, 6)),
+                part=1.0 if whole else round(sort.kept, 4),
             )
 
 

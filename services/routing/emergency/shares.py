@@ -44,7 +44,7 @@ def limit_forecasts(terms: RerouteTerms, floor: FloorNow) -> Iterator[LimitForec
     """Every limit of the reference data, without and with the reroute, in their order.
 
     Holds:   the coming hour's mix of work is taken to go on for as long as the reroute does, and a scope that narrows by
-             region is counted as if all its work were meant.
+             region takes as much of it as its part of the branches.
     Errors:  never raises; where nothing waits and no plan is good, shares are unknown and nothing is broken.
     """
     limits = share_limits(floor.book.reference)
@@ -169,7 +169,7 @@ class Sharing:
 
     @property
     def _taken(self) -> float:
-        return self.terms.percent / 100
+        return self.terms.percent / 100 * self.floor.region_share(self.terms.scope.regions)
 
     def _held(self, team: Team, work: Work) -> bool:
         return holds(self.terms, team, work.kind)

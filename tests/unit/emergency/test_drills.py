@@ -385,7 +385,7 @@ def test_a_drill_by_hand_begins_in_no_emergency_either() -> None:
     """While something is in force, or on its way back, its approval is refused; afterwards the same one is approved."""
     room = ControlRoom()
     assert (
-        room.ask(ProposeReroute, LIN, "real", terms=terms(effect="drain", scope=RerouteScope(centres=("s",)))) == "done"
+        room.ask(ProposeReroute, LIN, "real", terms=terms(effect="drain", scope=RerouteScope(centres=("v",)))) == "done"
     )
     assert room.approve(CHEN, "real") == "done"
     assert room.ask(ProposeReroute, LIN, "drill", terms=terms(effect="shift", percent=1, drill=True)) == "done"

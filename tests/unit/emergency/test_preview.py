@@ -13,7 +13,7 @@ from services.routing.emergency.capacity import capacity_fault
 from services.routing.emergency.floor import FloorNow
 from services.routing.emergency.nowhere import stranded_words
 from services.routing.emergency.preview import drift_between, preview_of
-from shared.contracts.reference import Operator, Tier
+from shared.contracts.reference import Branch, Operator, Tier
 from shared.contracts.reroute import Preview, ProposeReroute, RerouteScope, SkillForecast
 from shared.contracts.routing import LoadByWorkType
 from shared.reference.board import REFERENCE_BOARD
@@ -139,10 +139,10 @@ def test_a_sort_that_has_nobody_without_the_order_either_is_told_where_it_waits_
     night = UpkeepRoom(queued=0, house=False)
     night.lie("vendor", 10)
     (skill,) = looked_at(night, scope=vendor, effect="shift", percent=50).skills
-    assert (skill.dead_end, skill.dead_sorts, skill.misses_with) == (False, (), 0)
+    assert (skill.dead_end, [sort.sort for sort in skill.dead_sorts], skill.misses_with) == (False, [PART_WORDS], 0)
     assert looked_at(night, scope=vendor).dead_ends == (UPKEEP,)
     night.lie("north", 10)
-    assert looked_at(night, scope=vendor, effect="shift", percent=50).dead_ends == (SECRET_WORDS,)
+    assert looked_at(night, scope=vendor, effect="shift", percent=50).dead_ends == (PART_WORDS, SECRET_WORDS)
 
 
 def test_what_no_vendor_does_counts_nobody_at_a_vendor() -> None:
@@ -205,18 +205,87 @@ def test_a_grade_that_large_amounts_ask_for_is_told_when_the_last_who_has_it_goe
     assert looked_at(room, scope=south).dead_ends == (large,)
 
 
+PART_WORDS = "part of upkeep/entry (internal)"
+
+
+@pytest.mark.parametrize(("percent", "part"), [(30, 0.3), (99, 0.99)])
+def test_what_everybody_who_could_do_it_keeps_a_share_of_has_nobody_for_that_share(percent: int, part: float) -> None:
+    """Who is chosen is chosen at every team: three of ten that come find nobody, however many are there for the others."""
+    room = ControlRoom()
+    shift = {"effect": "shift", "percent": percent}
+    everywhere = preview_of(
+        terms(**shift, scope=RerouteScope(work_types=(ENTRY,))), FloorNow.of(room.views, (), room.now)
+    )
+    assert everywhere.dead_ends == (f"part of {ENTRY}",)
+    assert [(sort.part, sort.items) for sort in everywhere.skills[0].dead_sorts] == [(part, 0)]
+    assert stranded_words(f"part of {ENTRY}", everywhere) == f", {part:.0%} of what comes"
+    assert (
+        preview_of(terms(**shift), FloorNow.of(room.views, (), room.now)).dead_ends == ()
+    )  # the south takes all of it
+
+
+def test_what_moves_to_those_who_keep_a_share_strands_by_that_share() -> None:
+    """The south holds 40 % away by another order: of ten that leave the north four are given to nobody, and are late."""
+    room = ControlRoom(queued=10)
+    south = terms(effect="shift", percent=40, scope=RerouteScope(centres=("s",)))
+    assert (room.ask(ProposeReroute, LIN, terms=south), room.approve(CHEN)) == ("done", "done")
+    preview = preview_of(terms(), FloorNow.of(room.views, room.book.orders.values(), room.now))
+    (skill,) = (one for one in preview.skills if one.work_type == ENTRY)
+    assert preview.dead_ends == (f"part of {ENTRY}", f"part of {REVIEW}")
+    assert [(sort.part, sort.items) for sort in skill.dead_sorts] == [(0.4, 4)]
+    assert skill.misses_with == 4
+
+
+def by_branches(room: ControlRoom) -> ControlRoom:
+    """Three branches, one of them in the east."""
+    for name, region in (("b-1", "east"), ("b-2", "west"), ("b-3", "west")):
+        branch = Branch(id=name, label=name, region=region, public_key="local")
+        REFERENCE_BOARD.fold(room.views["reference"], branch.key, branch)
+    return room
+
+
+def test_an_order_by_region_is_forecast_by_its_part_of_the_branches() -> None:
+    """A third of what waits in the north, which the south takes; everywhere, nobody is left for that third."""
+    room = by_branches(ControlRoom(queued=30))
+    floor = FloorNow.of(room.views, (), room.now)
+    preview = preview_of(terms(scope=RerouteScope(centres=("n",), regions=("east",))), floor)
+    (skill,) = (one for one in preview.skills if one.work_type == ENTRY)
+    assert (skill.moves, skill.queued, skill.people_without, skill.people_with) == (10, 10, 4, 2)
+    assert preview.dead_ends == ()
+    everywhere = preview_of(terms(effect="drain", scope=RerouteScope(regions=("east",))), floor)
+    assert f"{ENTRY} of east" in everywhere.dead_ends
+    assert not any(skill.dead_end for skill in everywhere.skills)
+    local = terms(effect="local", scope=RerouteScope(business_types=("transfer",), regions=("east",)))
+    assert preview_of(local, floor).submissions_back is None
+
+
+def test_orders_of_other_regions_do_not_meet() -> None:
+    """While the east is drained in the south, the west of the north still goes there; the east has nobody."""
+    room = by_branches(ControlRoom(queued=30))
+    south = terms(effect="drain", scope=RerouteScope(centres=("s",), regions=("east",)))
+    assert (room.ask(ProposeReroute, LIN, terms=south), room.approve(CHEN)) == ("done", "done")
+    floor = FloorNow.of(room.views, room.book.orders.values(), room.now)
+    west = preview_of(terms(scope=RerouteScope(centres=("n",), regions=("west",))), floor)
+    assert (west.items_moving, west.dead_ends) == (20, ())
+    east = preview_of(terms(scope=RerouteScope(centres=("n",), regions=("east",))), floor)
+    assert f"{ENTRY} of east" in east.dead_ends
+    (all_of_it,) = (s for s in preview_of(terms(), floor).skills if s.work_type == ENTRY)
+    (third,) = all_of_it.dead_sorts
+    assert (third.sort, round(third.part, 3)) == (f"part of {ENTRY}", 0.333)
+
+
 SECRETS = RerouteScope(centres=("n",), data_classes=("secret",))
 
 
 def test_an_order_by_data_class_moves_that_sort_alone() -> None:
-    """Half of what waits in the north; the other half stays with the two who are there, and both teams count for it."""
+    """Half of what waits in the north, which the south takes; the other half stays with the two who are there."""
     room = UpkeepRoom(queued=40)
-    room.tell_load(desk_load("vendor", ()))
     preview = looked_at(room, scope=SECRETS)
     (skill,) = preview.skills
-    assert (preview.items_moving, skill.moves, skill.queued) == (20, 20, 40)
-    assert (skill.people_without, skill.people_with) == (4, 4)
+    assert (preview.items_moving, skill.moves, skill.queued) == (20, 20, 20)
+    assert (skill.people_without, skill.people_with, [taker.team_id for taker in skill.takers]) == (4, 2, ["south"])
     assert skill.wait_seconds_with == 300  # 600 s stay with two, and 600 s come to the other two
+    room.tell_load(desk_load("vendor", ()))
     whole = looked_at(room, scope=NORTH_ENTRIES).skills[0]
     assert (whole.moves, whole.people_with, whole.wait_seconds_with) == (40, 2, 600)
 
@@ -225,8 +294,8 @@ def test_an_order_by_data_class_leaves_the_other_sort_its_people() -> None:
     """With the secret ones held everywhere in the house nobody may see them; the others are done as before."""
     (skill,) = looked_at(UpkeepRoom(queued=50), scope=HOUSE.model_copy(update={"data_classes": ("secret",)})).skills
     assert [(sort.sort, sort.items) for sort in skill.dead_sorts] == [(SECRET_WORDS, 25)]
-    assert (skill.moves, skill.people_with, skill.misses_with) == (25, 6, 25)
-    assert {taker.team_id for taker in skill.takers} == {"north", "south", "vendor"}
+    assert (skill.moves, skill.people_without, skill.people_with, skill.misses_with) == (25, 4, 0, 25)
+    assert (skill.takers, skill.dead_end) == ((), False)
 
 
 def test_an_order_by_a_class_that_a_type_has_nothing_of_says_nothing_of_the_type() -> None:
