@@ -341,7 +341,6 @@ ALERTS: Final[tuple[Alert, ...]] = (
         "page",
         "Reroute {{ $labels.reroute }} keeps {{ $value }} items from a team, and nobody else can do them now",
         "opsfloor-emergency",
-        "1m",
     ),
     Alert(
         "AlertProposesInVain",

@@ -384,7 +384,7 @@ CASES: tuple[Case, ...] = (
         4,
         {'opsfloor_reroute_unplaceable_items{instance="r",reroute="r-1"}': "0x1 1x9"},
         {
-            'opsfloor_reroute_unplaceable_items{instance="r",reroute="r-1"}': "0x3 3x9",
+            'opsfloor_reroute_unplaceable_items{instance="r",reroute="r-1"}': "0x12",
             'opsfloor_reroute_moved_items{instance="r",reroute="r-1"}': "9x12",
         },
     ),

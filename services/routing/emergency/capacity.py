@@ -53,7 +53,8 @@ def _of_what_comes(terms: RerouteTerms, floor: FloorNow, must_know: bool) -> str
         people = left.count(group)
         load = sum(coming[kind] * left.seconds(kind) for kind in group) / HOUR_SECONDS
         if people < before.count(group) and load > load_max * people:
-            return f"Expected {people} people left for {name} to be enough, found work coming for {load:.1f}."
+            able = f"{load_max * people:.2f} of the {people} people left for {name} ({load_max:.0%})"
+            return f"Expected work coming for at most {able}, found for {load:.2f}."
     return None
 
 

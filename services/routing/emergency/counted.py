@@ -1,7 +1,7 @@
 """What of a scope waits at desks, item by item, beside a preview: boards tell queues by work type, and of regions nothing.
 
-The preview that is hashed and approved errs on the side of more where a scope narrows by region, and goes by proportions
-where it narrows by data class; desks' rows tell each item's branch and class, and routing's HTTP face counts them.
+The preview that is hashed and approved goes by proportions where a scope narrows by region or data class; desks' rows tell
+each item's branch and class, and routing's HTTP face counts them.
 """
 
 from __future__ import annotations

@@ -168,7 +168,7 @@ def test_what_comes_must_not_load_those_who_are_left_beyond_the_limit() -> None:
         room.expect(per_hour)
         room.wait(15 * 60)
         assert room.order(DRILL).phase == phase
-    assert "found work coming for 1.8" in room.order(DRILL).over_because
+    assert "found for 1.8" in room.order(DRILL).over_because
 
 
 def test_the_calendar_needs_a_plan_to_know_what_comes_and_people_do_not() -> None:

@@ -183,9 +183,9 @@ def test_the_rest_must_be_able_to_carry_each_sort_that_comes() -> None:
     room.plan((SECRET, 400, {"north": 1.0}), (OPEN, 1, {"vendor": 1.0}))
     floor, drill = FloorNow.of(room.views, (), room.now), terms(drill=True, effect="drain")
     fault = capacity_fault(preview_of(drill, floor), drill, floor)
-    assert (
-        fault
-        == f"CAPACITY_CHECK_FAILED: Expected 2 people left for {SECRET_WORDS} to be enough, found work coming for 3.3."
+    assert fault == (
+        f"CAPACITY_CHECK_FAILED: Expected work coming for at most 1.80 of the 2 people left for {SECRET_WORDS} (90%), "
+        "found for 3.33."
     )
 
 
@@ -325,4 +325,4 @@ def test_a_drill_by_data_class_asks_whether_that_sort_finds_people() -> None:
     drill, floor = terms(drill=True, effect="drain", scope=SECRETS), FloorNow.of(room.views, (), room.now)
     assert capacity_fault(preview_of(drill, floor), drill, floor) is None
     whole = drill.model_copy(update={"scope": NORTH_ENTRIES})
-    assert "to be enough" in str(capacity_fault(preview_of(whole, floor), whole, floor))
+    assert "work coming for at most" in str(capacity_fault(preview_of(whole, floor), whole, floor))
