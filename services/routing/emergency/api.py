@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from services.routing.emergency.alerts import Alert, Notification, proposal_of
 from services.routing.emergency.bounds import plain, start_fault, terms_fault
+from services.routing.emergency.capacity import FAILED, capacity_fault
 from services.routing.emergency.counted import Counted, counted, narrowed
 from services.routing.emergency.counter import RerouteCounter
 from services.routing.emergency.effects import held_by_reroute
@@ -195,7 +196,9 @@ class Control:
         orders = await self.reads.orders()
         past = [order for order in orders if phase_of(order) in OVER]
         floor = FloorNow.of(self.boards, orders, self.now(), terms.starts_at)
-        return seen(preview_of(terms, floor, past), terms, floor, self.waiting(), counted=await self._counted(terms))
+        preview, counts = preview_of(terms, floor, past), await self._counted(terms)
+        refused = capacity_fault(preview, terms, floor) if terms.drill else None
+        return seen(preview, terms, floor, self.waiting(), counted=counts, drill_refused=refused)
 
     async def _counted(self, terms: RerouteTerms) -> tuple[Counted, ...] | None:
         """Holds: a preview does not wait for it: of a queue so long that it takes too long nothing is counted."""
@@ -252,7 +255,7 @@ class Control:
         """Publish the command and say what became of it; a refusal is a problem."""
         view = await self.handed_in(command)
         if view.code not in TAKEN_CODES:
-            raise Problem(STATUS_BY_CODE.get(view.code, 409), view.code, view.detail)
+            raise Problem(STATUS_BY_CODE.get(view.code, 409), _typed(view), view.detail)
         response.status_code = 202 if view.code == "pending" else 200
         return view
 
@@ -495,6 +498,11 @@ def _alert(router: APIRouter, control: Control) -> None:
         return AlertsView(
             proposals=proposals, refused=refused, unreadable=tuple(unreadable), passed_over=asked.count(None)
         )
+
+
+def _typed(refused: AnswerView) -> str:
+    """The problem's code: of a drill that the rest could not carry its own, which the book's answer says in its sentence."""
+    return FAILED.lower() if refused.detail.startswith(FAILED) else refused.code
 
 
 def _view(answer: Answer) -> AnswerView:

@@ -35,12 +35,16 @@ class Nowhere(Part):
 
 
 class PreviewSeen(Preview):
-    """A preview as people see it. Holds: `nowhere`, of what the scope means, and `counted` are no part of `sha256`."""
+    """A preview as people see it. Holds: `nowhere`, of what the scope means, `counted` and `drill_refused` are no part of
+    `sha256`."""
 
     nowhere: tuple[Nowhere, ...] = Field(default=(), description="what waits at no desk now, by work type and reason")
     counted: tuple[Counted, ...] | None = Field(
         default=None,
         description="what of a scope that narrows by region or data class waits at desks now, item by item",
+    )
+    drill_refused: str | None = Field(
+        default=None, description="why a drill of this would be refused as the floor is now"
     )
 
 
@@ -51,10 +55,11 @@ def seen(
     waiting: Sequence[Waits],
     reroute_id: str | None = None,
     counted: tuple[Counted, ...] | None = None,
+    drill_refused: str | None = None,
 ) -> PreviewSeen:
     """The preview with what waits at no desk; of an order in force, with what it keeps there itself, whatever it is."""
     there = tuple(_nowhere(terms, floor, waiting, reroute_id))
-    return PreviewSeen(**dict(preview), nowhere=there, counted=counted)
+    return PreviewSeen(**dict(preview), nowhere=there, counted=counted, drill_refused=drill_refused)
 
 
 def _nowhere(

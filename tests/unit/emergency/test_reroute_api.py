@@ -100,6 +100,19 @@ async def test_what_a_scope_by_region_or_class_has_at_desks_is_counted_item_by_i
     assert desk.counted == [Narrowed(["north"], ["b-east"], None), Narrowed(["north"], None, ("secret",))]
 
 
+async def test_a_drill_that_the_rest_could_not_carry_is_foretold_and_refused_by_its_own_code() -> None:
+    """The preview says what the answer to the proposal will say; of a real order there is nothing to say."""
+    desk = FrontDesk(room=UpkeepRoom())
+    body = {**TERMS, "scope": {"providers": ["bank"], "work_types": [UPKEEP]}}
+    viewer = desk.client("vi", "viewer")
+    foretold = (await viewer.post("/reroutes/preview", json={**body, "drill": True})).json()["drill_refused"]
+    assert foretold.startswith("CAPACITY_CHECK_FAILED: Expected somebody left for")
+    answer = await desk.client(LIN, "proposer").post("/reroutes", json={"terms": {**body, "drill": True}})
+    assert (answer.status_code, answer.json()["code"]) == (409, "capacity_check_failed")
+    assert answer.json()["detail"] == foretold
+    assert (await viewer.post("/reroutes/preview", json=body)).json()["drill_refused"] is None
+
+
 async def test_a_preview_does_not_wait_for_the_count(monkeypatch: pytest.MonkeyPatch) -> None:
     """A queue of a hundred thousand on a busy database: what the boards tell comes in time, and nothing is said of the count."""
     desk = FrontDesk(room=UpkeepRoom())
