@@ -104,7 +104,8 @@ def _by_boards(fact: WorkPlaced | WorkUnplaceable | WorkAssigned) -> Iterator[st
     """How far what the bank allows had been read then: which rules, standings and reroutes the decision knew."""
     if fact.boards is not None:
         told = ((name, at) for name, at in fact.boards if at is not None)
-        yield f"by the boards as of: {', '.join(f'{name} {at:%Y-%m-%d %H:%M:%S}' for name, at in told) or 'nothing told'}"
+        read = ", ".join(f"{name} {at:%Y-%m-%d %H:%M:%S}" for name, at in told)
+        yield f"by the boards as of: {f'{read} (UTC, by the clocks of the machines)' if read else 'nothing told'}"
 
 
 def _drawing(fact: WorkPlaced) -> Iterator[str]:
@@ -233,7 +234,8 @@ def _term(head: HeadConsidered) -> str:
     stays = ", more for staying on the same type" if head.stays else ""
     return (
         f"{barred}{head.work_item_id} of {head.work_type}: index {head.index:.3f} = {head.slope_per_minute:.3f} points "
-        f"per minute of delay × {head.rate_per_hour:.1f} items an hour{stays}; slack {head.slack_seconds:.0f} s"
+        f"per minute of delay × {head.rate_per_hour:.1f} items an hour{stays}; "
+        f"slack {head.slack_seconds:.0f} s, age {head.age_seconds:.0f} s"
     )
 
 

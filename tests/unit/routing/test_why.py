@@ -69,7 +69,9 @@ def test_a_decision_says_how_far_its_boards_had_been_read() -> None:
     read_at = datetime(2026, 3, 2, 9, 0, 0, 250_000, UTC)
     assert (fact.boards.reference, fact.boards.standing) == (read_at, None)
     (told,) = tell([fact])
-    assert told.because[-1] == ("by the boards as of: reference 2026-03-02 09:00:00, reroutes 2026-03-02 10:00:00")
+    assert told.because[-1] == (
+        "by the boards as of: reference 2026-03-02 09:00:00, reroutes 2026-03-02 10:00:00 (UTC, by the clocks of the machines)"
+    )
 
 
 def test_another_team_another_lateness_or_another_seed_is_seen() -> None:
@@ -179,6 +181,12 @@ def test_the_desk_decides_the_same_again_from_its_fact() -> None:
     fact = assigned(head("item-1", 2.0), head("item-2", 1.5), head("item-3", 9.0, removed_by="second_role"))
     assert assign_again(fact).same
     assert "passed over (second_role): item-3" in next(tell([fact])).because[2]
+
+
+def test_each_weighed_item_is_told_with_all_terms_of_its_index() -> None:
+    """Slope and rate, and what the slope goes by: slack and age."""
+    (told,) = tell([assigned(head("item-1", 2.0, age_seconds=75.0))])
+    assert told.because[0].endswith("2.000 points per minute of delay × 60.0 items an hour; slack 100 s, age 75 s")
 
 
 def test_a_desks_choice_that_does_not_follow_is_seen() -> None:
