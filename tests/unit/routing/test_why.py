@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.routing.boards import PLAN_BOARD
+from services.routing.placement.choice import REMOVED_TOLD
 from services.routing.placement.processor import placement
 from services.routing.why import Again, assign_again, place_again, refuse_again, tell
 from shared.contracts.audit import WorkRequested
@@ -58,6 +59,22 @@ def test_a_late_item_among_teams_that_wait_alike_is_placed_the_same_again(n: int
     assert fact.team_id == "t18"
     assert "t18" in [candidate.team_id for candidate in fact.considered]
     assert place_again(fact).same
+
+
+def test_beside_a_chosen_team_three_removed_ones_travel_and_else_all_that_find_room() -> None:
+    """Ten teams with nobody there: three beside the one that is chosen; where nobody may do it, all of them."""
+    people = [operator(f"p{n}", team_id=f"t{n}") for n in range(10)]
+    for there, told in (([load("north", ["ann"])], REMOVED_TOLD), ([], 11)):
+        views = boards([operator("ann"), *people], there)
+        for n in range(10):
+            team = Team(id=f"t{n}", label="t", centre_id="c", provider_id="bank")
+            REFERENCE_BOARD.fold(views["reference"], team.key, team)
+        (fact,) = (
+            f
+            for f in Floor(placement(), "item-1", views).send(WorkRequested(order=order()))
+            if hasattr(f, "considered")
+        )
+        assert sum(candidate.removed_by == "nobody_present" for candidate in fact.considered) == told
 
 
 def test_a_decision_says_how_far_its_boards_had_been_read() -> None:
