@@ -9,9 +9,10 @@ from datetime import datetime
 from typing import Final
 
 from deploy.demo.auditor import Finding
+from services.routing.again import Again, assign_again
 from services.routing.balancer.app import ASKED_ON, BOARDS
 from services.routing.balancer.balance import Balance
-from services.routing.why import Again, assign_again, place_again
+from services.routing.why import place_again
 from shared.contracts.message import Message
 from shared.contracts.routing import ASSIGNMENT, PLACED, WorkAssigned, WorkPlaced
 from shared.runtime.boards import Boards

@@ -1,12 +1,15 @@
-"""What `opsfloor why` takes from the bus."""
+"""What `opsfloor why` takes from the bus: the item's facts, and the reference data at hand."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from opsfloor.why import Found
+from opsfloor.why import Found, reference_of
+from shared.contracts.reference import REFERENCE, Team
 from shared.contracts.routing import AssignmentExpired
-from shared.runtime.log import Record
+from shared.runtime.headers import outside_headers
+from shared.runtime.log import Outgoing, Record
+from shared.runtime.memory_log import MemoryLog
 
 AT = datetime(2026, 3, 2, 2, tzinfo=UTC)
 
@@ -31,3 +34,17 @@ def test_what_names_the_item_and_cannot_be_read_is_passed_over() -> None:
     found.take(record(1, "e-1")._replace(headers=()))
     found.take(record(2, "e-2")._replace(value=b"item-1"))
     assert found.facts() == []
+
+
+async def test_the_reference_data_at_hand_is_of_its_latest_stamp() -> None:
+    """As a decision's fact tells it: the latest of all records, in whatever order they lie; none of an empty topic."""
+    log = MemoryLog(1, [REFERENCE.name])
+    assert (await reference_of(log)).as_of is None
+    for name, stamp_ms in (("north", 1_772_445_600_250), ("south", 1_772_442_000_000)):
+        team = Team(id=name, label=name, centre_id="c", provider_id="bank")
+        headers = outside_headers(team, "/test", f"event-{name}", AT)
+        body = team.model_dump_json().encode()
+        log.append((REFERENCE.name, 0), Outgoing(team.key.encode(), body, headers, stamp_ms))
+    known = await reference_of(log)
+    assert set(known.view.teams) == {"north", "south"}
+    assert known.as_of == datetime(2026, 3, 2, 10, 0, 0, 250_000, UTC)

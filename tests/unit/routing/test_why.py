@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.routing.again import Again, assign_again
 from services.routing.boards import PLAN_BOARD
 from services.routing.placement.choice import REMOVED_TOLD
 from services.routing.placement.processor import placement
-from services.routing.why import Again, assign_again, place_again, refuse_again, tell
+from services.routing.why import place_again, refuse_again, tell
 from shared.contracts.audit import WorkRequested
 from shared.contracts.reference import Operator, Team
 from shared.contracts.routing import HeadConsidered, Picked, WorkAssigned, WorkPlaced, WorkUnplaceable
@@ -185,7 +186,7 @@ def assigned(*considered: HeadConsidered, picked: Picked | None = None) -> WorkA
         business_type="transfer",
         step="entry",
         attempt=1,
-        requested_at=NOW,
+        requested_at=NOW - timedelta(seconds=10),
         lease_until=NOW + timedelta(minutes=1),
         why="largest index",
         considered=considered,
