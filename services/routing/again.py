@@ -93,7 +93,7 @@ def _faults(fact: WorkAssigned, mine: HeadConsidered) -> Iterator[str]:
             yield f"the index of {head.work_item_id} does not follow from its terms"
     stays = [head for head in fact.considered if head.stays]
     if stays:
-        yield from _stay_faults(stays, fact.considered)
+        yield from _staying_faults(stays, fact.considered)
     if mine.work_type != f"{fact.business_type}/{fact.step}":
         yield f"the item is of {fact.business_type}/{fact.step}, and was weighed as of {mine.work_type}"
     age = max((fact.at - fact.requested_at).total_seconds(), 0.0)
@@ -115,7 +115,7 @@ def _follows(head: HeadConsidered) -> bool:
     return more >= -_allowed(head) if head.stays else abs(more) <= _allowed(head)
 
 
-def _stay_faults(stays: Sequence[HeadConsidered], considered: Sequence[HeadConsidered]) -> Iterator[str]:
+def _staying_faults(stays: Sequence[HeadConsidered], considered: Sequence[HeadConsidered]) -> Iterator[str]:
     """What was done last is of one type, and all of that type have the same bonus."""
     types = {head.work_type for head in stays}
     if len(types) > 1 or any(head.work_type in types and not head.stays for head in considered):
@@ -158,9 +158,13 @@ def _faults_by_reference(fact: WorkAssigned, order: WorkOrder | None, view: Refe
     for head in fact.considered:
         if head.work_type not in operator.work_types:
             yield f"{fact.operator_id} does not hold {head.work_type}"
+        yield from _bonus_faults(head, view.limits.stay_bonus)
         template = _template(head, view)
         if template is not None:
-            yield from _head_faults(head, template, fact, order, view)
+            yield from _slope_faults(head, template, fact, order, view)
+        standard = view.standard_seconds(head.work_type)
+        if standard is not None:
+            yield from _rate_faults(head, standard)
             if rates.setdefault(head.work_type, head.rate_per_hour) != head.rate_per_hour:
                 yield f"two rates are told of {head.work_type}"
 
@@ -169,20 +173,26 @@ def _template(head: HeadConsidered, view: ReferenceView) -> BusinessType | None:
     return view.business_types.get(head.work_type.rpartition("/")[0])
 
 
-def _head_faults(
+def _slope_faults(
     head: HeadConsidered, template: BusinessType, fact: WorkAssigned, order: WorkOrder | None, view: ReferenceView
 ) -> Iterator[str]:
     slopes = [*_slopes(head, template, fact, order, view)]
     if not any(least <= head.slope_per_minute <= most for least, most in slopes):
         found = " or ".join(dict.fromkeys(f"{(least + most) / 2:.3f}" for least, most in slopes))
         yield f"by the reference data, the slope of {head.work_item_id} is {found} points per minute"
-    standard = view.standard_seconds(head.work_type)
-    pace = ONE * 3600.0 / (standard * head.rate_per_hour) if standard and head.rate_per_hour > 0 else 0.0
-    if not PACE_MIN * (1 - ROUNDED) <= pace <= PACE_MAX * (1 + ROUNDED):
+
+
+def _rate_faults(head: HeadConsidered, standard_seconds: float) -> Iterator[str]:
+    """A rate beyond what a pace can be."""
+    usual = 3600.0 / standard_seconds
+    least, most = usual * ONE / PACE_MAX, usual * ONE / PACE_MIN
+    if not least - _rounding(least, ROUNDED) <= head.rate_per_hour <= most + _rounding(most, ROUNDED):
         yield f"nobody can do {head.rate_per_hour:.1f} items of {head.work_type} an hour"
-    stay = 1.0 + view.limits.stay_bonus
-    if head.stays and abs(head.index - _bare(head) * stay) > _allowed(head) * stay:
-        yield f"the bonus for staying is {view.limits.stay_bonus:g}, and the index of {head.work_item_id} has another"
+
+
+def _bonus_faults(head: HeadConsidered, bonus: float) -> Iterator[str]:
+    if head.stays and abs(head.index - _bare(head) * (1.0 + bonus)) > _allowed(head) * (1.0 + bonus):
+        yield f"the bonus for staying is {bonus:g}, and the index of {head.work_item_id} has another"
 
 
 def _slopes(
@@ -206,8 +216,8 @@ def _slopes(
             yield least - _rounding(least, SLOPE_EXACT), most + _rounding(most, SLOPE_EXACT)
 
 
-def _rounding(slope: float, share: float) -> float:
-    return ROUNDED + share * slope
+def _rounding(figure: float, share: float) -> float:
+    return ROUNDED + share * figure
 
 
 def _between(terms: DelayTerms, head: HeadConsidered) -> tuple[float, float]:
