@@ -12,13 +12,17 @@ import typer
 from opsfloor import floor
 from opsfloor.answers import Remedied, an_id, as_json, out, said
 from opsfloor.progress import bar
+from services.routing.again import Known
+from services.routing.boards import read_to
 from services.routing.why import Told, about, tell
 from shared.contracts import routing
 from shared.contracts.message import Message
+from shared.reference.board import REFERENCE_BOARD
+from shared.runtime.boards import BoardKeeper, Boards
 from shared.runtime.errors import ContractError
 from shared.runtime.headers import body_of, origin_of
 from shared.runtime.kafka_log import KafkaLog
-from shared.runtime.log import Record
+from shared.runtime.log import Log, Record
 
 TOPICS: Final = (routing.PLACED.name, routing.ASSIGNMENT.name)
 AT_ONCE: Final = 5_000
@@ -32,12 +36,18 @@ def why(
 ) -> None:
     """Why a work item went where it went: the teams and items weighed, their terms, what removed them.
 
-    With --replay every decision is made again, by the code that made it, from what its fact tells; exits with 1 when
-    one comes out differently. What removed a team or an item is taken as told, with how far the boards had been read:
-    they are not read as they were then. What a person picked is no decision of the code.
+    With --replay every decision is made again from what its fact tells; exits with 1 when one comes out differently.
+
+    Made again: a placing's seed, waits and choice, by the code that made it; what tells most of why nobody may do it; each
+    index that a desk weighed, the stay bonus, and which is the largest. While the reference data is still the one that the
+    fact names, slopes are made again too, from slack, age and delay cost, and operator, team and provider must be in it;
+    else the answer says that slopes are taken as told, and why.
+
+    Taken as told: what removed a team or an item, learned rates, who was ready longest, and what was weighed to keep
+    somebody free. Standings and reroutes are not read as they were then. What a person picked is no decision of the code.
     """
-    facts = asyncio.run(_facts_of(an_id(identity), hours))
-    story = list(tell(facts))
+    facts, known = asyncio.run(_found(an_id(identity), hours, replay))
+    story = list(tell(facts, known))
     if not story:
         raise Remedied(
             f"Expected facts about {identity} on the bus in the last {hours:g} hours, found none",
@@ -77,10 +87,29 @@ def _judge(story: list[Told], quiet: bool) -> None:
         raise typer.Exit(1)
 
 
-async def _facts_of(identity: str, hours: float) -> list[Message]:
+async def _found(identity: str, hours: float, replay: bool) -> tuple[list[Message], Known | None]:
+    """The item's facts, and the reference data at hand where decisions are made again."""
+    log = KafkaLog(floor.settings().kafka)
+    facts = await _facts_of(log, identity, hours)
+    return facts, await reference_of(log) if replay and facts else None
+
+
+async def reference_of(log: Log) -> Known:
+    """The reference data as it stands on the bus now."""
+    boards = Boards((REFERENCE_BOARD,))
+    keeper = BoardKeeper(boards, log)
+    try:
+        await keeper.start()
+    finally:
+        await keeper.stop()
+    name = REFERENCE_BOARD.name
+    return Known(boards.views[name], read_to(boards.changed_ms.get(name)))
+
+
+async def _facts_of(log: KafkaLog, identity: str, hours: float) -> list[Message]:
     """The item's facts in the order in which they were written."""
     since_ms = int((time.time() - hours * 3600) * 1000)
-    tail = KafkaLog(floor.settings().kafka).tail(TOPICS, since_ms=since_ms)
+    tail = log.tail(TOPICS, since_ms=since_ms)
     await tail.start()
     found = Found(identity)
     try:

@@ -95,6 +95,7 @@ __all__ = [
     "fold_learned",
     "fold_load",
     "fold_plan",
+    "read_to",
 ]
 
 
@@ -106,8 +107,9 @@ def as_of(situation: Situation) -> BoardsAsOf | None:
 
 @lru_cache(maxsize=64)  # the same for thousands of decisions
 def _as_of(reference: int | None, standing: int | None, reroutes: int | None) -> BoardsAsOf:
-    return BoardsAsOf(reference=_instant(reference), standing=_instant(standing), reroutes=_instant(reroutes))
+    return BoardsAsOf(reference=read_to(reference), standing=read_to(standing), reroutes=read_to(reroutes))
 
 
-def _instant(stamp_ms: int | None) -> datetime | None:
+def read_to(stamp_ms: int | None) -> datetime | None:
+    """The latest stamp of the records that a board took, as facts tell it; `None` of an empty board."""
     return None if stamp_ms is None else datetime.fromtimestamp(stamp_ms / 1000, UTC)

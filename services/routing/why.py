@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from services.routing.again import ROUNDED, Again, Known, assign_again
 from services.routing.eligibility import most_telling
 from services.routing.placement.choice import NEVER, detail_of, finish_within, pick, seed_of, wait_for
 from shared.contracts.message import Message
@@ -23,16 +24,7 @@ from shared.contracts.routing import (
     WorkReleased,
     WorkUnplaceable,
 )
-
-ROUNDED = 2e-6  # terms travel with six digits
-
-
-@dataclass(frozen=True, slots=True)
-class Again:
-    """A decision made again from its fact. Holds: `found` says in a sentence what came out."""
-
-    same: bool
-    found: str
+from shared.contracts.work import WorkOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +44,16 @@ def about(fact: Message, work_item_id: str) -> bool:
     return getattr(fact, "work_item_id", None) == work_item_id
 
 
-def tell(facts: Sequence[Message]) -> Iterator[Told]:
-    """What happened, in the order of the facts; what is of no interest here is passed over."""
+def tell(facts: Sequence[Message], known: Known | None = None) -> Iterator[Told]:
+    """What happened, in the order of the facts; what is of no interest here is passed over.
+
+    Holds:   a desk's choice is weighed again with the order of the last placing at its team, where the facts begin so early.
+    """
+    orders: dict[str, WorkOrder] = {}  # by team
     for fact in facts:
-        told = _told(fact)
+        if isinstance(fact, WorkPlaced):
+            orders[fact.team_id] = fact.order
+        told = _assigned(fact, orders.get(fact.team_id), known) if isinstance(fact, WorkAssigned) else _told(fact)
         if told is not None:
             yield told
 
@@ -64,8 +62,6 @@ def _told(fact: Message) -> Told | None:
     match fact:
         case WorkPlaced():
             return _placed(fact)
-        case WorkAssigned():
-            return _assigned(fact)
         case WorkHeldBack():
             return _held_back(fact)
         case WorkUnplaceable():
@@ -104,7 +100,8 @@ def _by_boards(fact: WorkPlaced | WorkUnplaceable | WorkAssigned) -> Iterator[st
     """How far what the bank allows had been read then: which rules, standings and reroutes the decision knew."""
     if fact.boards is not None:
         told = ((name, at) for name, at in fact.boards if at is not None)
-        yield f"by the boards as of: {', '.join(f'{name} {at:%Y-%m-%d %H:%M:%S}' for name, at in told) or 'nothing told'}"
+        read = ", ".join(f"{name} {at:%Y-%m-%d %H:%M:%S}" for name, at in told)
+        yield f"by the boards as of: {f'{read} (UTC, by the clocks of the machines)' if read else 'nothing told'}"
 
 
 def _drawing(fact: WorkPlaced) -> Iterator[str]:
@@ -218,13 +215,13 @@ def _wait_again(candidate: Candidate, standard_seconds: float) -> float | None:
 # ------------------------------------------------------------------------ desk
 
 
-def _assigned(fact: WorkAssigned) -> Told:
+def _assigned(fact: WorkAssigned, order: WorkOrder | None, known: Known | None) -> Told:
     best = [_term(head) for head in fact.considered]
     return Told(
         fact.at,
         f"{fact.team_id} gave it to {fact.operator_id} (attempt {fact.attempt}): {fact.why}",
         (*best, *_by_boards(fact)),
-        assign_again(fact) if fact.picked is None else None,
+        assign_again(fact, order, known) if fact.picked is None else None,
     )
 
 
@@ -233,27 +230,9 @@ def _term(head: HeadConsidered) -> str:
     stays = ", more for staying on the same type" if head.stays else ""
     return (
         f"{barred}{head.work_item_id} of {head.work_type}: index {head.index:.3f} = {head.slope_per_minute:.3f} points "
-        f"per minute of delay × {head.rate_per_hour:.1f} items an hour{stays}; slack {head.slack_seconds:.0f} s"
+        f"per minute of delay × {head.rate_per_hour:.1f} items an hour{stays}; "
+        f"slack {head.slack_seconds:.0f} s, age {head.age_seconds:.0f} s"
     )
-
-
-def assign_again(fact: WorkAssigned) -> Again:
-    """Weigh the items that the fact tells of again: the largest index among those that could be given."""
-    could = [head for head in fact.considered if head.removed_by is None]
-    mine = next((head for head in could if head.work_item_id == fact.work_item_id), None)
-    if mine is None:
-        return Again(False, "the fact does not tell the item's own terms")
-    if any(not _consistent(head) for head in fact.considered):
-        return Again(False, "an index does not follow from its terms")
-    best = max(could, key=lambda head: (head.index, -head.slack_seconds, head.age_seconds))
-    same = best.work_item_id == fact.work_item_id or best.index - mine.index <= ROUNDED * best.index
-    return Again(same, f"{(mine if same else best).work_item_id}, of {len(could)} that could be given")
-
-
-def _consistent(head: HeadConsidered) -> bool:
-    bare = head.slope_per_minute * head.rate_per_hour / 60.0 * 1.0
-    allowed = ROUNDED * max(1.0, head.slope_per_minute, head.rate_per_hour)
-    return head.index >= bare - allowed if head.stays else abs(head.index - bare) <= allowed
 
 
 def _held_back(fact: WorkHeldBack) -> Told:

@@ -6,14 +6,18 @@ import random
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from datetime import datetime
+from operator import itemgetter
 from typing import Final
 
 from deploy.demo.auditor import Finding
+from services.routing.again import Known
 from services.routing.balancer.app import ASKED_ON, BOARDS
 from services.routing.balancer.balance import Balance
-from services.routing.why import Again, assign_again, place_again
+from services.routing.boards import read_to
+from services.routing.why import tell
 from shared.contracts.message import Message
 from shared.contracts.routing import ASSIGNMENT, PLACED, WorkAssigned, WorkPlaced
+from shared.reference.board import REFERENCE_BOARD
 from shared.runtime.boards import Boards
 from shared.runtime.headers import body_of
 from shared.runtime.log import Record
@@ -82,25 +86,34 @@ class PlanningRoom:
 
 
 def decided_otherwise(records: Records) -> Iterator[Finding]:
-    """Decisions on the log that do not come out the same when they are made again from their facts."""
+    """Decisions on the log that do not come out the same when they are made again: from their facts, the items' orders, and
+    the reference data where it is still that of the decision."""
+    known = _reference(records)
+    for work_item_id, facts in _stories(records).items():
+        for told in tell(facts, known):
+            if told.again is not None and not told.again.same:
+                found = f"{work_item_id}: {told.what}: made again, {told.again.found}"
+                yield Finding("decisions explain themselves", found)
+
+
+def _reference(records: Records) -> Known:
+    boards, name = Boards((REFERENCE_BOARD,)), REFERENCE_BOARD.name
     for (topic, _), rows in sorted(records.items()):
-        if topic not in {PLACED.name, ASSIGNMENT.name}:
-            continue
-        for record in rows:
-            again = _again(record)
-            if again is not None and not again.same:
-                yield Finding("decisions explain themselves", f"{record.value!r}: made again, {again.found}")
+        if topic == REFERENCE_BOARD.topic.name:
+            for record in rows:
+                boards.feed(record)
+    return Known(boards.views[name], read_to(boards.changed_ms.get(name)))
 
 
-def _again(record: Record) -> Again | None:
-    kind = dict(record.headers).get("ce_type", b"").decode()
-    if kind not in {WorkPlaced.kind_name(), WorkAssigned.kind_name()}:
-        return None
-    fact = body_of(record, kind)
-    return (
-        place_again(fact)
-        if isinstance(fact, WorkPlaced)
-        else assign_again(fact)
-        if isinstance(fact, WorkAssigned)
-        else None
-    )
+def _stories(records: Records) -> dict[str, list[Message]]:
+    """What was placed and assigned of each item, in the order of the instants of the facts."""
+    stories: dict[str, list[tuple[datetime, Message]]] = {}
+    for (topic, _), rows in sorted(records.items(), reverse=True):
+        if topic in {PLACED.name, ASSIGNMENT.name}:
+            for record in rows:
+                kind = dict(record.headers).get("ce_type", b"").decode()
+                if kind == WorkPlaced.kind_name() and isinstance(placed := body_of(record, kind), WorkPlaced):
+                    stories.setdefault(placed.order.work_item_id, []).append((placed.placed_at, placed))
+                elif kind == WorkAssigned.kind_name() and isinstance(assigned := body_of(record, kind), WorkAssigned):
+                    stories.setdefault(assigned.work_item_id, []).append((assigned.at, assigned))
+    return {item: [fact for _, fact in sorted(story, key=itemgetter(0))] for item, story in stories.items()}

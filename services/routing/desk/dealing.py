@@ -11,7 +11,8 @@ from services.routing import eligibility
 from services.routing.boards import as_of
 from services.routing.desk.choice import Head, Weighing
 from services.routing.desk.holding import keeps_free
-from services.routing.desk.state import PRESENT, DeskItem, DeskOperator, OperatorPhase, TeamDesk
+from services.routing.desk.lanes import SECOND
+from services.routing.desk.state import PRESENT, DeskItem, DeskOperator, OperatorPhase, TeamDesk, microseconds
 from services.routing.eligibility import Rulebook
 from services.routing.orders import StandingOrders
 from shared.contracts.message import Message
@@ -23,6 +24,9 @@ from shared.runtime.processor import Situation
 
 BARRED_TOLD: Final = 2  # barred heads that travel in the fact, the best ones
 RUNNERS_UP_TOLD: Final = 2  # further heads that travel in the fact
+PASSED_OVER_TOLD: Final = 2  # people who were ready longer, the longest ready first
+LONGEST_READY: Final = "longest ready of those who may do it"
+KEPT_FREE: Final = "kept free"
 
 work_assigned: Final = teller(WorkAssigned)
 
@@ -39,6 +43,9 @@ def segregation_breach(desk: TeamDesk, order: WorkOrder, operator_id: str) -> bo
 
 Barred = tuple[Head, str]
 """An item that may not be given to the operator, and what keeps it from them."""
+
+PassedOver = tuple[str, int, str]
+"""An operator who was ready longer, since when (in microseconds since 1970), and what kept the item from them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,13 +195,37 @@ class Dealing:
 
     def deal_out(self, item: DeskItem) -> None:
         """Give the item to whoever has been ready longest and may do it. Ties: by id."""
-        for _, operator_id in self.desk.ready:
-            if operator_id not in self.busy and self.may_be_given(item, operator_id):
+        passed_over: list[PassedOver] = []
+        for since_us, operator_id in self.desk.ready:
+            if operator_id in self.busy:
+                continue
+            barrier = self.barrier(item, operator_id)
+            if barrier is None:
                 head = self.weighing.head(item, operator_id)
-                if self._kept_free(item, operator_id, head):
-                    continue
-                self._give(item, operator_id, "longest ready of those who may do it", (head.told(),))
-                return
+                if not self._kept_free(item, operator_id, head):
+                    self._give(item, operator_id, self._why_longest(since_us, passed_over), (head.told(),))
+                    return
+                barrier = KEPT_FREE
+            passed_over.append((operator_id, since_us, barrier))
+
+    def _why_longest(self, since_us: int, passed_over: Sequence[PassedOver]) -> str:
+        """Since when they were ready, how many others were, and who was longer and what kept the item from them."""
+        ready = self.desk.ready
+        others = len(ready) - 1 - sum((self._since_us(one), one) in ready for one in self.busy)
+        why = f"{LONGEST_READY}, for {self._ready_for(since_us)}; {others or 'no'} other{'' if others == 1 else 's'} ready"
+        if not passed_over:
+            return why
+        told = [
+            f"{one} for {self._ready_for(since)} ({barrier})" for one, since, barrier in passed_over[:PASSED_OVER_TOLD]
+        ]
+        more = len(passed_over) - len(told)
+        return f"{why}; passed over: {', '.join(told)}{f' and {more} more' if more else ''}"
+
+    def _since_us(self, operator_id: str) -> int:
+        return microseconds(self.desk.operator(operator_id).since)
+
+    def _ready_for(self, since_us: int) -> str:
+        return f"{max(0, self.weighing.now_us - since_us) // SECOND} s"
 
     def _kept_free(self, item: DeskItem, operator_id: str, head: Head) -> bool:
         """The operator is rather kept free than given the item; told when it is news."""

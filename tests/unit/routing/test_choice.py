@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.routing import delay
+from services.routing.again import assign_again
 from services.routing.delay import LATER_WAIT, DelayTerms, closings, slack_of, terms_by, terms_of
 from services.routing.desk.choice import Head, Weighing
 from services.routing.desk.learning import ONE, Pace
 from services.routing.desk.state import DeskItem, TeamDesk
-from services.routing.why import assign_again
 from shared.contracts.reference import BusinessType, DelayCost, FloorLimits, SliceArea, StandardTimes, TemplateField
 from shared.contracts.routing import WorkAssigned
 from shared.contracts.work import WorkOrder

@@ -12,6 +12,7 @@ from services.routing import eligibility
 from services.routing.desk import decide as desk_decide
 from services.routing.desk import guards, watch
 from services.routing.desk.choice import SCAN_MAX
+from services.routing.desk.dealing import LONGEST_READY
 from services.routing.desk.decide import ITEM_RULES, OPERATOR_RULES
 from services.routing.desk.processor import desk
 from services.routing.desk.state import ItemPhase, OperatorPhase
@@ -116,6 +117,28 @@ def test_a_placed_item_goes_at_once_to_whoever_is_ready_longest() -> None:
     assert only(d.place(order("b")), WorkAssigned).operator_id == "bob"
     assert only(d.place(order("c")), WorkAssigned).operator_id == "cat"
     assert kinds(d.place(order("d"))) == ["WorkQueued"]
+
+
+def test_the_choice_of_a_person_says_since_when_and_who_was_ready_longer() -> None:
+    """Two who were ready longer are named with what kept the item from them, the longest first; the others are counted."""
+    people = ("ann", "bob", "cat", "dan", "eve")
+    d = Desk([operator(name) for name in people])
+    d.on("ann")
+    assert only(d.place(order("a")), WorkAssigned).why == f"{LONGEST_READY}, for 0 s; no others ready"
+    d.now += timedelta(seconds=5)
+    d.on("bob")
+    d.now += timedelta(seconds=2)
+    assert only(d.declines("ann", "a"), WorkAssigned).why == f"{LONGEST_READY}, for 2 s; no others ready"
+    for name in ("cat", "dan", "eve"):
+        d.now += timedelta(seconds=10)
+        d.on(name)
+    d.now += timedelta(seconds=4)
+    told = only(d.place(order("b", excluded_operators=("ann", "cat", "dan"))), WorkAssigned)
+    assert told.operator_id == "eve"
+    assert told.why == (
+        f"{LONGEST_READY}, for 4 s; 3 others ready; "
+        "passed over: ann for 34 s (all_excluded), cat for 24 s (all_excluded) and 1 more"
+    )
 
 
 def test_a_ready_operator_gets_what_must_start_first() -> None:

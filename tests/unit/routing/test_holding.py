@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pytest
 
+from services.routing.desk.dealing import KEPT_FREE, LONGEST_READY
 from services.routing.why import hold_again, tell
 from shared.contracts.message import Message, Step
 from shared.contracts.reference import BusinessType, FloorLimits, Operator, SliceArea, StandardTimes, TemplateField
@@ -112,6 +113,19 @@ def test_what_is_placed_meanwhile_does_not_go_to_who_is_kept_free() -> None:
     d.on("bob")
     assert assigned(d.place(opening("one"))) == []
     assert assigned(d.on("cat")) == [("cat", "one")]
+
+
+def test_who_is_kept_free_is_named_beside_the_one_who_gets_it_instead() -> None:
+    """Bob was ready longer; the fact of Cat's item says that he was kept free."""
+    d = a_desk((*PEOPLE, operator("cat", work_types=BOTH[1:])))
+    d.on("bob")
+    d.now += timedelta(seconds=2)
+    d.on("cat")
+    told = only(d.place(opening()), WorkAssigned)
+    assert (told.operator_id, told.why) == (
+        "cat",
+        f"{LONGEST_READY}, for 0 s; 1 other ready; passed over: bob for 2 s ({KEPT_FREE})",
+    )
 
 
 def test_nobody_is_kept_free_for_longer_than_the_limit() -> None:

@@ -35,23 +35,26 @@ from shared.reference.board import REFERENCE_BOARD
 from shared.runtime.headers import outside_headers
 from shared.runtime.log import Record
 from tests.unit.routing.floor import ENTRY, NOW, boards, load, order, rates_told
+from tests.unit.routing.test_choice import CHEQUE, template
 
 ANY, HOUSE = Kind(ENTRY), Kind(ENTRY, in_house_only=True)
 ROOT = Path(__file__).parents[3]
 
 
-def desk(team_id: str, people: int, waiting_seconds: float = 0.0, expected: float | None = None) -> LoadSnapshot:
+def desk(
+    team_id: str, people: int, waiting_seconds: float = 0.0, expected: float | None = None, work_type: str = ENTRY
+) -> LoadSnapshot:
     """A desk's load: so many people who take a minute per entry, and what waits."""
-    queued = LoadByWorkType(work_type=ENTRY, queued=1, standard_seconds=waiting_seconds, oldest_requested_at=None)
+    queued = LoadByWorkType(work_type=work_type, queued=1, standard_seconds=waiting_seconds, oldest_requested_at=None)
     snapshot = load(team_id, [f"{team_id}-{n}" for n in range(people)]).model_copy(
         update={
             "queued": (queued,),
-            "capacity": (CapacityByWorkType(work_type=ENTRY, present=people, learned_seconds=60.0),),
+            "capacity": (CapacityByWorkType(work_type=work_type, present=people, learned_seconds=60.0),),
         }
     )
     if expected is None:
         return snapshot
-    coming = ExpectedCapacity(work_type=ENTRY, people_by_hour=(expected,) * 4, learned_seconds=60.0)
+    coming = ExpectedCapacity(work_type=work_type, people_by_hour=(expected,) * 4, learned_seconds=60.0)
     return snapshot.model_copy(update={"expected": (coming,), "expected_people_by_hour": (expected,) * 4})
 
 
@@ -150,6 +153,25 @@ def test_what_hurts_is_told_in_words() -> None:
     plan = planned(views(desk("north", 1)), arrivals(any=120))
     assert plan.reliefs[0].words.startswith("another operator for any work at North would save ")
     assert plan.saturation == pytest.approx(2.0, abs=0.02)
+
+
+def test_what_hurts_most_is_told_first_by_the_points_that_its_words_name() -> None:
+    """North's few minutes are dear, South's many are cheap: the words say what the order goes by."""
+    floor = views(desk("north", 1), desk("south", 1, work_type=CHEQUE))
+    for entry in (template("transfer", late_per_minute=20.0), template("cheque", late_per_minute=1.0)):
+        REFERENCE_BOARD.fold(floor["reference"], entry.key, entry)
+    known = Arrivals(NOW)
+    known.resume(rates_told({ANY: 70.0, Kind(CHEQUE): 240.0}, NOW))
+    reliefs = planned(floor, known).reliefs
+    first, last = reliefs[0], reliefs[-1]
+    assert (first.team_id, last.team_id) == ("north", "south")
+    assert first.saves_minutes < last.saves_minutes
+    minutes, points = f"{first.saves_minutes:.0f}", f"{20 * first.saves_minutes:,.0f}"
+    assert first.words.endswith(
+        f" at North would save {minutes} minutes of lateness this hour, {points} points by their cost"
+    )
+    told = [float(relief.words.split()[-5].replace(",", "")) for relief in reliefs]
+    assert told == sorted(told, reverse=True)
 
 
 @pytest.mark.parametrize(("people", "per_hour", "waiting_seconds"), [(1, 120, 0), (5, 400, 7200), (3, 3600, 0)])

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.routing.again import Again, assign_again
 from services.routing.boards import PLAN_BOARD
+from services.routing.placement.choice import REMOVED_TOLD
 from services.routing.placement.processor import placement
-from services.routing.why import Again, assign_again, place_again, refuse_again, tell
+from services.routing.why import place_again, refuse_again, tell
 from shared.contracts.audit import WorkRequested
 from shared.contracts.reference import Operator, Team
 from shared.contracts.routing import HeadConsidered, Picked, WorkAssigned, WorkPlaced, WorkUnplaceable
@@ -60,6 +62,22 @@ def test_a_late_item_among_teams_that_wait_alike_is_placed_the_same_again(n: int
     assert place_again(fact).same
 
 
+def test_beside_a_chosen_team_three_removed_ones_travel_and_else_all_that_find_room() -> None:
+    """Ten teams with nobody there: three beside the one that is chosen; where nobody may do it, all of them."""
+    people = [operator(f"p{n}", team_id=f"t{n}") for n in range(10)]
+    for there, told in (([load("north", ["ann"])], REMOVED_TOLD), ([], 11)):
+        views = boards([operator("ann"), *people], there)
+        for n in range(10):
+            team = Team(id=f"t{n}", label="t", centre_id="c", provider_id="bank")
+            REFERENCE_BOARD.fold(views["reference"], team.key, team)
+        (fact,) = (
+            f
+            for f in Floor(placement(), "item-1", views).send(WorkRequested(order=order()))
+            if hasattr(f, "considered")
+        )
+        assert sum(candidate.removed_by == "nobody_present" for candidate in fact.considered) == told
+
+
 def test_a_decision_says_how_far_its_boards_had_been_read() -> None:
     """Whoever asks later which rules and reroutes were known then finds the instant in the fact and in the sentence."""
     f = Floor(placement(), "item-1", boards(PEOPLE, [load("north", ["ann"])]))
@@ -69,7 +87,9 @@ def test_a_decision_says_how_far_its_boards_had_been_read() -> None:
     read_at = datetime(2026, 3, 2, 9, 0, 0, 250_000, UTC)
     assert (fact.boards.reference, fact.boards.standing) == (read_at, None)
     (told,) = tell([fact])
-    assert told.because[-1] == ("by the boards as of: reference 2026-03-02 09:00:00, reroutes 2026-03-02 10:00:00")
+    assert told.because[-1] == (
+        "by the boards as of: reference 2026-03-02 09:00:00, reroutes 2026-03-02 10:00:00 (UTC, by the clocks of the machines)"
+    )
 
 
 def test_another_team_another_lateness_or_another_seed_is_seen() -> None:
@@ -166,7 +186,7 @@ def assigned(*considered: HeadConsidered, picked: Picked | None = None) -> WorkA
         business_type="transfer",
         step="entry",
         attempt=1,
-        requested_at=NOW,
+        requested_at=NOW - timedelta(seconds=10),
         lease_until=NOW + timedelta(minutes=1),
         why="largest index",
         considered=considered,
@@ -179,6 +199,12 @@ def test_the_desk_decides_the_same_again_from_its_fact() -> None:
     fact = assigned(head("item-1", 2.0), head("item-2", 1.5), head("item-3", 9.0, removed_by="second_role"))
     assert assign_again(fact).same
     assert "passed over (second_role): item-3" in next(tell([fact])).because[2]
+
+
+def test_each_weighed_item_is_told_with_all_terms_of_its_index() -> None:
+    """Slope and rate, and what the slope goes by: slack and age."""
+    (told,) = tell([assigned(head("item-1", 2.0, age_seconds=75.0))])
+    assert told.because[0].endswith("2.000 points per minute of delay × 60.0 items an hour; slack 100 s, age 75 s")
 
 
 def test_a_desks_choice_that_does_not_follow_is_seen() -> None:
