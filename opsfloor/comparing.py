@@ -9,7 +9,7 @@ from typing import Any, Final
 from services.routing.simulator.bound import on_time_bound
 from services.routing.simulator.confidence import Interval, of_replications
 from services.routing.simulator.day import Day
-from services.routing.simulator.figures import CONFIDENCE, FIGURES, figures_of, over_days
+from services.routing.simulator.figures import CONFIDENCE, FIGURES, LEFT_OVER, figures_of, over_days
 from services.routing.simulator.floor import Dealing, Floor
 from services.routing.simulator.policies import POLICIES, KnownDealing, Policy
 from services.routing.simulator.real import RealDealing
@@ -174,4 +174,12 @@ def verdict(at: AtLoad) -> str:
     )
     share = at.figures[at.best]["on_time"].mean / at.bound.mean if at.bound.mean else 1.0
     near = f"{'within' if at.near_bound else '**not** within'} 5 % of the bound ({share:.1%} of it)"
-    return f"{ahead}; {near}.\n"
+    return f"{ahead}; {near}.{_left_over(at)}\n"
+
+
+def _left_over(at: AtLoad) -> str:
+    left = {name: figures[LEFT_OVER].mean for name, figures in at.figures.items() if figures[LEFT_OVER].mean > 0}
+    if not left:
+        return ""
+    told = ", ".join(f"{name} {mean:,.1f}" for name, mean in left.items())
+    return f" Cases a day that nobody there could end, counted as late: {told}."

@@ -21,7 +21,7 @@ from opsfloor.progress import bar
 from opsfloor.sources import ProfileName, profile_of
 from opsfloor.writing import expect_picture, expect_writable
 from services.routing.simulator.bank import OPENS, Post, Profile, cases_at_full_load, day_of, posts_of
-from services.routing.simulator.figures import figures_of
+from services.routing.simulator.figures import LEFT_OVER, figures_of
 from services.routing.simulator.floor import Floor
 from services.routing.simulator.staffing import (
     HALF_HOUR,
@@ -135,7 +135,8 @@ def settle(profile: Profile, cases: int, goal: Goal, judge: Judge) -> Trial:
     best = trial(SCALE_MAX)
     if best.figures["on_time"] < goal.on_time:
         raise Remedied(
-            f"Expected {goal.on_time:.1%} on time, found {best.figures['on_time']:.1%} with {SCALE_MAX} times the first guess",
+            f"Expected {goal.on_time:.1%} on time, found {best.figures['on_time']:.1%} with {SCALE_MAX} times the first guess"
+            f"{_left_over(best)}",
             "lower the goal: some cases come too late for their cut-off, whoever is there",
         )
     low, high = SCALE_MIN, SCALE_MAX
@@ -146,6 +147,11 @@ def settle(profile: Profile, cases: int, goal: Goal, judge: Judge) -> Trial:
         else:
             low = middle.scale
     return best
+
+
+def _left_over(found: Trial) -> str:
+    left = found.figures.get(LEFT_OVER, 0.0)
+    return f", and {left:,.1f} cases a day that nobody there could end" if left else ""
 
 
 class Simulator:
@@ -318,6 +324,8 @@ def _tell(cases: int, goal: Goal, found: Trial, trainings: Sequence[Training]) -
         f"{found.figures['on_time']:.1%} on time in the simulator (goal {goal.on_time:.1%}), "
         f"utilisation {found.figures['utilisation']:.0%}; {found.scale:.2f} times the first guess by Erlang C."
     )
+    if left := _left_over(found):
+        out.print(f"Not on time is what ended late{left}.")
     if found.least_tried:
         out.print(
             f"This is the least that was tried, and it still meets the goal: the search ends at {SCALE_MIN:.2f} times the first "

@@ -17,7 +17,7 @@ from services.routing.simulator.bank import WORK, Work
 from services.routing.simulator.changes import Change
 from services.routing.simulator.confidence import Interval, of_replications
 from services.routing.simulator.day import Day
-from services.routing.simulator.figures import CONFIDENCE, FIGURES, figures_of, over_days
+from services.routing.simulator.figures import CONFIDENCE, FIGURES, LEFT_OVER, figures_of, over_days
 from services.routing.simulator.floor import Floor
 from shared.contracts.reference import Operator
 
@@ -49,8 +49,9 @@ def whatif(
     with bar("days played") as progress:
         line = progress.add_task("", total=2 * days)
         before = [_play(day, lambda: progress.advance(line)) for day in plain]
-        after = [_play(change(day), lambda: progress.advance(line)) for day in plain]
-    _report(name, before, after, json)
+        changed = [change(day) for day in plain]
+        after = [_play(day, lambda: progress.advance(line)) for day in changed]
+    _report(name, before, after, json, changed == plain)
 
 
 def _play(day: Day, tell: Callable[[], None]) -> dict[str, float]:
@@ -126,15 +127,18 @@ def _known(name: str, names: Sequence[str]) -> str:
     return name
 
 
-def _report(name: str, before: Sequence[dict[str, float]], after: Sequence[dict[str, float]], json: bool) -> None:
+def _report(
+    name: str, before: Sequence[dict[str, float]], after: Sequence[dict[str, float]], json: bool, same: bool
+) -> None:
     was, becomes = over_days(before), over_days(after)
     by = {figure: _difference(figure, before, after) for figure in FIGURES}
+    left = {"before": was[LEFT_OVER].mean, "after": becomes[LEFT_OVER].mean}
     if json:
         rows = {
             figure: {"before": was[figure].mean, "after": becomes[figure].mean, "by": one.mean, "by_half": one.half}
             for figure, one in by.items()
         }
-        as_json({"change": name, "days": len(before), "figures": rows})
+        as_json({"change": name, "days": len(before), "figures": rows, LEFT_OVER: left, "changes_nothing": same})
         return
     cells = [
         (
@@ -148,6 +152,13 @@ def _report(name: str, before: Sequence[dict[str, float]], after: Sequence[dict[
     ]
     table(f"What if: {name}", ("", "as it is", "with the change", "difference", ""), cells)
     out.print(f"{len(before)} days, each played twice on the same cases; intervals of {CONFIDENCE:.0%}.")
+    if same:
+        out.print("The change leaves these days as they are: what it sets is so already, hence no difference.")
+    if any(left.values()):
+        out.print(
+            f"Cases a day that nobody there could end, counted as late: {left['before']:,.1f} as it is, "
+            f"{left['after']:,.1f} with the change."
+        )
 
 
 def _difference(figure: str, before: Sequence[dict[str, float]], after: Sequence[dict[str, float]]) -> Interval:

@@ -168,6 +168,7 @@ def revoked(desk: TeamDesk, fact: AssignmentRevoked) -> None:
 def released(desk: TeamDesk, fact: WorkReleased) -> None:
     item = desk.item(fact.work_item_id)
     _let_go(desk, item, fact.at)
+    desk.renew_touch(item.order.case_id, fact.at)
     desk.put_gone(Gone(item.work_item_id, fact.at, item.placing))
     _changed(desk, fact.at)
 
@@ -175,6 +176,7 @@ def released(desk: TeamDesk, fact: WorkReleased) -> None:
 def withdrawn(desk: TeamDesk, fact: WorkWithdrawn) -> None:
     item = desk.item(fact.work_item_id)
     _let_go(desk, item, fact.at)
+    desk.renew_touch(item.order.case_id, fact.at)
     desk.put_gone(Gone(item.work_item_id, fact.at, item.placing))
     _changed(desk, fact.at)
 

@@ -7,7 +7,7 @@ ready longest, the next lease to run out) is kept sorted, so that no event costs
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -267,6 +267,7 @@ class TeamDesk:
         self._there: tuple[str, ...] | None = ()
         self.urgent_in_hand: Final = SortedList()  # ids of urgent items that somebody has and that more steps follow
         self._finished: Final[set[str]] = set()  # work item ids of all touches
+        self._items_by_case: Final[dict[str, int]] = {}  # cases that have items here → how many
 
     # ------------------------------------------------------------------- items
 
@@ -274,7 +275,11 @@ class TeamDesk:
         """Take the item in, or in its new condition."""
         order = item.order
         work_item_id = order.work_item_id
-        self._unqueue(self.items.get(work_item_id))
+        old = self.items.get(work_item_id)
+        if old is None:
+            self._items_by_case[order.case_id] = self._items_by_case.get(order.case_id, 0) + 1
+        else:
+            self._unqueue(old)
         self.items[work_item_id] = item
         self.dirty[f"item/{work_item_id}"] = item
         if item.phase is ItemPhase.QUEUED:
@@ -290,12 +295,20 @@ class TeamDesk:
 
     def drop_item(self, work_item_id: str) -> None:
         """The item is no longer here."""
-        self._unqueue(self.items.pop(work_item_id, None))
+        old = self.items.pop(work_item_id, None)
+        if old is not None:
+            self._unqueue(old)
+            self._uncount(old.order.case_id)
         self.dirty[f"item/{work_item_id}"] = None
 
-    def _unqueue(self, item: DeskItem | None) -> None:
-        if item is None:
-            return
+    def _uncount(self, case_id: str) -> None:
+        left = self._items_by_case[case_id] - 1
+        if left:
+            self._items_by_case[case_id] = left
+        else:
+            del self._items_by_case[case_id]
+
+    def _unqueue(self, item: DeskItem) -> None:
         order = item.order
         if order.urgent:
             self.urgent_in_hand.discard(order.work_item_id)
@@ -387,7 +400,7 @@ class TeamDesk:
     # ------------------------------------------------------------ who did what
 
     def put_touch(self, touch: Touch) -> None:
-        """Remember who did what on a case; forget cases untouched for `TOUCHED_KEPT`."""
+        """Remember who did what on a case."""
         self._untouch(touch.case_id)
         self.touched[touch.case_id] = touch
         self._finished.update(touch.finished)
@@ -395,10 +408,26 @@ class TeamDesk:
         self.dirty[f"touched/{touch.case_id}"] = touch
 
     def forget_touches(self, now: datetime) -> None:
-        """Forget the cases that nobody touched for `TOUCHED_KEPT`, and the oldest beyond `TOUCHED_MAX`."""
+        """Forget the cases that nobody touched for `TOUCHED_KEPT`, and the oldest beyond `TOUCHED_MAX`.
+
+        Holds:   a case that has an item here is remembered anew instead, for as long again: whoever had a role on it must
+                 not be given that item in another.
+        """
         before = microseconds(now - TOUCHED_KEPT)
-        while self.touches and (self.touches[0][0] < before or len(self.touches) > TOUCHED_MAX):
-            self._untouch(self.touches[0][1])
+        while self.touches:
+            at, case_id = self.touches[0]
+            if at < before and case_id in self._items_by_case:
+                self.put_touch(replace(self.touched[case_id], at=now))
+            elif at < before or len(self.touches) > TOUCHED_MAX:
+                self._untouch(case_id)
+            else:
+                return
+
+    def renew_touch(self, case_id: str, now: datetime) -> None:
+        """An item of the case leaves and may come back: who did what is remembered for `TOUCHED_KEPT` / 2 more at least."""
+        known = self.touched.get(case_id)
+        if known is not None and now - known.at > TOUCHED_KEPT / 2:
+            self.put_touch(replace(known, at=now))
 
     def _untouch(self, case_id: str) -> None:
         old = self.touched.pop(case_id, None)

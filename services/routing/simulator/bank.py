@@ -256,14 +256,13 @@ def _cases(profile: Profile, count: int, seed: int) -> tuple[Case, ...]:
         work = profile.work[kind]
         urgent = hurries[number] and work.urgent_level is not None
         level = work.urgent_level if urgent and work.urgent_level is not None else work.service_level
-        due = at + level * 60
         plan = _Plan(work, sizes[number], slips[number])
         found.append(
             Case(
                 case_id=f"case-{number:06}",
                 business_type=work.name,
                 arrives=at,
-                due=min(due, CUT_OFF - POSTING_LEAD) if work.closes else due,
+                due=_due(work, at, level),
                 stages=plan.stages(authorised=amounts[number] < work.authorised),
                 branch_id=f"branch-{branch:03}",
                 urgent=urgent,
@@ -310,7 +309,7 @@ def _arrivals(profile: Profile, count: int, seed: int) -> list[tuple[float, int,
 
 def _instants(profile: Profile, work: Work, count: int, draw: np.random.Generator) -> list[tuple[float, int]]:
     """So many arrivals of one type: clumps begin as busy as the time of day, each from one branch."""
-    last = LAST_TAKEN if work.closes else CLOSES - HOUR / 2
+    last = last_taken(work)
     edges, weights = quarters(profile, work)
     found: list[tuple[float, int]] = []
     while len(found) < count:
@@ -322,9 +321,24 @@ def _instants(profile: Profile, work: Work, count: int, draw: np.random.Generato
     return found[:count]
 
 
+def last_taken(work: Work) -> float:
+    """When the last case of a type comes. Units: seconds of the day."""
+    return LAST_TAKEN if work.closes else CLOSES - HOUR / 2
+
+
+def last_due(work: Work) -> float:
+    """When the last case of a type is due. Units: seconds of the day."""
+    return _due(work, last_taken(work), work.service_level)
+
+
+def _due(work: Work, arrives: float, level: float) -> float:
+    due = arrives + level * 60
+    return min(due, CUT_OFF - POSTING_LEAD) if work.closes else due
+
+
 def quarters(profile: Profile, work: Work) -> tuple[np.ndarray, np.ndarray]:
     """The quarters of an hour in which cases of a type come, and the share that comes in each."""
-    edges = np.arange(OPENS, LAST_TAKEN if work.closes else CLOSES - HOUR / 2, QUARTER)
+    edges = np.arange(OPENS, last_taken(work), QUARTER)
     weights = np.array([busyness(float(edge), profile.spike, work.closes) for edge in edges])
     return edges, weights / weights.sum()
 

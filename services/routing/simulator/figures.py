@@ -20,6 +20,7 @@ FIGURES: Final[Mapping[str, str]] = {
     "utilisation": "utilisation",
     "fairness": "fairness",
 }
+LEFT_OVER: Final = "left_over"  # beside `FIGURES`: told where there are any
 CONFIDENCE: Final = 0.95
 
 
@@ -29,7 +30,7 @@ def figures_of(played: Played) -> dict[str, float]:
     Holds:   cases left over count as late until the last event of the day; utilisation is the part of the paid time
              until closing that work began in it takes; fairness is Jain's index of the operators' utilisations: 1 when
              all are equally busy.
-    Units:   minutes and shares.
+    Units:   minutes and shares; `left_over` in cases.
     """
     last = max((course.ended or 0.0 for course in played.cases), default=0.0)
     ended = np.array([last if course.ended is None else course.ended for course in played.cases])
@@ -46,6 +47,7 @@ def figures_of(played: Played) -> dict[str, float]:
         **{f"turnaround_p{p}": float(np.quantile(turnaround, p / 100)) for p in (50, 90, 99)},
         "utilisation": utilisation,
         "fairness": fairness,
+        LEFT_OVER: float(left.sum()),
     }
 
 

@@ -14,6 +14,8 @@ from shared.contracts.work import WorkOrder
 from shared.reference.board import ReferenceView
 from shared.runtime.errors import InvariantError
 
+PATIENCE: Final = 1800.0  # seconds without anything done or to come, after which what is still open will never be done
+
 work_order: Final = teller(WorkOrder)
 
 
@@ -82,7 +84,7 @@ class CaseCourse:
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """What the day was like. Holds: a case with neither `ended` nor `withdrawn` was left over."""
+    """What the day was like. Holds: a case that has not `ended` was left over."""
 
     day: Day
     cases: Sequence[CaseCourse]
@@ -98,7 +100,8 @@ class Floor:
     """One run over one day.
 
     Holds:   every item is in exactly one place: waiting in the dealing, in one hand, done, or withdrawn; breaking that
-             is an `InvariantError`.
+             is an `InvariantError`. What nobody does for `PATIENCE` after the day has closed, the last case and the last
+             person have come and the last hand is empty, is left over: nobody who is there may do it.
     """
 
     def __init__(self, day: Day, dealing: Dealing, tell: Callable[[int], None] = lambda done: None) -> None:
@@ -115,6 +118,7 @@ class Floor:
         self._shift_end: Final[dict[str, float]] = {}
         self._busy: Final[dict[str, float]] = dict.fromkeys(day.people, 0.0)
         self._open: Final[dict[str, Item]] = {}
+        self._sure_until = day.closes
         self._now = 0.0, day.begins_at
 
     @property
@@ -133,12 +137,12 @@ class Floor:
         self.agenda.at(when, self._ask, ask)
 
     def play(self, until: float = float("inf")) -> Played:
-        """Let the day happen."""
+        """Let the day happen, until nothing more comes of it."""
         courses = [CaseCourse(case, list(case.stages)) for case in self.day.cases]
         self.dealing.opens(self)
         for person in self.day.people.values():
             for begin, end in person.shifts:
-                self.agenda.at(begin, self._come, person.operator_id, end)
+                self._enter(begin, self._come, person.operator_id, end)
         self._arrivals = iter(courses)
         self._next_case()
         self.agenda.run(until)
@@ -146,21 +150,26 @@ class Floor:
 
     @property
     def at_rest(self) -> bool:
-        """Nothing is open and nothing will come: wakings may end."""
-        return not self._open and self._coming is None
+        """Nothing will come, and nothing is open or nothing will come of it: wakings may end."""
+        return self._coming is None and (not self._open or self.agenda.now > self._sure_until + PATIENCE)
+
+    def _enter(self, when: float, act: Callable[..., None], *given: object) -> None:
+        """Something that is sure to happen on the floor, other than a waking."""
+        self._sure_until = max(self._sure_until, when)
+        self.agenda.at(when, act, *given)
 
     # ------------------------------------------------------------------- cases
 
     def _next_case(self) -> None:
         self._coming = next(self._arrivals, None)
         if self._coming is not None:
-            self.agenda.at(self._coming.case.arrives, self._arrive, self._coming)
+            self._enter(self._coming.case.arrives, self._arrive, self._coming)
 
     def _arrive(self, course: CaseCourse) -> None:
         self._next_case()
         self._begin_stage(course)
         if course.case.gives_up is not None:
-            self.agenda.at(course.case.gives_up, self._give_up, course)
+            self._enter(course.case.gives_up, self._give_up, course)
 
     def _begin_stage(self, course: CaseCourse) -> None:
         tasks = course.stages[course.stage]
@@ -209,7 +218,7 @@ class Floor:
     def _come(self, operator_id: str, until: float) -> None:
         self._shift_end[operator_id] = until
         if until != float("inf"):
-            self.agenda.at(until, self._leave, operator_id)
+            self._enter(until, self._leave, operator_id)
         if operator_id not in self._in_hand:
             self._start(self.dealing.comes(operator_id))
 
@@ -241,7 +250,7 @@ class Floor:
         pace = self.day.people[operator_id].pace_for(item.order.work_type)
         seconds = item.task.standard_seconds * item.task.size * pace
         self._busy[operator_id] += seconds
-        self.agenda.at(self.agenda.now + seconds, self._finish, item, operator_id)
+        self._enter(self.agenda.now + seconds, self._finish, item, operator_id)
 
     def _finish(self, item: Item, operator_id: str) -> None:
         work_item_id, course = item.order.work_item_id, item.case

@@ -19,6 +19,7 @@ from services.routing.simulator.bank import (
     Post,
     Profile,
     Work,
+    last_due,
     posts_of,
     quarters,
 )
@@ -98,11 +99,12 @@ def needs_of(profile: Profile, cases: int, goal: Goal, scale: float = 1.0) -> li
     """The first guess, times `scale`: by half hour, team and role.
 
     Holds:   both centres share a role's work as their crews' sizes say; what the vendor keys is its own, in the hours
-             in which its contract staffs it; work counts in the half hour in which its case comes.
+             in which its contract staffs it; work counts in the half hour in which its case comes; whatever the scale, as
+             many are there as one case needs of different people, until the last that came is due.
     """
     found = []
     for role in ("entry", "control"):
-        teams = [crew for crew in profile.crews if crew.role == role]
+        teams = sorted((crew for crew in profile.crews if crew.role == role), key=lambda crew: -crew.people)
         whole = sum(crew.people for crew in teams)
         for half_hour in range(HALF_HOURS):
             load, service = _offered(profile, cases, role, half_hour, rare=False)
@@ -111,17 +113,49 @@ def needs_of(profile: Profile, cases: int, goal: Goal, scale: float = 1.0) -> li
                 load = max(load - _vendor_heads(profile, half_hour), rare)
             heads = scale * _heads(load, service, goal)
             specialists = scale * _heads(rare, rare_service, goal)
-            for crew in teams:
-                part = crew.people / whole
-                need = ceil(specialists * part)
-                found.append(
-                    Need(half_hour, crew.team_id, _role(role), load * part, max(ceil(heads * part), need), need)
-                )
+            parts = [crew.people / whole for crew in teams]
+            rare_needs = _raised(
+                [ceil(specialists * part) for part in parts], _least(profile, role, half_hour, rare=True)
+            )
+            needs = _raised(
+                [max(ceil(heads * part), need) for part, need in zip(parts, rare_needs, strict=True)],
+                _least(profile, role, half_hour, rare=False),
+            )
+            for crew, part, need, rare_need in zip(teams, parts, needs, rare_needs, strict=True):
+                found.append(Need(half_hour, crew.team_id, _role(role), load * part, need, rare_need))
     return found
 
 
 def _role(text: str) -> Role:
     return "entry" if text == "entry" else "control"
+
+
+def _raised(heads: Sequence[int], least: int) -> list[int]:
+    """At least so many in all: one more in each team in turn."""
+    raised = list(heads)
+    for number in range(least - sum(heads)):
+        raised[number % len(raised)] += 1
+    return raised
+
+
+def _least(profile: Profile, role: str, half_hour: int, rare: bool) -> int:
+    """How many different people one case may need of a role while it is open: nobody has two parts in it."""
+    begin = OPENS + half_hour * HALF_HOUR
+    vendor = _vendor_heads(profile, half_hour) >= 1
+    return max(
+        (
+            _people(work, role, vendor)
+            for work in profile.work
+            if work.share > 0 and begin < last_due(work) and (work.specialist or not rare)
+        ),
+        default=0,
+    )
+
+
+def _people(work: Work, role: str, vendor: bool) -> int:
+    if role == "control":
+        return work.reviews + (work.authorised > 0)
+    return work.entries + (work.entries > 1) - (work.vendor and vendor)  # whoever arbitrates has keyed nothing
 
 
 def _heads(load: float, service: float, goal: Goal) -> int:

@@ -196,6 +196,45 @@ def test_who_did_what_is_forgotten_after_hours_without_a_touch() -> None:
     assert "touched/case" not in d.stored
 
 
+def test_who_did_what_is_remembered_while_an_item_of_the_case_is_here() -> None:
+    """Two keyings that were asked for at once name nobody: the second may lie here, or in a hand, longer than the memory."""
+    d = Desk()
+    d.place(order("long", standard_seconds=4000, due_seconds=900))
+    d.on("bob")
+    d.says(AcceptAssignment, "bob", work_item_id="long", attempt=1)
+    d.place(order("one", case_id="case", role="entry-1"))
+    d.on("ann")
+    d.completes("ann", "one")
+    d.place(order("two", case_id="case", role="entry-2", standard_seconds=4000))
+    d.wait(6 * 3600)
+    assert d.state.item_phase("two") is ItemPhase.QUEUED
+    d.completes("bob", "long")
+    d.says(AcceptAssignment, "bob", work_item_id="two", attempt=1)
+    d.wait(6 * 3600)
+    assert d.state.item_phase("two") is ItemPhase.IN_HAND
+    assert kinds(d.declines("bob", "two")) == ["AssignmentDeclined"]
+    assert d.state.role_of("case", "ann") == "entry-1"
+    assert d.replayed().contents() == d.reloaded().contents() == d.state.contents()
+
+
+def test_an_item_that_leaves_and_comes_back_finds_its_case_remembered() -> None:
+    """Nobody else can do it: it goes to placement and returns for hours, and may be away just when the memory would end."""
+    d = Desk()
+    d.on("ann")
+    d.place(order("one", case_id="case", role="entry-1"))
+    d.completes("ann", "one")
+    d.place(order("two", case_id="case", role="entry-2"))
+    d.wait(30)
+    for placing in range(2, 5):
+        assert d.state.item_phase("two") is ItemPhase.ABSENT
+        d.wait(100 * 60)
+        assert kinds(d.place(order("two", case_id="case", role="entry-2"), placing)) == ["WorkQueued"]
+        d.wait(30)
+    d.wait(4 * 3600 + 20)
+    assert d.state.role_of("case", "ann") is None
+    assert d.replayed().contents() == d.reloaded().contents() == d.state.contents()
+
+
 # ------------------------------------------------------------ life of an item
 
 

@@ -19,7 +19,7 @@ from services.routing.simulator.changes import (
 )
 from services.routing.simulator.day import Case, Day, Person, Task
 from services.routing.simulator.figures import figures_of
-from services.routing.simulator.floor import Dealing, Floor, Played
+from services.routing.simulator.floor import PATIENCE, Dealing, Floor, Played
 from services.routing.simulator.line import CustomerClass
 from services.routing.simulator.opening import day_from
 from services.routing.simulator.plain import BEGINS_AT, Kind, plain_day
@@ -153,7 +153,33 @@ def test_cases_left_over_count_as_late() -> None:
     day = replace(morning(), people={})
     figures = figures_of(Floor(day, KnownDealing(POLICIES["round robin"])).play())
     assert figures["on_time"] == 0.0
+    assert figures["left_over"] == len(day.cases)
     assert figures["utilisation"] == 0.0
+
+
+@pytest.mark.parametrize("way", ["ours", "ours without plan"])
+def test_a_day_that_nobody_there_can_finish_ends(way: str) -> None:
+    """Two keyings of a case and one person: the second is asked for again and again, but not for ever."""
+    keyings = tuple(Task(role, "entry", 60.0) for role in ("entry-1", "entry-2"))
+    day = replace(_one_person(until=float("inf")), cases=(Case("1", "a", 0.0, 600.0, (keyings,)),))
+    floor = Floor(day, WAYS[way]())
+    played = floor.play(until=day.closes + 10 * HOUR)
+    assert [item.ended is None for item in played.items] == [False, True]
+    assert floor.agenda.now < max(day.closes, 60.0) + PATIENCE + HOUR
+    assert figures_of(played)["left_over"] == 1.0
+    assert figures_of(played)["on_time"] == 0.0
+
+
+@pytest.mark.parametrize("way", ["ours", "round robin"])
+def test_whoever_comes_long_after_closing_still_finds_what_waits(way: str) -> None:
+    """No day ends while somebody is still to come."""
+    day = _one_person()
+    late = day.closes + 10 * PATIENCE
+    person = Person("person-000", ((late, float("inf")),))
+    case = Case("1", "a", 0.0, 600.0, ((Task("entry-1", "entry", 60.0),),))
+    played = Floor(replace(day, people={"person-000": person}, cases=(case,)), WAYS[way]()).play()
+    assert [item.began for item in played.items] == [pytest.approx(late, abs=60.0)]
+    assert figures_of(played)["left_over"] == 0.0
 
 
 def test_changes_change_one_thing() -> None:

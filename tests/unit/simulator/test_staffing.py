@@ -13,7 +13,10 @@ from opsfloor.answers import Remedied
 from opsfloor.sources import profile_of
 from opsfloor.staffing import HALVINGS, SCALE_MAX, SCALE_MIN, Simulator, settle
 from services.routing.simulator import formulas
-from services.routing.simulator.bank import Post, cases_at_full_load, posts_of
+from services.routing.simulator.bank import CLOSES, HOUR, Post, cases_at_full_load, day_of, posts_of
+from services.routing.simulator.figures import figures_of
+from services.routing.simulator.floor import Floor
+from services.routing.simulator.real import RealDealing
 from services.routing.simulator.staffing import (
     HALF_HOURS,
     SHIFTS,
@@ -45,6 +48,33 @@ def test_every_half_hour_has_the_people_it_needs() -> None:
     for need in needs:
         assert present(posts, need.team_id, need.half_hour) >= need.heads
         assert present(posts, need.team_id, need.half_hour, specialists=True) >= need.specialists
+
+
+@pytest.mark.parametrize("cases", [1, 300])
+def test_until_the_last_case_is_due_there_is_somebody_for_each_of_its_steps(cases: int) -> None:
+    """Few cases offer next to no load; yet nobody has two parts in a case, and what comes at 17:00 is to be done after it."""
+    needs = needs_of(PROFILE, cases, Goal(wait=0.001), SCALE_MIN)
+    for half_hour in range(HALF_HOURS):
+        for role in ("entry", "control"):
+            there = [need for need in needs if (need.half_hour, need.role) == (half_hour, role)]
+            assert sum(need.heads for need in there) >= 3
+            assert sum(need.specialists for need in there) >= 3
+
+
+def test_a_small_roster_finishes_its_day() -> None:
+    """The least that the search tries for few cases leaves none over."""
+    vendor = [post for post in posts_of(PROFILE) if post.role == "vendor"]
+    posts = [*roster(needs_of(PROFILE, 40, Goal(wait=0.001), SCALE_MIN)), *vendor]
+    floor = Floor(day_of(PROFILE, posts, 40, 1), RealDealing(loads_a_plan=None))
+    assert figures_of(floor.play(until=CLOSES + 10 * HOUR))["left_over"] == 0.0
+
+
+def test_nobody_is_needed_once_the_last_case_is_due() -> None:
+    """The last freeze comes at 17:00: due within seconds nobody has to stay for it, due in half an hour three of a role have."""
+    freeze = next(work for work in PROFILE.work if work.name == "judicial-freeze")
+    for minutes, people in ((0.0, 0), (30.0, 3)):
+        needs = needs_of(replace(PROFILE, work=(replace(freeze, service_level=minutes),)), 10, Goal())
+        assert sum(need.heads for need in needs if need.half_hour == HALF_HOURS - 1 and need.role == "entry") == people
 
 
 def test_a_short_need_is_met_by_one_short_shift() -> None:
@@ -94,6 +124,14 @@ def test_a_goal_beyond_reach_is_said_to_be() -> None:
     """With the most people on offer still too late: the remedy is told, nothing is made up."""
     with pytest.raises(Remedied, match="on time"):
         settle(PROFILE, CASES, replace(Goal(), on_time=0.99), lambda rosters: [{"on_time": 0.9}])
+
+
+def test_a_goal_missed_by_cases_that_nobody_ends_says_how_many() -> None:
+    """They count as late; a larger roster of the same skills would not help them."""
+    with pytest.raises(
+        Remedied, match=r"found 90\.0% with 1\.6 times the first guess, and 12\.0 cases a day that nobody"
+    ):
+        settle(PROFILE, CASES, Goal(), lambda rosters: [{"on_time": 0.9, "left_over": 12.0}])
 
 
 def test_where_the_least_that_is_tried_still_does_that_is_said() -> None:
