@@ -10,7 +10,7 @@ from functools import reduce
 from typing import Any, Final, cast
 
 from services.routing.emergency import calendar, course
-from services.routing.emergency.bounds import start_fault, terms_fault, words_fault
+from services.routing.emergency.bounds import in_utc, start_fault, terms_fault, words_fault
 from services.routing.emergency.capacity import capacity_fault
 from services.routing.emergency.drills import judgement
 from services.routing.emergency.floor import FloorNow
@@ -104,11 +104,9 @@ def propose(book: OrderBook, order: None, command: ProposeReroute, situation: Si
         overridden_rules=command.override_rules if command.break_glass else (),
     )
     if not command.break_glass:
-        return Done((fact,), f"Proposed; somebody else must approve it by {fact.approve_by:%Y-%m-%d %H:%M:%S} UTC.")
+        return Done((fact,), f"Proposed; somebody else must approve it by {in_utc(fact.approve_by)}.")
     begun = course.begin(moved(None, fact), floor)
-    return Done(
-        (fact, begun), f"In force until {begun.ends_at:%Y-%m-%d %H:%M:%S} UTC; a review is open and must be closed."
-    )
+    return Done((fact, begun), f"In force until {in_utc(begun.ends_at)}; a review is open and must be closed.")
 
 
 def _proposal_breach(book: OrderBook, command: ProposeReroute, situation: Situation) -> Rejection | None:
@@ -202,9 +200,9 @@ def approve(book: OrderBook, order: RerouteOrder, command: ApproveReroute, situa
         execute_by=max(starts_at, situation.now) + timedelta(seconds=limits.reroute_execution_seconds),
     )
     if starts_at > situation.now:
-        return Done((agreed,), f"Approved; it starts at {starts_at:%Y-%m-%d %H:%M:%S} UTC.")
+        return Done((agreed,), f"Approved; it starts at {in_utc(starts_at)}.")
     begun = course.begin(moved(order, agreed), floor)
-    return Done((agreed, begun), f"In force until {begun.ends_at:%Y-%m-%d %H:%M:%S} UTC.")
+    return Done((agreed, begun), f"In force until {in_utc(begun.ends_at)}.")
 
 
 def _approval_breach(order: RerouteOrder, command: ApproveReroute, situation: Situation) -> Rejection | None:
@@ -217,9 +215,7 @@ def _approval_breach(order: RerouteOrder, command: ApproveReroute, situation: Si
     if fault is not None:  # proposed before these bounds were
         return Rejection(*fault)
     if situation.now >= order.approve_by:
-        return Rejection(
-            "wrong_phase", f"Expected an approval by {order.approve_by:%Y-%m-%d %H:%M:%S} UTC; propose it anew."
-        )
+        return Rejection("wrong_phase", f"Expected an approval by {in_utc(order.approve_by)}; propose it anew.")
     if command.preview_sha256 != order.preview.sha256:
         return Rejection("preview_changed", "Expected the hash of the preview as it stands; look at it and try again.")
     return None
@@ -285,7 +281,7 @@ def extend(book: OrderBook, order: RerouteOrder, command: ExtendReroute, situati
     if ends_at > order.last_end_at:
         return Rejection(
             "too_long",
-            f"Expected an end by {order.last_end_at:%Y-%m-%d %H:%M:%S} UTC, found {ends_at:%Y-%m-%d %H:%M:%S} UTC.",
+            f"Expected an end by {in_utc(order.last_end_at)}, found {in_utc(ends_at)}.",
         )
     longer = ends_at > _agreed_end(order)
     if longer and command.actor == order.proposed_by:
@@ -306,7 +302,7 @@ def extend(book: OrderBook, order: RerouteOrder, command: ExtendReroute, situati
         ends_at=ends_at,
         overridden_rules=command.override_rules,
     )
-    return Done((fact,), f"In force until {ends_at:%Y-%m-%d %H:%M:%S} UTC.")
+    return Done((fact,), f"In force until {in_utc(ends_at)}.")
 
 
 def _agreed_end(order: RerouteOrder) -> datetime:
