@@ -30,6 +30,7 @@ from shared.contracts.message import Message
 from shared.contracts.reference import RerouteDuty
 from shared.contracts.reroute import (
     BREAK_GLASS_MINUTES_MAX,
+    HOURS_MAX,
     ApproveReroute,
     BrokenRule,
     CancelReroute,
@@ -70,6 +71,24 @@ class Done:
     facts: tuple[RerouteFact, ...]
     detail: str
     code: str = "done"
+
+
+WANTED: Final[Mapping[type[RerouteCommand], str]] = {
+    ApproveReroute: "a proposal to approve",
+    RefuseReroute: "a proposal to refuse",
+    CancelReroute: "a reroute to cancel that is not over",
+    ExtendReroute: "a reroute in force to keep for longer",
+    EndReroute: "a reroute in force to end",
+    CloseReview: "a broken glass to answer for",
+}
+"""What each command is for."""
+INSTEAD: Final[Mapping[Phase, str]] = {
+    Phase.PROPOSED: "cancel it, or have it approved first",
+    Phase.APPROVED: "cancel it, or wait until it begins",
+    Phase.ACTIVE: "end it, or cancel it",
+    Phase.RETURNING: "it comes back by itself; cancel it to stop it at once",
+}
+"""What to do with a reroute that a command does not fit, by where it is."""
 
 
 Rule = Callable[[OrderBook, Any, Any, Situation], Done | Rejection]
@@ -135,8 +154,17 @@ def _glass_breach(book: OrderBook, command: ProposeReroute, view: ReferenceView)
         return _not_authorised(command, "break the glass")
     if command.terms.minutes > BREAK_GLASS_MINUTES_MAX:
         return Rejection("too_long", f"Expected at most {BREAK_GLASS_MINUTES_MAX} minutes alone; propose it instead.")
-    if command.terms.starts_at is not None or command.terms.drill:
-        return Rejection("too_long", "Expected a broken glass to start at once and in earnest; propose it instead.")
+    if command.terms.starts_at is not None:
+        return Rejection(
+            "start_too_far",
+            f"Expected a broken glass to start at once, found a start at {in_utc(command.terms.starts_at)}; leave the start "
+            "out, or propose it for then without breaking the glass.",
+        )
+    if command.terms.drill:
+        return Rejection(
+            "drill_breaks_rule",
+            "Expected a broken glass in earnest, found a drill; propose it without breaking the glass.",
+        )
     return _second_glass_breach(book, command, view)
 
 
@@ -281,7 +309,7 @@ def extend(book: OrderBook, order: RerouteOrder, command: ExtendReroute, situati
     if ends_at > order.last_end_at:
         return Rejection(
             "too_long",
-            f"Expected an end by {in_utc(order.last_end_at)}, found {in_utc(ends_at)}.",
+            f"Expected an end by {in_utc(order.last_end_at)}, found {in_utc(ends_at)}; {_instead_of_more(order)}.",
         )
     longer = ends_at > _agreed_end(order)
     if longer and command.actor == order.proposed_by:
@@ -303,6 +331,13 @@ def extend(book: OrderBook, order: RerouteOrder, command: ExtendReroute, situati
         overridden_rules=command.override_rules,
     )
     return Done((fact,), f"In force until {in_utc(ends_at)}.")
+
+
+def _instead_of_more(order: RerouteOrder) -> str:
+    """Why it is not kept for so long, and what to do."""
+    if order.break_glass:
+        return f"one person alone holds for at most {BREAK_GLASS_MINUTES_MAX} minutes: propose it with a second one"
+    return f"nothing holds for more than {HOURS_MAX} hours, its return counted in: extend it by less, or propose it anew for after it"
 
 
 def _agreed_end(order: RerouteOrder) -> datetime:
@@ -339,8 +374,18 @@ def close_review(book: OrderBook, order: RerouteOrder, command: CloseReview, sit
 
 
 def not_now(book: OrderBook, order: RerouteOrder, command: RerouteCommand, situation: Situation) -> Rejection:
-    """The command does not fit where the reroute is."""
-    return Rejection("wrong_phase", f"Expected a reroute that this fits, found {order.reroute_id} {order.phase}.")
+    """The command does not fit where the reroute is: what it is for, and what helps instead."""
+    return Rejection(
+        "wrong_phase",
+        f"Expected {WANTED[type(command)]}, found {order.reroute_id} {order.phase}; {_instead(order, command)}.",
+    )
+
+
+def _instead(order: RerouteOrder, command: RerouteCommand) -> str:
+    if phase_of(order) not in OVER:
+        return INSTEAD[phase_of(order)]
+    stops = isinstance(command, RefuseReroute | CancelReroute | EndReroute)
+    return "nothing of it is left to stop" if stops else "propose it anew"
 
 
 def taken(book: OrderBook, order: RerouteOrder, command: ProposeReroute, situation: Situation) -> Rejection:
