@@ -80,7 +80,7 @@ def tell_preview(terms: dict[str, Any], preview: dict[str, Any]) -> None:
     exactly = counted_words(PreviewSeen.model_validate(preview).counted)
     if exactly:
         out.print(f"  {said(exactly)}")
-    _tell_against(preview)
+    _tell_against(preview, drill=terms["drill"])
     _tell_skills(preview, "By work type, now → then")
     kept = [limit for limit in preview.get("limits", ()) if not limit["broken"]]
     if kept:
@@ -107,14 +107,14 @@ def _tell_skills(preview: dict[str, Any], caption: str) -> None:
         out.print(f"  Of {rest} other work types nothing waits, and somebody is left for each.")
 
 
-def tell_stay(minutes: int, preview: dict[str, Any], named: Collection[str] = ()) -> None:
+def tell_stay(minutes: int, preview: dict[str, Any], named: Collection[str] = (), *, drill: bool = False) -> None:
     """What keeping a reroute for so much longer does, beside the floor without it. `named` are the rules that were
     overridden when it began: nobody needs to name them again."""
     without, staying = (sum(skill[name] for skill in preview["skills"]) for name in ("misses_without", "misses_with"))
     out.print(f"\n[bold]Kept in force for {minutes} more minutes[/] it would leave the floor like this:")
     out.print(f"  Of what waits at desks {staying:,} would be late with it, {without:,} without it.")
     out.print(f"  {kept_words(PreviewSeen.model_validate(preview))}")
-    _tell_against(preview, named)
+    _tell_against(preview, named, drill=drill)
     _tell_skills(preview, "By work type, without it → with it")
 
 
@@ -139,7 +139,7 @@ def tell_drift(foreseen: dict[str, Any], now: dict[str, Any]) -> None:
     )
 
 
-def _tell_against(preview: dict[str, Any], named: Collection[str] = ()) -> None:
+def _tell_against(preview: dict[str, Any], named: Collection[str] = (), *, drill: bool) -> None:
     """What speaks against it, before the figures. `named` are rules that it overrides already."""
     seen = PreviewSeen.model_validate(preview)
     for words in nowhere_words(seen):
@@ -150,6 +150,7 @@ def _tell_against(preview: dict[str, Any], named: Collection[str] = ()) -> None:
     for rule in preview["broken_rules"]:
         how = f"override with --override {rule['rule_id']}" if rule["overridable"] else "cannot be overridden"
         how = "overridden when it began" if rule["rule_id"] in named else how
+        how = "no drill overrides a rule" if drill else how
         out.print(f"  [bold yellow]RULE[/] {said(rule['detail'])} ({said(how)})")
     for limit in preview.get("limits", ()):
         if limit["broken"]:
