@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from opsfloor.answers import out, said, table
 from services.routing.emergency.counted import counted_words
 from services.routing.emergency.nowhere import PreviewSeen, kept_words, nowhere_words, stranded_words
 from services.routing.emergency.report import SentBackView, back_words, minutes_in_force, sent_back_words, share_held
 from shared.contracts.reroute import RerouteOrder
+from shared.reference.shifts import WEEKDAYS
 
 NOUNS: Final[Mapping[str, str]] = {
     "centres": "centre",
@@ -23,6 +25,7 @@ NOUNS: Final[Mapping[str, str]] = {
     "rules": "safety rule",
 }
 """What a scope may name, and what one of it is called."""
+A_MONDAY: Final = date(2024, 1, 1)
 SKILL: Final = ("work type", "moves", "people", "cleared in", "late", "takers")
 PHASE_STYLE: Final = {"active": "bold red", "returning": "yellow", "proposed": "cyan", "approved": "cyan"}
 
@@ -283,8 +286,8 @@ def tell_drills(found: dict[str, Any]) -> None:
     zone = found["time_zone"]
     table(
         "Drill calendar",
-        ("entry", "without", f"when ({zone})", "next", "signed by", "last"),
-        (_entry(entry) for entry in found["entries"]),
+        ("entry", "without", "when (UTC)", "next", "signed by", "last"),
+        (_entry(entry, zone, found["at"]) for entry in found["entries"]),
     )
     for entry in found["entries"]:
         if entry["unsigned_because"]:
@@ -302,16 +305,27 @@ def tell_drills(found: dict[str, Any]) -> None:
     )
 
 
-def _entry(entry: dict[str, Any]) -> tuple[object, ...]:
-    weeks = "each week" if entry["every_weeks"] == 1 else f"every {entry['every_weeks']} weeks"
+def _entry(entry: dict[str, Any], zone: str, now: str) -> tuple[object, ...]:
     return (
         entry["id"],
         entry["scope_words"],
-        f"{weeks} {'/'.join(entry['weekdays'])} {entry['begins']}, {entry['minutes']} min",
+        _weekly(entry, zone, now),
         clock(entry["next_at"]) or "every day ahead is blocked",
         f"{entry['owner']}, {entry['signed_by']}",
         _came_of(entry["last"]),
     )
+
+
+def _weekly(entry: dict[str, Any], zone: str, now: str) -> str:
+    """How often, on which days and at which hour in UTC, as the other column beside it.
+
+    Holds:   by what the floor's zone is away from UTC when the drill comes next; a day may be another one there.
+    """
+    weeks = "each week" if entry["every_weeks"] == 1 else f"every {entry['every_weeks']} weeks"
+    away = datetime.fromisoformat(entry["next_at"] or now).astimezone(ZoneInfo(zone)).utcoffset() or timedelta()
+    begins = datetime.combine(A_MONDAY, time.fromisoformat(entry["begins"])) - away
+    days = [WEEKDAYS[(begins + timedelta(days=WEEKDAYS.index(day))).weekday()] for day in entry["weekdays"]]
+    return f"{weeks} {'/'.join(days)} {begins:%H:%M}, {entry['minutes']} min"
 
 
 def _point(point: dict[str, Any]) -> tuple[object, ...]:

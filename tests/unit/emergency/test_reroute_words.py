@@ -263,6 +263,25 @@ def test_a_command_that_does_not_fit_tells_the_one_that_does(desk: FrontDesk) ->
     assert "nothing of it is left to stop" in refused(*end).remedy
 
 
+def test_the_drill_calendar_is_told_by_one_clock(desk: FrontDesk) -> None:
+    """When it is held each week and when it comes next, both in UTC, as every other table of the command line."""
+    told = said("drills")
+    assert "when (UTC)" in told
+    assert "Asia/Shanghai" not in told
+    (line,) = (line for line in told.splitlines() if "clearkey-weekly" in line)
+    assert "each week thu/tue/wed 06:30, 30 min" in line
+    assert "2026-03-03 06:30:00 UTC" in line
+
+
+def test_a_drill_of_an_early_hour_is_on_the_day_before_in_utc(desk: FrontDesk) -> None:
+    """As the reference data say 03:00 on Monday, it is Sunday there."""
+    early = (
+        desk.room.views["reference"].drills["north-weekly"].model_copy(update={"begins": "03:00", "weekdays": ("mon",)})
+    )
+    REFERENCE_BOARD.fold(desk.room.views["reference"], early.key, early)
+    assert "each week sun 19:00, 30 min" in " ".join(said("drills").split())
+
+
 def test_a_drill_is_offered_no_override(desk: FrontDesk) -> None:
     """It overrides nothing, and `drill` has no such option; what is in earnest is offered it."""
     scope = RerouteScope(providers=("clearkey",))
