@@ -68,8 +68,14 @@ def start_fault(terms: RerouteTerms, now: datetime) -> Fault | None:
 
 
 def in_utc(at: datetime) -> str:
-    """An instant in UTC, to the second: people name theirs with a zone of their own, and it is kept as they did."""
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    """An instant in UTC, to the second: people name theirs with a zone of their own, and it is kept as they did.
+
+    Holds:   one so near the first or the last year that it is none in UTC stays in its own zone, and stops no book.
+    """
+    try:
+        return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except OverflowError:
+        return f"{at:%Y-%m-%d %H:%M:%S%z}"
 
 
 def latest_start(now: datetime) -> datetime:

@@ -146,6 +146,21 @@ def test_a_start_is_told_in_utc_whatever_zone_it_was_named_in() -> None:
         assert f"found {said}" in fault[1]
 
 
+@pytest.mark.parametrize("break_glass", [True, False])
+@pytest.mark.parametrize(
+    ("start", "code"),
+    [
+        (datetime.min.replace(tzinfo=timezone(timedelta(hours=23))), "start_past"),
+        (LAST_SECOND.replace(tzinfo=timezone(-timedelta(hours=23))), "start_too_far"),
+    ],
+)
+def test_a_start_that_is_none_in_utc_is_refused(start: datetime, code: str, break_glass: bool) -> None:
+    """In words, as any other that cannot be."""
+    asked = terms(starts_at=start, minutes=5)
+    found = ControlRoom().ask(ProposeReroute, LIN, terms=asked, break_glass=break_glass)
+    assert found == ("start_too_far" if break_glass else code)
+
+
 def test_a_proposal_from_before_the_bound_is_refused_when_somebody_approves_it() -> None:
     """Such a book lives on: the proposal is there, is shown, and expires."""
     room = ControlRoom(DRILLS_ONLY)
