@@ -50,6 +50,7 @@ REMEDIES: Final = {
     "rule_unknown": "`opsfloor reroute preview` names the rules that it would break",
     "rule_not_overridable": "narrow the scope, or take a smaller share with `shift --percent`",
     "start_too_far": "propose it when it is nearer",
+    "start_past": "name a start to come after `--starts-at`, or leave it out: it then begins as soon as it is approved",
     "text_not_plain": "write the words anew, on one line",
     "percent_not_taken": "take `shift --percent`, or leave `--percent` out",
     "glass_open": "close the review with `opsfloor reroute review ID`, or propose it with two people",

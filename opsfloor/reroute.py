@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import unquote
@@ -14,6 +15,7 @@ from opsfloor import floor
 from opsfloor.answers import Remedied, as_json, in_address, out, said, table
 from opsfloor.reroute_names import expect_known, known_names
 from opsfloor.reroute_words import (
+    all_back_at,
     clock,
     next_steps,
     tell_drift,
@@ -26,13 +28,16 @@ from opsfloor.reroute_words import (
     tell_unproved,
 )
 from opsfloor.writing import expect_writable
+from shared.contracts.reroute import HOURS_MAX, MINUTES_MAX
 from shared.reroutes import IN_FORCE
 
 app: Final = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Move people's work in an emergency: propose, approve, end, look."
 )
+A_MINUTE: Final = timedelta(minutes=1)
 WHOLE: Final = 100  # percent
 USUAL_MINUTES: Final = 60
+AN_INSTANT: Final = "2026-03-02T14:00+08:00"
 GLASS_MINUTES: Final = 30  # all that one person alone may order
 INSTEAD_OF_LONGER: Final = {
     "proposed": "have it approved first: `opsfloor reroute approve {0}`; or cancel it, and propose it for longer",
@@ -40,6 +45,15 @@ INSTEAD_OF_LONGER: Final = {
     "for longer",
 }
 """What to do with an order that is not in force yet, by its phase."""
+PROPOSE_ANEW: Final = "propose it anew: `opsfloor reroute propose`"
+INSTEAD: Final = {
+    "proposed": "cancel it: `opsfloor reroute cancel {0} --reason WHY`; or have it approved first",
+    "approved": "cancel it: `opsfloor reroute cancel {0} --reason WHY`; or wait until it begins by itself",
+    "active": "`opsfloor reroute end {0} --reason WHY` lets the work come back; `cancel` instead of `end` stops it at once",
+    "returning": "it comes back by itself; `opsfloor reroute cancel {0} --reason WHY` stops it at once",
+}
+"""What to do with an order that a command does not fit, by its phase."""
+STOPS: Final = frozenset({"refuse", "cancel", "end"})
 EFFECTS: Final = ("drain", "evacuate", "recall", "shift", "local")
 
 
@@ -62,6 +76,32 @@ def somebody(actor: str) -> str:
     if not actor.strip() or not actor.isprintable():
         raise Remedied(f"Expected a name after --as, found {actor!r}", "`--as NAME` says who you are")
     return actor
+
+
+def _from_one_to(most: int) -> Callable[[typer.CallbackParam, int | None], int | None]:
+    """A number of at least 1 and at most so much, for an option or an argument. Errors: `Remedied`, with its name."""
+
+    def within(param: typer.CallbackParam, number: int | None) -> int | None:
+        if number is not None and not 1 <= number <= most:
+            name = next((name for name in param.opts if name.startswith("-")), (param.name or "").upper())
+            raise Remedied(f"Expected {name} from 1 to {most}, found {number}", f"name a number from 1 to {most}")
+        return number
+
+    return within
+
+
+def instant(text: str | None) -> str | None:
+    """The start, if it is an instant. Errors: `Remedied`."""
+    if text is None:
+        return None
+    remedy = f"write the day, the time and the zone: `--starts-at {AN_INSTANT}`, or Z in the zone's place for UTC"
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise Remedied(f"Expected --starts-at to be an instant, found {text!r}", remedy) from error
+    if at.tzinfo is None:
+        raise Remedied(f"Expected --starts-at with its zone, found {text!r}", remedy)
+    return at.isoformat()
 
 
 def effects(incomplete: str) -> list[str]:
@@ -117,9 +157,11 @@ WorkTypes = Annotated[list[str] | None, _named("work_types")]
 BusinessTypes = Annotated[list[str] | None, _named("business_types")]
 Regions = Annotated[list[str] | None, _named("regions")]
 DataClasses = Annotated[list[str] | None, _named("data_classes")]
-Minutes = Annotated[int, typer.Option(help="how long it is in force, at most 4320 (72 hours)")]
-Percent = Annotated[int, typer.Option(help="of the items, for a shift alone")]
-StartsAt = Annotated[str | None, typer.Option(help="later: an instant with its zone, 2026-03-02T14:00+08:00")]
+Minutes = Annotated[
+    int, typer.Option(help="how long it is in force, at most 4320 (72 hours)", callback=_from_one_to(MINUTES_MAX))
+]
+Percent = Annotated[int, typer.Option(help="of the items, for a shift alone", callback=_from_one_to(WHOLE))]
+StartsAt = Annotated[str | None, typer.Option(help=f"later: an instant with its zone, {AN_INSTANT}", callback=instant)]
 
 
 def _terms(effect: str, minutes: int, reason: str, percent: int, starts_at: str | None, **scope: Any) -> dict[str, Any]:
@@ -171,7 +213,10 @@ def propose(
     data_class: DataClasses = None,
     minutes: Annotated[
         int | None,
-        typer.Option(help="how long it is in force, at most 4320 (72 hours); 60 unless given, with --break-glass 30"),
+        typer.Option(
+            help="how long it is in force, at most 4320 (72 hours); 60 unless given, with --break-glass 30",
+            callback=_from_one_to(MINUTES_MAX),
+        ),
     ] = None,
     percent: Percent = 100,
     starts_at: StartsAt = None,
@@ -244,7 +289,14 @@ def _propose(terms: dict[str, Any], break_glass: bool, rules: list[str], actor: 
         question = "START IT NOW, alone, and answer for it?" if break_glass else "Propose it?"
         _confirm(question, yes)
     body = {"terms": terms, "break_glass": break_glass, "override_rules": rules}
-    _told(floor.tell("routing", "/reroutes", body, "proposer", actor, uuid.uuid4().hex), actor, json)
+    try:
+        answer = floor.tell("routing", "/reroutes", body, "proposer", actor, uuid.uuid4().hex)
+    except Remedied as refusal:
+        if break_glass and terms.get("starts_at") and refusal.code == "start_too_far":
+            remedy = "leave `--starts-at` out; or leave `--break-glass` out, and have a second person approve it"
+            raise Remedied(refusal.what, remedy, refusal.code) from refusal
+        raise
+    _told(answer, actor, json)
 
 
 @app.command("approve")
@@ -267,9 +319,7 @@ def approve(
             tell_drift(order["preview"], floor.tell("routing", "/reroutes/preview", now, "viewer", actor))
         _confirm("Approve exactly this?", yes)
     body = {"preview_sha256": order["preview"]["sha256"], "override_rules": override or [], "reason": reason}
-    _told(
-        floor.tell("routing", f"/reroutes/{identity}/approve", body, "approver", actor, uuid.uuid4().hex), actor, json
-    )
+    _do(identity, "approve", body, "approver", actor, json)
 
 
 @app.command("refuse")
@@ -293,7 +343,7 @@ def end(identity: InForce, reason: Reason, actor: Actor = "command-line", json: 
 @app.command("extend")
 def extend(
     identity: Extendable,
-    minutes: Annotated[int, typer.Argument(help="so many minutes more")],
+    minutes: Annotated[int, typer.Argument(help="so many minutes more", callback=_from_one_to(MINUTES_MAX))],
     reason: Reason,
     override: Override = None,
     actor: Actor = "command-line",
@@ -309,7 +359,7 @@ def extend(
         _expect_in_force(order)
         stay = floor.ask("routing", f"/reroutes/{identity}/stay?minutes={minutes}", "viewer", actor)
         with out.unread(goes_on=yes):
-            tell_stay(minutes, stay, order["overridden_rules"])
+            tell_stay(minutes, stay, order["overridden_rules"], drill=order["terms"]["drill"])
         _confirm(f"Keep it in force for {minutes} more minutes?", yes)
     body = {"reason": reason, "minutes": minutes, "override_rules": override or []}
     _do(identity, "extend", body, "approver", actor, json)
@@ -387,8 +437,45 @@ def _expect_in_force(order: dict[str, Any]) -> None:
     """Errors: `Remedied` where there is nothing to keep for longer, with what to do instead."""
     name, phase = order["reroute_id"], order["phase"]
     if phase not in IN_FORCE:
-        remedy = INSTEAD_OF_LONGER.get(phase, "propose it anew: `opsfloor reroute propose`").format(name)
+        remedy = _instead(order, "extend")
         raise Remedied(f"Expected an order in force to keep for longer, found {name} {phase}", remedy, "wrong_phase")
+
+
+def _instead(order: dict[str, Any], verb: str) -> str:
+    """What to do with an order that the command does not fit."""
+    name, phase = order["reroute_id"], order["phase"]
+    if verb == "extend":
+        return INSTEAD_OF_LONGER.get(phase, PROPOSE_ANEW).format(name)
+    if phase == "proposed" and verb == "approve":  # too late, and nobody has looked at it since
+        return PROPOSE_ANEW
+    if phase not in INSTEAD and verb in STOPS:
+        return f"nothing of it is left to stop; `opsfloor reroute show {name}` says what it did"
+    return INSTEAD.get(phase, PROPOSE_ANEW).format(name)
+
+
+def _instead_of_more(order: dict[str, Any]) -> str | None:
+    """What to do with an order that would be kept for too long; none for a broken glass, which has a remedy of its own."""
+    if order["break_glass"]:
+        return None
+    more = (datetime.fromisoformat(order["last_end_at"]) - datetime.fromisoformat(order["ends_at"])) // A_MINUTE
+    less = f"extend it by at most {more} minutes, or " if more > 0 and order["phase"] == "active" else ""
+    return (
+        f"{HOURS_MAX} hours are the most: {less}propose it anew for when all of it is back: "
+        f"`opsfloor reroute propose … --starts-at {all_back_at(order)}`"
+    )
+
+
+def _remedy(code: str, identity: str, verb: str, actor: str) -> str | None:
+    """What to do about a refusal of this command, where that depends on the command and the order; else none."""
+    if code == "own_proposal" and verb == "refuse":
+        return f"withdraw it: `opsfloor reroute cancel {unquote(identity)} --reason WHY`"
+    if code not in ("too_long", "wrong_phase"):
+        return None
+    try:
+        order = floor.ask("routing", f"/reroutes/{identity}", "viewer", actor)["order"]
+    except Remedied:
+        return None
+    return _instead_of_more(order) if code == "too_long" else _instead(order, verb)
 
 
 def _confirm(question: str, yes: bool) -> None:
@@ -397,7 +484,14 @@ def _confirm(question: str, yes: bool) -> None:
 
 
 def _do(identity: str, verb: str, body: dict[str, Any], role: str, actor: str, json: bool) -> None:
-    _told(floor.tell("routing", f"/reroutes/{identity}/{verb}", body, role, actor, uuid.uuid4().hex), actor, json)
+    try:
+        answer = floor.tell("routing", f"/reroutes/{identity}/{verb}", body, role, actor, uuid.uuid4().hex)
+    except Remedied as refusal:
+        remedy = _remedy(refusal.code, identity, verb, actor)
+        if remedy is None:
+            raise
+        raise Remedied(refusal.what, remedy, refusal.code) from refusal
+    _told(answer, actor, json)
 
 
 def _told(answer: dict[str, Any], actor: str, json: bool) -> None:

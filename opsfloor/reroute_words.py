@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from opsfloor.answers import out, said, table
 from services.routing.emergency.counted import counted_words
 from services.routing.emergency.nowhere import PreviewSeen, kept_words, nowhere_words, stranded_words
 from services.routing.emergency.report import SentBackView, back_words, minutes_in_force, sent_back_words, share_held
 from shared.contracts.reroute import RerouteOrder
+from shared.reference.shifts import WEEKDAYS
 
 NOUNS: Final[Mapping[str, str]] = {
     "centres": "centre",
@@ -23,6 +25,7 @@ NOUNS: Final[Mapping[str, str]] = {
     "rules": "safety rule",
 }
 """What a scope may name, and what one of it is called."""
+A_MONDAY: Final = date(2024, 1, 1)
 SKILL: Final = ("work type", "moves", "people", "cleared in", "late", "takers")
 PHASE_STYLE: Final = {"active": "bold red", "returning": "yellow", "proposed": "cyan", "approved": "cyan"}
 
@@ -80,7 +83,7 @@ def tell_preview(terms: dict[str, Any], preview: dict[str, Any]) -> None:
     exactly = counted_words(PreviewSeen.model_validate(preview).counted)
     if exactly:
         out.print(f"  {said(exactly)}")
-    _tell_against(preview)
+    _tell_against(preview, drill=terms["drill"])
     _tell_skills(preview, "By work type, now → then")
     kept = [limit for limit in preview.get("limits", ()) if not limit["broken"]]
     if kept:
@@ -107,14 +110,14 @@ def _tell_skills(preview: dict[str, Any], caption: str) -> None:
         out.print(f"  Of {rest} other work types nothing waits, and somebody is left for each.")
 
 
-def tell_stay(minutes: int, preview: dict[str, Any], named: Collection[str] = ()) -> None:
+def tell_stay(minutes: int, preview: dict[str, Any], named: Collection[str] = (), *, drill: bool = False) -> None:
     """What keeping a reroute for so much longer does, beside the floor without it. `named` are the rules that were
     overridden when it began: nobody needs to name them again."""
     without, staying = (sum(skill[name] for skill in preview["skills"]) for name in ("misses_without", "misses_with"))
     out.print(f"\n[bold]Kept in force for {minutes} more minutes[/] it would leave the floor like this:")
     out.print(f"  Of what waits at desks {staying:,} would be late with it, {without:,} without it.")
     out.print(f"  {kept_words(PreviewSeen.model_validate(preview))}")
-    _tell_against(preview, named)
+    _tell_against(preview, named, drill=drill)
     _tell_skills(preview, "By work type, without it → with it")
 
 
@@ -139,7 +142,7 @@ def tell_drift(foreseen: dict[str, Any], now: dict[str, Any]) -> None:
     )
 
 
-def _tell_against(preview: dict[str, Any], named: Collection[str] = ()) -> None:
+def _tell_against(preview: dict[str, Any], named: Collection[str] = (), *, drill: bool) -> None:
     """What speaks against it, before the figures. `named` are rules that it overrides already."""
     seen = PreviewSeen.model_validate(preview)
     for words in nowhere_words(seen):
@@ -150,6 +153,7 @@ def _tell_against(preview: dict[str, Any], named: Collection[str] = ()) -> None:
     for rule in preview["broken_rules"]:
         how = f"override with --override {rule['rule_id']}" if rule["overridable"] else "cannot be overridden"
         how = "overridden when it began" if rule["rule_id"] in named else how
+        how = "no drill overrides a rule" if drill else how
         out.print(f"  [bold yellow]RULE[/] {said(rule['detail'])} ({said(how)})")
     for limit in preview.get("limits", ()):
         if limit["broken"]:
@@ -282,8 +286,8 @@ def tell_drills(found: dict[str, Any]) -> None:
     zone = found["time_zone"]
     table(
         "Drill calendar",
-        ("entry", "without", f"when ({zone})", "next", "signed by", "last"),
-        (_entry(entry) for entry in found["entries"]),
+        ("entry", "without", "when (UTC)", "next", "signed by", "last"),
+        (_entry(entry, zone, found["at"]) for entry in found["entries"]),
     )
     for entry in found["entries"]:
         if entry["unsigned_because"]:
@@ -301,16 +305,27 @@ def tell_drills(found: dict[str, Any]) -> None:
     )
 
 
-def _entry(entry: dict[str, Any]) -> tuple[object, ...]:
-    weeks = "each week" if entry["every_weeks"] == 1 else f"every {entry['every_weeks']} weeks"
+def _entry(entry: dict[str, Any], zone: str, now: str) -> tuple[object, ...]:
     return (
         entry["id"],
         entry["scope_words"],
-        f"{weeks} {'/'.join(entry['weekdays'])} {entry['begins']}, {entry['minutes']} min",
+        _weekly(entry, zone, now),
         clock(entry["next_at"]) or "every day ahead is blocked",
         f"{entry['owner']}, {entry['signed_by']}",
         _came_of(entry["last"]),
     )
+
+
+def _weekly(entry: dict[str, Any], zone: str, now: str) -> str:
+    """How often, on which days and at which hour in UTC, as the other column beside it.
+
+    Holds:   by what the floor's zone is away from UTC when the drill comes next; a day may be another one there.
+    """
+    weeks = "each week" if entry["every_weeks"] == 1 else f"every {entry['every_weeks']} weeks"
+    away = datetime.fromisoformat(entry["next_at"] or now).astimezone(ZoneInfo(zone)).utcoffset() or timedelta()
+    begins = datetime.combine(A_MONDAY, time.fromisoformat(entry["begins"])) - away
+    days = [WEEKDAYS[(begins + timedelta(days=WEEKDAYS.index(day))).weekday()] for day in entry["weekdays"]]
+    return f"{weeks} {'/'.join(days)} {begins:%H:%M}, {entry['minutes']} min"
 
 
 def _point(point: dict[str, Any]) -> tuple[object, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -232,6 +233,31 @@ def test_what_one_person_does_the_other_sees_without_reloading(stage: Stage) -> 
     assert link.evaluate("each => each === document.activeElement")
     stage.floor.do(lambda desk: desk.room.ask(CancelReroute, LIN, "r-test"))
     expect(link).to_have_count(0)
+
+
+def test_a_screen_has_one_clock_and_counts_what_waits_for_its_reader(stage: Stage) -> None:
+    """An order to come, after another in the same place: its start and the rule that it breaks, wherever they are told; who
+    proposed it has nothing in the inbox."""
+    south = RerouteScope(teams=("south-entry",))
+    propose(stage.floor, reroute_id="r-gone", scope=south)
+    stage.floor.do(lambda desk: desk.room.approve(CHEN, "r-gone"))
+    stage.floor.do(lambda desk: desk.room.ask(CancelReroute, CHEN, "r-gone"))
+    propose(stage.floor, effect="drain", scope=south, starts_at=NOW + timedelta(minutes=4))
+    for subject, inbox in ((LIN, "Inbox"), (CHEN, "Inbox (1)")):
+        seen = stage.person(subject, "approver")
+        for path in ("/control/orders/r-test", "/control/inbox", "/control/orders"):
+            seen.go(path)
+            expect(seen.page.get_by_role("link", name=inbox, exact=True)).to_be_visible()
+            expect(
+                seen.page.get_by_text("rain team south-entry for 60 min from 2026-03-02 10:04").first
+            ).to_be_visible()
+            assert "utc" not in seen.page.locator("body").inner_text().lower(), path
+        seen.go("/control/orders/r-test")
+        expect(seen.page.get_by_text("r-gone was over at 10:00:00").first).to_be_visible()
+        expect(
+            seen.page.get_by_text("Drain team south-entry for 60 min from 2026-03-02 10:04: 0 waiting")
+        ).to_be_visible()
+        seen.keep(f"one-clock-{subject}")
 
 
 def test_a_preview_that_is_no_longer_true_must_be_read_anew(stage: Stage) -> None:

@@ -12,7 +12,7 @@ from opsfloor.console.control.draft import UnfinishedError, number
 from opsfloor.console.control.frame import Frame, Outcome
 from opsfloor.console.control.orders import may_not
 from opsfloor.console.control.preview_pane import PreviewPane
-from opsfloor.console.control.previews import misses, stay_words
+from opsfloor.console.control.previews import misses, rule_words, stay_words
 from opsfloor.console.control.routing import PREVIEW, RefusedError, RoutingAwayError, SignedOutError
 from opsfloor.console.elements import Button, Confirmation, Field, Press, Tick, words
 from shared.contracts.reroute import MINUTES_MAX, Preview, RerouteOrder
@@ -93,18 +93,18 @@ class Acts:
     def _take(self, order: RerouteOrder) -> None:
         """The order's preview is what the person sees, and answers for, from now on."""
         preview = order.preview
-        self._pane.show(order.terms, preview)
+        self._pane.show(order.terms, preview, self._frame.zone)
         if self.agreed is not None and self.agreed.sha256 == preview.sha256:
             return
         self.agreed = preview
         self._rules.clear()
         self._rule_boxes.clear()
-        broken = [rule for rule in preview.broken_rules if rule.overridable]
+        broken = [rule for rule in preview.broken_rules if rule.overridable and not order.terms.drill]
         if broken:
             with self._rule_boxes, ui.element("fieldset"):
                 words("legend", "You answer for breaking")
                 for rule in broken:
-                    Tick(f"{rule.rule_id}: {rule.detail}", partial(self._name, rule.rule_id))
+                    Tick(rule_words(rule, preview, self._frame.zone), partial(self._name, rule.rule_id))
 
     def _name(self, rule: str, named: bool) -> None:
         self._rules.add(rule) if named else self._rules.discard(rule)
@@ -161,14 +161,14 @@ class Acts:
             minutes = number(self._minutes.value, "number of minutes", MINUTES_MAX)
             staying = await self._frame.ask(f"{self._path}/stay?minutes={minutes}", PREVIEW)
         except (UnfinishedError, RefusedError, RoutingAwayError) as error:
-            self._outcome.bad(str(error))
+            self._outcome.bad(self._frame.here(str(error)))
             return
         except SignedOutError:
             self._frame.leave()
             return
         rules = [rule.rule_id for rule in staying.broken_rules if rule.overridable]
         self._keeping = {"minutes": minutes, "override_rules": rules}
-        self._keep.tell(stay_words(minutes, staying))
+        self._keep.tell(stay_words(minutes, staying, self._frame.zone))
         await self._keep.open()
 
     async def _extend_confirmed(self) -> None:

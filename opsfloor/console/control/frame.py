@@ -15,7 +15,7 @@ from opsfloor.console.control.hour import Hour
 from opsfloor.console.control.people import People, Person
 from opsfloor.console.control.routing import RefusedError, Routing, RoutingAwayError, SignedOutError
 from opsfloor.console.control.style import STYLE, UNHEARD
-from opsfloor.console.control.telling import clock, local, silent_desks, span
+from opsfloor.console.control.telling import clock, inbox_words, local, silent_desks, span
 from opsfloor.console.elements import Button, Words, words
 from services.routing.emergency.glance import FloorGlance
 from services.routing.emergency.looking import LookAhead
@@ -138,12 +138,12 @@ class Frame:
             answer.unsure(str(error))
             return None
         except RefusedError as error:
-            answer.bad(local(str(error), self._zone, self._at))
+            answer.bad(self.here(str(error)))
             return None
         except SignedOutError:
             self.leave()
             return None
-        answer.good(local(view.detail, self._zone, self._at))
+        answer.good(self.here(view.detail))
         return view.reroute_id
 
     async def preview(self, terms: RerouteTerms) -> PreviewSeen:
@@ -163,6 +163,7 @@ class Frame:
             floor = await self.ask("/reroute-floor", FLOOR)
             self.room.hour.note(floor)
             now = Now(floor, await self.ask("/reroutes?open=true", ORDERS))
+            self._zone, self._at = now.zone, now.at
             await show(now)
             self._heard(now)
 
@@ -173,9 +174,18 @@ class Frame:
         try:
             await asking()
         except (RoutingAwayError, RefusedError) as error:
-            self._away(str(error))
+            self._away(self.here(str(error)))
         except SignedOutError:
             self.leave()
+
+    def here(self, sentence: str) -> str:
+        """The sentence of routing's on the floor's own clock."""
+        return local(sentence, self._zone, self._at)
+
+    @property
+    def zone(self) -> str:
+        """The floor's own time zone, once the floor has told it."""
+        return self._zone
 
     def _still_here(self) -> None:
         """Errors: `SignedOutError` when the person left, in this tab or in another, or somebody else sits there now."""
@@ -185,14 +195,12 @@ class Frame:
     # -------------------------------------------------------------------- telling
 
     def _heard(self, now: Now) -> None:
-        self._zone, self._at = now.zone, now.at
         self._shown_at = clock(now.at, now.zone)
         self._stale.set_visibility(False)
         self._told.say(f"figures of {self._shown_at} ({now.zone})")
         silent = silent_desks(now.floor)
         self._silent.say(f"■ {silent}").set_visibility(bool(silent))
-        waiting = sum(1 for order in now.orders if order.phase == "proposed" or order.review == "open")
-        self._links["/control/inbox"].set_text(f"Inbox ({waiting})" if waiting else "Inbox")
+        self._links["/control/inbox"].set_text(inbox_words(self.person.duty, now.orders))
         seconds = (self.person.duty.expires_at - utc_now()).total_seconds()
         self._ending.say(f"▲ Your token ends in {span(seconds)}: sign in with a new one before that.")
         self._ending.set_visibility(seconds < ENDING_SECONDS)

@@ -141,8 +141,10 @@ class OneOrder:
         drill = "DRILL, " if order.terms.drill else ""
         held = f", {share_held(order, report.held_percent)} % still held" if order.phase == "returning" else ""
         self._phase.say(f"{order.reroute_id}: {drill}{PHASES[order.phase]}{held}")
-        self._terms.say(what_now(order))
-        self._left.say(time_left(order, now.at) or order.over_because)
+        self._terms.say(what_now(order, now.zone))
+        self._left.say(
+            time_left(order, now.at) or local(order.over_because, now.zone, order.over_at or order.proposed_at)
+        )
         share = _share_left(order, now)
         self._bar.set_visibility(share is not None)
         self._done.style(f"width: {100 * (share or 0):.1f}%")
@@ -164,7 +166,7 @@ class OneOrder:
             if report.unplaceable
             else "none",
             "rules overridden": ", ".join(order.overridden_rules) or "none",
-            "overlaps": "; ".join(report.passed_over) or "none",
+            "overlaps": local("; ".join(report.passed_over), zone, now.at) or "none",
             "review": f"{order.review} {order.review_words}".strip(),
             "drill": local(drill_words(order.drill_outcome), zone, now.at) if order.drill_outcome else "none",
         }

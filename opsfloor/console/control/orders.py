@@ -15,11 +15,13 @@ from opsfloor.console.control.heard import HeardSheet
 from opsfloor.console.control.previews import late_words
 from opsfloor.console.control.telling import (
     by_urgency,
+    for_them,
     order_line,
     order_page,
     past_line,
     phase_cell,
     time_left,
+    undecided,
     what_now,
 )
 from opsfloor.console.elements import words
@@ -41,7 +43,7 @@ async def order_lines(frame: Frame, now: Now, orders: Iterable[RerouteOrder]) ->
     ordered = by_urgency(orders)
     acting = [order.reroute_id for order in ordered if order.phase in ("active", "returning")][:REPORTS_MAX]
     moved = {name: (await report_of(frame, name)).moved for name in acting}
-    return [order_line(order, now.at, moved.get(order.reroute_id)) for order in ordered]
+    return [order_line(order, now.at, now.zone, moved.get(order.reroute_id)) for order in ordered]
 
 
 async def report_of(frame: Frame, reroute_id: str) -> RerouteReport:
@@ -78,15 +80,10 @@ class Inbox:
 
     async def show(self, now: Now) -> None:
         """Show what waits now."""
-        waiting = by_urgency(o for o in now.orders if o.phase == "proposed" or o.review == "open")
-        mine = [order for order in waiting if for_me(self._frame, order)]
+        waiting = by_urgency(order for order in now.orders if undecided(order))
+        mine = [order for order in waiting if for_them(self._frame.person.duty, order)]
         self._yours.show([_inbox_line(order, now) for order in mine])
         self._others.show([_inbox_line(order, now) for order in waiting if order not in mine])
-
-
-def for_me(frame: Frame, order: RerouteOrder) -> bool:
-    """The person may decide it, as far as their token and their duty tell: nobody decides what they proposed."""
-    return frame.person.duty.approves and order.proposed_by != frame.person.duty.subject
 
 
 def may_not(frame: Frame) -> str:
@@ -105,7 +102,7 @@ def _inbox_line(order: RerouteOrder, now: Now) -> Line:
         (
             Cell(order.reroute_id, link=order_page(order.reroute_id)),
             phase_cell(order),
-            Cell(what_now(order)),
+            Cell(what_now(order, now.zone)),
             Cell(time_left(order, now.at)),
             Cell(preview_words(order.preview), "bad" if bad else verdict, "look closely" if bad else ""),
             Cell(order.proposed_by),

@@ -39,16 +39,16 @@ class PreviewPane:
         self._sentence.say(text)
         self._hide()
 
-    def show(self, terms: RerouteTerms, preview: Preview) -> None:
+    def show(self, terms: RerouteTerms, preview: Preview, zone: str) -> None:
         """Show what the terms would do. Holds: one that says the same is not drawn again."""
-        self._sentence.say(foreseen(terms, preview))
+        self._sentence.say(foreseen(terms, preview, zone))
         if self._shown is not None and preview == self._shown.model_copy(update={"taken_at": preview.taken_at}):
             return
         self._shown = preview
         self._table.set_visibility(True)
         self._warnings.clear()
         with self._warnings:
-            bullets(warnings(preview))
+            bullets(warnings(preview, zone, drill=terms.drill))
         self._draw(preview)
         self._sheet.show([skill_line(skill) for skill in preview.skills if not untouched(skill, preview)])
         rest = sum(1 for skill in preview.skills if untouched(skill, preview))

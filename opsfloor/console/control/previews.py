@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from opsfloor.console.control.telling import count, wait, what
+from opsfloor.console.control.telling import capital, count, local, wait, what
 from opsfloor.console.sheet import Cell, Line
 from opsfloor.console.words import Verdict
 from services.routing.emergency.counted import counted_words
 from services.routing.emergency.looking import LookAhead
 from services.routing.emergency.nowhere import PreviewSeen, kept_words, nowhere_words, stranded_words
 from services.routing.emergency.report import back_words
-from shared.contracts.reroute import Preview, RerouteTerms, SkillForecast
+from shared.contracts.reroute import BrokenRule, Preview, RerouteTerms, SkillForecast
 
 
-def foreseen(terms: RerouteTerms, preview: Preview) -> str:
+def foreseen(terms: RerouteTerms, preview: Preview, zone: str) -> str:
     """What it would do, in a sentence."""
     hand = f", and {preview.in_hand_moving} in hand" if preview.in_hand_moving else ""
     moves = f"{count(preview.items_moving)} waiting items move at once{hand}."
     if terms.effect == "local":
         moves = back_words(preview.submissions_back)
-    return f"{what(terms).capitalize()}: {moves}"
+    return f"{capital(what(terms, zone))}: {moves}"
 
 
-def warnings(preview: Preview) -> list[tuple[Verdict, str]]:
+def warnings(preview: Preview, zone: str, *, drill: bool = False) -> list[tuple[Verdict, str]]:
     """What speaks against it; when nothing does, that."""
     found: list[tuple[Verdict, str]] = [("bad", f"AT NO DESK: {words}") for words in at_no_desk(preview)]
     found += [
@@ -33,7 +33,9 @@ def warnings(preview: Preview) -> list[tuple[Verdict, str]]:
     ]
     for rule in preview.broken_rules:
         how = "whoever lets it start must name it" if rule.overridable else "cannot be overridden"
-        found.append(("watch" if rule.overridable else "bad", f"RULE {rule.rule_id}: {rule.detail} ({how})"))
+        how = "no drill overrides a rule" if drill else how
+        verdict: Verdict = "watch" if rule.overridable and not drill else "bad"
+        found.append((verdict, f"RULE {rule.rule_id}: {rule.detail} ({how})"))
     found += [("watch", f"LIMIT: {limit.words}") for limit in preview.limits if limit.broken]
     if isinstance(preview, PreviewSeen) and preview.counted is not None:
         found.append(("", counted_words(preview.counted)))
@@ -42,7 +44,12 @@ def warnings(preview: Preview) -> list[tuple[Verdict, str]]:
     found += [("good", f"Kept: {limit.words}") for limit in preview.limits if not limit.broken]
     if not preview.dead_ends and not preview.broken_rules and not at_no_desk(preview):
         found.insert(0, ("good", "Somebody is left for every work type, and no safety rule is broken."))
-    return [late_words(preview), *found]
+    return [(verdict, local(words, zone, preview.taken_at)) for verdict, words in (late_words(preview), *found)]
+
+
+def rule_words(rule: BrokenRule, preview: Preview, zone: str) -> str:
+    """A rule that it would break, and why, as of the instant of the preview."""
+    return f"{rule.rule_id}: {local(rule.detail, zone, preview.taken_at)}"
 
 
 def at_no_desk(preview: Preview) -> list[str]:
@@ -50,16 +57,18 @@ def at_no_desk(preview: Preview) -> list[str]:
     return nowhere_words(preview) if isinstance(preview, PreviewSeen) else []
 
 
-def stay_words(minutes: int, preview: PreviewSeen) -> str:
+def stay_words(minutes: int, preview: PreviewSeen, zone: str) -> str:
     """What keeping an order in force for so much longer does, and what whoever says yes answers for."""
     before, after = misses(preview)
     parts = [f"For {minutes} more minutes. Of what waits at desks {after} would be late with it, {before} without it."]
     parts += [kept_words(preview), *nowhere_words(preview)]
     parts += [f"DEAD END: nobody is left for {name}{stranded_words(name, preview)}." for name in preview.dead_ends]
     parts += [f"LIMIT: {limit.words}" for limit in preview.limits if limit.broken]
-    parts += [f"You answer for breaking {r.rule_id}: {r.detail}" for r in preview.broken_rules if r.overridable]
+    parts += [
+        f"You answer for breaking {rule.rule_id}: {rule.detail}" for rule in preview.broken_rules if rule.overridable
+    ]
     parts += [f"It cannot be kept: {rule.detail}" for rule in preview.broken_rules if not rule.overridable]
-    return " ".join(parts)
+    return local(" ".join(parts), zone, preview.taken_at)
 
 
 def played(look: LookAhead) -> str:

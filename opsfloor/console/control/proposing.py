@@ -14,7 +14,7 @@ from opsfloor.console.control.frame import Frame, Now, Outcome
 from opsfloor.console.control.preview_pane import PreviewPane
 from opsfloor.console.control.previews import played
 from opsfloor.console.control.routing import RefusedError, RoutingAwayError, SignedOutError
-from opsfloor.console.control.telling import ABOUT, order_page, what
+from opsfloor.console.control.telling import ABOUT, capital, order_page, what
 from opsfloor.console.elements import Button, Confirmation, Field, OneOf, Tick, words
 from services.routing.emergency.glance import NamedView, ScopeNames
 from shared.contracts.reroute import MINUTES_MAX, Effect
@@ -186,18 +186,18 @@ class Proposing:
             terms = self._draft.look(self._zone)
             preview = await self._frame.preview(terms)
             if self._draft.look(self._zone) == terms:  # else the form has gone on meanwhile, and another one follows
-                self._pane.show(terms, preview)
+                self._pane.show(terms, preview, self._zone)
         except (UnfinishedError, RefusedError) as error:
-            self._pane.say(str(error))
+            self._pane.say(self._frame.here(str(error)))
 
     async def _play(self) -> None:
         """The floor simulator's word on what the form says now."""
         self._played.say("… playing the next minutes without it and with it")
         try:
             terms = self._draft.look(self._zone)
-            self._played.say(f"{what(terms).capitalize()}. {played(await self._frame.look_ahead(terms))}")
+            self._played.say(f"{capital(what(terms, self._zone))}. {played(await self._frame.look_ahead(terms))}")
         except (UnfinishedError, RefusedError, RoutingAwayError) as error:
-            self._played.say(f"Not played: {error}")
+            self._played.say(f"Not played: {self._frame.here(str(error))}")
         except SignedOutError:
             self._frame.leave()
 

@@ -13,7 +13,7 @@ from opsfloor.console.control.hour import OnTime
 from opsfloor.console.sheet import Cell, Line
 from opsfloor.console.words import Verdict, judge, told
 from opsfloor.reroute_words import terms_words
-from services.routing.emergency.glance import FloorGlance, PlaceGlance, WorkGlance
+from services.routing.emergency.glance import DutyView, FloorGlance, PlaceGlance, WorkGlance
 from services.routing.emergency.report import MovedView, minutes_in_force
 from shared.contracts.reroute import Effect, RerouteOrder, RerouteTerms
 from shared.reroutes import over_at
@@ -63,22 +63,23 @@ def day_clock(at: datetime | None, zone: str, *, seconds: bool = False) -> str:
     )
 
 
-_UTC: Final = re.compile(r"(?:(\d{4}-\d\d-\d\d) )?(\d\d:\d\d:\d\d) UTC")
+_UTC: Final = re.compile(r"(?:(\d{4}-\d\d-\d\d) (\d\d:\d\d(?::\d\d)?)|(\d\d:\d\d:\d\d)) UTC")
 HALF_A_DAY: Final = timedelta(hours=12)
 
 
 def local(sentence: str, zone: str, near: datetime) -> str:
     """The sentence with its UTC times on the floor's own clock: two clocks on one screen are misread at night.
 
-    Holds:   a time without its day is the one nearest to `near`.
+    Holds:   a time without its day is the one nearest to `near`. One without day and seconds is none of routing's: a person
+             wrote it, and it stays as they did.
     """
 
     def told_here(found: re.Match[str]) -> str:
-        day, time = found.groups()
+        day, time = found[1], found[2] or found[3]
         at = datetime.fromisoformat(f"{day or near.astimezone(UTC).date()}T{time}+00:00")
         if day is None and abs(at - near) > HALF_A_DAY:
             at += timedelta(days=1 if at < near else -1)
-        return day_clock(at, zone, seconds=True) if day else clock(at, zone)
+        return day_clock(at, zone, seconds=time.count(":") > 1) if day else clock(at, zone)
 
     return _UTC.sub(told_here, sentence)
 
@@ -230,14 +231,20 @@ def silent_desks(floor: FloorGlance) -> str:
 # ---------------------------------------------------------------------- orders
 
 
-def what(terms: RerouteTerms) -> str:
+def what(terms: RerouteTerms, zone: str) -> str:
     """What the reroute would do, in one line."""
-    return terms_words(terms.model_dump())
+    words = terms_words(terms.model_dump())
+    return words if terms.starts_at is None else local(words, zone, terms.starts_at)
 
 
-def what_now(order: RerouteOrder) -> str:
+def capital(sentence: str) -> str:
+    """The sentence with its first letter large, and every name in it as it is written."""
+    return sentence[:1].upper() + sentence[1:]
+
+
+def what_now(order: RerouteOrder, zone: str) -> str:
     """What the reroute does, with the minutes that it is in force by now."""
-    return what(order.terms.model_copy(update={"minutes": minutes_in_force(order)}))
+    return what(order.terms.model_copy(update={"minutes": minutes_in_force(order)}), zone)
 
 
 def phase_cell(order: RerouteOrder) -> Cell:
@@ -263,14 +270,14 @@ def time_left(order: RerouteOrder, now: datetime) -> str:
             return ""
 
 
-def order_line(order: RerouteOrder, now: datetime, moved: Sequence[MovedView] | None) -> Line:
+def order_line(order: RerouteOrder, now: datetime, zone: str, moved: Sequence[MovedView] | None) -> Line:
     """An order that is not over."""
     return Line(
         order.reroute_id,
         (
             Cell(order.reroute_id, link=order_page(order.reroute_id)),
             phase_cell(order),
-            Cell(what_now(order)),
+            Cell(what_now(order, zone)),
             Cell(time_left(order, now)),
             Cell("" if moved is None else moved_words(moved)),
             Cell(order.proposed_by),
@@ -288,6 +295,22 @@ def approved_by(order: RerouteOrder) -> str:
     return f"broken glass, reviewed by {reviewer}" if told else "alone, broken glass"
 
 
+def undecided(order: RerouteOrder) -> bool:
+    """Somebody must still say yes or no to it, or answer for it."""
+    return order.phase == "proposed" or order.review == "open"
+
+
+def for_them(duty: DutyView, order: RerouteOrder) -> bool:
+    """The person may decide it, as far as their token and their duty tell: nobody decides what they proposed."""
+    return duty.approves and order.proposed_by != duty.subject
+
+
+def inbox_words(duty: DutyView, orders: Iterable[RerouteOrder]) -> str:
+    """The link to the inbox, with how much waits there for this person."""
+    waiting = sum(1 for order in orders if undecided(order) and for_them(duty, order))
+    return f"Inbox ({waiting})" if waiting else "Inbox"
+
+
 def by_urgency(orders: Iterable[RerouteOrder]) -> list[RerouteOrder]:
     """Those in force first, then those that somebody must decide, the oldest first."""
     return sorted(orders, key=lambda order: (RANK.get(order.phase, 9), order.proposed_at, order.reroute_id))
@@ -303,7 +326,7 @@ def past_line(order: RerouteOrder, zone: str) -> Line:
         (
             Cell(order.reroute_id, link=order_page(order.reroute_id)),
             _outcome(order),
-            Cell(what_now(order)),
+            Cell(what_now(order, zone)),
             Cell(day_clock(order.started_at or order.proposed_at, zone)),
             Cell(lasted + again),
             Cell(local(ended, zone, order.over_at or order.proposed_at)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from shared.contracts.reroute import RerouteTerms
@@ -52,7 +52,7 @@ def terms_fault(terms: RerouteTerms, now: datetime) -> Fault | None:
     if terms.starts_at is not None and terms.starts_at > latest_start(now):
         return (
             "start_too_far",
-            f"Expected a start within {START_DAYS_MAX} days, found {terms.starts_at:%Y-%m-%d %H:%M:%S}; "
+            f"Expected a start within {START_DAYS_MAX} days, found {in_utc(terms.starts_at)}; "
             "propose it when it is nearer.",
         )
     if terms.effect != "shift" and terms.percent != 100:
@@ -64,7 +64,18 @@ def start_fault(terms: RerouteTerms, now: datetime) -> Fault | None:
     """Why they cannot begin when they say: it is over."""
     if terms.starts_at is None or terms.starts_at >= now:
         return None
-    return "start_past", f"Expected a start to come, found {terms.starts_at:%Y-%m-%d %H:%M:%S} UTC."
+    return "start_past", f"Expected a start to come, found {in_utc(terms.starts_at)}."
+
+
+def in_utc(at: datetime) -> str:
+    """An instant in UTC, to the second: people name theirs with a zone of their own, and it is kept as they did.
+
+    Holds:   one so near the first or the last year that it is none in UTC stays in its own zone, and stops no book.
+    """
+    try:
+        return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except OverflowError:
+        return f"{at:%Y-%m-%d %H:%M:%S%z}"
 
 
 def latest_start(now: datetime) -> datetime:

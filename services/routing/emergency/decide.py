@@ -10,7 +10,7 @@ from functools import reduce
 from typing import Any, Final, cast
 
 from services.routing.emergency import calendar, course
-from services.routing.emergency.bounds import start_fault, terms_fault, words_fault
+from services.routing.emergency.bounds import in_utc, start_fault, terms_fault, words_fault
 from services.routing.emergency.capacity import capacity_fault
 from services.routing.emergency.drills import judgement
 from services.routing.emergency.floor import FloorNow
@@ -30,6 +30,7 @@ from shared.contracts.message import Message
 from shared.contracts.reference import RerouteDuty
 from shared.contracts.reroute import (
     BREAK_GLASS_MINUTES_MAX,
+    HOURS_MAX,
     ApproveReroute,
     BrokenRule,
     CancelReroute,
@@ -72,6 +73,24 @@ class Done:
     code: str = "done"
 
 
+WANTED: Final[Mapping[type[RerouteCommand], str]] = {
+    ApproveReroute: "a proposal to approve",
+    RefuseReroute: "a proposal to refuse",
+    CancelReroute: "a reroute to cancel that is not over",
+    ExtendReroute: "a reroute in force to keep for longer",
+    EndReroute: "a reroute in force to end",
+    CloseReview: "a broken glass to answer for",
+}
+"""What each command is for."""
+INSTEAD: Final[Mapping[Phase, str]] = {
+    Phase.PROPOSED: "cancel it, or have it approved first",
+    Phase.APPROVED: "cancel it, or wait until it begins",
+    Phase.ACTIVE: "end it, or cancel it",
+    Phase.RETURNING: "it comes back by itself; cancel it to stop it at once",
+}
+"""What to do with a reroute that a command does not fit, by where it is."""
+
+
 Rule = Callable[[OrderBook, Any, Any, Situation], Done | Rejection]
 
 
@@ -104,11 +123,9 @@ def propose(book: OrderBook, order: None, command: ProposeReroute, situation: Si
         overridden_rules=command.override_rules if command.break_glass else (),
     )
     if not command.break_glass:
-        return Done((fact,), f"Proposed; somebody else must approve it by {fact.approve_by:%Y-%m-%d %H:%M:%S} UTC.")
+        return Done((fact,), f"Proposed; somebody else must approve it by {in_utc(fact.approve_by)}.")
     begun = course.begin(moved(None, fact), floor)
-    return Done(
-        (fact, begun), f"In force until {begun.ends_at:%Y-%m-%d %H:%M:%S} UTC; a review is open and must be closed."
-    )
+    return Done((fact, begun), f"In force until {in_utc(begun.ends_at)}; a review is open and must be closed.")
 
 
 def _proposal_breach(book: OrderBook, command: ProposeReroute, situation: Situation) -> Rejection | None:
@@ -137,8 +154,17 @@ def _glass_breach(book: OrderBook, command: ProposeReroute, view: ReferenceView)
         return _not_authorised(command, "break the glass")
     if command.terms.minutes > BREAK_GLASS_MINUTES_MAX:
         return Rejection("too_long", f"Expected at most {BREAK_GLASS_MINUTES_MAX} minutes alone; propose it instead.")
-    if command.terms.starts_at is not None or command.terms.drill:
-        return Rejection("too_long", "Expected a broken glass to start at once and in earnest; propose it instead.")
+    if command.terms.starts_at is not None:
+        return Rejection(
+            "start_too_far",
+            f"Expected a broken glass to start at once, found a start at {in_utc(command.terms.starts_at)}; leave the start "
+            "out, or propose it for then without breaking the glass.",
+        )
+    if command.terms.drill:
+        return Rejection(
+            "drill_breaks_rule",
+            "Expected a broken glass in earnest, found a drill; propose it without breaking the glass.",
+        )
     return _second_glass_breach(book, command, view)
 
 
@@ -202,9 +228,9 @@ def approve(book: OrderBook, order: RerouteOrder, command: ApproveReroute, situa
         execute_by=max(starts_at, situation.now) + timedelta(seconds=limits.reroute_execution_seconds),
     )
     if starts_at > situation.now:
-        return Done((agreed,), f"Approved; it starts at {starts_at:%Y-%m-%d %H:%M:%S} UTC.")
+        return Done((agreed,), f"Approved; it starts at {in_utc(starts_at)}.")
     begun = course.begin(moved(order, agreed), floor)
-    return Done((agreed, begun), f"In force until {begun.ends_at:%Y-%m-%d %H:%M:%S} UTC.")
+    return Done((agreed, begun), f"In force until {in_utc(begun.ends_at)}.")
 
 
 def _approval_breach(order: RerouteOrder, command: ApproveReroute, situation: Situation) -> Rejection | None:
@@ -217,9 +243,7 @@ def _approval_breach(order: RerouteOrder, command: ApproveReroute, situation: Si
     if fault is not None:  # proposed before these bounds were
         return Rejection(*fault)
     if situation.now >= order.approve_by:
-        return Rejection(
-            "wrong_phase", f"Expected an approval by {order.approve_by:%Y-%m-%d %H:%M:%S} UTC; propose it anew."
-        )
+        return Rejection("wrong_phase", f"Expected an approval by {in_utc(order.approve_by)}; propose it anew.")
     if command.preview_sha256 != order.preview.sha256:
         return Rejection("preview_changed", "Expected the hash of the preview as it stands; look at it and try again.")
     return None
@@ -285,7 +309,7 @@ def extend(book: OrderBook, order: RerouteOrder, command: ExtendReroute, situati
     if ends_at > order.last_end_at:
         return Rejection(
             "too_long",
-            f"Expected an end by {order.last_end_at:%Y-%m-%d %H:%M:%S} UTC, found {ends_at:%Y-%m-%d %H:%M:%S} UTC.",
+            f"Expected an end by {in_utc(order.last_end_at)}, found {in_utc(ends_at)}; {_instead_of_more(order)}.",
         )
     longer = ends_at > _agreed_end(order)
     if longer and command.actor == order.proposed_by:
@@ -306,7 +330,14 @@ def extend(book: OrderBook, order: RerouteOrder, command: ExtendReroute, situati
         ends_at=ends_at,
         overridden_rules=command.override_rules,
     )
-    return Done((fact,), f"In force until {ends_at:%Y-%m-%d %H:%M:%S} UTC.")
+    return Done((fact,), f"In force until {in_utc(ends_at)}.")
+
+
+def _instead_of_more(order: RerouteOrder) -> str:
+    """Why it is not kept for so long, and what to do."""
+    if order.break_glass:
+        return f"one person alone holds for at most {BREAK_GLASS_MINUTES_MAX} minutes: propose it with a second one"
+    return f"nothing holds for more than {HOURS_MAX} hours, its return counted in: extend it by less, or propose it anew for after it"
 
 
 def _agreed_end(order: RerouteOrder) -> datetime:
@@ -343,8 +374,18 @@ def close_review(book: OrderBook, order: RerouteOrder, command: CloseReview, sit
 
 
 def not_now(book: OrderBook, order: RerouteOrder, command: RerouteCommand, situation: Situation) -> Rejection:
-    """The command does not fit where the reroute is."""
-    return Rejection("wrong_phase", f"Expected a reroute that this fits, found {order.reroute_id} {order.phase}.")
+    """The command does not fit where the reroute is: what it is for, and what helps instead."""
+    return Rejection(
+        "wrong_phase",
+        f"Expected {WANTED[type(command)]}, found {order.reroute_id} {order.phase}; {_instead(order, command)}.",
+    )
+
+
+def _instead(order: RerouteOrder, command: RerouteCommand) -> str:
+    if phase_of(order) not in OVER:
+        return INSTEAD[phase_of(order)]
+    stops = isinstance(command, RefuseReroute | CancelReroute | EndReroute)
+    return "nothing of it is left to stop" if stops else "propose it anew"
 
 
 def taken(book: OrderBook, order: RerouteOrder, command: ProposeReroute, situation: Situation) -> Rejection:

@@ -9,6 +9,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
+from services.routing.emergency.bounds import in_utc
 from services.routing.emergency.safety import overlaps
 from shared.contracts import reroute as told
 from shared.contracts.message import Message
@@ -93,16 +94,16 @@ def line_of(fact: Message) -> LifeLine | None:
         case told.RerouteStarted():
             glass = " by one person; a review was opened" if fact.review_opened else ""
             beside = f"; over the same place {'; '.join(fact.overlaps)}" if fact.overlaps else ""
-            return _line(fact, "", f"in force until {_clock(fact.ends_at)}{glass}{beside}")
+            return _line(fact, "", f"in force until {in_utc(fact.ends_at)}{glass}{beside}")
         case told.RerouteDrifted():
             now = preview_words(fact.preview)
             return _line(fact, "", f"did not start and asked again: {fact.detail} (now: {now})")
         case told.RerouteExtended():
-            return _line(fact, fact.by, f"extended until {_clock(fact.ends_at)}: {fact.reason}")
+            return _line(fact, fact.by, f"extended until {in_utc(fact.ends_at)}: {fact.reason}")
         case told.RerouteReturning():
             return _line(fact, fact.by or "", f"returning, {fact.held_percent} % still held: {fact.reason}")
         case told.RerouteFellBack():
-            return _line(fact, "", f"not well, in force again until {_clock(fact.ends_at)}: {fact.detail}")
+            return _line(fact, "", f"not well, in force again until {in_utc(fact.ends_at)}: {fact.detail}")
         case told.RerouteOver():
             return _line(fact, fact.by or "", f"{fact.outcome}: {fact.detail}")
         case told.ReviewClosed():
@@ -122,7 +123,7 @@ def _proposed(fact: told.RerouteProposed) -> str:
     )
     drill = " as a drill" if terms.drill else ""
     glass = ", breaking the glass" if fact.break_glass else ""
-    begins = f" from {_clock(terms.starts_at)}" if terms.starts_at else ""
+    begins = f" from {in_utc(terms.starts_at)}" if terms.starts_at else ""
     return (
         f"proposed to {what} {scope_words(terms.scope)} for {terms.minutes} min{begins}{drill}{glass}: {terms.reason} "
         f"({preview_words(fact.preview)})"
@@ -192,10 +193,6 @@ def _line(fact: told.RerouteFact, who: str, sentence: str) -> LifeLine:
     return LifeLine(at=fact.at, who=who, sentence=sentence)
 
 
-def _clock(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
-
-
 def came_over_it(order: RerouteOrder, later: Iterable[RerouteOrder], teams: Sequence[Team]) -> tuple[LifeLine, ...]:
     """The orders that began while it was in force and compete with it, as lines of its life."""
     return tuple(
@@ -260,7 +257,7 @@ def _approved(order: RerouteOrder) -> str:
     if order.approved_at is None:
         return "by nobody"
     signed = ", by signing the calendar" if order.approved_beforehand else ""
-    return f"{order.approved_by}, {_clock(order.approved_at)}{signed}"
+    return f"{order.approved_by}, {in_utc(order.approved_at)}{signed}"
 
 
 def _review(report: RerouteReport) -> str:
@@ -268,7 +265,7 @@ def _review(report: RerouteReport) -> str:
     order = report.order
     closing = next((line for line in report.life if line.sentence.startswith(f"{REVIEWED}: ")), None)
     if order.review == "closed" and closing is not None:
-        return f"closed by {closing.who}, {_clock(closing.at)}: {closing.sentence.removeprefix(f'{REVIEWED}: ')}"
+        return f"closed by {closing.who}, {in_utc(closing.at)}: {closing.sentence.removeprefix(f'{REVIEWED}: ')}"
     return "open: nobody has answered for it yet" if order.review == "open" else order.review
 
 
@@ -283,9 +280,9 @@ def page_of(report: RerouteReport) -> str:
         "What": _what(order, report.scope),
         "Why": order.terms.reason,
         "Phase": order.phase,
-        "Proposed": f"{order.proposed_by}, {_clock(order.proposed_at)}",
+        "Proposed": f"{order.proposed_by}, {in_utc(order.proposed_at)}",
         "Approved": _approved(order),
-        "In force": in_force_words(order, _clock),
+        "In force": in_force_words(order, in_utc),
         "Preview approved" if order.approved_at else "Preview, approved by nobody": (
             f"{order.preview.sha256}: {preview_words(order.preview)}"
         ),
@@ -305,7 +302,7 @@ def page_of(report: RerouteReport) -> str:
     )
     limits = "".join(f"<li>{escape(limit.words)}</li>" for limit in order.preview.limits)
     life = "".join(
-        f"<tr><td>{_clock(line.at)}</td><td>{escape(line.who)}</td><td>{escape(line.sentence)}</td></tr>"
+        f"<tr><td>{in_utc(line.at)}</td><td>{escape(line.who)}</td><td>{escape(line.sentence)}</td></tr>"
         for line in report.life
     )
     return (

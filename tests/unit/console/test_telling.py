@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
 from opsfloor.console.control.hour import OnTime
-from opsfloor.console.control.previews import stay_words, untouched, warnings
+from opsfloor.console.control.previews import foreseen, rule_words, stay_words, untouched, warnings
 from opsfloor.console.control.telling import (
     by_urgency,
     full,
+    inbox_words,
     local,
     oldest,
     order_line,
@@ -20,17 +21,20 @@ from opsfloor.console.control.telling import (
     punctual,
     silent_desks,
     time_left,
+    what_now,
 )
 from services.routing.emergency.counted import Counted
-from services.routing.emergency.glance import PlaceGlance
+from services.routing.emergency.glance import DutyView, PlaceGlance
 from services.routing.emergency.nowhere import Nowhere, PreviewSeen
 from shared.contracts.reroute import (
     ApproveReroute,
+    BrokenRule,
     CancelReroute,
     CloseReview,
     LimitForecast,
     ProposeReroute,
     RerouteOrder,
+    RerouteScope,
 )
 from tests.unit.console.test_control_room import ZONE, floor_at
 from tests.unit.emergency.control_room import CHEN, LIN, ControlRoom, terms
@@ -105,12 +109,37 @@ def test_silent_desks_are_named_with_their_hour() -> None:
     [
         ("In force until 03:00:24 UTC.", "In force until 11:00:24."),
         ("by 2026-03-04 23:30:00 UTC, found 23:31:00 UTC.", "by 2026-03-05 07:30:00, found 07:31:00."),
+        ("drain team x from 2026-03-02 22:56 UTC", "drain team x from 2026-03-03 06:56"),
         ("The rule holds until 17:15.", "The rule holds until 17:15."),
+        ("The vendor says 09:30 UTC.", "The vendor says 09:30 UTC."),
     ],
 )
 def test_one_screen_has_one_clock(sentence: str, told: str) -> None:
     """Routing's sentences name UTC; on the screen they are on the floor's own clock."""
     assert local(sentence, ZONE, NOW) == told
+
+
+def test_an_order_to_come_begins_by_the_same_clock_wherever_it_is_told() -> None:
+    """In lists and over its preview, whatever zone its start was named in; names stay as they are written."""
+    start = (NOW + timedelta(hours=5)).astimezone(timezone(timedelta(hours=-3)))
+    order = ordered(starts_at=start, scope=RerouteScope(centres=("n",), teams=("north",)), effect="drain")
+    assert what_now(order, ZONE) == "drain centre n, team north for 60 min from 2026-03-02 15:00"
+    assert order_line(order, NOW, ZONE, None).cells[2].text == what_now(order, ZONE)
+    sentence = foreseen(order.terms, order.preview, ZONE)
+    assert sentence.startswith("Drain centre n, team north for 60 min from 2026-03-02 15:00: ")
+
+
+def test_a_rule_is_told_by_the_same_clock_as_of_its_preview() -> None:
+    """Before it is approved and before it is kept, however many days later that is read."""
+    gone = BrokenRule(
+        rule_id="calm", detail="Expected 300 s since r0 was over at 01:59:30 UTC: calm.", overridable=True
+    )
+    preview = PreviewSeen(**dict(ordered().preview) | {"broken_rules": (gone,), "taken_at": NOW})
+    here = "Expected 300 s since r0 was over at 09:59:30: calm."
+    assert ("watch", f"RULE calm: {here} (whoever lets it start must name it)") in warnings(preview, ZONE)
+    assert rule_words(gone, preview, ZONE) == f"calm: {here}"
+    assert f"You answer for breaking calm: {here}" in stay_words(45, preview, ZONE)
+    assert ("bad", f"RULE calm: {here} (no drill overrides a rule)") in warnings(preview, ZONE, drill=True)
 
 
 # ------------------------------------------------------------------------- orders
@@ -146,9 +175,29 @@ def test_what_needs_somebody_is_marked_and_comes_first() -> None:
     assert (phase_cell(opened).verdict, phase_cell(opened).word) == ("bad", "review open")
 
 
+@pytest.mark.parametrize(
+    ("subject", "approves", "says"), [(LIN, True, "Inbox"), (CHEN, True, "Inbox (1)"), (CHEN, False, "Inbox")]
+)
+def test_the_inbox_counts_what_waits_for_whoever_looks(subject: str, approves: bool, says: str) -> None:
+    """Their own proposals wait for others, and what is in force for nobody."""
+    duty = DutyView(
+        subject=subject,
+        role="approver",
+        expires_at=NOW,
+        name=subject,
+        proposes=True,
+        approves=approves,
+        breaks_glass=False,
+        centres=(),
+        providers=(),
+    )
+    assert inbox_words(duty, [ordered(), ordered(ApproveReroute)]) == says
+    assert inbox_words(duty, []) == "Inbox"
+
+
 def test_a_line_leads_to_its_order() -> None:
     """Each with who and why; one that is over with how it ended."""
-    line = order_line(ordered(), NOW, None)
+    line = order_line(ordered(), NOW, ZONE, None)
     assert line.cells[0].link == "/control/orders/r1"
     assert [cell.text for cell in line.cells[5:]] == [LIN, "", "smoke in the building"]
     over = past_line(ordered(ApproveReroute, CancelReroute), ZONE)
@@ -175,17 +224,19 @@ def test_warnings_name_dead_ends_and_rules_or_say_that_there_are_none() -> None:
     """Nothing is hidden behind a colour: each sentence begins with what it is."""
     preview = ordered().preview
     calm = preview.model_copy(update={"dead_ends": (), "broken_rules": ()})
-    assert [verdict for verdict, _ in warnings(calm)][1] == "good"
+    assert [verdict for verdict, _ in warnings(calm, ZONE)][1] == "good"
     bad = preview.model_copy(update={"dead_ends": ("transfer/entry",)})
-    assert ("bad", "DEAD END: nobody is left for transfer/entry; such items wait until it is over.") in warnings(bad)
+    assert ("bad", "DEAD END: nobody is left for transfer/entry; such items wait until it is over.") in warnings(
+        bad, ZONE
+    )
 
 
 def test_what_was_counted_item_by_item_is_told_with_a_preview() -> None:
     """Of a scope whose figures are exact there is nothing to say."""
     calm = ordered().preview
     preview = PreviewSeen(**dict(calm), counted=(Counted(work_type="a/entry", items=12),))
-    assert any("at desks: 12 of a/entry." in sentence for _, sentence in warnings(preview))
-    assert not any("item by item" in sentence for _, sentence in warnings(PreviewSeen(**dict(calm))))
+    assert any("at desks: 12 of a/entry." in sentence for _, sentence in warnings(preview, ZONE))
+    assert not any("item by item" in sentence for _, sentence in warnings(PreviewSeen(**dict(calm)), ZONE))
 
 
 def test_what_waits_at_no_desk_is_told_with_a_preview_and_before_an_order_is_kept() -> None:
@@ -197,11 +248,11 @@ def test_what_waits_at_no_desk_is_told_with_a_preview_and_before_an_order_is_kep
         "32 of a/entry wait at no desk (rerouted), 30 of them kept there by this order; "
         "3 are late if they still wait when it is over."
     )
-    assert ("bad", f"AT NO DESK: {words}") in warnings(preview)
-    assert not any("Somebody is left" in sentence for _, sentence in warnings(preview))
-    assert "30 items are at no desk because of it, with nobody to do them; up to 3" in stay_words(45, preview)
-    assert words in stay_words(45, preview)
-    assert "No item is without a desk because of it." in stay_words(45, PreviewSeen(**dict(calm)))
+    assert ("bad", f"AT NO DESK: {words}") in warnings(preview, ZONE)
+    assert not any("Somebody is left" in sentence for _, sentence in warnings(preview, ZONE))
+    assert "30 items are at no desk because of it, with nobody to do them; up to 3" in stay_words(45, preview, ZONE)
+    assert words in stay_words(45, preview, ZONE)
+    assert "No item is without a desk because of it." in stay_words(45, PreviewSeen(**dict(calm)), ZONE)
     idle = preview.skills[0].model_copy(update={"work_type": "a/entry", "queued": 0, "dead_end": False})
     assert (untouched(idle, calm), untouched(idle, preview)) == (True, False)
     assert not untouched(idle.model_copy(update={"people_with": 0}), calm)
@@ -214,6 +265,6 @@ def test_limits_are_told_broken_or_kept() -> None:
         limit="centre_maximum", name="s", bound=0.6, share_without=0.3, share_with=0.5, words="centre s would have 50%."
     )
     broken = kept.model_copy(update={"broken": True, "words": "centre s would have 70%: broken."})
-    told = warnings(preview.model_copy(update={"limits": (kept, broken)}))
+    told = warnings(preview.model_copy(update={"limits": (kept, broken)}), ZONE)
     assert ("good", "Kept: centre s would have 50%.") in told
     assert ("watch", "LIMIT: centre s would have 70%: broken.") in told

@@ -60,7 +60,7 @@ def test_an_order_kept_for_longer_is_told_with_the_new_length() -> None:
     assert minutes_in_force(room.order()) == 60
     assert room.ask(ExtendReroute, CHEN, minutes=60) == "done"
     assert "for 60 min (kept for longer: 120 min)" in page(room)
-    assert what_now(room.order()).endswith("for 120 min")
+    assert what_now(room.order(), "UTC").endswith("for 120 min")
 
 
 def test_a_broken_glass_names_who_broke_it_and_who_answered() -> None:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from services.routing.emergency.bounds import START_DAYS_MAX
+from services.routing.emergency.bounds import START_DAYS_MAX, start_fault, terms_fault
+from services.routing.emergency.report import line_of
 from shared.contracts.reference import RerouteRule
 from shared.contracts.reroute import (
     MINUTES_MAX,
@@ -123,6 +124,41 @@ def test_a_start_out_of_reach_is_refused(drill: bool) -> None:
     assert room.send(far(room, drill=drill))[-1].model_dump()["code"] == "start_too_far"
     just = terms(starts_at=NOW + timedelta(days=START_DAYS_MAX))
     assert room.ask(ProposeReroute, LIN, terms=just) == "done"
+
+
+def test_a_start_is_told_in_utc_whatever_zone_it_was_named_in() -> None:
+    """By the answer, by the refusal and on record: what says UTC is UTC."""
+    room, shanghai = ControlRoom(), timezone(timedelta(hours=8))
+    start = (NOW + timedelta(hours=2)).astimezone(shanghai)
+    said = f"{NOW + timedelta(hours=2):%Y-%m-%d %H:%M:%S} UTC"
+    assert room.ask(ProposeReroute, LIN, terms=terms(starts_at=start)) == "done"
+    assert room.approve(CHEN) == "done"
+    assert [answer.detail for answer in room.book.answers.values()][-1] == f"Approved; it starts at {said}."
+    (fact,) = (fact for fact in room.facts if isinstance(fact, RerouteProposed))
+    line = line_of(fact)
+    assert line is not None
+    assert f"from {said}" in line.sentence
+    for fault in (
+        start_fault(terms(starts_at=start), NOW + timedelta(hours=3)),
+        terms_fault(terms(starts_at=start), NOW - timedelta(days=START_DAYS_MAX)),
+    ):
+        assert fault is not None
+        assert f"found {said}" in fault[1]
+
+
+@pytest.mark.parametrize("break_glass", [True, False])
+@pytest.mark.parametrize(
+    ("start", "code"),
+    [
+        (datetime.min.replace(tzinfo=timezone(timedelta(hours=23))), "start_past"),
+        (LAST_SECOND.replace(tzinfo=timezone(-timedelta(hours=23))), "start_too_far"),
+    ],
+)
+def test_a_start_that_is_none_in_utc_is_refused(start: datetime, code: str, break_glass: bool) -> None:
+    """In words, as any other that cannot be."""
+    asked = terms(starts_at=start, minutes=5)
+    found = ControlRoom().ask(ProposeReroute, LIN, terms=asked, break_glass=break_glass)
+    assert found == ("start_too_far" if break_glass else code)
 
 
 def test_a_proposal_from_before_the_bound_is_refused_when_somebody_approves_it() -> None:

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from services.routing.emergency.course import past
+from services.routing.emergency.decide import INSTEAD, RULES, WANTED, not_now
 from services.routing.emergency.floor import FloorNow
 from services.routing.emergency.preview import drift_between, preview_of
+from services.routing.emergency.state import OVER
 from shared.contracts.reference import RerouteRule, Shift
 from shared.contracts.reroute import (
     ApproveReroute,
@@ -40,6 +42,11 @@ def in_force() -> ControlRoom:
     room = ControlRoom()
     assert (proposed(room), room.approve()) == ("done", "done")
     return room
+
+
+def said(room: ControlRoom) -> str:
+    """The sentence of the last answer."""
+    return [answer.detail for answer in room.book.answers.values()][-1]
 
 
 def bank(*rules: RerouteRule) -> ControlRoom:
@@ -180,6 +187,7 @@ def test_a_broken_glass_acts_at_once_for_half_an_hour_and_must_be_answered_for()
     assert proposed(room, minutes=30, break_glass=True) == "done"
     assert (room.order().phase, room.order().review) == ("active", "open")
     assert room.ask(ExtendReroute, CHEN, minutes=1) == "too_long"
+    assert "at most 30 minutes: propose it with a second one" in said(room)
     assert room.ask(CloseReview, LIN) == "own_proposal"
     assert room.ask(CloseReview, CHEN, reason="rightly so") == "done"
     assert room.order().review_words == "chen: rightly so"
@@ -197,6 +205,25 @@ def test_all_that_a_broken_glass_moved_is_back_after_half_an_hour() -> None:
     assert room.order().ends_at == NOW + timedelta(minutes=20)
 
 
+@pytest.mark.parametrize(
+    ("changes", "code", "says"),
+    [
+        (
+            {"starts_at": NOW + timedelta(hours=1)},
+            "start_too_far",
+            "start at once, found a start at 2026-03-02 03:00:00 UTC",
+        ),
+        ({"drill": True}, "drill_breaks_rule", "in earnest, found a drill"),
+    ],
+)
+def test_a_glass_is_broken_for_now_and_in_earnest(changes: dict[str, Any], code: str, says: str) -> None:
+    """What is for later, or for practice, has time for a second person; the refusal says so."""
+    room = ControlRoom()
+    assert proposed(room, minutes=5, break_glass=True, **changes) == code
+    assert says in said(room)
+    assert "without breaking the glass" in said(room)
+
+
 def test_a_glass_is_broken_only_by_who_may() -> None:
     """Proposing is not enough."""
     room = ControlRoom()
@@ -209,6 +236,8 @@ def test_nothing_stays_in_force_for_more_than_three_days() -> None:
     assert room.ask(ExtendReroute, MO, minutes=10) == "not_authorised"
     assert room.ask(ExtendReroute, CHEN, minutes=71 * 60 - 3) == "done"
     assert room.ask(ExtendReroute, CHEN, minutes=1) == "too_long"
+    assert "more than 72 hours" in said(room)
+    assert "extend it by less, or propose it anew" in said(room)
     assert over_at(room.order()) == NOW + timedelta(hours=72)
     whole = ControlRoom()
     assert (proposed(whole, minutes=72 * 60), whole.approve()) == ("done", "done")
@@ -311,6 +340,32 @@ def test_cancel_ends_everything_at_once() -> None:
         assert room.ask(CancelReroute, LIN) == "done"
         assert room.order().phase == "cancelled"
         assert room.ask(CancelReroute, LIN) == "wrong_phase"
+
+
+def test_a_command_that_does_not_fit_says_what_it_is_for_and_what_helps() -> None:
+    """By where the reroute is: a proposal is cancelled, what has expired is proposed anew."""
+    room = ControlRoom()
+    proposed(room)
+    assert room.ask(EndReroute, LIN) == "wrong_phase"
+    assert said(room) == "Expected a reroute in force to end, found r1 proposed; cancel it, or have it approved first."
+    room.wait(900)
+    assert room.approve() == "wrong_phase"
+    assert said(room) == "Expected a proposal to approve, found r1 expired; propose it anew."
+    assert room.ask(CancelReroute, LIN) == "wrong_phase"
+    assert (
+        said(room) == "Expected a reroute to cancel that is not over, found r1 expired; nothing of it is left to stop."
+    )
+    begun = in_force()
+    assert begun.ask(RefuseReroute, CHEN) == "wrong_phase"
+    assert said(begun) == "Expected a proposal to refuse, found r1 active; end it, or cancel it."
+
+
+def test_every_phase_and_command_that_do_not_fit_have_a_sentence() -> None:
+    """None is left out."""
+    for (phase, form), rule in RULES.items():
+        if rule is not_now:
+            assert phase in OVER or phase in INSTEAD
+            assert form in WANTED
 
 
 def test_an_approver_refuses() -> None:

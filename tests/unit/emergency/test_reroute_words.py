@@ -178,7 +178,129 @@ def test_a_preview_of_a_later_start_goes_by_that_hour(desk: FrontDesk) -> None:
     words = ("preview", "drain", "--centre", "north")
     assert "the rail closes" not in said(*words)
     assert "the rail closes" in said(*words, "--starts-at", "2026-03-02T16:45+08:00")
-    assert "starts_at" in refused(*words, "--starts-at", "soon").what
+    assert "--starts-at" in refused(*words, "--starts-at", "soon").what
+    assert "`--starts-at`" in refused(*words, "--starts-at", "2020-01-01T00:00Z").remedy
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("preview", "drain", "--centre", "north", "--minutes", "0"), "Expected --minutes from 1 to 4320, found 0"),
+        ((*GLASS[1:], "--yes", "--minutes", "4321"), "Expected --minutes from 1 to 4320, found 4321"),
+        (("drill", "--centre", "north", "--minutes", "-5"), "Expected --minutes from 1 to 4320, found -5"),
+        (("extend", "r1", "0", "--reason", "x", "--yes"), "Expected MINUTES from 1 to 4320, found 0"),
+        (("preview", "shift", "--centre", "north", "--percent", "101"), "Expected --percent from 1 to 100, found 101"),
+        (
+            ("preview", "drain", "--centre", "north", "--starts-at", "14:00"),
+            "Expected --starts-at to be an instant, found '14:00'",
+        ),
+        (
+            ("preview", "drain", "--centre", "north", "--starts-at", "2026-03-02T14:00"),
+            "Expected --starts-at with its zone, found '2026-03-02T14:00'",
+        ),
+    ],
+)
+def test_what_cannot_be_is_told_by_the_name_that_was_typed(words: tuple[str, ...], says: str, desk: FrontDesk) -> None:
+    """Before the floor is asked, and never by the name of a field of a request."""
+    assert refused(*words).what == says
+    assert not desk.room.book.orders
+
+
+def test_who_proposed_it_is_told_to_cancel_it(desk: FrontDesk) -> None:
+    """Nobody else is needed for that."""
+    assert CliRunner().invoke(app, [*PROPOSE, "flood", "--yes"]).exit_code == 0
+    (name,) = desk.room.book.orders
+    found = refused("refuse", name, "--reason", "a mistake", "--as", "duty-lin")
+    assert (found.code, found.remedy) == ("own_proposal", f"withdraw it: `opsfloor reroute cancel {name} --reason WHY`")
+    own = refused("approve", name, "--reason", "mine", "--as", "duty-lin", "--yes")
+    assert own.remedy == floor.REMEDIES["own_proposal"]
+
+
+def test_who_keeps_it_for_too_long_is_told_how_long_is_the_most(desk: FrontDesk) -> None:
+    """Of what two people agreed to by the 72 hours, and when the same may be proposed anew; a glass has its own remedy."""
+    scope = RerouteScope(teams=("north-entry",))
+    assert desk.room.ask(ProposeReroute, LIN, terms=terms(scope=scope, effect="drain")) == "done"
+    assert desk.room.approve(CHEN) == "done"
+    found = refused("extend", "r1", "4320", "--reason", "for ever", "--as", CHEN, "--yes")
+    assert found.code == "too_long"
+    assert "found 2026-03-05 03:00:00 UTC; nothing holds for more than 72 hours" in found.what
+    assert found.remedy == (
+        "72 hours are the most: extend it by at most 4257 minutes, or propose it anew for when all of it is back: "
+        "`opsfloor reroute propose … --starts-at 2026-03-02T03:03:00+00:00`"
+    )
+    anew = ("propose", "drain", "--team", "north-entry", "--reason", "still", "--as", LIN, "--yes")
+    assert "✓" in said(*anew, "--starts-at", "2026-03-02T03:03:00+00:00")
+    assert desk.room.ask(ExtendReroute, CHEN, minutes=4257) == "done"
+    full = refused("extend", "r1", "1", "--reason", "for ever", "--as", CHEN, "--yes", "--json")
+    assert full.remedy.startswith("72 hours are the most: propose it anew for when all of it is back")
+
+
+def test_a_glass_is_kept_by_two_people_alone(desk: FrontDesk) -> None:
+    """The remedy of half an hour is a second person; one for later is none."""
+    assert CliRunner().invoke(app, [*GLASS, "--yes"]).exit_code == 0
+    (name,) = desk.room.book.orders
+    found = refused("extend", name, "60", "--reason", "wet", "--as", "duty-chen", "--yes")
+    assert (found.code, found.remedy) == ("too_long", floor.REMEDIES["too_long"])
+    later = refused(*SHORT_GLASS[1:], "--yes", "--starts-at", f"{desk.room.now + timedelta(hours=1):%Y-%m-%dT%H:%MZ}")
+    assert later.code == "start_too_far"
+    assert later.remedy.startswith("leave `--starts-at` out; or leave `--break-glass` out")
+
+
+def test_a_command_that_does_not_fit_tells_the_one_that_does(desk: FrontDesk) -> None:
+    """With the order's id, to be copied."""
+    assert CliRunner().invoke(app, [*PROPOSE, "flood", "--yes"]).exit_code == 0
+    (name,) = desk.room.book.orders
+    end = ("end", name, "--reason", "dry", "--as", "duty-lin")
+    assert refused(*end).remedy.startswith(f"cancel it: `opsfloor reroute cancel {name} --reason WHY`")
+    late = ("approve", name, "--reason", "seen", "--as", "duty-chen", "--yes")
+    desk.room.now += timedelta(minutes=15)
+    assert refused(*late).remedy == "propose it anew: `opsfloor reroute propose`"
+    desk.room.wait(0)
+    assert desk.room.order(name).phase == "expired"
+    found = refused(*late)
+    assert found.what.endswith(f"Expected a proposal to approve, found {name} expired; propose it anew.")
+    assert (found.code, found.remedy) == ("wrong_phase", "propose it anew: `opsfloor reroute propose`")
+    assert "nothing of it is left to stop" in refused(*end).remedy
+
+
+def test_the_drill_calendar_is_told_by_one_clock(desk: FrontDesk) -> None:
+    """When it is held each week and when it comes next, both in UTC, as every other table of the command line."""
+    told = said("drills")
+    assert "when (UTC)" in told
+    assert "Asia/Shanghai" not in told
+    (line,) = (line for line in told.splitlines() if "clearkey-weekly" in line)
+    assert "each week thu/tue/wed 06:30, 30 min" in line
+    assert "2026-03-03 06:30:00 UTC" in line
+
+
+def test_a_drill_of_an_early_hour_is_on_the_day_before_in_utc(desk: FrontDesk) -> None:
+    """As the reference data say 03:00 on Monday, it is Sunday there."""
+    early = (
+        desk.room.views["reference"].drills["north-weekly"].model_copy(update={"begins": "03:00", "weekdays": ("mon",)})
+    )
+    REFERENCE_BOARD.fold(desk.room.views["reference"], early.key, early)
+    assert "each week sun 19:00, 30 min" in " ".join(said("drills").split())
+
+
+def test_a_drill_is_offered_no_override(desk: FrontDesk) -> None:
+    """It overrides nothing, and `drill` has no such option; what is in earnest is offered it."""
+    scope = RerouteScope(providers=("clearkey",))
+    assert desk.room.ask(ProposeReroute, LIN, terms=terms(scope=scope)) == "done"
+    assert desk.room.approve(CHEN) == "done"
+    assert desk.room.ask(CancelReroute, LIN) == "done"
+    told = CliRunner().invoke(app, ["reroute", "drill", "--provider", "clearkey", "--as", "duty-lin", "--yes"]).output
+    assert "is late twice. (no drill overrides a rule)" in told
+    assert "--override" not in told
+    assert "(override with --override no-flapping)" in said("preview", "drain", "--provider", "clearkey")
+
+
+def test_who_keeps_a_drill_is_offered_no_override(desk: FrontDesk, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is broken by its staying is overridden by nobody."""
+    preview = json.loads(said("preview", "drain", "--centre", "north", "--json"))
+    tell_stay(30, preview, drill=True)
+    told = capsys.readouterr().out
+    assert "(no drill overrides a rule)" in told
+    assert "--override" not in told
 
 
 def test_an_id_is_never_broken_in_two(desk: FrontDesk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from opsfloor import answers
 from opsfloor.cli import app
+from shared.contracts.routing import LoadByWorkType
 from tests.unit.emergency.control_room import desk_load
 from tests.unit.emergency.front_desk import FrontDesk
+from tests.unit.routing.floor import NOW
 
 ROOT = Path(__file__).parents[3]
 RUNBOOK = (ROOT / "docs" / "runbook" / "reroutes.md").read_text("utf-8")
@@ -59,6 +62,55 @@ def test_what_it_will_do_stands_there_before_it_does(desk: FrontDesk) -> None:
     assert "RULE" in said
     well(desk, approve)
     assert re.search(r"Holds 100 % of that work, until \S+ \S+ UTC, ", well(desk, show))
+
+
+def crowded(desk: FrontDesk) -> None:
+    """Forty corporate transfers wait at the vendor, seventy in the north."""
+    for team_id, queued in (("clearkey-one", 40), ("north-entry", 70)):
+        waiting = LoadByWorkType(
+            work_type="corporate-transfer/entry",
+            queued=queued,
+            standard_seconds=35.0 * queued,
+            oldest_requested_at=NOW,
+        )
+        load = desk_load(team_id, sorted(desk.room.views["load"][team_id].present))
+        desk.room.tell_load(load.model_copy(update={"queued": (waiting,)}))
+
+
+def test_a_vendor_that_stops_is_seen_to_be_emptied(desk: FrontDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Situation 3 says what one should see: what moves and to whom, the contract's limit, the four hours, all of it held."""
+    monkeypatch.setattr(answers.out, "_width", 200)
+    crowded(desk)
+    preview, propose, approve, show = lines_of(3)
+    seen = well(desk, preview)
+    assert "40 waiting items move now" in seen
+    assert "north-entry (16)" in seen
+    assert "DEAD END" not in seen
+    assert "LIMIT provider clearkey would have 0% of all work" in seen
+    assert re.search(r"LIMIT centre north .* The plan can still keep it", seen)
+    assert "somebody else must approve it by 2026-03-02 02:15:00 UTC" in well(desk, propose)
+    assert "In force until 2026-03-02 06:00:00 UTC" in well(desk, approve)
+    assert "Holds 100 % of that work" in well(desk, show)
+
+
+def test_a_slow_centre_is_seen_to_keep_its_queue(desk: FrontDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Situation 5 says what one should see: nothing that waits moves, the centre still takes, a share of it is held."""
+    monkeypatch.setattr(answers.out, "_width", 200)
+    crowded(desk)
+    propose, approve, show = lines_of(5)
+    seen = well(desk, propose)
+    assert "0 waiting items move now" in seen
+    assert "42 → 37" in seen
+    assert "north-entry (16)" in seen
+    assert "In force until 2026-03-02 03:30:00 UTC" in well(desk, approve)
+    assert "Holds 30 % of that work" in well(desk, show)
+
+
+@pytest.mark.parametrize("number", [1, 3, 5])
+def test_a_situation_says_what_one_should_see(number: int) -> None:
+    """Who types a command at night compares what it says with something."""
+    (section,) = (section for section in PLAYED if section.startswith(f"{number}. "))
+    assert "You should see" in section
 
 
 def test_an_approval_names_the_rule_that_it_would_break(desk: FrontDesk) -> None:
