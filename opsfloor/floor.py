@@ -39,6 +39,7 @@ REMEDIES: Final = {
     "rules_broken": "name the rule with `--override RULE` if you answer for it",
     "preview_changed": "look again with `opsfloor reroute show ID`, then approve what it says now",
     "drill_breaks_rule": "drill at another hour: no safety rule is overridden for practice",
+    "capacity_check_failed": "drill when more people are there or less comes, or less of the floor; practice overrides nothing",
     "same_scope_in_force": "`opsfloor reroute extend ID MINUTES` keeps that one in force",
     "too_long": "propose it with two people, or for a shorter time",
     "wrong_phase": "`opsfloor reroute show ID` tells where it is",

@@ -145,6 +145,8 @@ def tell_drift(foreseen: dict[str, Any], now: dict[str, Any]) -> None:
 def _tell_against(preview: dict[str, Any], named: Collection[str] = (), *, drill: bool) -> None:
     """What speaks against it, before the figures. `named` are rules that it overrides already."""
     seen = PreviewSeen.model_validate(preview)
+    if seen.drill_refused is not None:
+        out.print(f"  [bold red]REFUSED[/] as a drill: {said(seen.drill_refused)}")
     for words in nowhere_words(seen):
         out.print(f"  [bold red]AT NO DESK[/] {said(words)}")
     for name in preview["dead_ends"]:

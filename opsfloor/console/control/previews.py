@@ -37,6 +37,8 @@ def warnings(preview: Preview, zone: str, *, drill: bool = False) -> list[tuple[
         verdict: Verdict = "watch" if rule.overridable and not drill else "bad"
         found.append((verdict, f"RULE {rule.rule_id}: {rule.detail} ({how})"))
     found += [("watch", f"LIMIT: {limit.words}") for limit in preview.limits if limit.broken]
+    if isinstance(preview, PreviewSeen) and preview.drill_refused is not None:
+        found.insert(0, ("bad", f"REFUSED as a drill: {preview.drill_refused}"))
     if isinstance(preview, PreviewSeen) and preview.counted is not None:
         found.append(("", counted_words(preview.counted)))
     if preview.also_in_force:

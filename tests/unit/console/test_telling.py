@@ -239,6 +239,12 @@ def test_what_was_counted_item_by_item_is_told_with_a_preview() -> None:
     assert not any("item by item" in sentence for _, sentence in warnings(PreviewSeen(**dict(calm)), ZONE))
 
 
+def test_a_drill_that_would_be_refused_is_told_so_with_its_preview() -> None:
+    """Before anybody proposes it in vain."""
+    preview = PreviewSeen(**dict(ordered().preview), drill_refused="CAPACITY_CHECK_FAILED: too few.")
+    assert ("bad", "REFUSED as a drill: CAPACITY_CHECK_FAILED: too few.") in warnings(preview, ZONE, drill=True)
+
+
 def test_what_waits_at_no_desk_is_told_with_a_preview_and_before_an_order_is_kept() -> None:
     """Nobody is told that somebody is left for everything while an order strands work."""
     there = Nowhere(work_type="a/entry", reason="rerouted", items=32, kept=30, late=3, oldest_requested_at=NOW)
