@@ -189,11 +189,12 @@ def preview(
     minutes: Minutes = 60,
     percent: Percent = 100,
     starts_at: StartsAt = None,
+    drill: Annotated[bool, typer.Option("--drill", help="as a drill: says whether it would be refused")] = False,
     json: Json = False,
 ) -> None:
     """What would it do? Changes nothing."""
     scope = _scope(centre, team, provider, work_type, business_type, region, data_class)
-    terms = _terms(effect, minutes, "a look", percent, starts_at, **scope)
+    terms = _terms(effect, minutes, "a look", percent, starts_at, **scope) | {"drill": drill}
     expect_known(terms["scope"])
     _show_preview(terms, floor.tell("routing", "/reroutes/preview", terms, "viewer", "command-line"), json)
     if not json:

@@ -232,7 +232,10 @@ def next_steps(order: dict[str, Any]) -> Iterable[str]:
 def _longer(order: dict[str, Any]) -> str:
     """How it can be kept, where it can."""
     if datetime.fromisoformat(order["ends_at"]) >= datetime.fromisoformat(order["last_end_at"]):
-        return f"propose the same with two people before {clock(order['ends_at'])}: this one cannot be kept for longer"
+        return (
+            "this one cannot be kept for longer; have the same approved by a second person now, for when all of it is back: "
+            f"opsfloor reroute propose … --starts-at {all_back_at(order)}"
+        )
     return f"opsfloor reroute extend {order['reroute_id']} MINUTES --as APPROVER --reason WHY"
 
 

@@ -45,7 +45,8 @@ TARGETS: Final = {
 FIRST_ASSIGNMENT_MS_MAX: Final = 150.0
 TRACING_OFF_MAX: Final = 1.02
 PARTS: Final = ("cases", "throughput", "plan", "desk", "preview", "evacuation", "simulator", "tracing", "hops")
-BY_THEMSELVES: Final = frozenset({"tracing", "hops"})  # need no broker and no database
+BY_THEMSELVES: Final = frozenset({"desk", "preview", "simulator", "tracing", "hops"})
+"""What needs no broker and no database: measured without them, since a broker that starts beside it costs it a third."""
 
 
 def main() -> int:
@@ -62,16 +63,28 @@ def main() -> int:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     console = Console(highlight=False)
     found = _circumstances() if given.only in BY_THEMSELVES else _on_a_stack(given, console)
-    if given.only in (None, "tracing"):
-        found["tracing"] = measure_tracing(lambda what: console.print(f"[dim]{what} …[/]")).summary()
-    if given.only in (None, "hops"):
-        console.print("[dim]hops of an evacuation …[/]")
-        found["hops"] = measure_hops()
+    found |= _by_themselves(given.only, lambda what: console.print(f"[dim]{what} …[/]"))
     given.json.parent.mkdir(parents=True, exist_ok=True)
     given.json.write_text(json.dumps(found, indent=2) + "\n")
     show(found, console)
     console.print(f"written to {given.json}")
     return 0
+
+
+def _by_themselves(only: str | None, tell: Tell) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for part, what, measure in (
+        ("desk", "decisions of a desk", measure_desk),
+        ("preview", "previews of a reroute", measure_preview),
+        ("simulator", "a simulated day", measure_simulator),
+        ("hops", "hops of an evacuation", measure_hops),
+    ):
+        if only in (None, part):
+            tell(what)
+            found[part] = measure()
+    if only in (None, "tracing"):
+        found["tracing"] = measure_tracing(tell).summary()
+    return found
 
 
 def _on_a_stack(given: argparse.Namespace, console: Console) -> dict[str, Any]:
@@ -112,18 +125,9 @@ async def _measure(given: argparse.Namespace, folder: Path, addresses: Addresses
     if "plan" in parts:
         tell("plans of 200 teams and 40 work types")
         found["plan"] = [asdict(row) for row in await measure_plans(addresses.kafka)]
-    if "desk" in parts:
-        tell("decisions of a desk")
-        found["desk"] = measure_desk()
-    if "preview" in parts:
-        tell("previews of a reroute")
-        found["preview"] = measure_preview()
     if "evacuation" in parts:
         measured = await measure_evacuation(folder / "evacuation", addresses, given.items, given.processes, tell)
         found["evacuation"] = measured.summary()
-    if "simulator" in parts:
-        tell("a simulated day")
-        found["simulator"] = measure_simulator()
     return found
 
 

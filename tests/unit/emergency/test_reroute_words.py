@@ -516,9 +516,19 @@ def test_what_asks_again_is_shown_with_its_new_preview(desk: FrontDesk) -> None:
     assert "(now: 500 items move" in " ".join(told.split())
 
 
+def test_a_drill_can_be_looked_at_before_it_is_proposed(desk: FrontDesk) -> None:
+    """Whether the rest could carry it is said beside what it would do; of a real order nothing is said of that."""
+    as_drill, in_earnest = (
+        said("preview", "drain", "--centre", "north", "--centre", "south", *more) for more in (("--drill",), ())
+    )
+    assert "REFUSED as a drill: CAPACITY_CHECK_FAILED: " in as_drill
+    assert "REFUSED" not in in_earnest
+
+
 def test_a_glass_of_its_full_time_is_not_offered_for_longer(desk: FrontDesk) -> None:
     """Nobody may keep it: two people propose the same."""
     told = CliRunner().invoke(app, [*GLASS, "--yes"]).output
-    assert "propose the same with two people before" in told
+    assert "have the same approved by a second person now" in told
+    assert "--starts-at 2026-" in told
     assert "reroute extend" not in told
     assert "reroute extend" in CliRunner().invoke(app, [*SHORT_GLASS, "--yes"]).output
