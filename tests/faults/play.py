@@ -27,7 +27,7 @@ from shared.runtime.headers import body_of
 from shared.runtime.log import Place
 from shared.runtime.runner import RECLAIM_SECONDS
 from tests.faults.floor import PROCESSORS, Floor
-from tests.simulation.control_room import read
+from tests.simulation.control_room import ControlRoom, read
 from tests.simulation.stage import PARTITIONS
 
 NAMES: Final = ("intake", "audit-1", "audit-2", "routing-1", "routing-2", "vendor", "balancer")
@@ -35,6 +35,7 @@ PAUSE_SECONDS: Final = 0.5  # of undisturbed work between two faults
 ZOMBIE_SECONDS: Final = 0.5  # that the new owner works before the frozen one wakes
 ANSWER_SECONDS: Final = 30.0  # for another to take over, or for a command to come about
 JOIN_SECONDS: Final = 60.0
+CANCEL_SECONDS: Final = 2.0  # after which what is still open is cancelled again
 CALM_SECONDS: Final = RECLAIM_SECONDS + 1.0  # then nobody claims a shard again that the group has given to another
 HEAL_SECONDS: Final = 60.0
 REST_SECONDS: Final = 300.0
@@ -237,13 +238,27 @@ async def kill_while_recalling(floor: Floor) -> None:
     """
     room = floor.world.control_room
     with floor.people_at_rest():
-        room.stand_down()
-        await _awaited(lambda: not room.still_open(), OBEYS, "every earlier reroute to be over")
+        await _stood_down(room)
         team = await _awaited(lambda: _busiest_team(floor), OBEYS, "a team with work")
         reroute_id = room.recall(team)
         await _awaited(lambda: room.has_started(reroute_id), OBEYS, f"the recall from {team} in force")
         await kill_service(floor, "routing-1")
         await _awaited(lambda: reroute_id in set(_moved_by(floor)), OBEYS, f"work recalled from {team}")
+
+
+async def _stood_down(room: ControlRoom) -> None:
+    """Every reroute is cancelled, also one that was proposed a moment ago and that the world had not heard of yet."""
+    asked = time.monotonic()
+    room.stand_down()
+
+    def none_open() -> bool:
+        nonlocal asked
+        if room.still_open() and time.monotonic() - asked > CANCEL_SECONDS:
+            asked = time.monotonic()
+            room.stand_down()
+        return not room.still_open()
+
+    await _awaited(none_open, OBEYS, "every earlier reroute to be over")
 
 
 def _busiest_team(floor: Floor) -> str | None:
