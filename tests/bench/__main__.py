@@ -46,7 +46,7 @@ FIRST_ASSIGNMENT_MS_MAX: Final = 150.0
 TRACING_OFF_MAX: Final = 1.02
 PARTS: Final = ("cases", "throughput", "plan", "desk", "preview", "evacuation", "simulator", "tracing", "hops")
 BY_THEMSELVES: Final = frozenset({"desk", "preview", "simulator", "tracing", "hops"})
-"""What needs no broker and no database: measured without them, since a broker that starts beside it costs it a third."""
+"""What needs no broker and no database: measured without their starting beside it."""
 
 
 def main() -> int:

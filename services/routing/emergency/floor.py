@@ -181,13 +181,13 @@ class FloorNow:
         return sum(branch.region in regions for branch in branches) / max(1, len(branches))
 
     def _common(self, held: Collection[str], regions: Collection[str]) -> float:
-        """What part of the work of `regions` is of the regions that are `held`."""
+        """What part of the work of `regions` is of the regions that are `held`: all, where no branch is left in them."""
         if not held:
             return 1.0
         if not regions:
             return self.region_share(held)
-        both = set(held) & set(regions)
-        return self.region_share(both) / self.region_share(regions) if both else 0.0
+        both, of_all = set(held) & set(regions), self.region_share(regions)
+        return self.region_share(both) / of_all if both and of_all else float(bool(both))
 
 
 def holds(terms: RerouteTerms, team: Team, kind: Kind) -> bool:

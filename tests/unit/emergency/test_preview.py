@@ -274,6 +274,17 @@ def test_orders_of_other_regions_do_not_meet() -> None:
     assert (third.sort, round(third.part, 3)) == (f"part of {ENTRY}", 0.333)
 
 
+def test_a_region_whose_branches_are_gone_stops_no_preview() -> None:
+    """Orders that name it outlive the reference data that knew it: nothing comes from there any more."""
+    room = by_branches(ControlRoom(queued=30))
+    east = terms(effect="drain", scope=RerouteScope(centres=("s",), regions=("east",)))
+    assert (room.ask(ProposeReroute, LIN, terms=east), room.approve(CHEN)) == ("done", "done")
+    del room.views["reference"].branches["b-1"]
+    floor = FloorNow.of(room.views, room.book.orders.values(), room.now)
+    preview = preview_of(terms(scope=RerouteScope(centres=("n",), regions=("east",))), floor)
+    assert preview.items_moving == 0
+
+
 SECRETS = RerouteScope(centres=("n",), data_classes=("secret",))
 
 

@@ -118,7 +118,7 @@ async def test_a_preview_does_not_wait_for_the_count(monkeypatch: pytest.MonkeyP
     desk = FrontDesk(room=UpkeepRoom())
 
     async def slow(those: Narrowed) -> Mapping[str, int]:
-        await asyncio.sleep(60)
+        await asyncio.Event().wait()
         return {}
 
     monkeypatch.setattr(desk, "waiting_at_desks", slow)
