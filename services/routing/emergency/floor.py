@@ -192,8 +192,12 @@ class FloorNow:
 
 def holds(terms: RerouteTerms, team: Team, kind: Kind) -> bool:
     """The terms keep at least some of this sort of work away from the team: that of the regions that they name."""
-    classes = terms.scope.data_classes
-    return (not classes or kind.data_class in classes) and may_hold(terms, team, kind.work_type)
+    return of_class(terms.scope, kind) and may_hold(terms, team, kind.work_type)
+
+
+def of_class(scope: RerouteScope, kind: Kind) -> bool:
+    """The sort is of a data class that the scope means; one that names none means all."""
+    return not scope.data_classes or kind.data_class in scope.data_classes
 
 
 def may_hold(terms: RerouteTerms, team: Team, work_type: str) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from services.routing.emergency.floor import FloorNow, holds
+from services.routing.emergency.floor import FloorNow, holds, of_class
 from services.routing.kinds import Kind
 from shared.contracts.reference import Team
 from shared.contracts.reroute import RerouteScope, RerouteTerms, TakerForecast
@@ -75,8 +75,7 @@ class Prospect:
 
     def outlook(self, work_type: str) -> Outlook:
         """How one work type stands."""
-        classes = self._scope.data_classes
-        kinds = [kind for kind in self._floor.mix(work_type) if not classes or kind.data_class in classes]
+        kinds = [kind for kind in self._floor.mix(work_type) if of_class(self._scope, kind)]
         open_to = {kind: {team.id: self._open_share(team, kind) for team in self._teams} for kind in kinds}
         open_share = {team.id: self._most_open(team, open_to) for team in self._teams}
         parts = [(team, part) for team in self._teams for part in _queued(self._floor, team, work_type)]

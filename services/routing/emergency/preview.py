@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from services.routing.emergency.floor import FloorNow, touched_teams
+from services.routing.emergency.floor import FloorNow, of_class, touched_teams
 from services.routing.emergency.outlook import Outlook, Prospect
 from services.routing.emergency.safety import broken_rules
 from services.routing.emergency.shares import limit_forecasts
@@ -138,13 +138,11 @@ def _work_types(terms: RerouteTerms, floor: FloorNow) -> list[str]:
             found |= {part.work_type for part in load.queued}
             people = (floor.book.member(team.id, person) for person in load.present)
             found |= {work_type for person in people if person is not None for work_type in person.work_types}
-    return sorted(work_type for work_type in found if _meant(terms, work_type) and _of_class(terms, work_type, floor))
-
-
-def _of_class(terms: RerouteTerms, work_type: str, floor: FloorNow) -> bool:
-    """Some sort of the work type is of a data class that the scope names."""
-    classes = terms.scope.data_classes
-    return not classes or any(kind.data_class in classes for kind in floor.mix(work_type))
+    return sorted(
+        work_type
+        for work_type in found
+        if _meant(terms, work_type) and any(of_class(terms.scope, kind) for kind in floor.mix(work_type))
+    )
 
 
 def _meant(terms: RerouteTerms, work_type: str) -> bool:
