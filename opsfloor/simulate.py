@@ -12,8 +12,9 @@ from rich.progress import track
 from opsfloor import charts, comparing, oracle_table
 from opsfloor.answers import Remedied, as_json, err, out, table
 from opsfloor.comparing import AtLoad
+from opsfloor.profiles import PROFILE_NAMES, profile
 from opsfloor.progress import bar
-from opsfloor.sources import PROFILE_NAMES, Seed, days_of
+from opsfloor.sources import Seed, days_of
 from opsfloor.whatif import whatif
 from opsfloor.writing import expect_picture, expect_writable
 from services.routing.simulator.figures import FIGURES
@@ -24,6 +25,7 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="The floor in virtual time, with the real placement and desk."
 )
 app.command()(whatif)
+app.command("profile")(profile)
 app.callback()(spare_collector)
 
 Chart = Annotated[Path | None, typer.Option(help="draw a chart into this file, .svg or .png", dir_okay=False)]
@@ -63,7 +65,10 @@ def _named(findings: Sequence[Finding]) -> str:
 def compare(
     log: Annotated[Path | None, typer.Option(help="event log, CSV, also gzipped", exists=True, dir_okay=False)] = None,
     profile: Annotated[
-        str | None, typer.Option(help=f"a day of this profile, where there is no log: {PROFILE_NAMES}; else bank-day")
+        str | None,
+        typer.Option(
+            help=f"a day of this profile, where there is no log: {PROFILE_NAMES}, or a YAML file of yours; else bank-day"
+        ),
     ] = None,
     load: Annotated[
         str, typer.Option(help="loads, with commas: work that comes in over paid time")

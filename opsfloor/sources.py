@@ -11,27 +11,17 @@ from opsfloor.answers import Remedied
 from opsfloor.comparing import MakeDay
 from opsfloor.event_log import BrokenLogError, Columns, read_log
 from opsfloor.log_days import WORKING, LogWorld
-from services.routing.simulator.bank import PROFILES, Profile, bank_day
+from opsfloor.profiles import PROFILE, PROFILE_NAMES, profile_of
+from services.routing.simulator.bank import Profile, bank_day
 from services.routing.simulator.day import Day
 
 LOG_COLUMNS: Final = Columns("case_id", "activity", "resource", "start_time", "end_time", "role", "enabled_time")
 
-PROFILE_NAMES: Final = ", ".join(PROFILES)
-PROFILE: Final = "bank-day"  # where neither a profile nor a log is named
-
-ProfileName = Annotated[str, typer.Option(help=f"a day of this profile: {PROFILE_NAMES}")]
+ProfileName = Annotated[str, typer.Option(help=f"a day of this profile: {PROFILE_NAMES}, or a YAML file of yours")]
 
 Seed = Annotated[
     int, typer.Option(help="of the first day; each further day has the next one. Of a log, 1 is the log itself", min=1)
 ]
-
-
-def profile_of(name: str) -> Profile:
-    """The profile of a name."""
-    found = PROFILES.get(name)
-    if found is None:
-        raise Remedied(f"Expected one of {PROFILE_NAMES}, found {name!r}", "name one of these profiles")
-    return found
 
 
 def days_of(log: Path | None, profile: str | None, outside: frozenset[str]) -> tuple[MakeDay, str]:
@@ -40,9 +30,8 @@ def days_of(log: Path | None, profile: str | None, outside: frozenset[str]) -> t
     Errors:  `Remedied` for both at once, for a log that cannot be played, and, when it is made, for a day without cases.
     """
     if log is None:
-        name = profile or PROFILE
-        chosen = profile_of(name)
-        return (lambda load, seed: busy_day(chosen, load, seed)), f"profile {name}"
+        chosen = profile_of(profile or PROFILE)
+        return (lambda load, seed: busy_day(chosen, load, seed)), f"profile {chosen.name}"
     if profile is not None:
         raise Remedied(
             f"Expected a log or a profile, found both {log.name} and {profile}", "leave --log or --profile out"

@@ -17,8 +17,9 @@ import typer
 
 from opsfloor import charts, comparing
 from opsfloor.answers import Remedied, as_json, out, table
+from opsfloor.profiles import profile_of
 from opsfloor.progress import bar
-from opsfloor.sources import ProfileName, profile_of
+from opsfloor.sources import ProfileName
 from opsfloor.writing import expect_picture, expect_writable
 from services.routing.simulator.bank import OPENS, Post, Profile, cases_at_full_load, day_of, posts_of
 from services.routing.simulator.figures import LEFT_OVER, figures_of
@@ -98,9 +99,9 @@ def staffing(
     if csv_file is not None:
         _write(csv_file, found)
     if chart is not None:
-        charts.save(charts.staffing(_by_half_hour(found), f"{profile}, {count:,} cases"), chart)
+        charts.save(charts.staffing(_by_half_hour(found), f"{chosen.name}, {count:,} cases"), chart)
     if json:
-        as_json(_document(profile, count, aim, found, trainings))
+        as_json(_document(chosen.name, count, aim, found, trainings))
     else:
         _tell(count, aim, found, trainings)
 
@@ -206,42 +207,41 @@ def _figures(asked: tuple[Profile, int, tuple[Post, ...], int]) -> Figures:
 
 
 def _candidates(profile: Profile) -> list[tuple[str, tuple[str, ...]]]:
-    """Role, and what somebody of that role could learn: a rare type, or a frequent one of the other role."""
+    """Team, and what somebody of it could learn: a rare type, or a frequent one of the other role."""
     rare = [work.name for work in profile.work if work.specialist]
     frequent = [work.name for work in sorted(profile.work, key=lambda work: -work.share)][:TRAINABLE]
-    return [
-        *(("entry", (f"{name}/entry",)) for name in rare),
-        *(("control", (f"{name}/review", f"{name}/authorisation")) for name in rare),
-        *(("entry", (f"{name}/review",)) for name in frequent),
-        *(("control", (f"{name}/entry",)) for name in frequent),
-    ]
+    learns: dict[str, list[tuple[str, ...]]] = {
+        "entry": [*((f"{name}/entry",) for name in rare), *((f"{name}/review",) for name in frequent)],
+        "control": [
+            *((f"{name}/review", f"{name}/authorisation") for name in rare),
+            *((f"{name}/entry",) for name in frequent),
+        ],
+    }
+    return [(crew.team_id, one) for crew in profile.crews for one in learns.get(crew.role, ())]
 
 
 def _trainings(found: Trial, learnable: Sequence[tuple[str, tuple[str, ...]]], judge: Judge) -> list[Training]:
-    """What each would buy on the roster found, best first: the first of the role who is no specialist learns it."""
-    trained = [one for role, learns in learnable if (one := _trained(found.posts, role, learns)) is not None]
+    """What each would buy on the roster found, best first: the first of the team who is no specialist learns it."""
+    trained = [(team, learns, posts) for team, learns in learnable if (posts := _trained(found.posts, team, learns))]
     before, figures = found.figures, judge([posts for _, _, posts in trained])
     trainings = [
         Training(
-            f"one of {team_id}",
+            f"one of {team}",
             " and ".join(learns),
             after["on_time"] - before["on_time"],
             before["tardiness_mean"] - after["tardiness_mean"],
         )
-        for (team_id, learns, _), after in zip(trained, figures, strict=True)
+        for (team, learns, _), after in zip(trained, figures, strict=True)
     ]
-    return sorted(trainings, key=lambda one: (-one.on_time_gain, -one.tardiness_saved, one.learns))
+    return sorted(trainings, key=lambda one: (-one.on_time_gain, -one.tardiness_saved, one.learns, one.who))
 
 
-def _trained(
-    posts: Sequence[Post], role: str, learns: tuple[str, ...]
-) -> tuple[str, tuple[str, ...], Sequence[Post]] | None:
-    """Whose team, what they learn, and the roster with it; `None` where the role has nobody who could."""
-    number = next((n for n, post in enumerate(posts) if post.role == role and not post.specialist), None)
+def _trained(posts: Sequence[Post], team_id: str, learns: tuple[str, ...]) -> Sequence[Post] | None:
+    """The roster with it; `None` where the team has nobody who could."""
+    number = next((n for n, post in enumerate(posts) if post.team_id == team_id and not post.specialist), None)
     if number is None:
         return None
-    learner = replace(posts[number], also=learns)
-    return learner.team_id, learns, [*posts[:number], learner, *posts[number + 1 :]]
+    return [*posts[:number], replace(posts[number], also=learns), *posts[number + 1 :]]
 
 
 # -------------------------------------------------------------------------- telling
@@ -331,6 +331,9 @@ def _tell(cases: int, goal: Goal, found: Trial, trainings: Sequence[Training]) -
             f"This is the least that was tried, and it still meets the goal: the search ends at {SCALE_MIN:.2f} times the first "
             "guess. Fewer might do; a longer --wait makes the guess smaller."
         )
+    if not trainings:
+        out.print("No single cross-training to try: on this roster everybody is a specialist already.")
+        return
     table(
         "What one cross-training would buy",
         ("who", "learns", "on time, points", "lateness saved, s per case"),

@@ -10,16 +10,17 @@ import typer
 
 from opsfloor import comparing
 from opsfloor.answers import Remedied, as_json, out, table
+from opsfloor.profiles import profile_of
 from opsfloor.progress import bar
-from opsfloor.sources import ProfileName, Seed, busy_day, profile_of
+from opsfloor.sources import ProfileName, Seed, busy_day
 from services.routing.simulator import changes
-from services.routing.simulator.bank import WORK, Work
+from services.routing.simulator.bank import Work
 from services.routing.simulator.changes import Change
 from services.routing.simulator.confidence import Interval, of_replications
 from services.routing.simulator.day import Day
 from services.routing.simulator.figures import CONFIDENCE, FIGURES, LEFT_OVER, figures_of, over_days
 from services.routing.simulator.floor import Floor
-from shared.contracts.reference import Operator
+from shared.contracts.reference import Operator, Provider, Team
 
 PEOPLE_MAX: Final = 1_000  # more than any centre has room for
 SECONDS_MAX: Final = 86_400.0
@@ -38,13 +39,26 @@ def whatif(
     vendor_share: Annotated[
         float | None, typer.Option(help="of the keyings vendors may do, the share open to them", min=0, max=1)
     ] = None,
+    contract: Annotated[
+        str | None,
+        typer.Option(
+            help="shares of all items a provider is promised and may have, as PROVIDER=0.1..0.3, =0.1.. or =..0.3"
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="one JSON document instead of a table")] = False,
 ) -> None:
     """Change one thing and show the two days side by side: the same cases, with the change and without it."""
     chosen = profile_of(profile)
     first = busy_day(chosen, load, seed)
-    asked = {"close": close, "add": add, "standard": standard, "cost": cost, "vendor-share": vendor_share}
-    name, change = _change({key: str(value) for key, value in asked.items() if value is not None}, first)
+    asked = {
+        "close": close,
+        "add": add,
+        "standard": standard,
+        "cost": cost,
+        "vendor-share": vendor_share,
+        "contract": contract,
+    }
+    name, change = _change({key: str(value) for key, value in asked.items() if value is not None}, first, chosen.work)
     plain = [first, *(busy_day(chosen, load, one) for one in range(seed + 1, seed + days))]
     with bar("days played") as progress:
         line = progress.add_task("", total=2 * days)
@@ -60,20 +74,20 @@ def _play(day: Day, tell: Callable[[], None]) -> dict[str, float]:
     return figures
 
 
-def _change(asked: dict[str, str], day: Day) -> tuple[str, Change]:
+def _change(asked: dict[str, str], day: Day, works: Sequence[Work]) -> tuple[str, Change]:
     if len(asked) != 1:
         raise Remedied(
             f"Expected exactly one change, found {len(asked)}",
-            "give one of --close, --add, --standard, --cost, --vendor-share",
+            "give one of --close, --add, --standard, --cost, --vendor-share, --contract",
         )
     (kind, text), *_ = asked.items()
-    return f"{kind} {text}", _changes(kind, text, day)
+    return f"{kind} {text}", _changes(kind, text, day, works)
 
 
-def _changes(kind: str, text: str, day: Day) -> Change:
+def _changes(kind: str, text: str, day: Day, works: Sequence[Work]) -> Change:
     teams = sorted({one.team_id for one in day.reference if isinstance(one, Operator)})
-    types = [work.name for work in WORK]
-    work_types = [f"{work.name}/{step}" for work in WORK for step in _steps(work)]
+    types = [work.name for work in works]
+    work_types = [f"{work.name}/{step}" for work in works for step in _steps(work)]
     match kind:
         case "close":
             return changes.team_closed(_known(text, teams))
@@ -86,8 +100,38 @@ def _changes(kind: str, text: str, day: Day) -> Change:
         case "cost":
             business_type, points = _pair(text, types, POINTS_MAX, "0.001 is as good as no cost")
             return changes.cost_set(business_type, points)
+        case "contract":
+            return _contract(text, day)
         case _:
             return changes.vendor_share_set(float(text))
+
+
+def _contract(text: str, day: Day) -> Change:
+    manned = {one.provider_id for one in day.reference if isinstance(one, Team)}
+    outside = sorted(one.id for one in day.reference if isinstance(one, Provider) and one.outside and one.id in manned)
+    if not outside:
+        raise Remedied("Expected a vendor in the profile, found none", "take a profile with a crew of role vendor")
+    name, _, bounds = text.partition("=")
+    least, dots, most = bounds.partition("..")
+    if not dots:
+        raise Remedied(f"Expected PROVIDER=LEAST..MOST, found {text!r}", f"write it as in {outside[0]}=0.1..0.3")
+    minimum, maximum = _share(least), _share(most)
+    if minimum is not None and maximum is not None and minimum > maximum:
+        raise Remedied(f"Expected at most as much promised as allowed, found {bounds}", "put the smaller share first")
+    return changes.contract_set(_known(name, outside), minimum, maximum)
+
+
+def _share(text: str) -> float | None:
+    """A share, or none where nothing stands."""
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise Remedied(f"Expected a share, found {text!r}", "write it as in 0.15") from error
+    if not 0 <= value <= 1:
+        raise Remedied(f"Expected a share from 0 to 1, found {text}", "write 15 % as 0.15")
+    return value
 
 
 def _steps(work: Work) -> Iterator[str]:

@@ -365,6 +365,11 @@ class Layout:
         """The lateness of these shares. Units: points."""
         return sum(float(one.late(one.hours(self.pairs, shares)).sum()) for one in (self.teams, self.skills))
 
+    def late_minutes(self, shares: Vector) -> float:
+        """The same whatever it costs. Units: item-minutes."""
+        loads = (self.teams, self.skills)
+        return sum(float((one.late(one.hours(self.pairs, shares)) / one.cost).sum()) for one in loads)
+
     def whole(self, shares: Vector) -> bool:
         """The shares of each kind sum to 1."""
         sums = np.bincount(self.pairs.demand, shares, len(self.pairs.demands))

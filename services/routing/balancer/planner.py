@@ -97,7 +97,7 @@ def make_plan(
             for team in teams
         ),
         saturation=round(shares.saturation, DIGITS),
-        lateness_minutes=round(shares.tardiness, 1),
+        lateness_minutes=round(shares.late_minutes, 1),
         relaxed=tuple(
             BoundRelaxed(reason=one.reason, name=one.name, by=round(one.by, DIGITS)) for one in shares.relaxed
         ),

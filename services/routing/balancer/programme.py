@@ -87,7 +87,7 @@ def solve(
     able = [replace(one, items=max(one.items, LEAST_PART * total)) for one in wanted if one.kind in served]
     by_team = {team.team_id: team.waiting / team.people for team in there}
     if not able:
-        return Shares({}, by_team, 0.0, 0.0, tuple(nobody))
+        return Shares({}, by_team, 0.0, 0.0, relaxed=tuple(nobody))
     pairs = Pairs.of(able, there)
     model = _Model(pairs, bounds_of(bounds, pairs, total), pairs.shares(last or {}))
     model.relax()
@@ -97,7 +97,15 @@ def solve(
     shares = model.stay_near() if last else model.found
     by_team |= model.layout.teams_filled(shares)
     relaxed = model.layout.broken(shares, RELAXED_IN_ORDER)
-    return Shares(pairs.by_kind(shares, WORTH_SHARE), by_team, saturation, tardiness, (*nobody, *relaxed), tuple(hurts))
+    return Shares(
+        pairs.by_kind(shares, WORTH_SHARE),
+        by_team,
+        saturation,
+        tardiness,
+        model.layout.late_minutes(shares),
+        (*nobody, *relaxed),
+        tuple(hurts),
+    )
 
 
 class _Model:

@@ -87,11 +87,13 @@ class Shares:
 
     Holds:   the shares of a kind sum to 1, or it is relaxed as `nobody_eligible` and has none; `saturation` is of the
              fullest team or scarce skill; `hurts` the most first.
+    Units:   `tardiness` in points, which is what is made least; `late_minutes` are item-minutes of the same hour.
     """
 
     by_kind: SharesByKind
     by_team: Mapping[str, float]
     saturation: float
     tardiness: float
+    late_minutes: float = 0.0
     relaxed: tuple[Relaxed, ...] = ()
     hurts: tuple[Hurt, ...] = ()

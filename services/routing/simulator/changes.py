@@ -7,7 +7,7 @@ from dataclasses import replace
 from zlib import crc32
 
 from services.routing.simulator.day import Case, Day, Person, Task
-from shared.contracts.reference import BusinessType, Operator, ReferenceEntry
+from shared.contracts.reference import BusinessType, Operator, Provider, ReferenceEntry
 
 Change = Callable[[Day], Day]
 
@@ -75,6 +75,17 @@ def vendor_share_set(share: float) -> Change:
         return replace(one, in_house_only=one.in_house_only or closed)
 
     return lambda day: _each_task(day, task)
+
+
+def contract_set(provider_id: str, minimum: float | None, maximum: float | None) -> Change:
+    """The plan keeps other bounds for a provider. Units: shares of all items; none: no such bound."""
+
+    def bounded(entry: ReferenceEntry) -> ReferenceEntry:
+        if not isinstance(entry, Provider) or entry.id != provider_id:
+            return entry
+        return entry.model_copy(update={"share_minimum": minimum, "share_maximum": maximum})
+
+    return lambda day: replace(day, reference=tuple(map(bounded, day.reference)))
 
 
 def _each_task(day: Day, task: Callable[[Case, Task], Task]) -> Day:

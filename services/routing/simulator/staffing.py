@@ -23,6 +23,7 @@ from services.routing.simulator.bank import (
     posts_of,
     quarters,
 )
+from services.routing.simulator.profile_rules import people_for
 from services.routing.solver import new_solver
 
 Role = Literal["entry", "control"]
@@ -144,18 +145,12 @@ def _least(profile: Profile, role: str, half_hour: int, rare: bool) -> int:
     vendor = _vendor_heads(profile, half_hour) >= 1
     return max(
         (
-            _people(work, role, vendor)
+            people_for(work, role) - (role == "entry" and work.vendor and vendor)
             for work in profile.work
             if work.share > 0 and begin < last_due(work) and (work.specialist or not rare)
         ),
         default=0,
     )
-
-
-def _people(work: Work, role: str, vendor: bool) -> int:
-    if role == "control":
-        return work.reviews + (work.authorised > 0)
-    return work.entries + (work.entries > 1) - (work.vendor and vendor)  # whoever arbitrates has keyed nothing
 
 
 def _heads(load: float, service: float, goal: Goal) -> int:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
 from opsfloor import comparing, whatif
 from opsfloor.cli import main
 from opsfloor.comparing import DEALINGS, AtLoad, verdict
-from opsfloor.sources import profile_of
-from opsfloor.staffing import Trial, _tell
-from services.routing.simulator.bank import posts_of
+from opsfloor.profiles import profile_of
+from opsfloor.staffing import Trial, _candidates, _tell, _trainings
+from services.routing.simulator.bank import Post, posts_of
 from services.routing.simulator.confidence import Interval
 from services.routing.simulator.figures import FIGURES, LEFT_OVER
 from services.routing.simulator.staffing import Goal, needs_of
@@ -51,6 +51,8 @@ def asked(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         (("--vendor-share", "1"), True),
         (("--standard", "cheque-deposit/entry=30"), True),
         (("--vendor-share", "0.5"), False),
+        (("--contract", "clearkey=.."), True),
+        (("--contract", "clearkey=..0.1"), False),
         (("--add", "north-entry=1"), False),
     ],
 )
@@ -88,3 +90,27 @@ def test_cases_left_over_are_told_of_a_roster(capsys: pytest.CaptureFixture[str]
         _tell(40, goal, found, [])
         told = " ".join(capsys.readouterr().out.split())
         assert ("2.0 cases a day that nobody there could end" in told) is (left_over > 0)
+
+
+def test_a_roster_on_which_nobody_can_learn_more_is_said_to_be(capsys: pytest.CaptureFixture[str]) -> None:
+    """No empty table that looks like a fault."""
+    profile, goal = profile_of("small-centre"), Goal(on_time=0.5)
+    _tell(40, goal, Trial(1.0, needs_of(profile, 40, goal), posts_of(profile), figures(0.0)), [])
+    assert "No single cross-training to try" in capsys.readouterr().out
+
+
+def test_a_training_is_tried_in_every_team_that_has_somebody_for_it() -> None:
+    """Whose team it is matters: a centre has its own queues. Whoever is a specialist, or works for the vendor, is left out."""
+    profile, goal = profile_of("small-centre"), Goal(on_time=0.5)
+    posts = [post for post in posts_of(profile) if post.team_id != "south-control" or post.specialist]
+    found = Trial(1.0, needs_of(profile, 40, goal), posts, figures(0.0))
+    learners: list[Post] = []
+
+    def judge(rosters: Sequence[Sequence[Post]]) -> Sequence[Mapping[str, float]]:
+        learners.extend(post for posts in rosters for post in posts if post.also)
+        return [figures(0.0)] * len(rosters)
+
+    told = _trainings(found, _candidates(profile), judge)
+    assert {one.who for one in told} == {"one of north-entry", "one of south-entry", "one of north-control"}
+    assert len(told) == len(learners) == len({(post.team_id, post.also) for post in learners})
+    assert not any(post.specialist for post in learners)

@@ -155,6 +155,19 @@ def test_what_hurts_is_told_in_words() -> None:
     assert plan.saturation == pytest.approx(2.0, abs=0.02)
 
 
+def test_lateness_is_told_in_minutes_whatever_a_minute_costs() -> None:
+    """Dearer lateness is weighed more, and is no later."""
+    told = set()
+    for points in (1.0, 20.0):
+        floor = views(desk("north", 1))
+        REFERENCE_BOARD.fold(floor["reference"], (entry := template("transfer", late_per_minute=points)).key, entry)
+        known = Arrivals(NOW)
+        known.resume(rates_told({ANY: 120.0}, NOW))
+        told.add(planned(floor, known).lateness_minutes)
+    assert len(told) == 1
+    assert told.pop() > 100
+
+
 def test_what_hurts_most_is_told_first_by_the_points_that_its_words_name() -> None:
     """North's few minutes are dear, South's many are cheap: the words say what the order goes by."""
     floor = views(desk("north", 1), desk("south", 1, work_type=CHEQUE))

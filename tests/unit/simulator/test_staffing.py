@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from opsfloor.answers import Remedied
-from opsfloor.sources import profile_of
+from opsfloor.profiles import profile_of
 from opsfloor.staffing import HALVINGS, SCALE_MAX, SCALE_MIN, Simulator, settle
 from services.routing.simulator import formulas
 from services.routing.simulator.bank import CLOSES, HOUR, Post, cases_at_full_load, day_of, posts_of

@@ -1,0 +1,91 @@
+"""A YAML file and where in it things stand, so that every fault can be told with its line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+
+class YamlUnfitError(Exception):
+    """The file cannot be read; `faults` has a sentence for each reason."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("; ".join(faults))
+        self.faults: Final = faults
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What a file says, and where."""
+
+    name: str
+    content: Any
+    root: yaml.Node | None  # of an empty file there is none
+
+    def place(self, path: tuple[Any, ...]) -> str:
+        """`file:line` of what the path leads to, or of the last step of it that is there."""
+        return f"{self.name}:{1 if self.root is None else _line(self.root, path)}"
+
+    def doubled(self) -> Iterator[str]:
+        """A sentence for each key that stands twice in one mapping: YAML would silently keep the last."""
+        if self.root is not None:
+            for key, count in _doubled(self.root):
+                yield f"{self.name}:{key.start_mark.line + 1}: {key.value!r} stands {count} times in one entry; keep one"
+
+
+def read_document(file: Path) -> Document:
+    """Read a file. Errors: `YamlUnfitError` for one that is no UTF-8 text, no YAML, or nested without end."""
+    try:
+        loader = yaml.SafeLoader(file.read_text(encoding="utf-8"))
+        root = loader.get_single_node()
+        content = None if root is None else loader.construct_document(root)
+    except (OSError, UnicodeDecodeError) as error:
+        raise YamlUnfitError([f"{file.name}: expected a readable UTF-8 file, found {error}"]) from error
+    except (yaml.YAMLError, ValueError) as error:  # a date that no calendar has is a ValueError
+        raise YamlUnfitError([f"{file.name}: expected YAML, found {str(error).replace(chr(10), ' ')}"]) from error
+    except RecursionError as error:
+        fault = f"{file.name}: expected lists and entries a few levels deep, found them nested without end"
+        raise YamlUnfitError([fault]) from error
+    return Document(file.name, content, root)
+
+
+def unknown_keys(row: Any, read: Any) -> Iterator[tuple[tuple[Any, ...], Mapping[str, Any]]]:
+    """Where the row says what its reader did not take, at any depth, and what may stand there."""
+    if isinstance(row, dict) and isinstance(read, dict):
+        for key, value in row.items():
+            if key not in read:
+                yield (key,), read
+            for path, known in unknown_keys(value, read.get(key)):
+                yield (key, *path), known
+    elif isinstance(row, list) and isinstance(read, tuple):
+        for index, (value, other) in enumerate(zip(row, read, strict=True)):
+            for path, known in unknown_keys(value, other):
+                yield (index, *path), known
+
+
+def _doubled(node: yaml.Node) -> Iterator[tuple[yaml.ScalarNode, int]]:
+    if isinstance(node, yaml.MappingNode):
+        keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for name, count in Counter(key.value for key in keys).items():
+            if count > 1:
+                yield [key for key in keys if key.value == name][-1], count
+        for _, value in node.value:
+            yield from _doubled(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            yield from _doubled(value)
+
+
+def _line(node: yaml.Node, path: tuple[Any, ...]) -> int:
+    if path and isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == path[0]:
+                return _line(value, path[1:]) if path[1:] else int(key.start_mark.line) + 1
+    if path and isinstance(node, yaml.SequenceNode) and isinstance(path[0], int) and path[0] < len(node.value):
+        return _line(node.value[path[0]], path[1:])
+    return int(node.start_mark.line) + 1
