@@ -58,12 +58,14 @@ def in_earnest(book: OrderBook) -> str | None:
 def twin_fault(book: OrderBook, terms: RerouteTerms, now: datetime) -> str | None:
     """Why these terms must not come into force: the same is held by another order when they begin; `None` when it is not.
 
-    Holds:   an order may be kept for longer than it was to last: what begins after it is looked at again when it begins.
+    Holds:   an order may be kept for longer than it was to last: what begins after it is looked at again when it begins. A
+             broken glass holds nobody up who agrees on the same by two: theirs goes on when its half hour is over.
     """
     begins = max(terms.starts_at or now, now)
     for other in book.open_orders():
         over = over_at(other)
-        if other.phase in IN_FORCE and same_hold(other.terms, terms) and (over is None or begins < over):
+        meets = other.phase in IN_FORCE and same_hold(other.terms, terms) and (over is None or begins < over)
+        if meets and not other.break_glass:
             return f"Expected no equal reroute, found {other.reroute_id} in force; extend that one."
     return None
 

@@ -224,6 +224,19 @@ def test_a_glass_is_broken_for_now_and_in_earnest(changes: dict[str, Any], code:
     assert "without breaking the glass" in said(room)
 
 
+def test_what_a_broken_glass_holds_may_go_on_by_two_people_without_a_gap() -> None:
+    """The glass ends after its half hour, and its work stays where it went: the other order has it."""
+    room = ControlRoom()
+    assert proposed(room, minutes=30, break_glass=True) == "done"
+    assert room.ask(ProposeReroute, CHEN, "r2", terms=terms(minutes=120)) == "done"
+    assert room.approve(LIN, "r2") == "done"
+    for _ in range(31):
+        room.wait(60)
+        assert {"r1", "r2"} & {one.reroute_id for one in room.book.open_orders() if one.phase == "active"}
+    assert room.order("r1").phase == "ended"
+    assert room.order("r2").phase == "active"
+
+
 def test_a_glass_is_broken_only_by_who_may() -> None:
     """Proposing is not enough."""
     room = ControlRoom()
