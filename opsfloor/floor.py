@@ -30,7 +30,8 @@ if TYPE_CHECKING:  # with what it brings along it is a tenth of a command's star
 SERVICES: Final = ("intake", "audit", "routing", "vendor")
 BALANCER: Final = "balancer"
 START_IT: Final = (
-    "start the floor: `opsfloor stack up`, then `opsfloor run intake|audit|routing|vendor`, or `make demo`"
+    "start the floor: `opsfloor stack up`, once `opsfloor reference deploy/reference`, then `opsfloor run "
+    "intake|audit|routing|vendor`; or `make demo`"
 )
 LOOK: Final = "see the service's log"
 REMEDIES: Final = {

@@ -51,6 +51,20 @@ def _money(amount_minor: int | None, currency: str) -> Money | None:
         ) from error
 
 
+def _instant(text: str | None) -> datetime:
+    """The instant that is named, else now. Errors: `Remedied` for one that is none, or in no time zone."""
+    if text is None:
+        return datetime.now(UTC)
+    remedy = "write it with its offset: 2026-03-02T09:30:00+08:00"
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise Remedied(f"Expected an instant by ISO 8601, found {text!r}", remedy) from error
+    if found.tzinfo is None:
+        raise Remedied(f"Expected an instant with its offset from UTC, found {text!r}", remedy)
+    return found
+
+
 def image_store(settings: Settings) -> ImageStore:
     """The object store that the settings name. Errors: `Remedied` when they name none."""
     try:
@@ -79,7 +93,11 @@ def submit(
         bool, typer.Option("--urgent", help="due sooner: by the urgent level of its business type")
     ] = False,
     submission_id: Annotated[
-        str | None, typer.Option(help="your own id; the same id and content is the same case")
+        str | None,
+        typer.Option(help="your own id; sent again word for word, --captured-at too, it gets the same receipt"),
+    ] = None,
+    captured_at: Annotated[
+        str | None, typer.Option(help="when it was scanned, as 2026-03-02T09:30:00+08:00; else now")
     ] = None,
     wait: Annotated[
         bool, typer.Option(help=f"wait up to {RECEIPT_SECONDS:.0f} s for the bank's receipt; exits with 1 without one")
@@ -98,7 +116,7 @@ def submit(
             f"Expected a branch with a key, found none of the name {branch}",
             "deploy/reference/organisation.yaml names the branches; `opsfloor reference` makes the local ones' keys",
         )
-    money = _money(amount, currency)
+    money, captured = _money(amount, currency), _instant(captured_at)
 
     async def send() -> Receipt | None:
         store = image_store(settings)
@@ -111,7 +129,7 @@ def submit(
             declared_amount=money,
             urgent=urgent,
             key=key,
-            captured_at=datetime.now(UTC),
+            captured_at=captured,
         )
         async with command_publisher(f"branch/{branch}") as publish:
             if not wait:

@@ -67,7 +67,8 @@ def inspect(reference: ImageReference, content: bytes | None, limits: FloorLimit
         return ImageFault("image_missing", f"Expected {name} in the store, found none: upload it before submitting")
     if len(content) > limits.image_bytes_max:
         return ImageFault(
-            "image_too_large", f"Expected at most {limits.image_bytes_max} bytes, {name} has {len(content)}"
+            "image_too_large",
+            f"Expected at most {limits.image_bytes_max} bytes, {name} has {len(content)}: scan it at 200 dpi, or save it as JPEG",
         )
     found = hashlib.sha256(content).hexdigest()
     if found != reference.sha256 or len(content) != reference.size_bytes:

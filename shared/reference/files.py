@@ -67,6 +67,10 @@ def load(folder: Path) -> tuple[ReferenceEntry, ...]:
     found: list[Found] = []
     faults: list[str] = []
     files = sorted(folder.glob("*.yaml"))
+    faults += [
+        f"{one.name}: expected the ending .yaml, found .yml, which is not read; rename it"
+        for one in sorted(folder.glob("*.yml"))
+    ]
     if not files:
         faults.append(f"{folder}: expected YAML files, found none; name the folder with the bank's reference data")
     for file in files:

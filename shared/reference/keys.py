@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -58,4 +60,7 @@ def with_local_keys(entries: Iterable[ReferenceEntry], folder: Path) -> tuple[Re
 
 
 def _file(folder: Path, branch_id: str) -> Path:
-    return folder / "branches" / f"{branch_id}.key"
+    """Holds: inside the folder, whatever the branch is called."""
+    plain = re.fullmatch(r"[A-Za-z0-9._-]+", branch_id) is not None
+    name = branch_id if plain else hashlib.sha256(branch_id.encode()).hexdigest()
+    return folder / "branches" / f"{name}.key"

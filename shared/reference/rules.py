@@ -76,6 +76,8 @@ def _faults(row: ReferenceEntry, view: ReferenceView, shared_by: Mapping[str, st
             yield from _team(row, view)
         case Operator():
             yield from _operator(row, view)
+        case Provider():
+            yield from _provider(row)
         case Branch():
             if row.id in shared_by:
                 yield f"public_key is that of {shared_by[row.id]} too, which could sign in its name; give each branch its own"
@@ -116,6 +118,12 @@ def _team(team: Team, view: ReferenceView) -> Iterator[str]:
         yield f"centre {team.centre_id!r} is not defined; define it or name one of {sorted(view.centres)}"
     if team.provider_id not in view.providers:
         yield f"provider {team.provider_id!r} is not defined; name one of {sorted(view.providers)}"
+
+
+def _provider(provider: Provider) -> Iterator[str]:
+    least, most = provider.share_minimum, provider.share_maximum
+    if least is not None and most is not None and least > most:
+        yield f"share_minimum {least:g} is above share_maximum {most:g}; promise at most what is allowed"
 
 
 def _operator(operator: Operator, view: ReferenceView) -> Iterator[str]:

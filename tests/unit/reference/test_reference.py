@@ -57,6 +57,11 @@ def test_the_example_bank_has_no_fault() -> None:
             "corporate-transfer/entry=>corporate-transfer/dancing",
             "work type 'corporate-transfer/dancing' is unknown",
         ),
+        (
+            "organisation",
+            "share_minimum: 0.05, share_maximum: 0.5=>share_minimum: 0.6, share_maximum: 0.5",
+            "provider clearkey: share_minimum 0.6 is above share_maximum 0.5",
+        ),
         ("business_types", "amount_field: amount=>amount_field: colour", "amount_field 'colour' is none of its fields"),
         ("business_types", "left: 0.55=>left: 0.75", "field amount: its area reaches beyond the image"),
         (
@@ -113,3 +118,23 @@ def test_local_keys_are_made_once_and_are_for_their_owner_alone(tmp_path: Path) 
     assert first == second
     assert branch_key(tmp_path, "b-1") is not None
     assert (tmp_path / "branches" / "b-1.key").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("name", ["../../../../evil", "/etc/evil", "..", ".", "a b", "分行" * 60])
+def test_a_branchs_key_stays_in_the_folder(name: str, tmp_path: Path) -> None:
+    """Whatever a branch is called; each has its own."""
+    folder = tmp_path / "keys"
+    branches = [Branch(id=one, label="B", public_key="local") for one in (name, f"{name}x")]
+    entries = with_local_keys(branches, folder)
+    assert len({one.public_key for one in entries if isinstance(one, Branch)}) == 2
+    assert branch_key(folder, name) is not None
+    assert {one.parent for one in tmp_path.rglob("*.key")} == {folder / "branches"}
+
+
+def test_a_file_that_would_not_be_read_is_told(tmp_path: Path) -> None:
+    """And not what is missing without it."""
+    for file in BANK.glob("*.yaml"):
+        (tmp_path / (f"{file.stem}.yml" if file.stem == "operators" else file.name)).write_text(file.read_text())
+    with pytest.raises(ReferenceErrors) as told:
+        load(tmp_path)
+    assert told.value.faults == ["operators.yml: expected the ending .yaml, found .yml, which is not read; rename it"]
