@@ -20,7 +20,7 @@ from services.intake.reception.decide import signed_by
 from shared.contracts import audit, branch, intake
 from shared.contracts.reference import Branch
 from shared.runtime.headers import body_of, header_of, origin_of
-from shared.runtime.log import Outgoing, Record
+from shared.runtime.log import Outgoing, Place, Record
 from tests.faults.floor import Floor
 from tests.simulation.stage import PARTITIONS
 from tests.simulation.world import reference
@@ -96,13 +96,12 @@ def opened_by(record: Record) -> intake.CaseOpened:
     return opened
 
 
-async def deleted(floor: Floor, loss: Loss) -> None:
-    """Somebody takes it from the bus by hand."""
+async def deleted(floor: Floor, place: Place, before: int) -> None:
+    """Somebody takes what stands in a partition before an offset from the bus by hand."""
     admin = AIOKafkaAdminClient(bootstrap_servers=floor.addresses.kafka)
     await admin.start()
     try:
-        spot = TopicPartition(intake.CASE.name, loss.shard)
-        await admin.delete_records({spot: RecordsToDelete(before_offset=loss.first)})
+        await admin.delete_records({TopicPartition(*place): RecordsToDelete(before_offset=before)})
     finally:
         await admin.close()
 
@@ -187,7 +186,7 @@ async def play(home: Path) -> None:
             await asyncio.sleep(WORK_SECONDS)
             floor.services.kill(floor.pids["audit"])
             loss = await unread(floor, database)
-            await deleted(floor, loss)
+            await deleted(floor, (intake.CASE.name, loss.shard), loss.first)
 
             found = tuple(map(int, (await stopped_by(floor, BEYOND)).groups()))
             assert found == (loss.shard, loss.reads_on, loss.first)

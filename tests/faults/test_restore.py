@@ -101,8 +101,8 @@ async def put_back_without_its_cases(floor: Floor, backup: Path) -> None:
     await put_back(floor, backup)
     opened = [(intake.CASE.name, number) for number in range(PARTITIONS)]
     last = {place: records[-1] for place in opened if (records := floor.mirror.log.records[place])}
-    for record in last.values():
-        await deleted(floor, record)
+    for place, record in last.items():
+        await deleted(floor, place, record.offset + 1)
     done = await asyncio.to_thread(command, floor, "restore", "--write", "--json")
     assert done.returncode == 1, done.stdout + done.stderr
     told = json.loads(done.stdout)
