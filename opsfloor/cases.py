@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 import typer
@@ -27,6 +28,8 @@ def case(
         f"Case {answer['case_id']}", ("", ""), ((key.replace("_", " "), _plain(value)) for key, value in known.items())
     )
     table("Timeline", ("at", "what happened"), ((_clock(e["at"]), e["sentence"]) for e in answer["timeline"]))
+    if items := _items(answer):
+        table("Work items, for `opsfloor item` and `opsfloor why`", ("id", "for", ""), items)
 
 
 def item(identity: Annotated[str, typer.Argument(metavar="ID", help="work item id")], json: Json = False) -> None:
@@ -35,7 +38,19 @@ def item(identity: Annotated[str, typer.Argument(metavar="ID", help="work item i
     if json:
         as_json(answer)
         return
-    table(f"Work item {identity}", ("", ""), ((key, _short(value)) for key, value in answer.items()))
+    known = {key: value for key, value in answer.items() if value not in (None, [], "")}
+    table(f"Work item {identity}", ("", ""), ((key.replace("_", " "), _short(value)) for key, value in known.items()))
+
+
+def _items(answer: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Every task that the case has asked for, by id, and whether it still waits for it."""
+    still = {one["work_item_id"] for one in answer["open_items"]}
+    orders = (order for entry in answer["timeline"] if isinstance(order := entry.get("body", {}).get("order"), dict))
+    asked = {order["work_item_id"]: order for order in orders if "work_item_id" in order}
+    return [
+        (one, " of ".join(filter(None, (order.get("role"), order.get("field")))), "open" if one in still else "")
+        for one, order in asked.items()
+    ]
 
 
 def _clock(at: str) -> str:
@@ -54,4 +69,4 @@ def _short(value: Any) -> str:
         return "\n".join(_short(entry) for entry in value)
     if isinstance(value, dict):
         return ", ".join(f"{key}={_short(entry)}" for key, entry in value.items() if entry not in (None, [], ""))
-    return str(value)
+    return _plain(value)

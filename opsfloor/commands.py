@@ -33,7 +33,7 @@ COMMANDS: Final[Mapping[str, Written]] = {
         "Run one service in the foreground until Ctrl-C; run more of the same to share its shards.",
     ),
     "reference": Written(
-        "opsfloor.run:publish_reference",
+        "opsfloor.reference:publish_reference",
         "Validate the bank's reference data and publish it; makes the topics when they are missing.",
     ),
     "submit": Written(

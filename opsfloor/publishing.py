@@ -7,18 +7,39 @@ from contextlib import asynccontextmanager
 
 from opsfloor import floor
 from shared.contracts.message import Message
+from shared.reference.board import REFERENCE_BOARD, ReferenceView
+from shared.runtime.boards import BoardKeeper, Boards
 from shared.runtime.clock import RealClock
 from shared.runtime.commands import CommandPublisher
 from shared.runtime.kafka_log import KafkaLog
 
 
 @asynccontextmanager
-async def command_publisher(name: str = "command-line") -> AsyncIterator[Callable[[Message, str], Awaitable[None]]]:
+async def commands(name: str = "command-line") -> AsyncIterator[CommandPublisher]:
     """A publisher for records from outside, started and stopped around a block."""
     log = KafkaLog(floor.settings().kafka)
     publisher = log.publisher()
     await publisher.start()
     try:
-        yield CommandPublisher(log, publisher, f"/opsfloor/{name}/http", RealClock()).publish
+        yield CommandPublisher(log, publisher, f"/opsfloor/{name}/http", RealClock())
     finally:
         await publisher.stop()
+
+
+@asynccontextmanager
+async def command_publisher(name: str = "command-line") -> AsyncIterator[Callable[[Message, str], Awaitable[None]]]:
+    """The same for who only publishes."""
+    async with commands(name) as publisher:
+        yield publisher.publish
+
+
+async def published_reference() -> ReferenceView:
+    """The reference data that stand on the bus now. Errors: `TransientError` when it is away."""
+    boards = Boards((REFERENCE_BOARD,))
+    keeper = BoardKeeper(boards, KafkaLog(floor.settings().kafka))
+    try:
+        await keeper.start()
+    finally:
+        await keeper.stop()
+    view: ReferenceView = boards.views[REFERENCE_BOARD.name]
+    return view

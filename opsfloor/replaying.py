@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import io
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -15,15 +15,17 @@ import aiohttp
 from PIL import Image
 
 from opsfloor import floor
+from opsfloor.answers import Remedied
 from opsfloor.event_log import Activity, predecessors
 from opsfloor.log_ids import LogIds
-from opsfloor.publishing import command_publisher
+from opsfloor.publishing import commands, published_reference
 from opsfloor.submit import image_store
 from services.intake.submit import build_submission
-from shared.contracts import audit, routing
+from shared.contracts import audit, intake, routing
 from shared.contracts.core import PostingConfirmed
 from shared.contracts.message import ImageReference
 from shared.contracts.reference import (
+    REFERENCE,
     Branch,
     BusinessType,
     Centre,
@@ -36,6 +38,7 @@ from shared.contracts.reference import (
     TemplateField,
 )
 from shared.http.tokens import Issuer, ensure_key_pair
+from shared.reference.board import ReferenceView
 from shared.reference.keys import LOCAL, make_branch_key, with_local_keys
 from shared.runtime.errors import ContractError
 from shared.runtime.headers import body_of, origin_of
@@ -45,6 +48,7 @@ from shared.runtime.processor import derived_id
 
 BRANCH: Final = "log-branch"
 DAY_SECONDS: Final = 86_400.0
+STILL_SECONDS: Final = 60.0  # in which nothing is given out nor ends though nobody is at work: nothing will
 
 
 @dataclass
@@ -103,6 +107,13 @@ def reference_of(cases: Mapping[str, list[Activity]]) -> list[ReferenceEntry]:
     return entries
 
 
+def left_over(view: ReferenceView, keys: Collection[str]) -> Iterator[str]:
+    """The keys of people of earlier replays, who would be given work that they never do."""
+    for person in view.operators.values():
+        if person.key not in keys and person.team_id.startswith(of_log("")) and person.id.startswith(of_log("")):
+            yield person.key
+
+
 class Seat:
     """One operator's connection to the workbench; when one routing service does not answer, the next one is asked."""
 
@@ -139,31 +150,63 @@ class Replay:
         self._turnarounds: Final = Turnarounds()
         self._origin = min(activity.enabled_at for case in cases.values() for activity in case)
         self._began = 0.0
+        self._at_work = 0  # operators with an item in hand
+        self._moved = 0.0  # when something last happened, on the monotonic clock
 
     async def play(self) -> Turnarounds:
-        """Publish the reference data, let everybody sign on, play every case, compare."""
-        log = KafkaLog(self._settings.kafka)
+        """Publish the reference data, let everybody sign on, play every case, compare; afterwards the log's people leave.
+
+        Errors:  `Remedied` when the floor refuses a document, or nothing goes on.
+        """
         entries = with_local_keys(reference_of(self._cases), self._settings.home / "keys")
-        async with command_publisher("replay") as publish:
-            for entry in entries:
-                await publish(entry, f"reference/{entry.key}")
-            helpers = [
-                asyncio.create_task(self._listen(log, publish)),
-                asyncio.create_task(self._staff([entry for entry in entries if isinstance(entry, Operator)])),
-            ]
-            self._began = time.monotonic() + 2.0  # the boards of the services read the reference data meanwhile
-            cases = asyncio.create_task(self._all(publish))
+        people = [entry for entry in entries if isinstance(entry, Operator)]
+        async with commands("replay") as publisher:
+            for key in left_over(await published_reference(), {entry.key for entry in entries}):
+                await publisher.remove(REFERENCE, key)  # of a replay that was killed
             try:
-                await asyncio.wait([cases, *helpers], return_when=asyncio.FIRST_COMPLETED)
-                for helper in helpers:
-                    if helper.done():
-                        helper.result()
-                await cases
+                for entry in entries:
+                    await publisher.publish(entry, f"reference/{entry.key}")
+                await self._played(publisher.publish, people)
             finally:
-                for helper in helpers:
-                    helper.cancel()
-                await asyncio.gather(*helpers, return_exceptions=True)
+                for entry in entries:
+                    if isinstance(entry, Operator | Branch):
+                        await publisher.remove(REFERENCE, entry.key)
         return self._turnarounds
+
+    async def _played(self, publish: Publish, people: list[Operator]) -> None:
+        self._began = time.monotonic() + 2.0  # the boards of the services read the reference data meanwhile
+        self._moved = self._began
+        log = KafkaLog(self._settings.kafka)
+        helpers = [
+            asyncio.create_task(helper)
+            for helper in (self._listen(log, publish), self._staff(people), self._go_on(STILL_SECONDS))
+        ]
+        cases = asyncio.create_task(self._all(publish))
+        try:
+            await asyncio.wait([cases, *helpers], return_when=asyncio.FIRST_COMPLETED)
+            for helper in helpers:
+                if helper.done():
+                    helper.result()
+            await cases
+        finally:
+            for task in (cases, *helpers):
+                task.cancel()
+            await asyncio.gather(cases, *helpers, return_exceptions=True)
+
+    async def _go_on(self, still_seconds: float) -> None:
+        """Errors: `Remedied` when what was handed in neither is given out nor ends, and nobody is at work."""
+        while True:
+            await asyncio.sleep(still_seconds / 10)
+            open_lines = [line for line in self._handed_in if not self._done[line].is_set()]
+            still = time.monotonic() - self._moved
+            if open_lines and not self._at_work and still > still_seconds:
+                case_id = derived_id("case", self._submission_id(min(open_lines)))
+                raise Remedied(
+                    f"Expected the floor to go on, found {len(open_lines)} activities handed in and nothing given out or ended "
+                    f"for {still:.0f} s, though nobody is at work",
+                    f"`opsfloor case {case_id} --json` names an item, `opsfloor item ID` where it waits and why; `opsfloor status` "
+                    "whether all services run",
+                )
 
     # ------------------------------------------------------------------ cases
 
@@ -197,9 +240,9 @@ class Replay:
         content = _page()
         if not self._handed_in:
             await store.put(content)
-        submission_id = f"log-{self._run}-{activity.line}"
+        submission_id = self._submission_id(activity.line)
         self._activity_by_case[derived_id("case", submission_id)] = activity
-        self._handed_in[activity.line] = time.monotonic()
+        self._handed_in[activity.line] = self._moved = time.monotonic()
         image = ImageReference(
             sha256=hashlib.sha256(content).hexdigest(), media_type="image/png", size_bytes=len(content), label="voucher"
         )
@@ -213,11 +256,14 @@ class Replay:
         )
         await publish(message, f"submission/{submission_id}")
 
+    def _submission_id(self, line: int) -> str:
+        return f"log-{self._run}-{line}"
+
     # ------------------------------------------------------------- floor's news
 
     async def _listen(self, log: KafkaLog, publish: Publish) -> None:
         """Note what the floor assigned and finished; stand in for the core bank, which always says yes here."""
-        tail = log.tail([routing.ASSIGNMENT.name, audit.POSTING.name, audit.CASE.name])
+        tail = log.tail([intake.RECEIPT.name, routing.ASSIGNMENT.name, audit.POSTING.name, audit.CASE.name])
         await tail.start()
         try:
             while True:
@@ -231,10 +277,18 @@ class Replay:
             await tail.stop()
 
     async def _hear(self, message: object, publish: Publish) -> None:
+        if isinstance(message, intake.SubmissionRejected) and message.submission_id.startswith(
+            self._submission_id(0)[:-1]
+        ):
+            raise Remedied(
+                f"Expected the floor to take {message.submission_id} in, found {message.code}: {message.detail}",
+                "play the log again; `opsfloor status` tells whether all services run",
+            )
         case_id = getattr(message, "case_id", None)
         activity = self._activity_by_case.get(case_id) if isinstance(case_id, str) else None
         if activity is None:
             return
+        self._moved = time.monotonic()
         match message:
             case routing.WorkAssigned(attempt=1):
                 self._turnarounds.latencies.append(time.monotonic() - self._handed_in[activity.line])
@@ -291,11 +345,16 @@ class Replay:
         path, attempt = f"/assignment/{item['work_item_id']}", {"attempt": item["attempt"]}
         activity = self._activity_by_case.get(item["case_id"])
         seconds = 0.0 if activity is None else activity.handle_seconds  # left from an earlier replay: done at once
-        await seat.ask("POST", f"{path}/accept", attempt)
-        await asyncio.sleep(seconds / self._speed)
-        outcome = {"form": "keyed", "value": "done"}
-        body = {**attempt, "outcome": outcome, "handle_seconds": min(seconds, DAY_SECONDS)}
-        await seat.ask("POST", f"{path}/complete", body)
+        self._at_work += 1
+        try:
+            await seat.ask("POST", f"{path}/accept", attempt)
+            await asyncio.sleep(seconds / self._speed)
+            outcome = {"form": "keyed", "value": "done"}
+            body = {**attempt, "outcome": outcome, "handle_seconds": min(seconds, DAY_SECONDS)}
+            await seat.ask("POST", f"{path}/complete", body)
+        finally:
+            self._at_work -= 1
+            self._moved = time.monotonic()
 
 
 def _page() -> bytes:

@@ -88,7 +88,9 @@ def restore(
                 f"[red]✗[/] {lack['processor']}/{lack['shard']} {lack['topic']}{said(whose)}: {said(lack['detail'])}"
             )
             err.print(f"  [bold]Ask[/] {said(lack['ask'])}")
-        if not lacks:
+        if not write:
+            out.print(_not_written(found))
+        elif not lacks:
             out.print("[green]✓[/] nothing is left that the bus tells and the tables lack")
         if (kept := floor.settings().home / ASKED_FILE).exists():
             out.print(f"what was to be asked, by every run that wrote: {kept}", soft_wrap=True)
@@ -96,6 +98,13 @@ def restore(
 
 
 COLUMNS: Final = ("events folded", "completed", "decided now", "to be asked")
+
+
+def _not_written(found: Mapping[str, Recovered]) -> str:
+    if any(each.folded or each.completed or each.redelivered for each in found.values()):
+        how = "`opsfloor restore --write`, with a second person"
+        return f"[yellow]![/] the tables lack this, and nothing is written yet; {how}, brings them up"
+    return "[green]✓[/] the tables lack nothing that the bus tells; there is nothing to write"
 
 
 def _counts(found: Recovered) -> dict[str, int]:

@@ -1,8 +1,7 @@
-"""`opsfloor run SERVICE` and `opsfloor reference`."""
+"""`opsfloor run SERVICE`."""
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import json
 import os
@@ -16,20 +15,15 @@ import uvloop
 
 from deploy.local.watch import SCRAPE_SECONDS, Watch, forget_predecessor
 from opsfloor import floor
-from opsfloor.answers import Remedied, out
-from opsfloor.publishing import command_publisher
-from shared.contracts.message import Message
+from opsfloor.answers import Remedied, remedied
 from shared.home import home
 from shared.http.keys import ensure_public_key
-from shared.reference import ReferenceErrors, load
-from shared.reference.keys import with_local_keys
 from shared.runtime.clock import clock_from_environment
 from shared.runtime.collector import without_collector
 from shared.runtime.errors import TransientError
 from shared.runtime.host import Host, ServicePlan, configure_logging
 from shared.runtime.kafka_on_uvloop import mend_connections
 from shared.runtime.settings import Settings
-from shared.runtime.topics import PARTITIONS_DEFAULT, ensure_topics
 
 RUNNABLE = (*floor.SERVICES, floor.BALANCER)
 TO_START: Final = "`opsfloor doctor` looks at everything that a service needs, and says what to do about each trouble"
@@ -66,10 +60,9 @@ def run_service(
     except TransientError:
         raise
     except _troubles() as error:
-        told = str(error)
-        raise Remedied(
-            told if told.startswith("Expected ") else f"Expected {service} to start, found {_in_short(error)}", TO_START
-        ) from error
+        if str(error).startswith("Expected "):
+            raise remedied(error, TO_START) from error
+        raise Remedied(f"Expected {service} to start, found {_in_short(error)}", TO_START) from error
     finally:
         note.unlink(missing_ok=True)
         target.unlink(missing_ok=True)
@@ -125,29 +118,3 @@ def _replace(file: Path, text: str) -> None:
     aside = file.with_suffix(".new")  # Prometheus, and whoever asks who runs, reads a file the moment it changes
     aside.write_text(text)
     aside.replace(file)
-
-
-def publish_reference(
-    folder: Annotated[Path, typer.Argument(help="folder with the bank's YAML files; deploy/reference is an example")],
-    check: Annotated[bool, typer.Option("--check", help="only validate, publish nothing")] = False,
-    partitions: Annotated[
-        int | None,
-        typer.Option(min=1, help=f"partitions of every topic; {PARTITIONS_DEFAULT} for a new floor, else what it has"),
-    ] = None,
-) -> None:
-    """Validate the bank's reference data and publish it; makes the topics when they are missing."""
-    try:
-        entries = with_local_keys(load(folder), home() / "keys")
-    except ReferenceErrors as error:
-        raise Remedied(str(error), f"mend the lines named above in {folder}") from error
-    if not check:
-        asyncio.run(_publish(entries, partitions))
-    out.print(f"[green]✓[/] {len(entries)} entries of reference data {'valid' if check else 'published'}")
-
-
-async def _publish(entries: tuple[Message, ...], partitions: int | None) -> None:
-    settings = floor.settings()
-    await ensure_topics(settings.kafka, partitions)
-    async with command_publisher() as publish:
-        for entry in entries:
-            await publish(entry, f"reference/{entry.key}")

@@ -41,6 +41,10 @@ _starter: Final = ThreadPoolExecutor(1, "stack-starter")
 _children: Final[dict[int, subprocess.Popen[bytes]]] = {}
 
 
+def not_noted(pid: int) -> None:
+    """For who ends what it started itself."""
+
+
 def free_port() -> int:
     """A TCP port on the loopback address that is free now."""
     while True:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
 import tempfile
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,6 +18,8 @@ from typing import Final
 from deploy.local import problems
 
 KAFKA: Final = "4.3.1"
+ASIDE: Final = ".fetching-"
+LEFT_SECONDS: Final = 3_600.0  # after which a download is not under way any more
 Progress = Callable[[int, int, str], None]
 """Called with how many are done, how many there are, and the current coordinate."""
 
@@ -66,6 +70,7 @@ def ensure(folder: Path, tell: Progress = nothing_to_tell) -> Path:
     jars = locked()
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _clear(folder)
         for done, jar in enumerate(jars):
             tell(done, len(jars), jar.coordinate)
             file = folder / jar.file_name
@@ -79,6 +84,14 @@ def ensure(folder: Path, tell: Progress = nothing_to_tell) -> Path:
     return folder
 
 
+def _clear(folder: Path) -> None:
+    """Take away what a download that was killed has left; another process may still be fetching."""
+    for aside in folder.glob(f"{ASIDE}*"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - aside.stat().st_mtime > LEFT_SECONDS:
+                shutil.rmtree(aside, ignore_errors=True)
+
+
 def _check(file: Path, jar: Jar) -> None:
     found = hashlib.sha256(file.read_bytes()).hexdigest()
     if found != jar.sha256:
@@ -90,7 +103,7 @@ def _fetch(jar: Jar, folder: Path) -> None:
         warnings.simplefilter("ignore")  # jgo warns about folders that it does not need here
         from jgo.maven import MavenContext
 
-    aside = Path(tempfile.mkdtemp(prefix=".fetching-", dir=folder))
+    aside = Path(tempfile.mkdtemp(prefix=ASIDE, dir=folder))
     try:
         context = MavenContext(repo_cache=aside, timeout=60)
         whole = context.project(jar.group, jar.artifact).at_version(jar.version).artifact().resolve()

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -162,10 +162,11 @@ class Broker:
             raise problems.half_written(meta, self.folder)
         shutil.rmtree(meta.parent)
 
-    def start(self, owned: bool, writes: Path | None = None) -> int:
+    def start(self, owned: bool, noted: Callable[[int], None] = children.not_noted, writes: Path | None = None) -> int:
         """Start the broker and wait until it answers. Returns its process id. Errors: `StackProblem`.
 
-        Holds:   told to, it writes the cache of its classes into a file when it ends.
+        Holds:   its id is noted before it is waited for: whoever starts it may be killed meanwhile. Told to, it writes the
+                 cache of its classes into a file when it ends.
         """
         if children.taken(self.port):
             raise problems.port_taken(self.port, "Kafka")
@@ -175,13 +176,18 @@ class Broker:
         )
         up = False
         try:
-            up = children.wait_for(lambda: children.taken(self.port), pid, self.mark, UP_SECONDS)
-        finally:  # also after Ctrl-C: its id is not written down yet
+            noted(pid)
+            self.expect_up(pid, before)
+            up = True
+        finally:  # also after Ctrl-C
             if not up:
                 children.end(pid, self.mark, signal.SIGKILL)
-        if not up:
-            raise problems.did_not_start("Kafka", self.log, children.last_lines(self.log, since=before))
         return pid
+
+    def expect_up(self, pid: int, before: int = 0) -> None:
+        """Wait until it answers. Errors: `StackProblem` when it does not, with its log's last words from `before` on."""
+        if not children.wait_for(lambda: children.taken(self.port), pid, self.mark, UP_SECONDS):
+            raise problems.did_not_start("Kafka", self.log, children.last_lines(self.log, since=before))
 
     @property
     def _file(self) -> Path:

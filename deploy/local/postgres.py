@@ -9,6 +9,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -112,8 +113,11 @@ class Database:
         databases = {each.name for each in self._data.glob("base/*")}
         return databases == {"1"} or not (databases or (self._data / "global" / "pg_control").exists())
 
-    def start(self, owned: bool) -> int:
-        """Start the server and wait until it takes connections. Returns its process id. Errors: `StackProblem`."""
+    def start(self, owned: bool, noted: Callable[[int], None] = children.not_noted) -> int:
+        """Start the server and wait until it takes connections. Returns its process id. Errors: `StackProblem`.
+
+        Holds:   its id is noted before it is waited for: whoever starts it may be killed meanwhile.
+        """
         if children.taken(self.port):
             raise problems.port_taken(self.port, "PostgreSQL")
         self._forget_dead_postmaster()
@@ -123,14 +127,19 @@ class Database:
         pid = children.start(command, self.log, owned=owned, user=_runner())
         up = False
         try:
-            if not children.wait_for(self._answers, pid, self.mark, UP_SECONDS):
-                raise problems.did_not_start("PostgreSQL", self.log, children.last_lines(self.log, since=before))
-            self._create_database()
+            noted(pid)
+            self.expect_up(pid, before)
             up = True
-        finally:  # also after Ctrl-C: its id is not written down yet
+        finally:  # also after Ctrl-C
             if not up:
                 children.end(pid, self.mark, signal.SIGQUIT)
         return pid
+
+    def expect_up(self, pid: int, before: int = 0) -> None:
+        """Wait until it takes connections and has the floor's database. Errors: `StackProblem`, with its log's last words."""
+        if not children.wait_for(self._answers, pid, self.mark, UP_SECONDS):
+            raise problems.did_not_start("PostgreSQL", self.log, children.last_lines(self.log, since=before))
+        self._create_database()
 
     def _answers(self) -> bool:
         return (

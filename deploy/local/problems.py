@@ -55,14 +55,14 @@ def unreadable(file: Path, why: str) -> StackProblem:
 def other_version(folder: Path, found: str, expected: str) -> StackProblem:
     return StackProblem(
         f"Expected data of {expected} in {folder}, found {found}",
-        f"keep it for its own version, or remove it (`opsfloor stack down`, then delete {folder}) and start afresh",
+        f"start the version that it is of, or {_begin_anew(folder)}",
     )
 
 
 def half_written(file: Path, folder: Path) -> StackProblem:
     return StackProblem(
         f"Expected {file} to name the broker's cluster, found it cut off: the disk was full, or the power went",
-        f"put the file back from a copy, or delete {folder} and start afresh without its records",
+        f"put the file back from a copy, or {_begin_anew(folder)}",
     )
 
 
@@ -119,7 +119,7 @@ def not_asked(folder: Path, why: str) -> StackProblem:
 def no_password(folder: Path, found: str) -> StackProblem:
     return StackProblem(
         f"Expected the password in {folder / 'password'} to be the database's own, found it {found}",
-        f"put back the one that its data was made with, or delete {folder} and start afresh without the data",
+        f"put back the one that its data was made with, or {_begin_anew(folder)}",
     )
 
 

@@ -9,11 +9,11 @@ import json
 import os
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import shared.home
 from deploy.local import children, jars, problems
@@ -120,17 +120,18 @@ class Stack:
                 self._write(state)
 
     def _start_database_unless_up(self, state: State) -> None:
-        if self._postgres_runs(state):
+        if self._postgres_runs(state) and state.postgres_pid is not None:
+            self._database(state).expect_up(state.postgres_pid)  # whoever started it may have been killed meanwhile
             return
         if children.taken(state.postgres_port):
             state.postgres_port = children.free_port()
         server = self._database(state)
         server.make()
-        state.postgres_pid = server.start(self._owned)
-        self._write(state)
+        server.start(self._owned, self._noting(state, "postgres_pid"))
 
     def _start_broker_unless_up(self, state: State) -> None:
-        if self._kafka_runs(state):
+        if self._kafka_runs(state) and state.kafka_pid is not None:
+            self._broker(state).expect_up(state.kafka_pid)
             return
         wanted = self._wanted_port()
         if wanted is not None:
@@ -141,8 +142,16 @@ class Stack:
             state.controller_port = children.free_port()
         server = self._broker(state)
         server.format()
-        state.kafka_pid = server.start(self._owned)
-        self._write(state)
+        server.start(self._owned, self._noting(state, "kafka_pid"))
+
+    def _noting(self, state: State, server: Literal["kafka_pid", "postgres_pid"]) -> Callable[[int], None]:
+        """Writes a server's id down the moment it has one: whoever starts it may be killed before it answers."""
+
+        def noted(pid: int) -> None:
+            setattr(state, server, pid)
+            self._write(state)
+
+        return noted
 
     def down(self) -> None:
         """End both by their ids; nothing is left running."""
@@ -198,8 +207,7 @@ class Stack:
     def start_broker(self) -> None:
         """Start the broker again on the same data and port."""
         state = self._known()
-        state.kafka_pid = self._broker(state).start(self._owned)
-        self._write(state)
+        self._broker(state).start(self._owned, self._noting(state, "kafka_pid"))
 
     def stop_database(self, immediate: bool = True) -> None:
         """Stop the database: `immediate` is a crash as far as its data is concerned."""
@@ -210,8 +218,7 @@ class Stack:
     def start_database(self) -> None:
         """Start the database again on the same data and port."""
         state = self._known()
-        state.postgres_pid = self._database(state).start(self._owned)
-        self._write(state)
+        self._database(state).start(self._owned, self._noting(state, "postgres_pid"))
 
     # what is known of it
 

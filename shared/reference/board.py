@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -65,6 +65,11 @@ class ReferenceView:
             entries[identity] = message
             if isinstance(message, Operator):
                 self.operators_by_team.setdefault(message.team_id, {})[identity] = None
+
+    def entries(self) -> Iterator[ReferenceEntry]:
+        """Every entry but the limits, of which there always is one."""
+        for by_id in self._by_noun().values():
+            yield from by_id.values()
 
     def standard_seconds(self, work_type: str) -> float | None:
         """The standard time of one item of a work type (`business-type/step`); `None` when there is no such template."""

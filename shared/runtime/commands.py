@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from shared.contracts.message import Message
+from shared.contracts.message import Message, Topic
 from shared.runtime.clock import Clock
 from shared.runtime.errors import TransientError
 from shared.runtime.headers import outside_headers
@@ -23,15 +23,20 @@ class CommandPublisher:
         self._clock: Final = clock
         self._partitions: dict[str, int] = {}
 
+    async def remove(self, topic: Topic, key: str) -> None:
+        """Take what stands under a key of a compacted topic away. Errors: `TransientError` when the bus is away."""
+        await self._write(topic.name, Outgoing(key.encode(), None, (), self._clock.wall_ms()))
+
     async def publish(self, message: Message, event_id: str) -> None:
         """Write one record and wait for its acknowledgement. Errors: `TransientError` when the bus is away."""
-        topic = message.topic.name
+        headers = outside_headers(message, self._source, event_id, self._clock.now(), REQUEST.get())
+        body = message.model_dump_json().encode()
+        await self._write(message.topic.name, Outgoing(message.key.encode(), body, headers, self._clock.wall_ms()))
+
+    async def _write(self, topic: str, record: Outgoing) -> None:
         if topic not in self._partitions:
             self._partitions[topic] = await self._log.partitions(topic)
-        key, now = message.key.encode(), self._clock.now()
-        headers = outside_headers(message, self._source, event_id, now, REQUEST.get())
-        record = Outgoing(key, message.model_dump_json().encode(), headers, self._clock.wall_ms())
-        place = (topic, partition_of(key, self._partitions[topic]))
+        place = (topic, partition_of(record.key, self._partitions[topic]))
         failed = await self._publisher.publish({place: [record]})
         if failed:
             raise TransientError(f"Expected {topic} to take the command: {failed[place]}")

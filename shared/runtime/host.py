@@ -19,7 +19,7 @@ from fastapi import APIRouter
 from prometheus_client import REGISTRY
 from starlette.types import ASGIApp
 
-from shared.contracts.message import Message
+from shared.contracts.message import Message, Topic
 from shared.http.app import build_app, serve
 from shared.http.tokens import Verifier
 from shared.runtime.boards import BoardKeeper, Boards
@@ -39,6 +39,7 @@ from shared.runtime.reads import look
 from shared.runtime.runner import Runner, went_back
 from shared.runtime.schema import mark, migrate, migrations, taken
 from shared.runtime.settings import Settings
+from shared.runtime.topics import expect_agreed
 
 if TYPE_CHECKING:
     from shared.runtime.otlp_tracing import Spans
@@ -154,6 +155,12 @@ def traced_by(spans: Spans | None) -> Callable[[ASGIApp], ASGIApp] | None:
     return partial(TracedRequests, tracer=spans.tracer)
 
 
+def _topics(plan: ServicePlan, service: Service) -> set[Topic]:
+    """All that the service reads, writes or has a board of."""
+    told = {topic for each in service.processors for topic in (*each.inputs, *each.outputs)}
+    return told | {spec.topic for spec in plan.boards}
+
+
 class Host:
     """Runs one service until it is told to stop or an invariant breaks."""
 
@@ -220,6 +227,7 @@ class Host:
                 )
                 for p in service.processors
             ]
+            await expect_agreed(settings.kafka, _topics(self._plan, service))
             for processor in service.processors:
                 await self._compare(log, pool, processor)
             spare_collector()

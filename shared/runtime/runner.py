@@ -61,7 +61,8 @@ def went_back(processor: str, inlets: Mapping[Place, int], read: Mapping[Place, 
     if behind:
         raise InvariantError(
             f"Expected the database of {processor} to be as far as it was, found {'; '.join(behind[:3])}. Remedy: it was "
-            "put back to an earlier point, or belongs to another floor; stop every service, then `opsfloor restore`"
+            "put back to an earlier point, or belongs to another floor; stop every service, then `opsfloor restore`, which looks, "
+            "and `opsfloor restore --write`"
         )
 
 
@@ -665,4 +666,5 @@ class Runner:
             commit_ms=round(commit_seconds * 1000, 2),
             batch_ms=round(batch_seconds * 1000, 2),
             lag_s=round(lag, 3),
+            about=list(tally.about),
         )

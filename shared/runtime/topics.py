@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -26,7 +26,8 @@ PARTITIONS_REMEDY: Final = (
     " a topic (docs/operations.md, «More partitions»)"
 )
 SETTINGS_REMEDY: Final = (
-    "set those topics' settings as expected (Kafka's `kafka-configs.sh --alter --entity-type topics`)"
+    "set those topics' settings as expected: `opsfloor stack kafka configs --alter --entity-type topics --entity-name NAME"
+    " --add-config NAME=VALUE`"
 )
 SETTLE_CHECKS_MAX: Final = 150
 SETTLE_CHECK_SECONDS: Final = 0.1
@@ -128,6 +129,29 @@ async def ensure_topics(
         raise TransientError(f"Expected Kafka at {bootstrap} to answer, found {error}") from error
     finally:
         await admin.close()
+
+
+async def expect_agreed(bootstrap: str, topics: Iterable[Topic]) -> None:
+    """Refuse topics that are there with other settings than the contracts': what they should keep they may lose.
+
+    Holds:   a topic that is not there is another question's; dead letters beside these are looked at too.
+    Errors:  `ContractError` lists every setting that differs, or says that the broker does not tell them; `TransientError`
+             when Kafka is away.
+    """
+    admin = AIOKafkaAdminClient(**words_of(bootstrap), request_timeout_ms=15_000)
+    try:
+        await admin.start()
+        wants = list(wanted(1, {topic.name: topic for topic in topics}))
+        there = set(await admin.list_topics())
+        settings = await settings_that_differ(admin, [want for want in wants if want.name in there])
+    except (KafkaError, OSError) as error:
+        raise TransientError(f"Expected Kafka at {bootstrap} to answer, found {error}") from error
+    finally:
+        await admin.close()
+    if settings:
+        raise ContractError(
+            f"Expected the floor's topics as the contracts say, found:{_listed(settings)}\nRemedy: {SETTINGS_REMEDY}"
+        )
 
 
 async def _counts(admin: Any, names: Sequence[str]) -> dict[str, int]:

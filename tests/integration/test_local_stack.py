@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
@@ -33,6 +35,9 @@ Stack(Path(sys.argv[1]), owned=True).up()
 print("up", flush=True)
 time.sleep(600)
 """
+
+
+STARTER = "import sys; from pathlib import Path; from deploy.local import Stack; Stack(Path(sys.argv[1])).up()"
 
 
 @pytest.fixture(scope="module")
@@ -188,6 +193,26 @@ def test_the_death_of_the_owner_leaves_nothing(stack_folder: Path, how: signal.S
             os.kill(pid, signal.SIGSTOP)
         owner.send_signal(how)
     assert gone_within(stack_folder, 25)
+
+
+@pytest.mark.parametrize("server", ["postgres", "kafka"])
+def test_what_was_started_when_its_starter_was_killed_is_known(stack_folder: Path, server: str) -> None:
+    """`opsfloor stack up` is killed before the server answers: the next one waits for that server, and down ends it."""
+    starter = subprocess.Popen([sys.executable, "-c", STARTER, str(stack_folder)], start_new_session=True)
+    note, pid, end = stack_folder / "stack.json", None, time.monotonic() + 60
+    while pid is None and time.monotonic() < end:
+        with suppress(FileNotFoundError, ValueError):
+            pid = json.loads(note.read_text())[f"{server}_pid"]
+    os.killpg(starter.pid, signal.SIGKILL)
+    starter.wait()
+    assert pid is not None
+    stack = Stack(stack_folder)
+    try:
+        stack.up()
+        assert stack.status()[server] == f"up, process {pid}"
+    finally:
+        stack.down()
+    assert gone_within(stack_folder, 5)
 
 
 def test_the_end_of_a_thread_ends_nothing(stack_folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Somebody is suspended by their score on a floor that runs, and comes back by the vendor manager's word."""
+"""Somebody is suspended by their score on a floor that runs, and comes back; somebody leaves the bank, and is off the floor."""
 
 from __future__ import annotations
 
@@ -102,3 +102,31 @@ def test_who_is_suspended_comes_back_when_the_reference_data_says_so(stack_folde
         assert "by the vendor manager" in card["reason"]
         assert card["judged_in_standing"] < KEYED
         assert card["errors"] == 0
+
+
+def workbench(floor: Terminal, method: str, path: str) -> int:
+    """What the workbench answers the operator. Returns its status."""
+    (note,) = (floor.home / "run").glob("routing-*.json")
+    token = floor.type(f"token {WHO} --role operator --team north-entry").strip()
+    url = f"{json.loads(note.read_text())['url']}{path}"
+    return httpx.request(method, url, json={}, headers={"Authorization": f"Bearer {token}"}).status_code
+
+
+def test_who_the_reference_data_name_no_more_is_off_the_floor(stack_folder: Path, tmp_path: Path) -> None:
+    """Nothing is published before somebody has said what is to become of them; then it holds within moments."""
+    fewer = tmp_path / "fewer"
+    shutil.copytree(ROOT / "deploy" / "reference", fewer)
+    people = fewer / "operators.yaml"
+    people.write_text("".join(line for line in people.read_text().splitlines(True) if f"id: {WHO}," not in line))
+    with running_floor(stack_folder, ("routing",)) as floor:
+        until(lambda: workbench(floor, "POST", "/sign-on") == 200)
+        with pytest.raises(AssertionError, match=rf"found 1 that it does\s+not:\s+operator\s+{WHO}") as refused:
+            floor.type(f"reference {fewer}")
+        assert "--remove" in str(refused.value)
+        floor.type(f"reference {fewer} --keep")
+        time.sleep(HEARD_SECONDS)
+        assert workbench(floor, "POST", "/sign-on") == 200
+        assert f"Taken off the floor: operator {WHO}" in floor.type(f"reference {fewer} --remove")
+        until(lambda: workbench(floor, "POST", "/sign-on") == 403)
+        floor.type("reference deploy/reference")
+        until(lambda: workbench(floor, "POST", "/sign-on") == 200)

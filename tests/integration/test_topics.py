@@ -15,7 +15,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from shared.contracts.message import Topic
 from shared.contracts.registry import TOPICS
 from shared.runtime.errors import ContractError, TransientError
-from shared.runtime.topics import config_of, ensure_topics, settings_that_differ, wanted
+from shared.runtime.topics import config_of, ensure_topics, expect_agreed, settings_that_differ, settle, wanted
 
 DAY_MS = 86_400_000
 
@@ -91,6 +91,24 @@ async def test_differences_are_named(kafka: str, topics: Mapping[str, Topic], ad
     assert f"{passing}: retention.ms '1000', expected '{7 * DAY_MS}'" in told
     assert f"{board}: cleanup.policy 'delete', expected 'compact'" in told
     assert "Remedy" in told
+
+
+async def test_a_service_starts_on_no_topic_that_keeps_otherwise(
+    kafka: str, topics: Mapping[str, Topic], admin: AIOKafkaAdminClient
+) -> None:
+    """Before it reads: what a board's topic deletes, or another forgets too soon, is lost. One that is not there is no matter
+    of settings, nor is another number of partitions."""
+    board = next(name for name in topics if name.endswith("board"))
+    others = {name: topic for name, topic in topics.items() if name != board}
+    await ensure_topics(kafka, 3, topics=others)
+    await expect_agreed(kafka, topics.values())
+    await admin.create_topics([NewTopic(board, 5, 1)])
+    await settle(admin, [board])
+    with pytest.raises(ContractError, match=r"cleanup\.policy 'delete', expected 'compact'") as refused:
+        await expect_agreed(kafka, topics.values())
+    assert "opsfloor stack kafka configs --alter" in str(refused.value)
+    with pytest.raises(TransientError, match="Expected Kafka"):
+        await expect_agreed("127.0.0.1:1", topics.values())
 
 
 async def test_the_brokers_refusal_is_heard(

@@ -84,7 +84,7 @@ def _of_a_newer_broker(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("server", "break_it", "found", "remedy"),
     [
-        ("kafka", _of_a_newer_broker, "that of another version", "keep it for its own version"),
+        ("kafka", _of_a_newer_broker, "that of another version", "start the version that it is of"),
         ("kafka", _of_another_folder, "directory ID", "`mv {folder}/kafka {folder}/kafka.torn`"),
         ("postgres", _removed("postgres/data/base/5"), "base/5", "`mv {folder}/postgres {folder}/postgres.torn`"),
         ("postgres", _without_own_database, "is missing", "`mv {folder}/postgres {folder}/postgres.torn`"),

@@ -10,9 +10,11 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from deploy.local import Stack, StackProblem, children, jars, problems
@@ -369,6 +371,12 @@ def test_prometheus_and_alertmanager_are_in_the_status(tmp_path: Path) -> None:
     process = subprocess.Popen(script)
     try:
         (watch.folder / "prometheus.pid").write_text(f"{process.pid} 21003")
+        end = time.monotonic() + 30
+        while (
+            script[-1] not in psutil.Process(process.pid).cmdline()
+        ):  # a child has its own words once it is its program
+            assert time.monotonic() < end
+            time.sleep(0.01)
         (watch.folder / "alertmanager.pid").write_text("4194305 21004")
         assert watch.status() == {
             "prometheus": f"up, process {process.pid}",

@@ -46,6 +46,7 @@ from shared.runtime.log import Record
 from shared.runtime.noted import ends, note
 from shared.runtime.pieces import unheard
 from shared.runtime.settings import Settings
+from shared.runtime.topics import expect_agreed
 
 BOARDS: Final = (REFERENCE_BOARD, STANDING_BOARD, LOAD_BOARD, REROUTE_BOARD, PLAN_BOARD, ARRIVALS_BOARD)
 ASKED_ON: Final[tuple[Topic, ...]] = (audit.WORK, vendor.INSPECTION)
@@ -198,6 +199,7 @@ class BalancerHost:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop.set)
+        await expect_agreed(self._settings.kafka, {*ASKED_ON, *(spec.topic for spec in BOARDS)})
         reads = (
             house_levels("balancer", self._boards),
             metrics.plan_levels(self._boards.views[PLAN_BOARD.name], self._clock.now),

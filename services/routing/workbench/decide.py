@@ -132,7 +132,10 @@ def whole_image_of(
 def part_of_an_image(sitting: Seat, cut: Slice) -> Slice | Rejection:
     """The slice, if it leaves out most of the image or the operator is the bank's own."""
     if sitting.outside and cut.share > SLICE_SHARE_MAX:
-        return Rejection("slice_too_large", "Expected a slice of a part of the image; tell the owner of the template")
+        return Rejection(
+            "slice_too_large",
+            "Expected a slice of a part of the image; tell the owner of the template, or the branch whose scan is tiny",
+        )
     return cut
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -291,7 +291,7 @@ def _sentence(placed: PlacedItem, at_desk: DeskItem | None) -> str:
     if at_desk is None:
         return f"Placed at {placed.team_id}; its desk has not taken it in yet, or is done with it."
     if at_desk.phase is ItemPhase.QUEUED:
-        return f"Waits in the queue of {placed.team_id} since {at_desk.since.isoformat()}."
+        return f"Waits in the queue of {placed.team_id} since {at_desk.since.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC."
     word = "In the hands of" if at_desk.phase is ItemPhase.IN_HAND else "Offered to"
     return f"{word} {at_desk.operator_id} of {placed.team_id}, attempt {at_desk.attempt}."
 

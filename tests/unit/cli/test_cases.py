@@ -44,6 +44,36 @@ def test_what_is_not_known_is_left_out(capsys: pytest.CaptureFixture[str]) -> No
     assert max(map(len, told.splitlines())) <= 80
 
 
+def test_a_cases_items_are_told_by_id(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """`opsfloor item` and `opsfloor why` want them whole; what the case still waits for is marked."""
+    asked = [
+        {
+            "at": "2026-03-02T09:00:00Z",
+            "sentence": "asked",
+            "body": {"order": {"work_item_id": one, "role": role, "field": field}},
+        }
+        for one, role, field in (("w-1", "entry-1", "amount"), ("w-2", "review", None))
+    ]
+    answer = {**ANSWER, "timeline": [*ANSWER["timeline"], *asked], "open_items": [{"work_item_id": "w-2"}]}
+    monkeypatch.setattr(floor, "ask", lambda *_, **__: answer)
+    cases.case("c-1")
+    told = [[cell.strip() for cell in line.split("│")[1:-1]] for line in capsys.readouterr().out.splitlines()]
+    assert ["w-1", "entry-1 of amount", ""] in told
+    assert ["w-2", "review", "open"] in told
+
+
+def test_an_item_is_told_for_people(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """No programmer's words, instants to the second, nothing of what is not there."""
+    answer = {"work_item_id": "w-1", "team_id": None, "due_at": "2026-03-02T09:20:00.123456Z", "late": False}
+    monkeypatch.setattr(floor, "ask", lambda *_, **__: answer)
+    cases.item("w-1")
+    told = capsys.readouterr().out
+    assert "2026-03-02 09:20:00 UTC" in told
+    assert "work item id" in told
+    assert "None" not in told
+    assert "team" not in told
+
+
 def test_json_has_everything(capsys: pytest.CaptureFixture[str]) -> None:
     """A program gets the service's own answer."""
     cases.case("c-1", json=True)

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 from shared.contracts import core, intake
+from shared.contracts.branch import SUBMISSION, SubmissionSent
 from shared.contracts.core import PostingConfirmed
 from shared.contracts.intake import SubmissionAccepted
 from shared.contracts.message import Message
@@ -699,6 +701,39 @@ class Crowd(Bench):
         known = len(self.written())
         await turn(runner)
         return [name.partition("-")[0] for name in self.written()[known:]]
+
+
+async def test_the_line_of_a_batch_names_what_was_decided_about() -> None:
+    """Whoever has a case's id finds its way through the logs of all services; what was dropped is not named."""
+    bench = Bench()
+    runner = await bench.runner()
+    bench.send("a", case="c-1")
+    bench.send("b", case="c-2")
+    with capture_logs() as said:
+        await turn(runner)
+        await turn(runner)
+    assert [about for line in said if line["event"] == "batch" for about in line["about"]] == ["c-1", "c-2"]
+
+
+async def test_what_comes_without_a_case_is_named_by_the_case_that_it_began() -> None:
+    """As a submission is, which comes from outside."""
+    bench, sent = Bench(), SUBMISSION.name
+    bench.log = MemoryLog(1, [sent, OUT.name, f"{sent}.dlq"])
+    processor = replace(PROCESSOR, inputs=(SUBMISSION,), key=lambda message: "s-1", decide=began)
+    runner = Runner(processor, bench.log, bench.database.store("counting"), Boards(()), bench.clock, bench.limits)
+    await runner.start()
+    message = SubmissionSent(submission_id="s-1", branch_id="b", business_type="t", captured_at=NOW, images=())
+    headers = outside_headers(message, "/outside", "o-1", NOW)
+    bench.log.append((sent, 0), Outgoing(b"b", message.model_dump_json().encode(), headers, 0))
+    with capture_logs() as said:
+        await turn(runner)
+        await turn(runner)
+    assert [line["about"] for line in said if line["event"] == "batch"] == [["c-1"]]
+
+
+def began(state: Count, event: Any, situation: Situation) -> Facts:
+    """Whatever comes, a case."""
+    return (_fact("c-1", "s-1", situation.now),)
 
 
 async def test_what_is_urgent_goes_before_a_bulk_that_came_earlier() -> None:

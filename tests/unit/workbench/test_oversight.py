@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -53,7 +54,7 @@ async def test_an_item_is_followed_from_queue_to_hand(window: Window) -> None:
     window.desks.place(order())
     told = (await on_call.get("/item/item-1")).json()
     assert (told["phase"], told["team_id"], told["desk"]["state"]) == ("placed", "north", "queued")
-    assert told["sentence"].startswith("Waits in the queue of north")
+    assert re.fullmatch(r"Waits in the queue of north since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\.", told["sentence"])
     anna = window.client("anna")
     await anna.post("/sign-on")
     assert (await on_call.get("/item/item-1")).json()["sentence"] == "Offered to anna of north, attempt 1."

@@ -1,0 +1,101 @@
+"""`opsfloor reference FOLDER`: the bank's reference data, checked and published."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from opsfloor import floor
+from opsfloor.answers import Remedied, out, said
+from opsfloor.publishing import commands, published_reference
+from shared.contracts.reference import (
+    REFERENCE,
+    Branch,
+    DrillEntry,
+    Operator,
+    ReferenceEntry,
+    RerouteDuty,
+    RerouteRule,
+    Shift,
+)
+from shared.home import home
+from shared.reference import ReferenceErrors, load
+from shared.reference.board import ReferenceView
+from shared.reference.keys import with_local_keys
+from shared.runtime.topics import PARTITIONS_DEFAULT, ensure_topics
+
+REMOVABLE: Final = (Operator, Branch, RerouteDuty, RerouteRule, DrillEntry, Shift)
+"""What is off the floor the moment it is taken out. Work may still be of other entries, so those stay."""
+NAMED: Final = 12  # of what is gone; more is counted
+
+
+def publish_reference(
+    folder: Annotated[Path, typer.Argument(help="folder with the bank's YAML files; deploy/reference is an example")],
+    check: Annotated[bool, typer.Option("--check", help="only validate, publish nothing")] = False,
+    remove: Annotated[
+        bool | None,
+        typer.Option(
+            "--remove/--keep",
+            help="people, branches, duties, rules, drills and shifts that are on the floor and in the folder no more: take "
+            "them off, or leave them; without either nothing is published while there are such",
+        ),
+    ] = None,
+    partitions: Annotated[
+        int | None,
+        typer.Option(min=1, help=f"partitions of every topic; {PARTITIONS_DEFAULT} for a new floor, else what it has"),
+    ] = None,
+) -> None:
+    """Validate the bank's reference data and publish it; makes the topics when they are missing."""
+    try:
+        entries = load(folder)
+    except ReferenceErrors as error:
+        raise Remedied(str(error), f"mend the lines named above in {folder}") from error
+    if check:
+        out.print(f"[green]✓[/] {len(entries)} entries of reference data valid")
+        return
+    gone, stay = asyncio.run(_publish(with_local_keys(entries, home() / "keys"), remove, partitions))
+    out.print(f"[green]✓[/] {len(entries)} entries of reference data published")
+    if gone:
+        out.print(f"{'Taken off the floor' if remove else 'Left on the floor'}: {said(_named(gone))}")
+    if stay:
+        out.print(f"On the floor though not in the folder, as work may still be of them: {said(_named(stay))}")
+
+
+async def _publish(
+    entries: Sequence[ReferenceEntry], remove: bool | None, partitions: int | None
+) -> tuple[Sequence[ReferenceEntry], Sequence[ReferenceEntry]]:
+    """Returns what the folder names no more: what could be taken off the floor, and what stays.
+
+    Errors:  `Remedied` when something could be, and nobody said whether it is to be; nothing is published then.
+    """
+    await ensure_topics(floor.settings().kafka, partitions)
+    gone, stay = left_out(await published_reference(), {entry.key for entry in entries})
+    if gone and remove is None:
+        raise Remedied(
+            f"Expected the folder to name all that is on the floor, found {len(gone)} that it does not: {_named(gone)}",
+            "`--remove` takes them off the floor at once, and gives what people have in hand to others; `--keep` leaves them",
+        )
+    async with commands() as publisher:
+        for entry in entries:
+            await publisher.publish(entry, f"reference/{entry.key}")
+        for entry in gone if remove else ():
+            await publisher.remove(REFERENCE, entry.key)
+    return gone, stay
+
+
+def left_out(view: ReferenceView, keys: Collection[str]) -> tuple[list[ReferenceEntry], list[ReferenceEntry]]:
+    """What stands on the floor under other keys: what can be taken off, and what cannot."""
+    others = sorted((entry for entry in view.entries() if entry.key not in keys), key=lambda entry: entry.key)
+    return (
+        [entry for entry in others if isinstance(entry, REMOVABLE)],
+        [entry for entry in others if not isinstance(entry, REMOVABLE)],
+    )
+
+
+def _named(entries: Sequence[ReferenceEntry]) -> str:
+    names = [f"{entry.noun.replace('-', ' ')} {entry.id}" for entry in entries[:NAMED]]
+    return ", ".join([*names, *([f"and {len(entries) - NAMED} more"] if len(entries) > NAMED else [])])

@@ -1,0 +1,103 @@
+"""A replay that cannot go on says so, and an earlier one that was killed leaves nobody who would be given its work."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from opsfloor.answers import Remedied
+from opsfloor.event_log import Activity
+from opsfloor.replaying import Replay, left_over, reference_of
+from shared.contracts.core import PostingConfirmed
+from shared.contracts.intake import SubmissionRejected
+from shared.contracts.reference import Operator, ReferenceEntry
+from shared.reference.board import ReferenceView
+
+NOW = datetime(2023, 2, 6, 9, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A floor that nobody asks anything of."""
+    monkeypatch.setenv("OPSFLOOR_KAFKA", "127.0.0.1:1")
+    monkeypatch.setenv("OPSFLOOR_DATABASE_URL", "postgresql://127.0.0.1:1/none")
+
+
+def activity(line: int, role: str) -> Activity:
+    """One that takes a minute."""
+    return Activity(line, f"case-{line}", "check", "ann", role, NOW, NOW, NOW + timedelta(minutes=1))
+
+
+def replay() -> Replay:
+    """Of one case."""
+    return Replay({"case-1": [activity(1, "clerk")]}, 60.0, lambda done: None)
+
+
+def published(*entries: ReferenceEntry) -> ReferenceView:
+    """What stands on the bus."""
+    view = ReferenceView()
+    for entry in entries:
+        view.fold(entry.key, entry)
+    return view
+
+
+def test_people_of_an_earlier_replay_are_taken_off_the_floor() -> None:
+    """Those that play now, and the bank's own, stay."""
+    before, now = reference_of({"c": [activity(1, "boss")]}), reference_of({"c": [activity(1, "clerk")]})
+    own = Operator(id="ann", name="Ann", team_id="north", work_types=())
+    keys = {entry.key for entry in now}
+    gone = {entry.key for entry in before if isinstance(entry, Operator)}
+    assert set(left_over(published(*before, *now, own), keys)) == gone
+    assert len(gone) == 1
+
+
+async def test_a_replay_that_stands_still_ends_and_says_where() -> None:
+    """Something was handed in, nobody is at work, and nothing comes of it."""
+    still = replay()
+    still._done[1] = asyncio.Event()
+    still._handed_in[1] = 0.0
+    with pytest.raises(Remedied, match="1 activities handed in and nothing given out"):
+        await asyncio.wait_for(still._go_on(0.05), 10)
+
+
+@pytest.mark.parametrize("why", ["somebody is at work", "it has ended", "something was heard"])
+async def test_a_replay_that_goes_on_is_left_alone(why: str) -> None:
+    """A long activity, a pause in the log, a busy floor."""
+    going = replay()
+    going._done[1] = asyncio.Event()
+    going._handed_in[1] = 0.0
+    going._at_work = int(why == "somebody is at work")
+    if why == "it has ended":
+        going._done[1].set()
+    watching = asyncio.create_task(going._go_on(0.2))
+    for _ in range(20):
+        if why == "something was heard":
+            going._moved = asyncio.get_running_loop().time()
+        await asyncio.sleep(0.03)
+    assert not watching.done()
+    watching.cancel()
+
+
+async def test_a_refused_document_ends_the_replay() -> None:
+    """It would be waited for, for ever; another sender's refusal is none of its business."""
+    playing = replay()
+
+    async def publish(message: object, event_id: str) -> None:
+        raise AssertionError("Expected nothing published")
+
+    def refused(submission_id: str) -> SubmissionRejected:
+        return SubmissionRejected(
+            submission_id=submission_id,
+            branch_id="log-branch",
+            content_sha256="0" * 64,
+            code="unknown_business_type",
+            detail="Expected one of none",
+            received_at=NOW,
+        )
+
+    await playing._hear(refused("s-1"), publish)
+    await playing._hear(PostingConfirmed(posting_id="p", case_id="c", core_reference="r", booked_at=NOW), publish)
+    with pytest.raises(Remedied, match="unknown_business_type: Expected one of none"):
+        await playing._hear(refused(playing._submission_id(1)), publish)
