@@ -204,7 +204,7 @@ class Replay:
                 raise Remedied(
                     f"Expected the floor to go on, found {len(open_lines)} activities handed in and nothing given out or ended "
                     f"for {still:.0f} s, though nobody is at work",
-                    f"`opsfloor case {case_id} --json` names an item, `opsfloor item ID` where it waits and why; `opsfloor status` "
+                    f"`opsfloor case {case_id}` names its items, `opsfloor item ID` where one waits and why; `opsfloor status` "
                     "whether all services run",
                 )
 
