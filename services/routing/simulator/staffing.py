@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Final, Literal
 
@@ -99,9 +99,9 @@ SHIFTS: Final = (
 def needs_of(profile: Profile, cases: int, goal: Goal, scale: float = 1.0) -> list[Need]:
     """The first guess, times `scale`: by half hour, team and role.
 
-    Holds:   both centres share a role's work as their crews' sizes say; what the vendor keys is its own, in the hours
-             in which its contract staffs it; work counts in the half hour in which its case comes; whatever the scale, as
-             many are there as one case needs of different people, until the last that came is due.
+    Holds:   both centres share a role's work as their crews' sizes say; what the vendor keys is its own, as far as it may
+             do it and in the hours in which its contract staffs it; work counts in the half hour in which its case comes;
+             whatever the scale, as many are there as one case needs of different people, until the last that came is due.
     """
     found = []
     for role in ("entry", "control"):
@@ -111,7 +111,7 @@ def needs_of(profile: Profile, cases: int, goal: Goal, scale: float = 1.0) -> li
             load, service = _offered(profile, cases, role, half_hour, rare=False)
             rare, rare_service = _offered(profile, cases, role, half_hour, rare=True)
             if role == "entry":
-                load = max(load - _vendor_heads(profile, half_hour), rare)
+                load = max(load - min(_vendor_heads(profile, half_hour), _lent(profile, cases, half_hour)), rare)
             heads = scale * _heads(load, service, goal)
             specialists = scale * _heads(rare, rare_service, goal)
             parts = [crew.people / whole for crew in teams]
@@ -177,6 +177,12 @@ def _offered(profile: Profile, cases: int, role: str, half_hour: int, rare: bool
             items += coming * count
             seconds += coming * count * each
     return seconds / HALF_HOUR, seconds / items if items else 0.0
+
+
+def _lent(profile: Profile, cases: int, half_hour: int) -> float:
+    """Erlangs of keying that come in one half hour and that the vendor may do: of its types, the first keying of each."""
+    works = tuple(replace(work, entries=1) for work in profile.work if work.vendor)
+    return _offered(replace(profile, work=works), cases, "entry", half_hour, rare=False)[0]
 
 
 def _tasks(work: Work, role: str) -> Iterator[tuple[float, float]]:

@@ -299,7 +299,9 @@ def _work(router: APIRouter, bench: Workbench, seated: Seated) -> None:
     async def complete(
         work_item_id: ItemId, body: CompleteBody, response: Response, sitting: Seat = Depends(seated), key: Key = None
     ) -> CommandView:
-        named = _named(sitting, "complete", work_item_id, body.attempt, key, bench.now())
+        # A result that was refused for what it says may be handed in mended: without a key each result is a command of its own.
+        said = derived_id("complete", body.outcome.model_dump_json())
+        named = _named(sitting, said, work_item_id, body.attempt, key, bench.now())
         result = CompleteAssignment(**named, outcome=body.outcome, handle_seconds=body.handle_seconds)
         return await bench.hand_in(result, response)
 

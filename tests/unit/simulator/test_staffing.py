@@ -77,6 +77,23 @@ def test_nobody_is_needed_once_the_last_case_is_due() -> None:
         assert sum(need.heads for need in needs if need.half_hour == HALF_HOURS - 1 and need.role == "entry") == people
 
 
+@pytest.mark.parametrize("vendor", [False, True])
+def test_the_vendor_takes_no_more_than_it_may_do(vendor: bool) -> None:
+    """Nothing where it may do no type; else at most the first keying of its types, never the second."""
+    work = tuple(replace(one, vendor=vendor, specialist=False, entries=2) for one in PROFILE.work)
+    alone = tuple(crew for crew in PROFILE.crews if crew.role != "vendor")
+    crowd = tuple(replace(crew, people=1_000) if crew.role == "vendor" else crew for crew in PROFILE.crews)
+    with_it, without = (
+        sum(
+            need.offered
+            for need in needs_of(replace(PROFILE, work=work, crews=crews), CASES, Goal())
+            if need.role == "entry"
+        )
+        for crews in (crowd, alone)
+    )
+    assert with_it == pytest.approx(without / 2 if vendor else without)
+
+
 def test_a_short_need_is_met_by_one_short_shift() -> None:
     """One head for the first half hour: four paid hours, and no cheaper shift covers it."""
     posts = roster([Need(0, "north", "entry", 0.5, 1, 0)])

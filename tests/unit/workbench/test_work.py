@@ -227,6 +227,16 @@ async def test_the_same_key_with_other_content_is_a_conflict(window: Window) -> 
     assert completions(window) == 1
 
 
+async def test_a_refused_result_may_be_handed_in_mended(window: Window) -> None:
+    """Without a key: what was refused for its form stands in nobody's way, and is refused again when it comes again."""
+    anna = await window.in_hand()
+    wrong = {**RESULT, "outcome": {"form": "review", "passed": True}}
+    for _ in range(2):
+        assert (await anna.post("/assignment/item-1/complete", json=wrong)).json()["code"] == "wrong_outcome"
+    assert (await anna.post("/assignment/item-1/complete", json=RESULT)).json()["answer"] == "completed"
+    assert completions(window) == 1
+
+
 async def test_two_operators_may_choose_the_same_key(window: Window) -> None:
     """A key belongs to its operator: nobody can take another's command away by guessing its id."""
     key = {"Idempotency-Key": "same"}
