@@ -9,7 +9,7 @@ from typing import Any, Final
 from services.routing.simulator.bound import on_time_bound
 from services.routing.simulator.confidence import Interval, of_replications
 from services.routing.simulator.day import Day
-from services.routing.simulator.figures import CONFIDENCE, FIGURES, LEFT_OVER, figures_of, over_days
+from services.routing.simulator.figures import CONFIDENCE, FIGURES, LEFT_OVER, OUTSIDE, figures_of, over_days
 from services.routing.simulator.floor import Dealing, Floor
 from services.routing.simulator.policies import POLICIES, KnownDealing, Policy
 from services.routing.simulator.real import RealDealing
@@ -142,7 +142,7 @@ PERCENT: Final = frozenset({"on_time", "utilisation"})
 
 def cell(figure: str, one: Interval) -> str:
     """A figure with its interval."""
-    if figure in PERCENT:
+    if figure in PERCENT or figure == OUTSIDE:
         return f"{one.mean * 100:.1f} ± {one.half * 100:.1f} %"
     digits = 3 if figure == "fairness" else 1
     return f"{one.mean:.{digits}f} ± {one.half:.{digits}f}"

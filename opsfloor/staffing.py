@@ -342,6 +342,8 @@ def _tell(cases: int, goal: Goal, found: Trial, trainings: Sequence[Training]) -
             for one in trainings
         ],
     )
+    if not any(one.on_time_gain > 0 or one.tardiness_saved > 0 for one in trainings):
+        out.print("None of them buys anything: on this roster and these days a single training is no help.")
 
 
 def _cell(row: Mapping[str, Any]) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import isfinite
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -18,7 +18,7 @@ from services.routing.simulator.bank import Work
 from services.routing.simulator.changes import Change
 from services.routing.simulator.confidence import Interval, of_replications
 from services.routing.simulator.day import Day
-from services.routing.simulator.figures import CONFIDENCE, FIGURES, LEFT_OVER, figures_of, over_days
+from services.routing.simulator.figures import CONFIDENCE, FIGURES, LEFT_OVER, OUTSIDE, figures_of, over_days
 from services.routing.simulator.floor import Floor
 from shared.contracts.reference import Operator, Provider, Team
 
@@ -65,7 +65,8 @@ def whatif(
         before = [_play(day, lambda: progress.advance(line)) for day in plain]
         changed = [change(day) for day in plain]
         after = [_play(day, lambda: progress.advance(line)) for day in changed]
-    _report(name, before, after, json, changed == plain)
+    asked_of = {"profile": chosen.name, "load": load, "seed": seed}
+    _report(name, asked_of, before, after, json, changed == plain)
 
 
 def _play(day: Day, tell: Callable[[], None]) -> dict[str, float]:
@@ -103,14 +104,21 @@ def _changes(kind: str, text: str, day: Day, works: Sequence[Work]) -> Change:
         case "contract":
             return _contract(text, day)
         case _:
+            _vendors(day)
             return changes.vendor_share_set(float(text))
 
 
-def _contract(text: str, day: Day) -> Change:
+def _vendors(day: Day) -> list[str]:
+    """The outside providers that have a team. Errors: `Remedied` when there is none."""
     manned = {one.provider_id for one in day.reference if isinstance(one, Team)}
     outside = sorted(one.id for one in day.reference if isinstance(one, Provider) and one.outside and one.id in manned)
     if not outside:
         raise Remedied("Expected a vendor in the profile, found none", "take a profile with a crew of role vendor")
+    return outside
+
+
+def _contract(text: str, day: Day) -> Change:
+    outside = _vendors(day)
     name, _, bounds = text.partition("=")
     least, dots, most = bounds.partition("..")
     if not dots:
@@ -172,18 +180,27 @@ def _known(name: str, names: Sequence[str]) -> str:
 
 
 def _report(
-    name: str, before: Sequence[dict[str, float]], after: Sequence[dict[str, float]], json: bool, same: bool
+    name: str,
+    asked_of: Mapping[str, Any],
+    before: Sequence[dict[str, float]],
+    after: Sequence[dict[str, float]],
+    json: bool,
+    same: bool,
 ) -> None:
     was, becomes = over_days(before), over_days(after)
-    by = {figure: _difference(figure, before, after) for figure in FIGURES}
+    by = {figure: _difference(figure, before, after) for figure in (*FIGURES, OUTSIDE)}
     left = {"before": was[LEFT_OVER].mean, "after": becomes[LEFT_OVER].mean}
     if json:
         rows = {
             figure: {"before": was[figure].mean, "after": becomes[figure].mean, "by": one.mean, "by_half": one.half}
             for figure, one in by.items()
         }
-        as_json({"change": name, "days": len(before), "figures": rows, LEFT_OVER: left, "changes_nothing": same})
+        told = {"change": name, **asked_of, "days": len(before), "figures": rows}
+        as_json({**told, LEFT_OVER: left, "changes_nothing": same})
         return
+    labels = dict(FIGURES)
+    if was[OUTSIDE].mean or becomes[OUTSIDE].mean:
+        labels[OUTSIDE] = "done by vendors"
     cells = [
         (
             label,
@@ -192,7 +209,7 @@ def _report(
             comparing.cell(figure, by[figure]),
             "" if by[figure].covers(0.0) else "beyond chance",
         )
-        for figure, label in FIGURES.items()
+        for figure, label in labels.items()
     ]
     table(f"What if: {name}", ("", "as it is", "with the change", "difference", ""), cells)
     out.print(f"{len(before)} days, each played twice on the same cases; intervals of {CONFIDENCE:.0%}.")

@@ -21,7 +21,7 @@ from services.routing.emergency.effects import held_by_reroute
 from services.routing.emergency.floor import FloorNow
 from services.routing.emergency.glance import DutyView, FloorGlance, ScopeNames, duty_of, glance_of, names_of
 from services.routing.emergency.looking import LookAhead, Looks, days_ahead
-from services.routing.emergency.metrics import count_alerts
+from services.routing.emergency.metrics import DECIDED, count_alerts
 from services.routing.emergency.nowhere import PreviewSeen, seen
 from services.routing.emergency.preview import preview_of
 from services.routing.emergency.proofs import DrillsView, drills_view
@@ -60,7 +60,7 @@ ALERT_TRIES_MAX: Final = 100  # proposals of one alert that goes on: more than a
 COUNT_SECONDS_MAX: Final = 1.0  # of a scope's items, beside a preview that is to come in three
 ALERTERS: Final[tuple[Role, ...]] = ("service",)
 
-TAKEN_CODES: Final = frozenset({"done", "noted", "pending"})
+TAKEN_CODES: Final = frozenset({"done", "noted", "pending", DECIDED})
 STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "unknown_reroute": 404,
     "not_authorised": 403,
@@ -271,7 +271,7 @@ class Control:
         """What became of the alert's proposal, or why there is none.
 
         Holds:   an alert that goes on proposes again when its last proposal was refused by a rule or expired unseen, and
-                 not when people decided about it.
+                 not when people decided about it: then its answer says what became of that one.
         """
         nth = 0
         while isinstance(command := proposal_of(alert, self.now(), nth), ProposeReroute):
@@ -279,8 +279,10 @@ class Control:
             if answer is None or nth == ALERT_TRIES_MAX:
                 return await self.handed_in(command)
             order = await self.reads.order(command.reroute_id) if answer.code == "done" else None
-            if answer.code == "done" and (order is None or order.phase != "expired"):
+            if answer.code == "done" and (order is None or order.phase == "proposed"):
                 return _view(answer)
+            if order is not None and order.phase != "expired":
+                return _decided(answer, order)
             nth += 1
         return command
 
@@ -503,6 +505,12 @@ def _alert(router: APIRouter, control: Control) -> None:
 def _typed(refused: AnswerView) -> str:
     """The problem's code: of a drill that the rest could not carry its own, which the book's answer says in its sentence."""
     return FAILED.lower() if refused.detail.startswith(FAILED) else refused.code
+
+
+def _decided(answer: Answer, order: RerouteOrder) -> AnswerView:
+    """What is said to an alert that goes on after people decided about its proposal."""
+    detail = f"{order.reroute_id} is {order.phase}: it is not proposed again while this alert goes on."
+    return _view(answer).model_copy(update={"code": DECIDED, "detail": detail})
 
 
 def _view(answer: Answer) -> AnswerView:

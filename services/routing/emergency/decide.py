@@ -239,6 +239,12 @@ def _approval_breach(order: RerouteOrder, command: ApproveReroute, situation: Si
         return Rejection("own_proposal", f"Expected somebody other than {order.proposed_by}, who proposed it.")
     if not may_approve(_duty(command, view), order.terms.scope, view):
         return _not_authorised(command, "approve")
+    proposer = view.reroute_duties.get(order.proposed_by)
+    if order.source == "person" and not may_propose(proposer, order.terms.scope, view):
+        return Rejection(
+            "not_authorised",
+            f"Expected {order.proposed_by}, who proposed it, still on duty for this scope; propose it anew.",
+        )
     fault = terms_fault(order.terms, situation.now)
     if fault is not None:  # proposed before these bounds were
         return Rejection(*fault)

@@ -73,9 +73,17 @@ for _code in get_args(reroute.RerouteAnswered.model_fields["code"].annotation):
 ALERTS: Final = Counter(
     "opsfloor_reroute_alerts_total", "Alerts that asked for a reroute, by what became of it", ["outcome"]
 )
-for _outcome in ("proposed", "in_force", "refused", "unreadable"):
+DECIDED: Final = "decided"
+"""What became of an alert that goes on after people decided about its proposal: nothing more."""
+for _outcome in ("proposed", "in_force", DECIDED, "refused", "unreadable"):
     ALERTS.labels(_outcome)
-_NO_FAULT: Final = {"done": "proposed", "noted": "proposed", "pending": "proposed", "same_scope_in_force": "in_force"}
+_NO_FAULT: Final = {
+    "done": "proposed",
+    "noted": "proposed",
+    "pending": "proposed",
+    "same_scope_in_force": "in_force",
+    DECIDED: DECIDED,
+}
 FELL_BACK: Final = Counter(
     "opsfloor_reroute_fall_backs_total", "Returns that were not well: fell back, or went on past it"
 )

@@ -137,7 +137,8 @@ def preview_words(preview: Preview) -> str:
     rules = ", ".join(rule.rule_id for rule in preview.broken_rules) or NOT_FOUND
     limits = ", ".join(f"{one.limit} of {one.name}" for one in preview.limits if one.broken)
     broken = f", limits broken: {limits}" if limits else ""
-    return f"{preview.items_moving} items move, {late:+} predicted misses, {ends}, rules broken: {rules}{broken}"
+    hand = f" and {preview.in_hand_moving} in hand" if preview.in_hand_moving else ""
+    return f"{preview.items_moving} items{hand} move, {late:+} predicted misses, {ends}, rules broken: {rules}{broken}"
 
 
 def drill_words(outcome: DrillOutcome) -> str:

@@ -249,6 +249,11 @@ def scope_fault(terms: RerouteTerms, view: ReferenceView) -> tuple[str, str] | N
         for name in named:
             if name not in there:
                 return "scope_unknown", f"Expected a known {noun}, found {name!r}; check the reference data."
+    if not _types_meet(scope, scope):
+        return (
+            "scope_unknown",
+            "Expected a work type of the scope to be of one of its business types, found none: its parts do not meet.",
+        )
     if terms.effect == "local" and (
         scope.centres or scope.teams or scope.providers or scope.work_types or scope.data_classes
     ):

@@ -9,6 +9,7 @@ import numpy as np
 
 from services.routing.simulator.confidence import Interval, of_replications
 from services.routing.simulator.floor import Played
+from shared.contracts.reference import Operator, Provider, Team
 
 FIGURES: Final[Mapping[str, str]] = {
     "on_time": "on-time share",
@@ -21,6 +22,7 @@ FIGURES: Final[Mapping[str, str]] = {
     "fairness": "fairness",
 }
 LEFT_OVER: Final = "left_over"  # beside `FIGURES`: told where there are any
+OUTSIDE: Final = "outside_share"  # beside them too: of all items, what vendors did
 CONFIDENCE: Final = 0.95
 
 
@@ -30,7 +32,7 @@ def figures_of(played: Played) -> dict[str, float]:
     Holds:   cases left over count as late until the last event of the day; utilisation is the part of the paid time
              until closing that work began in it takes; fairness is Jain's index of the operators' utilisations: 1 when
              all are equally busy.
-    Units:   minutes and shares; `left_over` in cases.
+    Units:   minutes and shares; `left_over` in cases; `outside_share` of all items that were begun.
     """
     last = max((course.ended or 0.0 for course in played.cases), default=0.0)
     ended = np.array([last if course.ended is None else course.ended for course in played.cases])
@@ -48,7 +50,17 @@ def figures_of(played: Played) -> dict[str, float]:
         "utilisation": utilisation,
         "fairness": fairness,
         LEFT_OVER: float(left.sum()),
+        OUTSIDE: _outside(played),
     }
+
+
+def _outside(played: Played) -> float:
+    entries = played.day.reference
+    vendors = {one.id for one in entries if isinstance(one, Provider) and one.outside}
+    teams = {one.id for one in entries if isinstance(one, Team) and one.provider_id in vendors}
+    people = {one.id for one in entries if isinstance(one, Operator) and one.team_id in teams}
+    done = [item.operator_id in people for item in played.items if item.began is not None]
+    return sum(done) / len(done) if done else 0.0
 
 
 def _people(played: Played) -> tuple[float, float]:

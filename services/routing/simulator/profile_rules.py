@@ -35,6 +35,8 @@ def faults_of(profile: Profile) -> Iterator[tuple[Path, str]]:
     least, most = profile.vendor_minimum, profile.vendor_maximum
     if least is not None and most is not None and least > most:
         yield ("vendor_minimum",), f"expected at most vendor_maximum, {most:g}, found {least:g}"
+    if least and not any(crew.role == "vendor" for crew in profile.crews):
+        yield ("vendor_minimum",), f"expected a crew of role vendor to keep it, found none for {least:g}"
     for number, work in enumerate(profile.work):
         yield from _of_work(("work", number), work)
     for number, crew in enumerate(profile.crews):

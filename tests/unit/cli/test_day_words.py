@@ -12,10 +12,10 @@ from opsfloor import comparing, whatif
 from opsfloor.cli import main
 from opsfloor.comparing import DEALINGS, AtLoad, verdict
 from opsfloor.profiles import profile_of
-from opsfloor.staffing import Trial, _candidates, _tell, _trainings
+from opsfloor.staffing import Training, Trial, _candidates, _tell, _trainings
 from services.routing.simulator.bank import Post, posts_of
 from services.routing.simulator.confidence import Interval
-from services.routing.simulator.figures import FIGURES, LEFT_OVER
+from services.routing.simulator.figures import FIGURES, LEFT_OVER, OUTSIDE
 from services.routing.simulator.staffing import Goal, needs_of
 
 Asked = Callable[..., str]
@@ -25,7 +25,7 @@ LEFT = "Cases a day that nobody there could end"
 
 
 def figures(left_over: float) -> dict[str, float]:
-    return {**dict.fromkeys(FIGURES, 0.5), LEFT_OVER: left_over}
+    return {**dict.fromkeys(FIGURES, 0.5), LEFT_OVER: left_over, OUTSIDE: 0.25}
 
 
 @pytest.fixture
@@ -99,6 +99,15 @@ def test_a_roster_on_which_nobody_can_learn_more_is_said_to_be(capsys: pytest.Ca
     assert "No single cross-training to try" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("gain", "none"), [(0.0, True), (-0.01, True), (0.001, False)])
+def test_trainings_that_buy_nothing_are_said_to(gain: float, none: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    """The first of a sorted table looks like advice."""
+    profile, goal = profile_of("small-centre"), Goal(on_time=0.5)
+    found = Trial(1.0, needs_of(profile, 40, goal), posts_of(profile), figures(0.0))
+    _tell(40, goal, found, [Training("one of north-entry", "cheque-deposit/review", gain, 0.0)])
+    assert ("None of them buys anything" in capsys.readouterr().out) is none
+
+
 def test_a_training_is_tried_in_every_team_that_has_somebody_for_it() -> None:
     """Whose team it is matters: a centre has its own queues. Whoever is a specialist, or works for the vendor, is left out."""
     profile, goal = profile_of("small-centre"), Goal(on_time=0.5)
@@ -114,3 +123,12 @@ def test_a_training_is_tried_in_every_team_that_has_somebody_for_it() -> None:
     assert {one.who for one in told} == {"one of north-entry", "one of south-entry", "one of north-control"}
     assert len(told) == len(learners) == len({(post.team_id, post.also) for post in learners})
     assert not any(post.specialist for post in learners)
+
+
+def test_two_days_say_what_vendors_did_and_of_what_they_are(asked: Asked) -> None:
+    """A contract's bounds are seen to be kept or not, and who keeps the answer can play it again."""
+    words = ("--contract", "clearkey=..0.1", "--seed", "3")
+    assert "done by vendors │ 25.0 ± 0.0 %" in asked(*words)
+    told = json.loads(asked(*words, "--json"))
+    assert (told["profile"], told["load"], told["seed"]) == ("small-centre", 0.05, 3)
+    assert told["figures"][OUTSIDE]["after"] == 0.25

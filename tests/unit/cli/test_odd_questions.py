@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ import pytest
 from opsfloor import comparing, simulate, staffing, whatif
 from opsfloor.answers import Remedied, in_address
 from opsfloor.cli import main
+from opsfloor.profiles import written
 from opsfloor.writing import expect_picture, expect_writable
 from services.routing.simulator import oracles
+from services.routing.simulator.bank import PROFILES
 from services.routing.simulator.confidence import Interval
 
 Run = Callable[..., str]
@@ -79,6 +82,15 @@ def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 def test_an_odd_number_is_refused(words: str, told: str, refused: Run) -> None:
     """No traceback, no table of a change that changed nothing."""
     assert told in refused(*words.split(), "--profile", "small-centre")
+
+
+@pytest.mark.parametrize("change", ["--contract clearkey=0.1..0.2", "--vendor-share 0.5"])
+def test_a_vendors_share_is_asked_of_a_profile_with_a_vendor(change: str, tmp_path: Path, refused: Run) -> None:
+    """Two days that are the same are not played for it."""
+    small = PROFILES["small-centre"]
+    file = tmp_path / "mine.yaml"
+    file.write_text(written(replace(small, crews=tuple(crew for crew in small.crews if crew.role != "vendor"))))
+    assert "Expected a vendor in the profile" in refused("simulate", "whatif", "--profile", str(file), *change.split())
 
 
 @pytest.mark.parametrize(

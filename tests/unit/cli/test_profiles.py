@@ -16,7 +16,7 @@ from opsfloor.cli import main
 from opsfloor.profiles import profile_of, written
 from services.routing.simulator.bank import PROFILES, bank_day
 from services.routing.simulator.day import Day
-from services.routing.simulator.figures import FIGURES, LEFT_OVER
+from services.routing.simulator.figures import FIGURES, LEFT_OVER, OUTSIDE
 
 SMALL = PROFILES["small-centre"]
 Changed = Callable[..., str]
@@ -81,6 +81,15 @@ def test_a_fault_is_told_with_its_line_and_its_place(old: str, new: str, fault: 
     assert lines_told & {at, at + 1, at - 1} or "work: expected shares" in what
 
 
+def test_a_share_that_is_promised_to_no_crew_is_named(tmp_path: Path) -> None:
+    """A vendor that is not there keeps no promise."""
+    file = tmp_path / "mine.yaml"
+    crews = tuple(crew for crew in SMALL.crews if crew.role != "vendor")
+    file.write_text(written(replace(SMALL, crews=crews, vendor_minimum=0.2)))
+    with pytest.raises(Remedied, match="vendor_minimum: expected a crew of role vendor to keep it"):
+        profile_of(str(file))
+
+
 def test_too_few_for_a_case_are_named(tmp_path: Path) -> None:
     """Nobody has two parts in a case: two key, a third arbitrates; of a rare type specialists only."""
     crews = tuple(replace(crew, specialists=1) if crew.role == "entry" else crew for crew in SMALL.crews)
@@ -120,7 +129,7 @@ def test_a_bank_of_its_own_is_played(
 
     def play(day: Day, tell: Callable[[], None]) -> dict[str, float]:
         days.append(day)
-        return dict.fromkeys((*FIGURES, LEFT_OVER), 0.0)
+        return dict.fromkeys((*FIGURES, LEFT_OVER, OUTSIDE), 0.0)
 
     monkeypatch.setattr(whatif, "_play", play)
     words = ["simulate", "whatif", "--profile", str(file), "--load", "0.1", "--days", "2", "--json"]

@@ -334,7 +334,16 @@ async def test_an_alert_that_goes_on_proposes_again_what_nobody_saw() -> None:
     assert second["reroute_id"] != first["reroute_id"]
     body = {"reason": "not needed"}
     await desk.client(CHEN, "approver").post(f"/reroutes/{second['reroute_id']}/refuse", json=body)
-    assert (await told_alert(desk, ALERT))["proposals"] == [second]
+    decided = REGISTRY.get_sample_value("opsfloor_reroute_alerts_total", {"outcome": "decided"}) or 0
+    (third,) = (await told_alert(desk, ALERT))["proposals"]
+    assert (third["command_id"], third["reroute_id"], third["code"]) == (
+        second["command_id"],
+        second["reroute_id"],
+        "decided",
+    )
+    assert f"{second['reroute_id']} is refused" in third["detail"]
+    assert REGISTRY.get_sample_value("opsfloor_reroute_alerts_total", {"outcome": "decided"}) == decided + 1
+    assert not list(desk.room.book.open_orders())
 
 
 async def test_an_alert_that_was_refused_by_a_rule_proposes_again() -> None:

@@ -12,7 +12,7 @@ from services.routing.emergency.decide import INSTEAD, RULES, WANTED, not_now
 from services.routing.emergency.floor import FloorNow
 from services.routing.emergency.preview import drift_between, preview_of
 from services.routing.emergency.state import OVER
-from shared.contracts.reference import RerouteRule, Shift
+from shared.contracts.reference import RerouteDuty, RerouteRule, Shift
 from shared.contracts.reroute import (
     ApproveReroute,
     BrokenRule,
@@ -488,12 +488,25 @@ def test_nothing_begins_in_a_blocked_window() -> None:
         (RerouteScope(centres=("n",), work_types=("transfer/entri",)), "drain", "scope_unknown"),
         (RerouteScope(centres=("n",), data_classes=("persnal",)), "drain", "scope_unknown"),
         (RerouteScope(centres=("n",), teams=("south",)), "drain", "scope_unknown"),
+        (RerouteScope(work_types=("transfer/entry",), business_types=("cheque",)), "drain", "scope_unknown"),
         (RerouteScope(centres=("n",)), "local", "scope_not_local"),
     ],
 )
 def test_a_scope_that_means_nothing_is_refused_with_its_code(scope: RerouteScope, effect: str, code: str) -> None:
     """Empty, unknown, without any team, or not for branches to obey."""
     assert proposed(ControlRoom(), scope=scope, effect=effect) == code
+
+
+def test_who_proposed_is_on_duty_still_when_another_agrees() -> None:
+    """Else one person of those who may stands behind the order; an alert proposes without a duty of its own."""
+    room = ControlRoom()
+    assert proposed(room) == "done"
+    room.views["reference"].fold(f"{RerouteDuty.noun}:{LIN}", None)
+    assert room.approve(CHEN, "r1") == "not_authorised"
+    assert "propose it anew" in said(room)
+    assert room.order("r1").phase == "proposed"
+    assert room.ask(ProposeReroute, "alertmanager", "r2", terms=terms(), source="alert") == "done"
+    assert room.approve(CHEN, "r2") == "done"
 
 
 def test_an_equal_reroute_in_force_is_a_typed_conflict() -> None:

@@ -19,7 +19,7 @@ from shared.contracts.reference import Centre, Provider, ReferenceEntry
 from shared.contracts.reroute import LimitForecast, ProposeReroute, RerouteScope
 from shared.contracts.routing import PlanMade, PlannedWork, TeamShare
 from shared.reference.board import REFERENCE_BOARD
-from tests.unit.emergency.control_room import CHEN, ControlRoom, desk_load, terms
+from tests.unit.emergency.control_room import CHEN, LIN, ControlRoom, desk_load, terms
 from tests.unit.emergency.upkeep import UpkeepRoom
 from tests.unit.routing.floor import ENTRY, NOW, operator
 
@@ -222,3 +222,12 @@ def test_a_broken_limit_hinders_nobody() -> None:
     assert room.ask(ProposeReroute, "lin", terms=terms()) == "done"
     assert room.order().preview.limits[0].broken
     assert room.approve(CHEN) == "done"
+
+
+def test_what_comes_back_from_hands_is_told_beside_what_waits() -> None:
+    """A recall of an empty queue moves something too; without anything in hand nothing is said of hands."""
+    room = ControlRoom()
+    assert room.ask(ProposeReroute, LIN, terms=terms()) == "done"
+    preview = room.order().preview
+    assert preview_words(preview).startswith("10 items move, ")
+    assert preview_words(preview.model_copy(update={"in_hand_moving": 5})).startswith("10 items and 5 in hand move, ")

@@ -148,6 +148,17 @@ def _one_person(until: float = 1e6) -> Day:
     return replace(day, people={"person-000": Person("person-000", ((0.0, until),))})
 
 
+def test_what_vendors_did_is_a_share_of_all_items() -> None:
+    """Each item counts once, whoever keyed it; where their crew is closed it is nothing."""
+    day = bank_day(PROFILES["small-centre"], 0.3, 3)
+    played = Floor(day, RealDealing(loads_a_plan=None)).play()
+    theirs = [item for item in played.items if (item.operator_id or "").startswith("clearkey-one")]
+    assert figures_of(played)["outside_share"] == pytest.approx(len(theirs) / len(played.items))
+    assert theirs
+    closed = Floor(team_closed("clearkey-one")(day), RealDealing(loads_a_plan=None)).play()
+    assert figures_of(closed)["outside_share"] == 0.0
+
+
 def test_cases_left_over_count_as_late() -> None:
     """Nobody comes: nothing is on time."""
     day = replace(morning(), people={})

@@ -17,7 +17,7 @@ from services.routing.simulator import real
 from services.routing.simulator.bank import PROFILES, Profile, bank_day
 from services.routing.simulator.calendar import shift_of
 from services.routing.simulator.day import Day
-from services.routing.simulator.figures import FIGURES, LEFT_OVER
+from services.routing.simulator.figures import FIGURES, LEFT_OVER, OUTSIDE
 from services.routing.simulator.floor import Floor
 from services.routing.simulator.real import RealDealing
 from shared.contracts.routing import PlanMade
@@ -104,7 +104,7 @@ def test_other_days_can_be_asked_for(words: Sequence[str], monkeypatch: pytest.M
 
     monkeypatch.setattr(comparing, "compare", compared)
     monkeypatch.setattr(whatif, "busy_day", day_of)
-    monkeypatch.setattr(whatif, "_play", lambda day, tell: dict.fromkeys((*FIGURES, LEFT_OVER), 0.0))
+    monkeypatch.setattr(whatif, "_play", lambda day, tell: dict.fromkeys((*FIGURES, LEFT_OVER, OUTSIDE), 0.0))
     asked = [*words, "--seed", "7", "--days", "2", "--load", "0.1", "--profile", "small-centre"]
     found = CliRunner().invoke(simulate.app, asked)
     assert found.exit_code == 0, found.output
