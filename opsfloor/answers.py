@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -47,6 +48,7 @@ class Output(Console):
 out: Final = Output()
 err: Final = Console(stderr=True, highlight=False)
 ID_MAX: Final = 128
+AN_INSTANT: Final = "2026-03-02T14:00+08:00"
 WORD_MAX: Final = 36  # characters; what is longer is no word, and may be cut
 _UNSEEN: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # what a terminal would obey instead of showing it
 
@@ -67,6 +69,18 @@ def remedied(error: Exception, otherwise: str, code: str = "expected_otherwise")
     if told:
         return Remedied(what.rstrip(), remedy, code)
     return Remedied(remedy, RIGHTS_REMEDY if "AuthorizationFailed" in remedy else otherwise, code)
+
+
+def an_instant(text: str, option: str) -> datetime:
+    """What somebody typed as an instant. Errors: `Remedied` for one that is none, or in no zone."""
+    remedy = f"write the day, the time and the zone: `{option} {AN_INSTANT}`, or Z in the zone's place for UTC"
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise Remedied(f"Expected {option} to be an instant, found {text!r}", remedy) from error
+    if at.tzinfo is None:
+        raise Remedied(f"Expected {option} with its zone, found {text!r}", remedy)
+    return at
 
 
 def an_id(text: str, remedy: str = "copy the id whole, without quotes or blanks around it") -> str:

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import typer
 
 from opsfloor import floor
-from opsfloor.answers import Remedied, as_json, in_address, out, said, table
+from opsfloor.answers import AN_INSTANT, Remedied, an_instant, as_json, in_address, out, said, table
 from opsfloor.reroute_names import expect_known, known_names
 from opsfloor.reroute_words import (
     all_back_at,
@@ -37,7 +37,6 @@ app: Final = typer.Typer(
 A_MINUTE: Final = timedelta(minutes=1)
 WHOLE: Final = 100  # percent
 USUAL_MINUTES: Final = 60
-AN_INSTANT: Final = "2026-03-02T14:00+08:00"
 GLASS_MINUTES: Final = 30  # all that one person alone may order
 INSTEAD_OF_LONGER: Final = {
     "proposed": "have it approved first: `opsfloor reroute approve {0}`; or cancel it, and propose it for longer",
@@ -92,16 +91,7 @@ def _from_one_to(most: int) -> Callable[[typer.CallbackParam, int | None], int |
 
 def instant(text: str | None) -> str | None:
     """The start, if it is an instant. Errors: `Remedied`."""
-    if text is None:
-        return None
-    remedy = f"write the day, the time and the zone: `--starts-at {AN_INSTANT}`, or Z in the zone's place for UTC"
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise Remedied(f"Expected --starts-at to be an instant, found {text!r}", remedy) from error
-    if at.tzinfo is None:
-        raise Remedied(f"Expected --starts-at with its zone, found {text!r}", remedy)
-    return at.isoformat()
+    return None if text is None else an_instant(text, "--starts-at").isoformat()
 
 
 def effects(incomplete: str) -> list[str]:

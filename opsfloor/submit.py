@@ -15,7 +15,7 @@ import typer
 from pydantic import ValidationError
 
 from opsfloor import floor
-from opsfloor.answers import Remedied, an_id, as_json, err, out, said
+from opsfloor.answers import AN_INSTANT, Remedied, an_id, an_instant, as_json, err, out, said
 from opsfloor.publishing import command_publisher
 from services.intake.submit import answers, build_submission
 from shared.contracts.branch import SubmissionSent
@@ -51,20 +51,6 @@ def _money(amount_minor: int | None, currency: str) -> Money | None:
         ) from error
 
 
-def _instant(text: str | None) -> datetime:
-    """The instant that is named, else now. Errors: `Remedied` for one that is none, or in no time zone."""
-    if text is None:
-        return datetime.now(UTC)
-    remedy = "write it with its offset: 2026-03-02T09:30:00+08:00"
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise Remedied(f"Expected an instant by ISO 8601, found {text!r}", remedy) from error
-    if found.tzinfo is None:
-        raise Remedied(f"Expected an instant with its offset from UTC, found {text!r}", remedy)
-    return found
-
-
 def image_store(settings: Settings) -> ImageStore:
     """The object store that the settings name. Errors: `Remedied` when they name none."""
     try:
@@ -96,9 +82,7 @@ def submit(
         str | None,
         typer.Option(help="your own id; sent again word for word, --captured-at too, it gets the same receipt"),
     ] = None,
-    captured_at: Annotated[
-        str | None, typer.Option(help="when it was scanned, as 2026-03-02T09:30:00+08:00; else now")
-    ] = None,
+    captured_at: Annotated[str | None, typer.Option(help=f"when it was scanned, as {AN_INSTANT}; else now")] = None,
     wait: Annotated[
         bool, typer.Option(help=f"wait up to {RECEIPT_SECONDS:.0f} s for the bank's receipt; exits with 1 without one")
     ] = True,
@@ -116,7 +100,8 @@ def submit(
             f"Expected a branch with a key, found none of the name {branch}",
             "deploy/reference/organisation.yaml names the branches; `opsfloor reference` makes the local ones' keys",
         )
-    money, captured = _money(amount, currency), _instant(captured_at)
+    money = _money(amount, currency)
+    captured = datetime.now(UTC) if captured_at is None else an_instant(captured_at, "--captured-at")
 
     async def send() -> Receipt | None:
         store = image_store(settings)

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from opsfloor.answers import Remedied
-from opsfloor.submit import _instant, _tell, receipt_in
+from opsfloor.answers import Remedied, an_instant
+from opsfloor.submit import _tell, receipt_in
 from services.intake.submit import build_submission
 from shared.contracts.branch import SubmissionSent
 from shared.contracts.intake import RECEIPT, SubmissionAccepted, SubmissionRejected
@@ -95,9 +95,8 @@ def test_the_receipt_is_in_the_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_what_is_sent_again_names_when_it_was_scanned() -> None:
-    """With the same instant it is the same content, whatever the clock says now; an instant without offset is refused."""
-    assert _instant("2026-03-02T09:30:00+08:00") == datetime(2026, 3, 2, 1, 30, tzinfo=UTC)
-    assert _instant(None).tzinfo is UTC
+    """With the same instant it is the same content, whatever the clock says now; an instant without its zone is refused."""
+    assert an_instant("2026-03-02T09:30:00+08:00", "--captured-at") == datetime(2026, 3, 2, 1, 30, tzinfo=UTC)
     for text in ("yesterday", "2026-03-02T09:30:00"):
-        with pytest.raises(Remedied, match="Expected an instant"):
-            _instant(text)
+        with pytest.raises(Remedied, match="Expected --captured-at"):
+            an_instant(text, "--captured-at")
