@@ -17,7 +17,6 @@ from shared.runtime.errors import ContractError, InvariantError
 from shared.runtime.headers import (
     Cause,
     body_of,
-    correlation_of,
     event_id_of,
     headers_for,
     origin_of,
@@ -123,7 +122,6 @@ class Tally:
     oldest_ms: int | None = None
     late_seconds: float = 0.0  # of the alarm that fired latest
     kinds: dict[str, int] = field(default_factory=dict)
-    about: dict[str, None] = field(default_factory=dict)  # the cases of what was decided, else what it was about
     decided: list[Message] = field(default_factory=list)
 
 
@@ -333,8 +331,6 @@ class Engine:
             self.tell(shard, item.key, fact, item.cause, now, batch, (shard.epoch, shard.turns, number, facts))
         tally.facts += facts
         tally.decided += decided
-        cases = list(filter(None, map(correlation_of, decided)))
-        tally.about.update(dict.fromkeys(cases or [item.cause.correlation or item.key]))
         return facts
 
     def tell(

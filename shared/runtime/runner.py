@@ -18,7 +18,7 @@ from shared.runtime.bundles import bundles_of
 from shared.runtime.clock import Clock
 from shared.runtime.engine import Engine, FuseBlownError, Limits, Read, Taken, Tally
 from shared.runtime.errors import InvariantError, RecordLostError, TransientError
-from shared.runtime.headers import header_of
+from shared.runtime.headers import correlation_of, header_of
 from shared.runtime.hops import oldest_by_topic
 from shared.runtime.log import GroupReader, Log, Outgoing, Place, Publisher, Record, group_of
 from shared.runtime.processor import Processor, TimerFired
@@ -666,5 +666,5 @@ class Runner:
             commit_ms=round(commit_seconds * 1000, 2),
             batch_ms=round(batch_seconds * 1000, 2),
             lag_s=round(lag, 3),
-            about=list(tally.about),
+            about=list(dict.fromkeys(correlation_of(fact) or fact.key for fact in tally.decided)),
         )
