@@ -130,7 +130,7 @@ class Runner:
         self._on_the_way: frozenset[int] = frozenset()  # shards of which the publication under way has facts
         self._doubtful: set[int] = set()  # shards to claim again before the next batch
         self._lost: dict[int, float] = {}  # shards found to have another owner → when to claim them again
-        self._read: dict[Place, int] = {}  # how far this process has seen its commits go
+        self._read: dict[Place, int] = {}  # how far this process has seen commits go, its own and those of owners before it
         self._monotonic: Final = monotonic
         self._looked_at = monotonic()  # when the bus was last seen
         self._restarts = 0  # of the bus client, without calm in between
@@ -539,6 +539,7 @@ class Runner:
     async def _open(self, number: int, claim: Claim) -> Mapping[Place, int]:
         starts = {(t.name, number): claim.next_offsets.get((t.name, number), 0) for t in self.processor.inputs}
         went_back(self._name, starts, self._read)
+        self._read.update({place: at for place, at in claim.next_offsets.items() if place in starts})
         shard = Shard(number, claim)
         self._engine.shards[number] = shard
         metrics.CLAIMS.labels(self._name).inc()

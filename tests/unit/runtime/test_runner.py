@@ -145,6 +145,28 @@ async def turn(runner: Runner) -> None:
     await runner.flush()
 
 
+async def test_who_takes_over_notes_at_the_broker_what_the_one_before_could_not() -> None:
+    """A process that is put out between its last commit and its next look leaves nothing that tools would call unread."""
+    bench = Bench()
+    first = await bench.runner()
+    bench.send("s-1")
+    await turn(first)
+    await first.watch()
+    bench.send("s-2")
+    await turn(first)
+    die(first)
+    second = await bench.runner()
+    await turn(second)
+    await second.watch()
+    assert set(bench.log.hints.values()) == {2}, "Expected the offsets of the database"
+    bench.send("s-3")
+    await turn(second)
+    die(second)
+    third = await bench.runner()
+    await third.watch()
+    assert set(bench.log.hints.values()) == {3}, "Expected nothing to be waited for"
+
+
 async def test_an_event_becomes_a_published_fact_with_its_lane_and_cause() -> None:
     """Headers tell where a fact stands on its lane and what it follows from."""
     bench = Bench()
