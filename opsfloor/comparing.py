@@ -12,9 +12,10 @@ from services.routing.simulator.day import Day
 from services.routing.simulator.figures import CONFIDENCE, FIGURES, LEFT_OVER, OUTSIDE, figures_of, over_days
 from services.routing.simulator.floor import Dealing, Floor
 from services.routing.simulator.policies import POLICIES, KnownDealing, Policy
-from services.routing.simulator.real import RealDealing
+from services.routing.simulator.real import LOADS_A_PLAN, RealDealing
+from shared.contracts.reference import FloorLimits
 
-OURS: Final[Mapping[str, Callable[[], Dealing]]] = {
+OURS: Final[Mapping[str, Callable[[], RealDealing]]] = {
     "ours without plan": lambda: RealDealing(loads_a_plan=None),
     "ours": RealDealing,
 }
@@ -26,9 +27,15 @@ LEAST_IN_TWO_DIGITS: Final = 0.01
 NEAR: Final = 0.05  # of the bound: as near as ours is to come
 
 
-def best_of_ours() -> Dealing:
+def best_of_ours() -> RealDealing:
     """The floor's own way of dealing, with all that it has."""
     return list(OURS.values())[-1]()
+
+
+def plan_seconds(day: Day) -> float:
+    """How often ours makes a plan of such a day where nobody says."""
+    limits = next((entry for entry in day.reference if isinstance(entry, FloorLimits)), FloorLimits(id="floor"))
+    return LOADS_A_PLAN * limits.load_seconds
 
 
 def _known(policy: Policy) -> Callable[[], Dealing]:

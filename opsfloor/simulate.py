@@ -92,7 +92,7 @@ def compare(
     expect_writable(page)
     loads, seeds = _loads(load), range(seed, seed + days)
     make, title = days_of(log, profile, frozenset(part.strip() for part in outside.split(",")))
-    make(min(loads), seed)  # a day without cases is refused before any is played
+    first = make(min(loads), seed)  # a day without cases is refused before any is played
     with bar("days played") as progress:
         line = progress.add_task("", total=comparing.runs(loads, seeds))
         found = comparing.compare(make, loads, seeds, lambda: progress.advance(line), plan_every)
@@ -106,7 +106,7 @@ def compare(
                 "source": title,
                 "days": days,
                 "seed": seed,
-                "plan_every_seconds": plan_every,
+                "plan_every_seconds": plan_every or comparing.plan_seconds(first),
                 "loads": comparing.as_document(found),
             }
         )

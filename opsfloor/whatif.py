@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from math import isfinite
 from typing import Annotated, Any, Final
 
@@ -20,7 +21,16 @@ from services.routing.simulator.confidence import Interval, of_replications
 from services.routing.simulator.day import Day
 from services.routing.simulator.figures import CONFIDENCE, FIGURES, LEFT_OVER, OUTSIDE, figures_of, over_days
 from services.routing.simulator.floor import Floor
+from services.routing.simulator.real import Gave
 from shared.contracts.reference import Operator, Provider, Team
+
+BOUNDS: Final[Mapping[str, str]] = {
+    "provider_minimum": "{} could not be given what it is promised",
+    "provider_maximum": "{} had to be given more than it may have",
+    "centre_maximum": "Centre {} had to be given more than one centre may have",
+    "nobody_eligible": "Nobody was there for {}",
+}
+"""What a plan that could not keep a bound says of it, by the reason that the plan names."""
 
 PEOPLE_MAX: Final = 1_000  # more than any centre has room for
 SECONDS_MAX: Final = 86_400.0
@@ -69,10 +79,19 @@ def whatif(
     _report(name, asked_of, before, after, json, changed == plain)
 
 
-def _play(day: Day, tell: Callable[[], None]) -> dict[str, float]:
-    figures = figures_of(Floor(day, comparing.best_of_ours()).play())
+@dataclass(frozen=True, slots=True)
+class DayPlayed:
+    """What came of one day, and of each bound the share of the day's plans that could not keep it."""
+
+    figures: Mapping[str, float]
+    gave_way: Mapping[Gave, float]
+
+
+def _play(day: Day, tell: Callable[[], None]) -> DayPlayed:
+    dealing = comparing.best_of_ours()
+    figures = figures_of(Floor(day, dealing).play())
     tell()
-    return figures
+    return DayPlayed(figures, {gave: count / dealing.plans_made for gave, count in dealing.gave_way.items()})
 
 
 def _change(asked: dict[str, str], day: Day, works: Sequence[Work]) -> tuple[str, Change]:
@@ -182,13 +201,14 @@ def _known(name: str, names: Sequence[str]) -> str:
 def _report(
     name: str,
     asked_of: Mapping[str, Any],
-    before: Sequence[dict[str, float]],
-    after: Sequence[dict[str, float]],
+    before: Sequence[DayPlayed],
+    after: Sequence[DayPlayed],
     json: bool,
     same: bool,
 ) -> None:
-    was, becomes = over_days(before), over_days(after)
+    was, becomes = over_days([day.figures for day in before]), over_days([day.figures for day in after])
     by = {figure: _difference(figure, before, after) for figure in (*FIGURES, OUTSIDE)}
+    gave_way = _gave_way(before, after)
     left = {"before": was[LEFT_OVER].mean, "after": becomes[LEFT_OVER].mean}
     if json:
         rows = {
@@ -196,7 +216,11 @@ def _report(
             for figure, one in by.items()
         }
         told = {"change": name, **asked_of, "days": len(before), "figures": rows}
-        as_json({**told, LEFT_OVER: left, "changes_nothing": same})
+        bounds = [
+            {"reason": reason, "name": name, "before": one, "after": other}
+            for (reason, name), (one, other) in gave_way.items()
+        ]
+        as_json({**told, LEFT_OVER: left, "plans_short_of": bounds, "changes_nothing": same})
         return
     labels = dict(FIGURES)
     if was[OUTSIDE].mean or becomes[OUTSIDE].mean:
@@ -220,7 +244,22 @@ def _report(
             f"Cases a day that nobody there could end, counted as late: {left['before']:,.1f} as it is, "
             f"{left['after']:,.1f} with the change."
         )
+    for (reason, short_of), (one, other) in gave_way.items():
+        out.print(
+            f"{BOUNDS[reason].format(short_of)}, in {one:.0%} of the plans as it is, in {other:.0%} with the change."
+        )
 
 
-def _difference(figure: str, before: Sequence[dict[str, float]], after: Sequence[dict[str, float]]) -> Interval:
-    return of_replications([b[figure] - a[figure] for a, b in zip(before, after, strict=True)], CONFIDENCE)
+def _gave_way(before: Sequence[DayPlayed], after: Sequence[DayPlayed]) -> dict[Gave, tuple[float, float]]:
+    """Of each bound that some plan could not keep, the share of such plans without the change and with it."""
+    bounds = sorted({gave for day in (*before, *after) for gave in day.gave_way})
+    return {gave: (_mean(before, gave), _mean(after, gave)) for gave in bounds}
+
+
+def _mean(days: Sequence[DayPlayed], gave: Gave) -> float:
+    return sum(day.gave_way.get(gave, 0.0) for day in days) / len(days)
+
+
+def _difference(figure: str, before: Sequence[DayPlayed], after: Sequence[DayPlayed]) -> Interval:
+    pairs = zip(before, after, strict=True)
+    return of_replications([b.figures[figure] - a.figures[figure] for a, b in pairs], CONFIDENCE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -59,6 +60,9 @@ complete_assignment: Final = teller(CompleteAssignment)
 
 REACTED_TO: Final = frozenset({WorkAssigned, WorkReleased, LoadSnapshot})
 
+Gave = tuple[str, str]
+"""A bound that a plan could not keep: its reason and its name, as `BoundRelaxed` has them."""
+
 NOTHING: Final[Mapping[str, Any]] = {}
 
 OUTCOMES: Final[Mapping[Step, Outcome]] = {
@@ -96,6 +100,8 @@ class RealDealing:
         self._woken: Final[dict[str, datetime]] = {}
         self._attempts: Final[dict[str, int]] = {}
         self._commands = 0
+        self.plans_made = 0
+        self.gave_way: Final[Counter[Gave]] = Counter()  # in how many plans each bound did
         self._known: Situation | None = None
 
     def opens(self, floor: Floor) -> None:
@@ -188,6 +194,8 @@ class RealDealing:
         except ArithmeticError:  # as in life: the last plan stays in force
             return ()
         if plan.work and plan.teams:
+            self.plans_made += 1
+            self.gave_way.update({(bound.reason, bound.name) for bound in plan.relaxed})
             floor.agenda.at(floor.agenda.now + self._bus_seconds, PLAN_BOARD.fold, view, plan.key, plan)
         return ()
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from typing import get_args, get_type_hints
 
 import pytest
 
@@ -13,10 +15,13 @@ from opsfloor.cli import main
 from opsfloor.comparing import DEALINGS, AtLoad, verdict
 from opsfloor.profiles import profile_of
 from opsfloor.staffing import Training, Trial, _candidates, _tell, _trainings
+from opsfloor.whatif import BOUNDS, DayPlayed
 from services.routing.simulator.bank import Post, posts_of
 from services.routing.simulator.confidence import Interval
 from services.routing.simulator.figures import FIGURES, LEFT_OVER, OUTSIDE
+from services.routing.simulator.real import Gave
 from services.routing.simulator.staffing import Goal, needs_of
+from shared.contracts.routing import BoundRelaxed
 
 Asked = Callable[..., str]
 
@@ -30,10 +35,11 @@ def figures(left_over: float) -> dict[str, float]:
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Asked:
-    """Ask what if, of days of which so many cases are left over; what is told."""
+    """Ask what if, of days of which so many cases are left over and so many plans kept a bound; what is told."""
 
-    def ask(*words: str, left_over: float = 0.0) -> str:
-        monkeypatch.setattr(whatif, "_play", lambda day, tell: figures(left_over))
+    def ask(*words: str, left_over: float = 0.0, gave_way: Sequence[Mapping[Gave, float]] = ({},)) -> str:
+        days = itertools.cycle(gave_way)
+        monkeypatch.setattr(whatif, "_play", lambda day, tell: DayPlayed(figures(left_over), next(days)))
         monkeypatch.setattr(
             sys, "argv", ["opsfloor", "simulate", "whatif", "--profile", "small-centre", "--load", "0.05", *words]
         )
@@ -68,6 +74,28 @@ def test_cases_left_over_are_told_beside_the_two_days(asked: Asked) -> None:
         "--add", "north-entry=1", left_over=3.0
     )
     assert LEFT not in asked("--add", "north-entry=1")
+
+
+def test_bounds_that_the_plans_could_not_keep_are_told(asked: Asked) -> None:
+    """A promise that the day's plans could not keep shows in no figure of the day: it is said, and how often."""
+    promised, nobody = ("provider_minimum", "clearkey"), ("nobody_eligible", "cheque-deposit/review")
+    changed = ("--contract", "clearkey=0.5..", "--days", "2")
+    days: tuple[Mapping[Gave, float], ...] = ({}, {nobody: 0.02}, {promised: 1.0}, {promised: 0.5})
+    told = asked(*changed, gave_way=days)
+    assert (
+        "clearkey could not be given what it is promised, in 0% of the plans as it is, in 75% with the change." in told
+    )
+    assert "Nobody was there for cheque-deposit/review, in 1% of the plans as it is, in 0% with the change." in told
+    assert json.loads(asked(*changed, "--json", gave_way=days))["plans_short_of"] == [
+        {"reason": "nobody_eligible", "name": "cheque-deposit/review", "before": 0.01, "after": 0.0},
+        {"reason": "provider_minimum", "name": "clearkey", "before": 0.0, "after": 0.75},
+    ]
+    assert "of the plans" not in asked(*changed)
+
+
+def test_every_reason_of_a_plan_has_its_words() -> None:
+    """What the plan may say of a bound can be told."""
+    assert set(BOUNDS) == set(get_args(get_type_hints(BoundRelaxed)["reason"]))
 
 
 def test_cases_left_over_are_told_by_policy() -> None:

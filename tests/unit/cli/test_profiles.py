@@ -127,9 +127,9 @@ def test_a_bank_of_its_own_is_played(
     file.write_text(written(mine))
     days: list[Day] = []
 
-    def play(day: Day, tell: Callable[[], None]) -> dict[str, float]:
+    def play(day: Day, tell: Callable[[], None]) -> whatif.DayPlayed:
         days.append(day)
-        return dict.fromkeys((*FIGURES, LEFT_OVER, OUTSIDE), 0.0)
+        return whatif.DayPlayed(dict.fromkeys((*FIGURES, LEFT_OVER, OUTSIDE), 0.0), {})
 
     monkeypatch.setattr(whatif, "_play", play)
     words = ["simulate", "whatif", "--profile", str(file), "--load", "0.1", "--days", "2", "--json"]

@@ -16,6 +16,7 @@ from services.routing.balancer.planner import make_plan
 from services.routing.simulator import real
 from services.routing.simulator.bank import PROFILES, Profile, bank_day
 from services.routing.simulator.calendar import shift_of
+from services.routing.simulator.changes import contract_set
 from services.routing.simulator.day import Day
 from services.routing.simulator.figures import FIGURES, LEFT_OVER, OUTSIDE
 from services.routing.simulator.floor import Floor
@@ -61,6 +62,18 @@ def test_a_plan_sees_the_lunch_that_comes_the_contract_and_the_centres_limit(mon
     assert share_of(plan, lambda team: team.startswith("north")) < 0.46
 
 
+@pytest.mark.parametrize(("least", "short"), [(0.15, set()), (0.9, {("provider_minimum", "clearkey")})])
+def test_plans_that_cannot_keep_a_bound_are_counted(least: float, short: set[tuple[str, str]]) -> None:
+    """A vendor of one team cannot do nine tenths of all: each plan says so."""
+    day = contract_set("clearkey", least, None)(bank_day(BOUND, 0.9, 1))
+    dealing = RealDealing()
+    Floor(replace(day, cases=tuple(case for case in day.cases if case.arrives < 10.0 * HOUR)), dealing).play(
+        10.2 * HOUR
+    )
+    assert dealing.plans_made > 10
+    assert {gave for gave, plans in dealing.gave_way.items() if plans > dealing.plans_made / 2} == short
+
+
 def test_a_day_without_calendar_and_limits_has_a_plan_without_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """All six count, and the vendor gets more than it would be allowed."""
     plan = plans_of(SMALL, monkeypatch)[-1]
@@ -104,7 +117,8 @@ def test_other_days_can_be_asked_for(words: Sequence[str], monkeypatch: pytest.M
 
     monkeypatch.setattr(comparing, "compare", compared)
     monkeypatch.setattr(whatif, "busy_day", day_of)
-    monkeypatch.setattr(whatif, "_play", lambda day, tell: dict.fromkeys((*FIGURES, LEFT_OVER, OUTSIDE), 0.0))
+    nothing = whatif.DayPlayed(dict.fromkeys((*FIGURES, LEFT_OVER, OUTSIDE), 0.0), {})
+    monkeypatch.setattr(whatif, "_play", lambda day, tell: nothing)
     asked = [*words, "--seed", "7", "--days", "2", "--load", "0.1", "--profile", "small-centre"]
     found = CliRunner().invoke(simulate.app, asked)
     assert found.exit_code == 0, found.output
