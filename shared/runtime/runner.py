@@ -130,9 +130,7 @@ class Runner:
         self._on_the_way: frozenset[int] = frozenset()  # shards of which the publication under way has facts
         self._doubtful: set[int] = set()  # shards to claim again before the next batch
         self._lost: dict[int, float] = {}  # shards found to have another owner → when to claim them again
-        self._read: dict[
-            Place, int
-        ] = {}  # how far this process has seen commits go, its own and those of owners before it
+        self._read: dict[Place, int] = {}  # how far it has seen commits go, its own and those of owners before it
         self._monotonic: Final = monotonic
         self._looked_at = monotonic()  # when the bus was last seen
         self._restarts = 0  # of the bus client, without calm in between
