@@ -31,7 +31,7 @@ def opsfloor(context: typer.Context) -> None:
     """The operations floor of a bank.
 
     A first look: [bold]make demo[/bold] plays a banking day. By hand: [bold]opsfloor stack up[/bold], once
-    [bold]opsfloor reference deploy/reference[/bold], then [bold]opsfloor run intake[/bold] (and audit, routing, vendor),
+    [bold]opsfloor reference deploy/reference[/bold], then [bold]opsfloor run intake[/bold] (and audit, routing, vendor, balancer),
     then [bold]opsfloor status[/bold].
     """
     if context.invoked_subcommand != LOOKS_ITSELF and "--help" not in sys.argv:

@@ -26,6 +26,7 @@ from opsfloor.reroute_words import (
     tell_report,
     tell_stay,
     tell_unproved,
+    to_type,
 )
 from opsfloor.writing import expect_writable
 from shared.contracts.reroute import HOURS_MAX, MINUTES_MAX
@@ -452,7 +453,7 @@ def _instead_of_more(order: dict[str, Any]) -> str | None:
     less = f"extend it by at most {more} minutes, or " if more > 0 and order["phase"] == "active" else ""
     return (
         f"{HOURS_MAX} hours are the most: {less}propose it anew for when all of it is back: "
-        f"`opsfloor reroute propose … --starts-at {all_back_at(order)}`"
+        f"`opsfloor reroute propose … --starts-at {to_type(all_back_at(order))}`"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from textwrap import fill
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -25,6 +26,9 @@ NOUNS: Final[Mapping[str, str]] = {
     "rules": "safety rule",
 }
 """What a scope may name, and what one of it is called."""
+SHORT_ID: Final = 12  # characters of an order's id that is not a drill's of the calendar
+LONG_ID: Final = 32  # to which text is broken that stands below an id
+BESIDE_ID: Final = 78  # that a list needs beside the ids for words that one can read
 A_MONDAY: Final = date(2024, 1, 1)
 SKILL: Final = ("work type", "moves", "people", "cleared in", "late", "takers")
 PHASE_STYLE: Final = {"active": "bold red", "returning": "yellow", "proposed": "cyan", "approved": "cyan"}
@@ -62,6 +66,13 @@ def until_words(order: dict[str, Any]) -> str:
         return f"until {clock(order['ends_at'])}, {left(order['ends_at'])}"
     back = all_back_at(order)
     return f"less in each step; all back at {clock(back)}, {left(back)}"
+
+
+def to_type(instant: str) -> str:
+    """An instant as somebody types it: the next whole minute, in UTC."""
+    at = datetime.fromisoformat(instant).astimezone(UTC)
+    whole = at.replace(second=0, microsecond=0)
+    return (whole if whole == at else whole + timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%MZ")
 
 
 def all_back_at(order: dict[str, Any]) -> str:
@@ -232,9 +243,14 @@ def next_steps(order: dict[str, Any]) -> Iterable[str]:
 def _longer(order: dict[str, Any]) -> str:
     """How it can be kept, where it can."""
     if datetime.fromisoformat(order["ends_at"]) >= datetime.fromisoformat(order["last_end_at"]):
+        if order["break_glass"] and order["phase"] == "active":
+            return (
+                "propose the same without --break-glass before it ends: once a second person has approved it, it goes on "
+                "without a gap"
+            )
         return (
             "this one cannot be kept for longer; have the same approved by a second person now, for when all of it is back: "
-            f"opsfloor reroute propose … --starts-at {all_back_at(order)}"
+            f"opsfloor reroute propose … --starts-at {to_type(all_back_at(order))}"
         )
     return f"opsfloor reroute extend {order['reroute_id']} MINUTES --as APPROVER --reason WHY"
 
@@ -246,7 +262,19 @@ def tell_list(orders: Sequence[dict[str, Any]]) -> None:
         return
     rank = {"active": 0, "returning": 1, "approved": 2, "proposed": 3}
     rows = sorted(orders, key=lambda o: (rank.get(o["phase"], 9), o["proposed_at"]))
+    longest = max(len(order["reroute_id"]) for order in rows)
+    if longest > SHORT_ID and out.width < longest + BESIDE_ID:  # an id is to be copied whole, and a drill's is long
+        table(
+            "Reroutes", ("phase", "id, what", "by", "until"), map(_folded, rows), whole=("phase", "id, what", "until")
+        )
+        return
     table("Reroutes", ("id", "phase", "what", "by", "until"), map(_row, rows), whole=("id", "phase", "until"))
+
+
+def _folded(order: dict[str, Any]) -> tuple[object, ...]:
+    """A row in which what it is stands below the id, in lines no longer than a long id."""
+    name, phase, what, by, until = _row(order)
+    return phase, f"{name}\n{fill(str(what).replace(chr(10), ' '), LONG_ID, break_on_hyphens=False)}", by, until
 
 
 def _row(order: dict[str, Any]) -> tuple[object, ...]:

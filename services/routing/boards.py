@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -17,15 +17,33 @@ from shared.standing import STANDING_BOARD
 LoadView = dict[str, LoadSnapshot]  # by team; always a little stale
 
 
-def fold_load(view: LoadView, key: str, message: Message | None) -> None:
-    """Take one record of the load topic into the view; an older version of a desk's load changes nothing."""
+@lru_cache(maxsize=1024)
+def somebody_for(work_type: str) -> str:
+    """What the load board tells when somebody more has come to a desk who holds the work type.
+
+    Holds:   no comma, which parts such names where alarms lie as rows.
+    """
+    return f"somebody for {work_type.replace(',', ';')}"
+
+
+def fold_load(view: LoadView, key: str, message: Message | None) -> Iterable[str]:
+    """Take one record of the load topic into the view; an older version of a desk's load changes nothing.
+
+    Returns: for what somebody has come since, as `somebody_for` names it.
+    """
     if message is None:
         view.pop(key, None)
-        return
-    if isinstance(message, LoadSnapshot):
-        known = view.get(message.team_id)
-        if known is None or known.version < message.version:
-            view[message.team_id] = message
+        return ()
+    if not isinstance(message, LoadSnapshot):
+        return ()
+    known = view.get(message.team_id)
+    if known is not None and known.version >= message.version:
+        return ()
+    view[message.team_id] = message
+    if known is not None and known.present == message.present and known.capacity == message.capacity:
+        return ()
+    before = {} if known is None else {part.work_type: part.present for part in known.capacity}
+    return [somebody_for(one.work_type) for one in message.capacity if one.present > before.get(one.work_type, 0)]
 
 
 def _no_load() -> LoadView:

@@ -130,7 +130,7 @@ class ReviewVerdict(Part):
     """Review: the assembled case agrees with the image, or which fields do not."""
 
     form: Literal["review"] = "review"
-    passed: bool
+    passed: Annotated[bool, Field(strict=True)]
     wrong_fields: tuple[Identity, ...] = ()
     remark: str = ""
 
@@ -139,7 +139,7 @@ class AuthorisationVerdict(Part):
     """Authorisation: granted or refused, with the amount re-keyed blind where the tier asks for it."""
 
     form: Literal["authorisation"] = "authorisation"
-    granted: bool
+    granted: Annotated[bool, Field(strict=True)]
     rekeyed_amount: str | None = None
     remark: str = ""
 

@@ -17,7 +17,8 @@ GATHER_SECONDS: Final = 0.25  # boards are followed, not chased
 class Boards:
     """All boards of one process, fed from one tail.
 
-    Holds:   `views[name]` is moved only by `feed`, between batches; `versions[name]` counts its changes; a record
+    Holds:   `views[name]` is moved only by `feed`, between batches; `versions[name]` counts its changes, and how
+             often each thing came about that its `fold` names; a record
              that a slow former owner writes again (at or below the lane's last sequence) changes nothing.
     """
 
@@ -55,8 +56,9 @@ class Boards:
     def _fold(self, record: Record, key: str, message: Any) -> None:
         for spec in self.specs.values():
             if spec.topic.name == record.topic:
-                spec.fold(self.views[spec.name], key, message)
-                self.versions[spec.name] += 1
+                come_about = spec.fold(self.views[spec.name], key, message) or ()
+                for name in (spec.name, *come_about):
+                    self.versions[name] = self.versions.get(name, 0) + 1
                 self.changed_ms[spec.name] = max(record.timestamp_ms, self.changed_ms.get(spec.name, 0))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -38,7 +38,7 @@ Event = Message | TimerFired
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """What an entity wants to be woken by: an instant, a change of one of the named boards, or both.
+    """What an entity wants to be woken by: an instant, a change of one of the named boards or what a board tells, or both.
 
     Holds:   a `patient` one lets the process do first, for a while, what it is behind with: it makes more of that.
     """
@@ -111,13 +111,15 @@ class BoardSpec:
     """A read-only view of a compacted topic, the same on every instance.
 
     Holds:   `fold(view, key, message)` moves the view in place; `message` is `None` for a tombstone. Decisions never
-             await, so that a view does not move under one of them; decisions only read it.
+             await, so that a view does not move under one of them; decisions only read it. A board that changes all the
+             time wakes nobody who waits for one thing of it: its `fold` returns the names, as alarms have them beside
+             those of boards, of what has come about.
     """
 
     name: str
     topic: Topic
     empty: Callable[[], Any]
-    fold: Callable[[Any, str, Message | None], None]
+    fold: Callable[[Any, str, Message | None], Iterable[str] | None]
 
 
 def no_alarms(state: Any) -> Mapping[str, Alarm]:

@@ -29,6 +29,7 @@ from shared.contracts.reference import TemplateField
 from shared.contracts.routing import WorkCompleted
 from shared.contracts.work import ArbitrationRuling, AuthorisationVerdict, KeyedValue, ReviewVerdict, WorkOrder
 from shared.keyed_values import parse_amount, same, tidy
+from shared.outcomes import fault_of
 from shared.runtime.processor import Rejection
 
 REKEY_DISPUTES_MAX: Final = 2  # how often an authoriser may re-key another amount before the case is closed
@@ -109,24 +110,12 @@ def _accept(course: Course, order: WorkOrder, result: WorkCompleted, doer: Doer)
 
 
 def _wrong_outcome(case: Case, order: WorkOrder, result: WorkCompleted) -> str | None:
-    """What is wrong with the form of the outcome, or `None`."""
-    outcome, form = result.outcome, _FORMS[order.step]
-    if not isinstance(outcome, form):
-        return f"Expected {form.__name__} for {order.step}, found {type(outcome).__name__}"
-    if isinstance(outcome, ReviewVerdict):
-        return _wrong_review(case, outcome)
-    if isinstance(outcome, AuthorisationVerdict) and outcome.granted and order.rekey_amount:
-        return None if outcome.rekeyed_amount else "Expected the amount re-keyed, found none"
-    return None
-
-
-def _wrong_review(case: Case, verdict: ReviewVerdict) -> str | None:
-    unknown = [name for name in verdict.wrong_fields if name not in case.values]
-    if unknown:
-        return f"Expected fields of the case, found {', '.join(unknown)}"
-    if verdict.passed == bool(verdict.wrong_fields):
-        return "Expected a failed review to name fields and a passed one to name none"
-    return None
+    """What is wrong with the outcome, or `None`."""
+    fault, outcome = fault_of(order, result.outcome), result.outcome
+    if fault is not None or not isinstance(outcome, ReviewVerdict):
+        return fault
+    unknown = [name for name in outcome.wrong_fields if name not in case.values]
+    return f"Expected fields of the case, found {', '.join(unknown)}." if unknown else None
 
 
 def _keyed(course: Course, order: WorkOrder, outcome: KeyedValue, doer: Doer) -> None:
@@ -217,13 +206,6 @@ def _dispute_amount(course: Course, outcome: AuthorisationVerdict) -> None:
 def _field(case: Case, order: WorkOrder) -> TemplateField:
     return next(field for field in case.template.fields if field.name == order.field)
 
-
-_FORMS: Final[Mapping[Step, type[Any]]] = {
-    "entry": KeyedValue,
-    "arbitration": ArbitrationRuling,
-    "review": ReviewVerdict,
-    "authorisation": AuthorisationVerdict,
-}
 
 _EFFECTS: Final[Mapping[Step, Callable[[Course, WorkOrder, Any, Doer], None]]] = {
     "entry": _keyed,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any, Final
 
@@ -39,6 +39,9 @@ class Balance:
         self._arrivals: Final = Arrivals(since)
         self._footing: Final = footing or Footing()
         self._heard_to: Final[dict[Place, int]] = {}
+        self._taken_over: PlanMade | None = None  # the plan gone on from, until all is heard that came since
+        self._missed_to: Mapping[Place, int] | None = None  # where the topics ended when hearing began
+        self._heard_at = datetime.min.replace(tzinfo=UTC)  # the latest instant of what was heard
         self.refused = 0
         self.heard = 0
 
@@ -49,6 +52,7 @@ class Balance:
         if view.plan is not None:
             self._arrivals.resume(view.plan, heard_since=last is not None)
         if last is not None:
+            self._taken_over = last
             self._heard_to.update(
                 {(to.topic, number): at for to in last.heard for number, at in enumerate(to.next_offsets)}
             )
@@ -63,6 +67,7 @@ class Balance:
         """
         for place, end in ends.items():
             self._heard_to.setdefault(place, end)
+        self._missed_to = dict(ends)
         return {place: self._heard_to[place] for place in ends}
 
     def hear(self, record: Record) -> None:
@@ -82,6 +87,7 @@ class Balance:
         if isinstance(asked, WorkRequested | InspectionRequested):
             self.heard += 1
             self._arrivals.heard(Kind.of(asked.order), asked.order.requested_at)
+            self._heard_at = max(self._heard_at, asked.order.requested_at)
 
     def plan(self, now: datetime, interval_seconds: float) -> PlanMade | None:
         """The plan for the coming hour; `None` while nothing is known of what comes, or nobody is there for it."""
@@ -89,9 +95,31 @@ class Balance:
         last: PlanView = self._boards[PLAN_BOARD.name]
         heard = list(self._heard())
         made = make_plan(
-            floor, self._arrivals, last, self._made_by, interval_seconds, heard=heard, footing=self._footing
+            floor,
+            self._arrivals,
+            last,
+            self._made_by,
+            interval_seconds,
+            heard=heard,
+            footing=self._footing,
+            known_at=self._known_at(now),
         )
         return made if made.work and made.teams else None
+
+    def _known_at(self, now: datetime) -> datetime:
+        """As of when it is known what comes: of what came while nobody heard, only as far as it is heard by now.
+
+        Why:     a balancer that has just begun would take what it has not heard yet for nothing having come.
+        Holds:   no longer than the plan that it goes on from would have been in force.
+        """
+        taken_over, ends = self._taken_over, self._missed_to
+        if taken_over is None:
+            return now
+        heard = ends is not None and all(self._heard_to[place] >= end for place, end in ends.items())
+        if heard or now > taken_over.good_until:
+            self._taken_over = None
+            return now
+        return min(max(taken_over.made_at, self._heard_at), now)
 
     def _heard(self) -> Iterator[HeardTo]:
         """How far each topic was heard; one whose partitions are not all known is left out."""

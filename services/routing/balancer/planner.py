@@ -59,18 +59,20 @@ def make_plan(
     reliefs_told: bool = True,
     heard: Sequence[HeardTo] = (),
     footing: Footing | None = None,
+    known_at: datetime | None = None,
 ) -> PlanMade:
     """The plan for the coming hour; without its reliefs where nobody reads them.
 
-    Units:   `interval_seconds` is how soon the next plan follows, by the floor's clock. `heard` is where the arrivals end.
+    Units:   `interval_seconds` is how soon the next plan follows, by the floor's clock. `heard` is where the arrivals end, and
+             `known_at` as of when they are known, `None` for now.
     Holds:   the same boards, arrivals and instant give the same plan; a last plan that is in force no more is no memory;
              `footing` makes plans sooner, and no other.
     """
     reference, last = floor.book.reference, last.in_force(floor.now)
-    calendar = calendar_of(reference)
+    calendar, known = calendar_of(reference), floor.now if known_at is None else known_at
     kinds = arrivals.kinds()
     before = {Kind.told(part): part.coming_per_hour for part in last.plan.work} if last.plan else {}
-    coming = {kind: arrivals.settled(kind, floor.now, calendar, before.get(kind, 0.0)) for kind in kinds}
+    coming = {kind: arrivals.settled(kind, known, calendar, before.get(kind, 0.0)) for kind in kinds}
     demands = [Demand(kind, items, _cost(kind, reference)) for kind, items in coming.items()]
     teams = list(teams_now(floor, kinds))
     shares = solve(demands, teams, bounds_of(reference), last.shares, reliefs_told, footing)
@@ -82,7 +84,7 @@ def make_plan(
         work=tuple(
             PlannedWork(
                 **kind._asdict(),
-                recent_per_hour=round(arrivals.recent_per_hour(kind, floor.now), 2),
+                recent_per_hour=round(arrivals.recent_per_hour(kind, known), 2),
                 coming_per_hour=round(coming[kind], 2),
                 shares=tuple(TeamShare(team_id=team, share=share) for team, share in _sorted(shares, kind)),
             )

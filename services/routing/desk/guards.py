@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Final
 
 from services.routing import eligibility
 from services.routing.desk.state import SIGNED_ON, Answer, DeskItem, TeamDesk
 from services.routing.eligibility import Rulebook
-from shared.contracts.message import Step
 from shared.contracts.routing import (
     AcceptAssignment,
     Command,
@@ -19,18 +17,12 @@ from shared.contracts.routing import (
     SaveDraft,
 )
 from shared.contracts.work import WorkOrder
+from shared.outcomes import fault_of
 from shared.runtime.processor import Rejection
 
 Assigned = AcceptAssignment | DeclineAssignment | SaveDraft | CompleteAssignment
 
 NOT_ASKED: Final = {"issued_at"}
-FORM_BY_STEP: Final[Mapping[Step, str]] = {
-    "entry": "keyed",
-    "arbitration": "ruling",
-    "review": "review",
-    "authorisation": "authorisation",
-    "inspection": "inspection",
-}
 
 
 def fingerprint_of(command: Command) -> str:
@@ -66,13 +58,12 @@ def claimed(desk: TeamDesk, command: Assigned) -> DeskItem | Rejection:
 
 
 def attempt_breach(item: DeskItem, operator_id: str, attempt: int) -> Rejection | None:
-    """The attempt is over, or is somebody else's: a late result must not count."""
+    """The attempt is over, or is somebody else's: a late result must not count. Holds: it is not told who has the item."""
     if item.operator_id == operator_id and item.attempt == attempt:
         return None
     return Rejection(
         "superseded",
-        f"Expected attempt {item.attempt} of {item.work_item_id} by {item.operator_id or 'nobody'}, "
-        f"found attempt {attempt} by {operator_id}.",
+        f"Expected the attempt of {item.work_item_id} that counts now, found attempt {attempt} by {operator_id}.",
     )
 
 
@@ -87,11 +78,9 @@ def allowance_breach(order: WorkOrder, operator_id: str, team_id: str, book: Rul
 
 
 def outcome_breach(order: WorkOrder, command: CompleteAssignment) -> Rejection | None:
-    """The outcome's form does not fit the step."""
-    expected = FORM_BY_STEP[order.step]
-    if command.outcome.form == expected:
-        return None
-    return Rejection("wrong_outcome", f"Expected an outcome of form {expected!r}, found {command.outcome.form!r}.")
+    """The outcome is no answer to what the item asks."""
+    fault = fault_of(order, command.outcome)
+    return None if fault is None else Rejection("wrong_outcome", fault)
 
 
 def queue_breach(item: DeskItem | None, command: PickWork) -> Rejection:
@@ -100,7 +89,7 @@ def queue_breach(item: DeskItem | None, command: PickWork) -> Rejection:
         return Rejection(
             "not_queued", f"Expected {command.work_item_id} in the queue of {command.team_id}, found none."
         )
-    return Rejection("not_queued", f"Expected {command.work_item_id} to wait, found it with {item.operator_id}.")
+    return Rejection("not_queued", f"Expected {command.work_item_id} to wait, found it in somebody's hands.")
 
 
 def pick_breach(order: WorkOrder, command: PickWork, barrier: str) -> Rejection:

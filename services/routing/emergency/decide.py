@@ -294,7 +294,7 @@ def refuse_it(book: OrderBook, order: RerouteOrder, command: RefuseReroute, situ
 
 
 def cancel(book: OrderBook, order: RerouteOrder, command: CancelReroute, situation: Situation) -> Done | Rejection:
-    """Stop it where it stands. Anybody on duty for the scope may, and who proposed it."""
+    """Stop it where it stands. Anybody on duty for the scope may, and who proposed it while on any duty."""
     if not _on_duty(order, command, situation):
         return _not_authorised(command, "cancel")
     return Done((_over(order, command, "cancelled", situation),), "Cancelled; nothing of it is in force any more.")
@@ -575,8 +575,11 @@ def _duty(command: RerouteCommand, view: ReferenceView) -> RerouteDuty | None:
 
 
 def _on_duty(order: RerouteOrder, command: RerouteCommand, situation: Situation) -> bool:
+    """On duty for the scope, or, for what they proposed themselves, on any duty at all."""
     view = _view(situation)
     duty = _duty(command, view)
+    if duty is None:
+        return False
     scope: Scope = order.terms.scope
     return command.actor == order.proposed_by or may_propose(duty, scope, view) or may_approve(duty, scope, view)
 

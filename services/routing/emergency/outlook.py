@@ -27,7 +27,7 @@ class SortOutlook:
 
     Units:   items of it that wait, and of those the `stranded` ones, which nobody works off where they lie, by the
              proportions of the work type; `kept` from everybody who could do it, a share of what comes; people; seconds
-             that the last of it waits, `None`: for ever.
+             that the last of it waits, `None`: for ever, and that the last of what is worked off where it lies waits.
     """
 
     queued: float
@@ -35,6 +35,7 @@ class SortOutlook:
     kept: float
     people: float
     wait_seconds: float | None
+    there_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +105,12 @@ class Prospect:
         )
 
     def _open_share(self, team: Team, kind: Kind) -> float:
-        kept = 1 - self._floor.held_back(team, kind, self._scope.regions)
-        terms = self._terms
+        kept, terms = self._kept_share(team, kind), self._terms
         return min(kept, 1 - terms.percent / 100) if terms is not None and holds(terms, team, kind) else kept
+
+    def _kept_share(self, team: Team, kind: Kind) -> float:
+        """To what share the team is open but for these terms."""
+        return 1 - self._floor.held_back(team, kind, self._scope.regions)
 
     def _most_open(self, team: Team, open_to: Mapping[Kind, Mapping[str, float]]) -> float:
         """The share to which the team is open for some sort that its people may be given."""
@@ -128,43 +132,58 @@ class Prospect:
         kept = 1.0 - max((open_share[team_id] for team_id in able), default=0.0)
         mixes = [(team, part.queued * self._floor.mix_at(team, kind.work_type).get(kind, 0.0)) for team, part in parts]
         there = [(team, items * self._part) for team, items in mixes]
-        return SortOutlook(
-            queued=sum(items for _, items in there),
-            stranded=kept * sum(items for team, items in there if not self._worked_off(kind, team)),
-            kept=kept,
-            people=people,
-            wait_seconds=self._wait(kind, able, people, open_share, [team for team, items in there if items > 0]),
+        queued = sum(items for _, items in there)
+        stranded = kept * sum(items for team, items in there if not self._worked_off(kind, team))
+        there_seconds = max(
+            self._there(kind, able, open_share, [team for team, items in there if items > 0]), default=0.0
         )
+        wait = self._wait(kind, able, open_share, there_seconds)
+        if wait is None and queued > stranded == 0:  # nothing new comes to anybody; what lies there has its people
+            wait = round(there_seconds, 1)
+        return SortOutlook(queued, stranded, kept, people, wait, there_seconds)
 
     def _worked_off(self, kind: Kind, team: Team) -> bool:
         """What lies there of the sort stays, and has somebody there."""
         return not moves(self._terms, team, kind) and self._floor.able_for(team, kind) > 0
 
+    def _there(
+        self, kind: Kind, able: Mapping[str, int], open_share: Mapping[str, float], holding: Sequence[Team]
+    ) -> Iterator[float]:
+        """How long what stays at a team that does not take all that is new is worked off by its own people."""
+        for team in holding:
+            if team.id in able and open_share[team.id] < 1 and not moves(self._terms, team, kind):
+                yield self._stays[team.id] / able[team.id]
+
     def _wait(
-        self,
-        kind: Kind,
-        able: Mapping[str, int],
-        people: float,
-        open_share: Mapping[str, float],
-        holding: Sequence[Team],
+        self, kind: Kind, able: Mapping[str, int], open_share: Mapping[str, float], there_seconds: float
     ) -> float | None:
-        """How long the last of the sort waits.
+        """How long the last of the sort waits; the last of all is the last there or the last elsewhere.
+
+        Holds:   terms that move nothing that waits make nothing sooner: of what a team has too much of it has as much with
+                 them, though it is not shared out over everybody then.
+        """
+        pooled = self._pooled(able, open_share)
+        if pooled is None:
+            return None
+        waits = [pooled, there_seconds]
+        if self._terms is not None and self._terms.effect not in MOVES_QUEUE:
+            before = {team.id: self._kept_share(team, kind) for team in self._teams}
+            waits.append(self._pooled(able, before) or 0.0)
+        return round(max(waits), 1)
+
+    def _pooled(self, able: Mapping[str, int], open_share: Mapping[str, float]) -> float | None:
+        """How long all that waits takes those who take of it, shared out evenly; `None` where nobody does.
 
         Holds:   a team counts with its people and its whole backlog, both to the share to which it is open, and with all
-                 that comes to people who may do this, whatever it is. What stays at a team that takes nothing new is
-                 worked off by its own people: the last of all is the last there or the last elsewhere.
+                 that comes to people who may do this, whatever it is.
         """
+        people = sum(count * open_share[team_id] for team_id, count in able.items())
         if people <= 0:
             return None
         takers = frozenset(team_id for team_id in able if open_share[team_id] > 0)
         backlog = sum(seconds for other, seconds in self._leaves.items() if not takers.isdisjoint(self._takes(other)))
         backlog += sum(self._stays[team_id] * open_share[team_id] for team_id in able)
-        behind = [
-            self._stays[team.id] / able[team.id]
-            for team in holding
-            if team.id in able and open_share[team.id] < 1 and not moves(self._terms, team, kind)
-        ]
-        return round(max(backlog / people, *behind, 0.0), 1)
+        return backlog / people
 
     @cached_property
     def _leaves(self) -> Mapping[Kind, float]:
@@ -207,10 +226,12 @@ def moves(terms: RerouteTerms | None, team: Team, kind: Kind) -> bool:
 
 
 def _late(sort: SortOutlook, oldest_seconds: float, allowed_seconds: float) -> float:
-    """How many of the sort end too late. Holds: what nobody may be given is late, whoever is there for the rest."""
-    if sort.wait_seconds is None:
-        return sort.queued
-    return sort.stranded + misses(sort.queued - sort.stranded, oldest_seconds, sort.wait_seconds, allowed_seconds)
+    """How many of the sort end too late.
+
+    Holds:   what nobody may be given and nobody works off where it lies is late, whoever is there for the rest.
+    """
+    wait_seconds = sort.there_seconds if sort.wait_seconds is None else sort.wait_seconds
+    return sort.stranded + misses(sort.queued - sort.stranded, oldest_seconds, wait_seconds, allowed_seconds)
 
 
 def _longest(sorts: Iterable[SortOutlook]) -> float | None:

@@ -48,12 +48,12 @@ def fixed(broken: Iterable[BrokenRule]) -> Rejection | None:
 
 
 def unnamed(broken: Iterable[BrokenRule], named: Container[str]) -> Rejection | None:
-    """The rules that nobody has overridden by name, the first in its own words."""
+    """The rules that nobody has overridden by name, each in its own words."""
     missing = [rule for rule in broken if rule.rule_id not in named]
     if not missing:
         return None
     names = ", ".join(rule.rule_id for rule in missing)
-    return Rejection("rules_broken", f"{missing[0].detail} Override by naming: {names}.")
+    return Rejection("rules_broken", f"{' '.join(rule.detail for rule in missing)} Override by naming: {names}.")
 
 
 def same_hold(one: RerouteTerms, other: RerouteTerms) -> bool:

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, Literal
 
+from services.routing.boards import somebody_for
 from services.routing.rows import row
 from shared.contracts.message import Message
 from shared.contracts.routing import (
@@ -138,7 +140,17 @@ def trace(item: PlacedItem, fact: Message) -> str:
 
 
 def alarms(item: PlacedItem) -> Mapping[str, Alarm]:
-    """A waiting item is tried again when a board changes, and at its next try when somebody may come."""
+    """A waiting item is tried again when a board changes, and where it waits for people as soon as one has come.
+
+    Holds:   its next try is for what no desk tells: somebody who was busy with another step of the case, a lost record.
+    """
     if item.phase is not Phase.WAITING:
         return {}
-    return {"try": Alarm(item.next_try_at, WAITED_FOR)}
+    if item.next_try_at is None or item.order is None:
+        return {"try": Alarm(None, WAITED_FOR)}
+    return {"try": Alarm(item.next_try_at, _waited_for(item.order.work_type))}
+
+
+@lru_cache(maxsize=1024)
+def _waited_for(work_type: str) -> frozenset[str]:
+    return WAITED_FOR | {somebody_for(work_type)}

@@ -19,9 +19,9 @@ class Agenda:
     def __init__(self) -> None:
         self.now = 0.0
         self._entered = 0
-        self._heap: Final[list[tuple[float, int, Callable[..., None], tuple[Any, ...]]]] = []
+        self._heap: Final[list[tuple[float, int, Callable[..., object], tuple[Any, ...]]]] = []
 
-    def at(self, when: float, act: Callable[..., None], *given: object) -> None:
+    def at(self, when: float, act: Callable[..., object], *given: object) -> None:
         """Enter an event."""
         self._entered += 1
         heappush(self._heap, (max(when, self.now), self._entered, act, given))

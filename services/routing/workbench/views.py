@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from services.routing.desk.state import PRESENT, DeskItem, ItemPhase
 from services.routing.placement.state import PlacedItem
@@ -195,10 +195,23 @@ class DraftBody(AttemptBody):
 
 
 class CompleteBody(AttemptBody):
-    """The result."""
+    """The result. Holds: a member of the outcome that its form does not have is refused: left out, it would say the opposite."""
 
     outcome: Outcome
     handle_seconds: float = Field(ge=0, le=86_400)
+
+    @field_validator("outcome", mode="before")
+    @classmethod
+    def _as_its_form_has_it(cls, given: Any) -> Any:
+        members = MEMBERS_BY_FORM.get(str(given.get("form"))) if isinstance(given, dict) else None
+        if members is not None and (unknown := sorted(given.keys() - members)):
+            raise ValueError(f"Expected of {', '.join(sorted(members))}, found {', '.join(map(str, unknown))}")
+        return given
+
+
+MEMBERS_BY_FORM: Final[Mapping[str, Collection[str]]] = {
+    form.model_fields["form"].default: form.model_fields.keys() for form in get_args(get_args(Outcome)[0])
+}
 
 
 def command_view(command_id: str, verdict: Verdict | None) -> CommandView:

@@ -54,6 +54,32 @@ def test_what_waits_is_waited_for_with_the_order_too(changes: dict[str, Any], se
     assert skill.wait_seconds_with == pytest.approx(seconds, rel=0.01)
 
 
+@pytest.mark.parametrize("changes", [{"effect": "drain"}, {"effect": "shift", "percent": 50}])
+@pytest.mark.parametrize("north", [0, 30])
+def test_who_takes_nothing_new_makes_nothing_sooner(changes: dict[str, Any], north: int) -> None:
+    """The full south is closed: what waits in the north, or comes to it, waits no less than with both open."""
+    room = ControlRoom()
+    here = (waiting(ENTRY, north),) if north else ()
+    room.tell_load(desk_load("north", ("ann", "bob")).model_copy(update={"queued": here}))
+    room.tell_load(desk_load("south", ("cai", "dee")).model_copy(update={"queued": (waiting(REVIEW, 9_000),)}))
+    south = terms(scope=RerouteScope(centres=("s",)), **changes)
+    skills = preview_of(south, FloorNow.of(room.views, (), room.now)).skills
+    (entry,) = [skill for skill in skills if skill.work_type == ENTRY]
+    before, after = entry.wait_seconds_without, entry.wait_seconds_with
+    assert before == pytest.approx((9_000 + north) / 4)
+    assert after is not None
+    assert before is not None
+    assert after >= before
+
+
+def test_what_its_own_people_work_off_in_time_is_not_late_though_nothing_new_comes() -> None:
+    """Both teams are drained: of what waits there the last is done in 600 s, and nobody takes what comes."""
+    both = foreseen(effect="drain", scope=RerouteScope(centres=("n", "s")))
+    assert (both.people_with, both.queued, both.wait_seconds_with) == (0, 20, 600)
+    assert both.misses_with == both.misses_without == 0
+    assert foreseen(effect="evacuate", scope=RerouteScope(centres=("n", "s"))).misses_with == 20
+
+
 def test_a_drain_is_no_less_than_a_shift_of_nearly_all() -> None:
     """One percent more moves the figures by about one percent."""
     nearly, drain = foreseen(effect="shift", percent=99), foreseen(effect="drain")

@@ -497,6 +497,14 @@ def test_a_scope_that_means_nothing_is_refused_with_its_code(scope: RerouteScope
     assert proposed(ControlRoom(), scope=scope, effect=effect) == code
 
 
+@pytest.mark.parametrize("form", [EndReroute, CancelReroute])
+def test_who_proposed_and_has_no_duty_any_more_stops_nothing(form: type[EndReroute | CancelReroute]) -> None:
+    """Somebody who left the list is nobody on call, whatever they proposed; with a duty for another scope they may."""
+    room = in_force()
+    room.views["reference"].fold(f"{RerouteDuty.noun}:{LIN}", None)
+    assert room.ask(form, LIN) == "not_authorised"
+
+
 def test_who_proposed_is_on_duty_still_when_another_agrees() -> None:
     """Else one person of those who may stands behind the order; an alert proposes without a duty of its own."""
     room = ControlRoom()

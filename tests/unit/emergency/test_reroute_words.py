@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -12,9 +13,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
-from opsfloor import answers, floor, reroute
+from opsfloor import answers, floor, reroute, reroute_words
 from opsfloor.answers import Remedied
 from opsfloor.cli import app
 from opsfloor.reroute_words import order_words, scope_words, tell_look, tell_stay, until_words
@@ -226,7 +228,7 @@ def test_who_keeps_it_for_too_long_is_told_how_long_is_the_most(desk: FrontDesk)
     assert "found 2026-03-05 03:00:00 UTC; nothing holds for more than 72 hours" in found.what
     assert found.remedy == (
         "72 hours are the most: extend it by at most 4257 minutes, or propose it anew for when all of it is back: "
-        "`opsfloor reroute propose … --starts-at 2026-03-02T03:03:00+00:00`"
+        "`opsfloor reroute propose … --starts-at 2026-03-02T03:03Z`"
     )
     anew = ("propose", "drain", "--team", "north-entry", "--reason", "still", "--as", LIN, "--yes")
     assert "✓" in said(*anew, "--starts-at", "2026-03-02T03:03:00+00:00")
@@ -525,10 +527,29 @@ def test_a_drill_can_be_looked_at_before_it_is_proposed(desk: FrontDesk) -> None
     assert "REFUSED" not in in_earnest
 
 
+def test_a_drills_long_id_leaves_room_for_words_on_a_narrow_terminal(
+    desk: FrontDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At 80 columns the id is whole, to be copied, and what the order does can be read."""
+    drill = "drill-north-weekly-20261128T0630"
+    assert desk.room.ask(ProposeReroute, LIN, drill, terms=terms(effect="drain")) == "done"
+    order = desk.room.order(drill).model_dump(mode="json")
+    for width, below in ((80, True), (140, False)):
+        told = io.StringIO()
+        monkeypatch.setattr(reroute_words, "out", Console(file=told, width=width))
+        monkeypatch.setattr(answers, "out", Console(file=told, width=width))
+        reroute_words.tell_list([order])
+        lines = told.getvalue().splitlines()
+        assert any(drill in line for line in lines)
+        assert any("drain centre n for" in line for line in lines)
+        assert any(drill in line and "drain" in line for line in lines) is not below
+        assert max(map(len, lines)) <= width
+
+
 def test_a_glass_of_its_full_time_is_not_offered_for_longer(desk: FrontDesk) -> None:
     """Nobody may keep it: two people propose the same."""
     told = CliRunner().invoke(app, [*GLASS, "--yes"]).output
-    assert "have the same approved by a second person now" in told
-    assert "--starts-at 2026-" in told
+    assert "propose the same without --break-glass before it ends" in told
+    assert "--starts-at" not in told
     assert "reroute extend" not in told
     assert "reroute extend" in CliRunner().invoke(app, [*SHORT_GLASS, "--yes"]).output

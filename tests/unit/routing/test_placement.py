@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.routing.boards import LOAD_BOARD, PLAN_BOARD
+from services.routing.boards import LOAD_BOARD, PLAN_BOARD, somebody_for
 from services.routing.placement.choice import (
     CONSIDERED_MAX,
     EXPLORED,
@@ -30,6 +30,7 @@ from shared.contracts.audit import WorkCancelled, WorkRequested, WorkSettled
 from shared.contracts.message import Message
 from shared.contracts.reference import FloorLimits, Team
 from shared.contracts.routing import (
+    LOAD,
     Candidate,
     CapacityByWorkType,
     LoadSnapshot,
@@ -47,7 +48,11 @@ from shared.contracts.routing import (
 from shared.contracts.vendor import InspectionRequested, InspectionSettled
 from shared.contracts.work import WorkOrder
 from shared.reference.board import REFERENCE_BOARD
+from shared.runtime.boards import Boards
+from shared.runtime.headers import outside_headers
+from shared.runtime.log import Record
 from shared.runtime.processor import TimerFired
+from shared.runtime.shard import AlarmClock
 from tests.support.examples import share_of
 from tests.unit.routing.floor import ENTRY, NOW, Floor, boards, kinds, load, only, operator, order, stand
 from tests.unit.routing.test_choice import template
@@ -149,8 +154,40 @@ def test_an_item_that_nobody_may_do_waits_with_its_reason(work: WorkOrder, reaso
     assert fact.reason == reason
     assert fact.detail.startswith("Expected ")
     alarm = f.processor.alarms(f.state)["try"]
-    assert alarm.boards == {"reference", "standing", "reroutes"}
+    comes = {somebody_for(ENTRY)} if reason == "nobody_present" else set()
+    assert alarm.boards == {"reference", "standing", "reroutes"} | comes
     assert (alarm.at is not None) == (reason == "nobody_present")
+
+
+def test_the_load_board_tells_for_what_somebody_has_come() -> None:
+    """Who is there already, and who leaves, wakes nobody; nor does a load that says nothing new of people."""
+    boards, told = Boards((LOAD_BOARD,)), somebody_for(ENTRY)
+
+    def heard(version: int, present: int) -> int:
+        capacity = (CapacityByWorkType(work_type=ENTRY, present=present, learned_seconds=20.0),)
+        message = load("north", [f"p-{n}" for n in range(present)]).model_copy(
+            update={"capacity": capacity, "version": version}
+        )
+        body = message.model_dump_json().encode()
+        headers = outside_headers(message, "/outside", f"l-{version}", NOW)
+        boards.feed(Record(LOAD.name, 0, version, b"north", body, headers, version))
+        return boards.versions.get(told, 0)
+
+    assert [heard(*load) for load in ((1, 0), (2, 1), (3, 1), (4, 2), (3, 5), (5, 1), (6, 2))] == [0, 1, 1, 2, 2, 2, 3]
+    assert boards.versions[LOAD_BOARD.name] == 7
+    assert somebody_for("corporate-transfer/review") not in boards.versions
+
+
+def test_work_that_waits_for_people_is_woken_when_one_comes() -> None:
+    """Not at its next try, which may be half a minute away, and not by one who holds other work."""
+    f = floor()
+    f.send(WorkRequested(order=order()))
+    clock = AlarmClock({("item", "try"): f.processor.alarms(f.state)["try"]})
+    clock.due(NOW, {}, 9)
+    assert not clock.woken_by({somebody_for("corporate-transfer/review"): 1})
+    assert clock.woken_by({somebody_for(ENTRY): 1})
+    LOAD_BOARD.fold(f.views["load"], "north", load("north", ["ann"]))
+    assert only(f.fire("try"), WorkPlaced).team_id == "north"
 
 
 def test_it_is_placed_as_soon_as_somebody_may() -> None:

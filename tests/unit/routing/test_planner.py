@@ -262,6 +262,7 @@ def test_a_balancer_that_comes_back_expects_what_one_that_lived_on_would(silent:
     now += silent
     back = Balance(floor, "balancer-2", now)
     back.resume(now)
+    back.begin({PLACE: asked(7196).next_offset})
     one, other = living.plan(now, 1.0), back.plan(now, 1.0)
     assert one is not None
     assert other is not None
@@ -297,6 +298,35 @@ def test_what_came_while_no_balancer_lived_counts_as_if_one_had(watched: int) ->
     assert other is not None
     assert other.work[0].recent_per_hour == pytest.approx(one.work[0].recent_per_hour, rel=1e-4)
     assert (other.counted_since, other.heard) == (one.counted_since, one.heard)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_what_is_not_heard_yet_is_not_taken_for_nothing(begun: bool) -> None:
+    """Of forty minutes without a balancer the next one has heard nothing, half and all: it plans for what came each time."""
+    floor, dead = views(desk("north", 2), desk("south", 2)), timedelta(minutes=40)
+    living = Balance(floor, "balancer-1", NOW)
+    living.begin({PLACE: 0})
+    for n in range(0, 3600, 4):
+        living.hear(asked(n))
+    killed = NOW + timedelta(seconds=3600)
+    made = living.plan(killed, 60.0)
+    assert made is not None
+    PLAN_BOARD.fold(floor["plan"], made.key, made.model_copy(update={"good_until": killed + 2 * dead}))
+    now, missed = killed + dead, [asked(n) for n in range(3600, 6000, 4)]
+    back = Balance(floor, "balancer-2", now)
+    back.resume(now)
+    if begun:
+        back.begin({PLACE: missed[-1].next_offset})
+    for part in ([], missed[:300], missed[300:-1], missed[-1:]):
+        for record_ in part:
+            back.hear(record_)
+        plan = back.plan(now + timedelta(seconds=1), 60.0)
+        assert plan is not None
+        assert plan.work[0].coming_per_hour == pytest.approx(900.0, rel=0.03)
+        assert plan.made_at == now + timedelta(seconds=1)
+    late = back.plan(killed + 2 * dead + timedelta(seconds=1), 60.0)
+    assert late is not None
+    assert late.work[0].coming_per_hour < 200.0
 
 
 def test_what_came_while_no_plan_was_in_force_is_not_heard() -> None:

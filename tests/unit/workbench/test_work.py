@@ -11,6 +11,7 @@ import pytest
 from services.routing.desk.state import Answer, DeskItem, DeskOperator
 from services.routing.workbench.answers import Answers
 from shared.contracts.routing import WorkCompleted
+from shared.contracts.work import ShownField
 from tests.unit.routing.floor import order, stand
 from tests.unit.workbench.test_tailer import ASSIGNED
 from tests.unit.workbench.window import LATER, RESULT, SLICE, Window
@@ -235,6 +236,67 @@ async def test_a_refused_result_may_be_handed_in_mended(window: Window) -> None:
         assert (await anna.post("/assignment/item-1/complete", json=wrong)).json()["code"] == "wrong_outcome"
     assert (await anna.post("/assignment/item-1/complete", json=RESULT)).json()["answer"] == "completed"
     assert completions(window) == 1
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        {"form": "review", "passed": "yes"},
+        {"form": "review", "passed": 1},
+        {"form": "review", "passed": True, "wrong-fields": ["amount"]},
+        {"form": "authorisation", "granted": "true"},
+        {"form": "keyed", "value": "12.00", "values": ["13.00"]},
+        {"form": "no-such-form", "value": "12.00"},
+    ],
+)
+async def test_a_verdict_that_is_not_quite_one_is_no_other(window: Window, outcome: dict[str, Any]) -> None:
+    """What is mistyped is refused before any desk hears of it: dropped or guessed, it would say the opposite."""
+    anna = await window.in_hand()
+    answer = await anna.post("/assignment/item-1/complete", json={**RESULT, "outcome": outcome})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert completions(window) == 0
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        ({"form": "review", "passed": False}, "to name fields"),
+        (
+            {"form": "review", "passed": True, "wrong_fields": ["amount"]},
+            "a passed one to name none",
+        ),
+        (
+            {"form": "review", "passed": False, "wrong_fields": ["seal"]},
+            "shown (amount), found seal",
+        ),
+    ],
+)
+async def test_what_controls_would_not_take_is_refused_in_hand(
+    window: Window, outcome: dict[str, Any], said: str
+) -> None:
+    """The person is told, keeps the item, and hands in a mended result."""
+    shown = (ShownField(name="amount", label="Amount", values=("12.00",)),)
+    anna = await window.in_hand(shown=shown, step="review")
+    answer = await anna.post("/assignment/item-1/complete", json={**RESULT, "outcome": outcome})
+    assert (answer.status_code, answer.json()["code"]) == (409, "wrong_outcome")
+    assert said in answer.json()["detail"]
+    mended = {"form": "review", "passed": True}
+    again = await anna.post("/assignment/item-1/complete", json={**RESULT, "outcome": mended})
+    assert again.json()["answer"] == "completed"
+
+
+async def test_who_has_an_item_is_not_told_to_somebody_else(window: Window) -> None:
+    """Nor by a pick: a refusal names nobody but who asked."""
+    await window.in_hand()
+    ben = window.client("ben")
+    await ben.post("/sign-on")
+    for path, body in (("complete", RESULT), ("decline", {"attempt": 1, "reason": "mine"})):
+        answer = await ben.post(f"/assignment/item-1/{path}", json=body)
+        assert (answer.status_code, answer.json()["code"]) == (409, "superseded")
+        assert "anna" not in answer.text
+    picked = await ben.post("/pick", json={"work_item_id": "item-1", "reason": "urgent"})
+    assert picked.status_code == 409
+    assert "anna" not in picked.text
 
 
 async def test_two_operators_may_choose_the_same_key(window: Window) -> None:
