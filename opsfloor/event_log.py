@@ -18,6 +18,8 @@ SPAN_MAX: Final = timedelta(days=366 * YEARS_MAX)
 """How far from the middle one of its starts an instant of a log may lie: beyond that it was mistyped, or is a mark for «never»."""
 UNREADABLE: Final = (csv.Error, gzip.BadGzipFile, EOFError, zlib.error)
 QUOTE_OPEN: Final = "unexpected end of data"
+ZONED: Final = re.compile(r"[zZ]|[+-]\d\d")
+DAY_CHARACTERS: Final = 10  # of an instant; behind them a sign is a zone's
 UNDECODED: Final = re.compile("[\udc80-\udcff]")
 """What stands for a byte that is no UTF-8."""
 
@@ -47,26 +49,32 @@ class Activity:
     enabled_at: datetime
     start_at: datetime
     end_at: datetime
+    zoned: bool = False  # each of its instants names its zone
 
     @property
     def handle_seconds(self) -> float:
         return (self.end_at - self.start_at).total_seconds()
 
 
+MEND: Final = "mend these lines"
+
+
 class BrokenLogError(Exception):
     """The log cannot be played; `faults` names line and reason of the first few."""
 
-    def __init__(self, faults: list[str]) -> None:
+    def __init__(self, faults: list[str], remedy: str = MEND) -> None:
         super().__init__("; ".join(faults))
         self.faults: Final = faults
+        self.remedy: Final = remedy
 
 
 def read_log(file: Path, columns: Columns) -> list[Activity]:
     """Every activity of the log in order of its start. Reads CSV, also gzipped.
 
     Errors:  `BrokenLogError` with line numbers: a missing or doubled column, an empty cell, more cells than columns, an
-             unreadable instant, one far from all others, an end before its start, no line at all, bytes that are no CSV in
-             UTF-8 or end in the middle. A record of several lines, by a quote, is named by its first.
+             unreadable instant, one far from all others, one without a zone beside those with one, an end before its start,
+             no line at all, bytes that are no CSV in UTF-8 or end in the middle. A record of several lines, by a quote, is
+             named by its first.
     """
     opener = gzip.open if file.suffix == ".gz" else open
     with opener(file, "rt", newline="", encoding="utf-8-sig", errors="surrogateescape") as text:
@@ -75,9 +83,9 @@ def read_log(file: Path, columns: Columns) -> list[Activity]:
         _expect(head, columns)
         found, faults = _activities(rows, head, columns)
     if not found and not faults:
-        faults.append("line 2: expected at least one activity, found none")
+        raise BrokenLogError(["line 2: expected at least one activity, found none"], "take a log with activities")
     found.sort(key=lambda activity: (activity.start_at, activity.line))
-    faults = faults or _far_away(found, columns)
+    faults = faults or _far_away(found, columns) or _in_two_clocks(found)
     if faults:
         raise BrokenLogError(faults)
     return found
@@ -101,6 +109,17 @@ def _far_away(activities: Sequence[Activity], columns: Columns) -> list[str]:
     return list(dict.fromkeys(faults))[:FAULTS_MAX]
 
 
+def _in_two_clocks(activities: Sequence[Activity]) -> list[str]:
+    """The first line that names zones where others do not, if there is one, in words."""
+    zoned = [activity.line for activity in activities if activity.zoned]
+    if not zoned or len(zoned) == len(activities):
+        return []
+    bare = min(activity.line for activity in activities if not activity.zoned)
+    return [
+        f"line {bare}: expected zones as in line {min(zoned)}, found an instant without one; name it in all or in none"
+    ]
+
+
 def _rows(text: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
     """Each record with the number of its first line. Errors: `BrokenLogError`."""
     reader, line = csv.reader(_in_utf8(text), strict=True), 1
@@ -108,6 +127,10 @@ def _rows(text: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
         try:
             row = next(reader, None)
         except UNREADABLE as error:
+            if not isinstance(error, csv.Error):
+                raise BrokenLogError(
+                    [f"line {line}: expected a whole gzip file, found {error}"], "fetch or pack it anew"
+                ) from error
             found = "the end of the file within a quote" if str(error) == QUOTE_OPEN else error
             raise BrokenLogError([f"line {line}: expected CSV, found {found}"]) from error
         if row is None:
@@ -130,6 +153,10 @@ def _in_utf8(text: Iterable[str]) -> Iterator[str]:
 
 
 def _expect(head: Sequence[str], columns: Columns) -> None:
+    if not head:
+        raise BrokenLogError(
+            ["line 1: expected a line that names the columns, found an empty file"], "take a log with activities"
+        )
     wanted = [columns.case, columns.activity, columns.resource, columns.start, columns.end]
     wanted += [name for name in (columns.role, columns.enabled) if name]
     missing = [name for name in wanted if name not in head]
@@ -172,6 +199,9 @@ def _activity(line: int, row: Mapping[str, str], columns: Columns) -> Activity:
         enabled_at=_instant(row, columns.enabled) if columns.enabled else start,
         start_at=start,
         end_at=end,
+        zoned=all(
+            ZONED.search(row[name], DAY_CHARACTERS) for name in (columns.start, columns.end, columns.enabled) if name
+        ),
     )
 
 

@@ -1,6 +1,7 @@
 """Days from the event log of a real process: its arrivals, activities, people and handling times.
 
-Nights and weekends are cut out, so that time runs on over the hours in which the log's people work.
+Nights and weekends are cut out, so that time runs on over the hours in which the log's people work: by the clock of the zone that
+the log names, by UTC where it names none.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class LogWorld:
         """Read the log; activities of `outside` roles are not the floor's work and are left out."""
         inside = [one for one in activities if one.role not in outside]
         first = min(one.enabled_at for one in inside)
-        monday = datetime(first.year, first.month, first.day, tzinfo=UTC) - timedelta(days=first.weekday())
+        monday = datetime(first.year, first.month, first.day, tzinfo=first.tzinfo) - timedelta(days=first.weekday())
         cases = sorted(by_case(inside).values(), key=lambda case: (min(one.enabled_at for one in case), case[0].line))
         ids = LogIds.of(inside)
         handled: dict[str, list[float]] = defaultdict(list)

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from opsfloor import floor
 from opsfloor.answers import Remedied, as_json, err, out, table
-from opsfloor.event_log import Activity, BrokenLogError, Columns, by_case, read_log
+from opsfloor.event_log import MEND, Activity, BrokenLogError, Columns, by_case, read_log
 from opsfloor.replaying import DAY_SECONDS, Replay, Turnarounds
 
 PLAYED_SECONDS_MAX: Final = 7 * DAY_SECONDS  # of our own time
@@ -41,9 +41,8 @@ def replay(
     try:
         activities = read_log(log, Columns(case, activity, resource, start, end, role, enabled))
     except BrokenLogError as error:
-        raise Remedied(
-            f"Expected a log that can be played, found {error}", "mend these lines, or name the columns"
-        ) from error
+        remedy = f"{error.remedy}, or name the columns" if error.remedy == MEND else error.remedy
+        raise Remedied(f"Expected a log that can be played, found {error}", remedy) from error
     if not (isfinite(speed) and speed > 0):
         raise Remedied(f"Expected a speed above 0, found {speed:g}", "write it as in --speed 300")
     if cases is not None and cases < 1:

@@ -51,7 +51,7 @@ def _world(log: Path, outside: frozenset[str]) -> LogWorld:
     try:
         activities = read_log(log, LOG_COLUMNS)
     except BrokenLogError as error:
-        raise Remedied(f"Expected a log that can be played, found {error}", "mend these lines") from error
+        raise Remedied(f"Expected a log that can be played, found {error}", error.remedy) from error
     if all(one.role in outside for one in activities):
         raise Remedied("Expected work of the floor's own roles, found none", "name fewer roles with --outside")
     world = LogWorld.of(activities, outside)
@@ -60,6 +60,7 @@ def _world(log: Path, outside: frozenset[str]) -> LogWorld:
     if world.turnaround <= 0:
         raise Remedied(
             f"Expected cases that take working time, found half of them over within no second of {WORKING}",
-            "take a log whose cases lie within working time, or name with --outside the roles that do not work then",
+            "take a log whose cases lie within working time by the clock that it names (UTC where it names none), or name with "
+            "--outside the roles that do not work then",
         )
     return world

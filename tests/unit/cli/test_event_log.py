@@ -137,7 +137,7 @@ def test_ids_do_not_depend_on_the_order_of_the_lines() -> None:
         ("quote.csv", (HEAD + GOOD + '1,"Check,Ann\n' + GOOD * 9).encode(), "line 5: .*end of the file within a quote"),
         ("comma.csv", (HEAD + GOOD.replace("Bob", "Bob, Dr", 1)).encode(), "line 3: expected 7 cells, found 8"),
         ("twice.csv", (HEAD.replace("\n", ",case\n") + GOOD).encode(), r"line 1: expected columns \['case'\] once"),
-        ("none.csv", b"", "line 1: expected columns"),
+        ("none.csv", b"", "line 1: expected a line that names the columns"),
         ("plain.csv.gz", HEAD.encode(), "line 1: .*[Nn]ot a gzipped file"),
         ("cut.csv.gz", gzip.compress((HEAD + GOOD).encode())[:-12], r"line \d+: "),
     ],
@@ -148,6 +148,27 @@ def test_bytes_that_are_no_log(tmp_path: Path, name: str, content: bytes, reason
     file.write_bytes(content)
     with pytest.raises(BrokenLogError, match=reason):
         read_log(file, COLUMNS)
+
+
+@pytest.mark.parametrize("name", ["plain.csv.gz", "cut.csv.gz", "none.csv", "head.csv"])
+def test_where_no_line_is_to_be_mended_another_remedy_is_told(tmp_path: Path, name: str) -> None:
+    """A file that was cut, or holds nothing, is not mended line by line."""
+    cut = gzip.compress((HEAD + GOOD).encode())[:-12]
+    contents = {"plain.csv.gz": HEAD.encode(), "cut.csv.gz": cut, "none.csv": b"", "head.csv": HEAD.encode()}
+    file = tmp_path / name
+    file.write_bytes(contents[name])
+    with pytest.raises(BrokenLogError) as refused:
+        read_log(file, COLUMNS)
+    assert refused.value.remedy == ("fetch or pack it anew" if name.endswith(".gz") else "take a log with activities")
+
+
+@pytest.mark.parametrize("zone", ["+08:00", "Z", "-0330"])
+def test_a_log_names_zones_in_all_of_its_instants_or_in_none(tmp_path: Path, zone: str) -> None:
+    """One half by another clock than the other would be hours off without a word."""
+    at = f"2023-02-09T09:00:00{zone}"
+    with pytest.raises(BrokenLogError, match="line 2: expected zones as in line 5, found an instant without one"):
+        read_log(written(tmp_path, GOOD + a_line(at, at)), COLUMNS)
+    assert len(read_log(written(tmp_path, a_line(at, at)), COLUMNS)) == 1
 
 
 def a_line(start: str, end: str, case: str = "9") -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
@@ -42,6 +43,19 @@ def test_nights_and_weekends_are_cut_out() -> None:
     assert worked_seconds(next_monday, MONDAY) - worked_seconds(friday, MONDAY) == 2 * 3600
     assert worked_seconds(MONDAY + 24 * HOUR, MONDAY) == 9 * 3600
     assert worked_seconds(MONDAY + 6 * 24 * HOUR, MONDAY) == 5 * 9 * 3600
+
+
+@pytest.mark.parametrize("hours", [8, -5])
+def test_people_work_by_the_clock_of_the_zone_that_the_log_names(hours: int) -> None:
+    """Eight in the morning there, whatever it is in Greenwich."""
+    there = timezone(timedelta(hours=hours))
+    moved = [
+        replace(
+            one, **{name: getattr(one, name).replace(tzinfo=there) for name in ("enabled_at", "start_at", "end_at")}
+        )
+        for one in LOG
+    ]
+    assert LogWorld.of(moved, frozenset()) == LogWorld.of(LOG, frozenset())
 
 
 @pytest.mark.parametrize("load", [0.5, 1.2])
