@@ -26,6 +26,7 @@ from shared.home import home
 from shared.reference import ReferenceErrors, load
 from shared.reference.board import ReferenceView
 from shared.reference.keys import with_local_keys
+from shared.runtime.clock import clock_from_environment
 from shared.runtime.topics import PARTITIONS_DEFAULT, ensure_topics
 
 REMOVABLE: Final = (Operator, Branch, RerouteDuty, RerouteRule, DrillEntry, Shift)
@@ -51,7 +52,7 @@ def publish_reference(
 ) -> None:
     """Validate the bank's reference data and publish it; makes the topics when they are missing."""
     try:
-        entries = load(folder)
+        entries = load(folder, clock_from_environment().now())
     except ReferenceErrors as error:
         raise Remedied(str(error), f"mend the lines named above in {folder}") from error
     if check:

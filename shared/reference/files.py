@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -58,8 +59,8 @@ class ReferenceErrors(Exception):
         self.faults: Final = faults
 
 
-def load(folder: Path) -> tuple[ReferenceEntry, ...]:
-    """Read and check all `*.yaml` files of a folder.
+def load(folder: Path, now: datetime | None = None) -> tuple[ReferenceEntry, ...]:
+    """Read and check all `*.yaml` files of a folder; `now` is there when they are about to hold.
 
     Errors:  `ReferenceErrors` with every fault found: unreadable YAML, a field that breaks its contract, a reference to
              nothing, a rule of control that the data would break.
@@ -81,7 +82,7 @@ def load(folder: Path) -> tuple[ReferenceEntry, ...]:
                 found.append(one)
     if not faults:
         places = {one.entry.key: one.place for one in found}
-        faults += [f"{places[key]}: {fault}" for key, fault in faults_by_key(one.entry for one in found)]
+        faults += [f"{places[key]}: {fault}" for key, fault in faults_by_key((one.entry for one in found), now)]
     if faults:
         raise ReferenceErrors(faults)
     return tuple(one.entry for one in found)

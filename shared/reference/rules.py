@@ -6,7 +6,7 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import time
+from datetime import datetime, time
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -40,12 +40,12 @@ PUBLIC_KEY_BYTES: Final = 32
 VENDOR_AREA_MAX: Final = 0.25  # of the image, for a field that vendors may key: one field, and not the document
 
 
-def faults_of(entries: Iterable[ReferenceEntry]) -> list[str]:
-    """Every fault of the data as a whole, one sentence each with its remedy."""
-    return [fault for _, fault in faults_by_key(entries)]
+def faults_of(entries: Iterable[ReferenceEntry], now: datetime | None = None) -> list[str]:
+    """Every fault of the data as a whole, one sentence each with its remedy; with `now` also instants still to come."""
+    return [fault for _, fault in faults_by_key(entries, now)]
 
 
-def faults_by_key(entries: Iterable[ReferenceEntry]) -> list[tuple[str, str]]:
+def faults_by_key(entries: Iterable[ReferenceEntry], now: datetime | None = None) -> list[tuple[str, str]]:
     """The same faults, each with the key of the entry to mend."""
     rows = list(entries)
     view = ReferenceView()
@@ -54,9 +54,8 @@ def faults_by_key(entries: Iterable[ReferenceEntry]) -> list[tuple[str, str]]:
     faults = [(key, f"{key}: defined {n} times; keep one") for key, n in Counter(r.key for r in rows).items() if n > 1]
     shared_by = _shared_keys(view)
     for row in rows:
-        faults += [
-            (row.key, f"{row.noun.replace('-', ' ')} {row.id}: {fault}") for fault in _faults(row, view, shared_by)
-        ]
+        found = (*_faults(row, view, shared_by), *_too_early(row, now))
+        faults += [(row.key, f"{row.noun.replace('-', ' ')} {row.id}: {fault}") for fault in found]
     return faults
 
 
@@ -111,6 +110,16 @@ def _beyond(value: Any, name: str = "") -> Iterator[str]:
     elif isinstance(value, tuple):
         for index, part in enumerate(value):
             yield from _beyond(part, f"{name}.{index}")
+
+
+def _too_early(row: ReferenceEntry, now: datetime | None) -> Iterator[str]:
+    """Nobody wakes supervision at an instant that the reference data name: published before it, it would never hold."""
+    at = row.reinstated_at if isinstance(row, Operator | Provider) else None
+    if now is not None and at is not None and at > now:
+        yield (
+            f"reinstated_at {at.isoformat()} is still to come, now it is {now.isoformat(timespec='seconds')}; publish it "
+            "once it has come, or name an instant after the suspension that has"
+        )
 
 
 def _team(team: Team, view: ReferenceView) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from services.vendor.supervision.reference import initial_standing, reference_of, registered_as, share_of
@@ -12,6 +13,7 @@ from shared.contracts.reference import FloorLimits
 from shared.contracts.vendor import EntryScored, KeyingJudged, OperatorStanding, ProviderStanding, Standing
 from shared.runtime.processor import Situation, TimerFired
 
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 Change = tuple[Standing, str]
 
 
@@ -98,16 +100,24 @@ def _suspended(score: Score, limits: FloorLimits) -> Change | None:
 def reinstate(score: Score, event: TimerFired, situation: Situation) -> Sequence[Message]:
     """The vendor manager's word in the reference data ends a suspension that is older, and begins the score anew.
 
-    Holds:   nothing else could: who is suspended gets no work, so the rate that suspended them does not fall.
+    Holds:   nothing else could: who is suspended gets no work, so the rate that suspended them does not fall. An instant
+             that is still to come ends nothing, and one ends one suspension: what follows it begins after it.
     """
     reference = reference_of(situation)
     registered = registered_as(reference, score.subject, score.subject_id)
     at = None if registered is None else registered.reinstated_at
-    if at is None or (score.since is not None and at <= score.since):
+    if at is None or at > _latest(situation) or (score.since is not None and at <= score.since):
         return ()
     reason = f"Reinstated on probation by the vendor manager, as registered for {at:%Y-%m-%d %H:%M} UTC; the score begins anew."
     told = _standing(score, score.provider_id, ("probation", reason), situation)
-    return (told.model_copy(update={"reinstated": True}),)
+    return (told.model_copy(update={"reinstated": True, "since": max(told.since, at)}),)
+
+
+def _latest(situation: Situation) -> datetime:
+    """What has come by now: by this machine's clock, or by that of whoever published the reference data, who was let do
+    so because no instant in it was still to come."""
+    published_ms = situation.as_of.get("reference", 0)
+    return max(situation.now, EPOCH + timedelta(milliseconds=published_ms))
 
 
 VERDICTS: Final[Mapping[Standing, Callable[[Score, FloorLimits], Change | None]]] = {
@@ -125,6 +135,9 @@ def _standing(
     score: Score, provider_id: str, change: Change, situation: Situation
 ) -> OperatorStanding | ProviderStanding:
     standing, reason = change
+    since = (
+        situation.now if score.since is None else max(situation.now, score.since)
+    )  # clocks differ; one follows another
     share = share_of(standing, reference_of(situation).limits)
     if score.subject == "operator":
         return OperatorStanding(
@@ -135,7 +148,7 @@ def _standing(
             keyed=score.keyed,
             errors=score.errors,
             reason=reason,
-            since=situation.now,
+            since=since,
         )
     return ProviderStanding(
         provider_id=score.subject_id,
@@ -144,5 +157,5 @@ def _standing(
         keyed=score.keyed,
         errors=score.errors,
         reason=reason,
-        since=situation.now,
+        since=since,
     )

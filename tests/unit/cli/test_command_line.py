@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -141,6 +142,20 @@ def test_a_broker_that_is_away_is_told_with_its_remedy(
         monkeypatch.setenv(name, value)
     assert run(monkeypatch, tmp_path, "dlq", "list") == 1
     assert "opsfloor stack status" in " ".join(capsys.readouterr().err.split())
+
+
+def test_reference_data_that_name_an_instant_still_to_come_are_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who is to be reinstated one day is reinstated on that day, by whoever publishes it then."""
+    bank = tmp_path / "bank"
+    shutil.copytree("deploy/reference", bank)
+    people = bank / "operators.yaml"
+    people.write_text(
+        people.read_text().replace("{id: north-entry-01, ", "{id: north-entry-01, reinstated_at: '2999-01-01T00:00Z', ")
+    )
+    assert run(monkeypatch, tmp_path, "reference", str(bank), "--check") == 1
+    assert "is still to come" in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_document_that_cannot_be_handed_in_is_refused_before_anything_is_sent(

@@ -6,6 +6,7 @@ import base64
 import itertools
 import math
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,29 @@ def test_a_rule_of_control_that_the_data_would_break_is_told(
     """One sentence with its remedy; the last rows show that a lawful change is told nothing."""
     faults = faults_of(changed(identity, **update))
     assert any(fault in one for one in faults) if fault else faults == []
+
+
+@pytest.mark.parametrize(("file", "identity"), [("operators", "north-entry-01"), ("organisation", "clearkey")])
+def test_a_reinstatement_still_to_come_is_told_by_its_line(tmp_path: Path, file: str, identity: str) -> None:
+    """Nothing wakes supervision when it comes, so it is refused when it is published; one that has come is not."""
+    now = datetime(2026, 3, 2, 9, tzinfo=UTC)
+    for one in BANK.glob("*.yaml"):
+        (tmp_path / one.name).write_text(one.read_text())
+    sheet, entry = tmp_path / f"{file}.yaml", f"{{id: {identity}, "
+    lines = sheet.read_text().splitlines(True)
+    (number,) = (n for n, line in enumerate(lines) if entry in line)
+    for at, still_to_come in ((now + timedelta(seconds=1), True), (now, False)):
+        said = lines[number].replace(entry, f"{entry}reinstated_at: '{at.isoformat()}', ")
+        sheet.write_text("".join([*lines[:number], said, *lines[number + 1 :]]))
+        load(tmp_path)  # nobody says when it is to hold
+        if not still_to_come:
+            load(tmp_path, now)
+            continue
+        with pytest.raises(ReferenceErrors) as found:
+            load(tmp_path, now)
+        (fault,) = found.value.faults
+        assert fault.startswith(f"{sheet.name}:{number + 1}: ")
+        assert f"{identity}: reinstated_at 2026-03-02T09:00:01+00:00 is still to come" in fault
 
 
 def test_a_key_that_two_branches_have_is_told() -> None:

@@ -124,12 +124,12 @@ def test_a_suspension_that_a_person_registered_is_not_lifted_by_the_score() -> N
     assert _standings(bench.facts) == ["suspended"]
 
 
-def _registered(bench: Bench, at: datetime | None) -> None:
+def _registered(bench: Bench, at: datetime | None, now: datetime = NOW) -> None:
     """The register says when the subject is reinstated."""
     reference, (noun, _, name) = FakeReference(), bench.key.partition(":")
     entries: dict[str, Any] = reference.operators if noun == "operator" else reference.providers
     entries[name] = entries[name].model_copy(update={"reinstated_at": at})
-    bench.at = situation(reference)
+    bench.at = situation(reference, now=now)
 
 
 @pytest.mark.parametrize(("subject", "name"), [("operator", "bob"), ("operator", "eve"), ("provider", "swift")])
@@ -142,7 +142,7 @@ def test_a_suspension_ends_when_the_vendor_manager_says_so(subject: Literal["ope
     for word in (None, NOW - timedelta(days=1), NOW):
         _registered(bench, word)
         assert bench.wake() == []
-    _registered(bench, NOW + timedelta(seconds=1))
+    _registered(bench, NOW + timedelta(seconds=1), NOW + timedelta(seconds=2))
     (told,) = bench.wake()
     assert isinstance(told, OperatorStanding | ProviderStanding)
     assert (told.standing, told.reinstated, told.inspected_share) == ("probation", True, 1.0)
@@ -152,6 +152,38 @@ def test_a_suspension_ends_when_the_vendor_manager_says_so(subject: Literal["ope
     bench.take(judged("w9", "none", subject, name))
     assert _score(bench).standing == "probation"
     assert bench.replayed() == bench.state
+
+
+def _suspended(name: str = "bob") -> Bench:
+    bench = _operator(name)
+    _keyed(bench, 8, wrong=8)
+    assert _score(bench).standing == "suspended"
+    return bench
+
+
+@settings(max_examples=share_of(60))
+@given(st.integers(-30, 30), st.integers(0, 30), st.integers(-30, 30))
+def test_an_instant_ends_one_suspension_and_none_before_it_comes(word: int, later: int, published: int) -> None:
+    """Whatever stands on the topic: not before it has come, by this clock or by that of whoever published it, not when it
+    is older than the suspension, and never a second one, though this clock lies behind."""
+    bench, at, now = _suspended(), NOW + timedelta(seconds=word), NOW + timedelta(seconds=later)
+    _registered(bench, at, now)
+    stamp = NOW + timedelta(seconds=published)
+    bench.at = bench.at._replace(as_of={"reference": int(stamp.timestamp() * 1000)})
+    assert bool(bench.wake()) is (0 < word <= max(later, published))
+    _keyed(bench, 8, wrong=8, start=20)
+    assert _score(bench).standing == "suspended"
+    assert bench.wake() == []
+
+
+def test_an_instant_still_to_come_does_not_undo_what_follows() -> None:
+    """An instant of tomorrow once lifted every suspension of today, moments after it was given."""
+    bench = _suspended()
+    _registered(bench, NOW + timedelta(days=1))
+    assert bench.wake() == []
+    assert _score(bench).standing == "suspended"
+    bench.at = bench.at._replace(now=NOW + timedelta(days=1))
+    assert len(bench.wake()) == 1
 
 
 def test_who_is_in_no_register_stays_suspended() -> None:
