@@ -28,6 +28,7 @@ from opsfloor.answers import as_json, remedied, table
 from shared.http.app import METRICS_ROLES
 from shared.http.keys import PRIVATE_NAME, PUBLIC_NAME, KeyPairError, found_keys
 from shared.images import ImageStore
+from shared.images.store import TO_FOLDER, vanished
 from shared.runtime.errors import ContractError, TransientError
 from shared.runtime.kafka_access import words_of
 from shared.runtime.schema import Step, migrations, newer
@@ -249,8 +250,11 @@ def schema_finding(service: str, done: frozenset[str] | None, known: Sequence[St
 
 
 async def _images(settings: Settings) -> list[Finding]:
+    folder = Path(settings.images_url.removeprefix("file://"))
     if _folder_missing(settings.images_url):
-        _try_to_make(Path(settings.images_url.removeprefix("file://")))
+        if vanished(folder):
+            return [Finding("object store", False, f"images of submissions lay in {folder}, and it is gone", TO_FOLDER)]
+        _try_to_make(folder)
         return [Finding("object store", True, f"no folder yet at {settings.images_url}; the first service makes it")]
     await ImageStore.from_url(settings.images_url).get(NOBODYS_IMAGE)
     return [Finding("object store", True, f"answers at {settings.images_url}")]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from opsfloor.cli import app
@@ -15,6 +17,7 @@ from opsfloor.doctor import (
     Finding,
     clock_finding,
     disk_finding,
+    examine,
     in_short,
     schema_finding,
     spans_finding,
@@ -24,8 +27,10 @@ from opsfloor.doctor import (
     version_finding,
 )
 from shared.http.tokens import Issuer, ensure_key_pair
+from shared.images import ImageStore
 from shared.runtime.errors import TransientError
 from shared.runtime.schema import Step, migrations
+from shared.runtime.settings import Settings
 from shared.runtime.topics import wanted
 from tests.support.span_receiver import receiving
 
@@ -105,6 +110,21 @@ def test_a_floor_without_anything_is_told_line_by_line(tmp_path: Path, monkeypat
     assert not any(found[what]["well"] for what in ("broker", "topics", "database"))
     assert all(found[what]["well"] for what in ("object store", "disk", "keys"))
     assert not home.exists(), "a look makes nothing"
+
+
+async def test_a_folder_of_images_that_is_gone_is_no_folder_yet(tmp_path: Path) -> None:
+    """What lay in it is waited for: no service makes it anew, and the doctor says what does help."""
+    settings = Settings(kafka="127.0.0.1:1", database_url="postgresql://nobody@127.0.0.1:1/none", home=tmp_path)
+    scan = io.BytesIO()
+    Image.new("L", (40, 30)).save(scan, "PNG")
+    await ImageStore.from_url(settings.images_url).put(scan.getvalue())
+    (tmp_path / "images").rename(tmp_path / "elsewhere")
+    (gone,) = [each for each in await examine(settings) if each.what == "object store"]
+    assert (gone.well, "it is gone" in gone.found, "put the folder back" in gone.remedy) == (False, True, True)
+    assert not (tmp_path / "images").exists()
+    (tmp_path / "elsewhere").rename(tmp_path / "images")
+    (back,) = [each for each in await examine(settings) if each.what == "object store"]
+    assert back.well
 
 
 def test_settings_that_are_others_are_told_with_what_was_expected() -> None:

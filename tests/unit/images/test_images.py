@@ -269,6 +269,41 @@ async def test_a_vanished_folder_is_away_not_empty(tmp_path: Path) -> None:
         await store.get(reference.sha256)
 
 
+async def test_a_folder_that_held_images_is_not_made_anew(tmp_path: Path) -> None:
+    """Whoever starts, or hands something in, while it is gone would make an empty one, and what waits would be rejected
+    for ever; when it is back, whoever had opened the store without it goes on."""
+    folder = tmp_path / "images"
+    before = ImageStore.in_folder(folder)
+    reference = await before.put(picture())
+    folder.rename(tmp_path / "elsewhere")
+    meanwhile = ImageStore.from_url(f"file://{folder}")
+    for store in (before, meanwhile):
+        with pytest.raises(TransientError, match="found none"):
+            await store.get(reference.sha256)
+        with pytest.raises(TransientError, match="put the folder back"):
+            await store.put(picture("JPEG"))
+    assert not folder.exists()
+    (tmp_path / "elsewhere").rename(folder)
+    for store in (before, meanwhile):
+        assert await store.get(reference.sha256) == picture()
+
+
+async def test_a_folder_that_somebody_else_fills_is_known_to_whoever_has_read_from_it(tmp_path: Path) -> None:
+    """A branch system writes its images itself; and a folder in which none ever lay is made when it is missing."""
+    folder, reference = tmp_path / "images", told(picture())
+    assert await ImageStore.in_folder(folder).get(reference.sha256) is None
+    shutil.rmtree(folder)
+    reader = ImageStore.in_folder(folder)
+    (folder / reference.sha256[:2]).mkdir()
+    (folder / reference.sha256[:2] / reference.sha256).write_bytes(picture())
+    assert await reader.get(reference.sha256) == picture()
+    shutil.rmtree(folder)
+    with pytest.raises(TransientError):
+        await ImageStore.in_folder(folder).get(reference.sha256)
+    folder.mkdir()  # a person says that its images are lost for good
+    assert await ImageStore.in_folder(folder).get(reference.sha256) is None
+
+
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(1, 60), st.integers(1, 60))
 @settings(max_examples=60)
 def test_a_slice_is_its_region_or_refused(x: int, y: int, width: int, height: int) -> None:
