@@ -8,9 +8,11 @@ import struct
 import warnings
 import zlib
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from PIL import Image, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
 
 from shared.contracts.intake import RejectionCode
 from shared.contracts.message import ImageReference
@@ -18,6 +20,7 @@ from shared.contracts.reference import FloorLimits
 from shared.images.upright import orientation_of, upright_size
 
 SCANS_MAX: Final = 50  # of a JPEG; a scanner writes one, a progressive picture about ten
+PILLOW_PIXELS_MAX: Final = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # of a picture that it opens at all
 _SCAN: Final = b"\xff\xda"  # the marker that each of them begins with
 
 UNREADABLE: Final = (
@@ -35,6 +38,13 @@ UNREADABLE: Final = (
     zlib.error,
 )
 """What Pillow raises on broken or hostile bytes: its parsers trust lengths and counts that the file itself states."""
+
+
+class Head(NamedTuple):
+    """What an image says of itself before any of it is decoded. Units: pixels of the picture as it is stored."""
+
+    media_type: str
+    size: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +98,7 @@ def _inspect_form(reference: ImageReference, content: bytes, limits: FloorLimits
                         f"Expected {name} to be {reference.media_type}, one of {', '.join(limits.image_types)}, found {media_type}",
                     )
                 if width * height > limits.image_pixels_max:
-                    return ImageFault(
-                        "image_too_many_pixels",
-                        f"Expected at most {limits.image_pixels_max} pixels, {name} has {width}×{height}: scan it at 200 dpi",
-                    )
+                    return _too_many(limits.image_pixels_max, name, (width, height))
                 if getattr(image, "n_frames", 1) > 1:
                     return ImageFault("image_type", f"Expected {name} to be one picture, found several: scan one page")
                 if image.format == "JPEG" and content.count(_SCAN) > SCANS_MAX:
@@ -102,11 +109,32 @@ def _inspect_form(reference: ImageReference, content: bytes, limits: FloorLimits
                 image.verify()  # a PNG's checksums, which decoding passes over
             width, height = upright_size((width, height), _decode(content, limits))
     except UNREADABLE as error:
+        if isinstance(error, Image.DecompressionBombError) and (head := very_large(content)) is not None:
+            return _too_many(min(limits.image_pixels_max, PILLOW_PIXELS_MAX), name, head.size)
         return ImageFault(
             "image_unreadable",
             f"Expected {name} to be readable as {' or '.join(limits.image_types)}, found {_said(error)}: scan the page again",
         )
     return ImageFacts(reference.sha256, width, height)
+
+
+def _too_many(most: int, name: str, size: tuple[int, int]) -> ImageFault:
+    width, height = size
+    return ImageFault(
+        "image_too_many_pixels",
+        f"Expected at most {most} pixels, {name} has {width}×{height}: scan it at 200 dpi",
+    )
+
+
+def very_large(content: bytes) -> Head | None:
+    """What the head says of a PNG or JPEG that Pillow does not open, for its size; `None` when it is neither."""
+    for form in (PngImageFile, JpegImageFile):
+        try:
+            with form(io.BytesIO(content)) as image:
+                return Head(Image.MIME[form.format], image.size)
+        except UNREADABLE:
+            continue
+    return None
 
 
 def _said(error: Exception) -> str:

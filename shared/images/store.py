@@ -15,7 +15,7 @@ from obstore.store import LocalStore, from_url
 from PIL import Image
 
 from shared.contracts.message import ImageReference
-from shared.images.checks import UNREADABLE
+from shared.images.checks import UNREADABLE, very_large
 from shared.runtime.errors import ContractError, TransientError
 
 TO_FOLDER: Final = (
@@ -128,6 +128,8 @@ def _media_type(content: bytes) -> str:
             with Image.open(io.BytesIO(content)) as image:
                 return Image.MIME[image.format or ""]
     except UNREADABLE as error:
+        if isinstance(error, Image.DecompressionBombError) and (head := very_large(content)) is not None:
+            return head.media_type
         raise ContractError("Expected the bytes of an image, PNG or JPEG, found something else") from error
 
 

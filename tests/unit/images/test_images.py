@@ -22,7 +22,7 @@ from PIL import Image
 from shared.contracts.message import ImageReference, Region
 from shared.contracts.reference import FloorLimits
 from shared.images import ImageFacts, ImageFault, ImageStore, crop, inspect
-from shared.images.checks import SCANS_MAX
+from shared.images.checks import PILLOW_PIXELS_MAX, SCANS_MAX
 from shared.runtime.errors import ContractError, TransientError
 
 LIMITS = FloorLimits(id="floor")
@@ -90,14 +90,38 @@ def test_an_empty_chunk_with_a_right_checksum_is_no_error(name: bytes) -> None:
     assert isinstance(inspect(told(content), content, LIMITS), ImageFacts | ImageFault)
 
 
+def of_size(width: int, height: int) -> bytes:
+    """A PNG whose head promises so many pixels, whatever follows."""
+    (_, *rest) = chunks(picture())
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return SIGNATURE + b"".join(chunk(n, b) for n, b in ((b"IHDR", head), *rest))
+
+
+def large_jpeg() -> bytes:
+    """A JPEG whose head promises 60,000 × 60,000 pixels, whatever follows."""
+    content = picture("JPEG")
+    at = content.index(b"\xff\xc0") + 5
+    return content[:at] + struct.pack(">HH", 60_000, 60_000) + content[at + 4 :]
+
+
 def test_a_bomb_is_refused_by_its_head() -> None:
     """A head that promises 60,000 × 60,000 pixels is refused before any pixel is decoded."""
-    (_, *rest) = chunks(picture())
-    head = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
-    content = SIGNATURE + b"".join(chunk(n, b) for n, b in ((b"IHDR", head), *rest))
+    content = of_size(60_000, 60_000)
     found = inspect(told(content), content, LIMITS)
     assert isinstance(found, ImageFault)
-    assert found.code in ("image_too_many_pixels", "image_unreadable")
+    assert found.code == "image_too_many_pixels"
+    assert found.detail.startswith("Expected at most 40000000 pixels, image ")
+    assert "has 60000×60000" in found.detail
+
+
+def test_what_pillow_itself_does_not_open_is_told_with_its_limit() -> None:
+    """A bank that allows more than it can: the receipt names what holds."""
+    content = of_size(20_000, 9_000)
+    most = FloorLimits(id="floor", image_pixels_max=10**9)
+    found = inspect(told(content), content, most)
+    assert isinstance(found, ImageFault)
+    assert found.code == "image_too_many_pixels"
+    assert f"at most {PILLOW_PIXELS_MAX} pixels" in found.detail
 
 
 @pytest.mark.parametrize(("form", "media_type"), [("JPEG", "image/jpeg"), ("PNG", "image/png")])
@@ -228,10 +252,11 @@ async def test_what_is_put_is_got_by_its_hash(tmp_path: Path) -> None:
 
 async def test_a_very_large_image_is_stored_without_a_word(tmp_path: Path) -> None:
     """Whether it has too many pixels is said in reception's receipt, not by a warning of Pillow's in between."""
-    (_, *rest) = chunks(picture())
-    head = struct.pack(">IIBBBBB", 12_000, 12_000, 8, 0, 0, 0, 0)
-    content = SIGNATURE + b"".join(chunk(n, b) for n, b in ((b"IHDR", head), *rest))
-    assert await ImageStore.in_folder(tmp_path / "images").put(content) == told(content)
+    store = ImageStore.in_folder(tmp_path / "images")
+    for content in (of_size(12_000, 12_000), of_size(20_000, 9_000)):
+        assert await store.put(content) == told(content)
+    content = large_jpeg()
+    assert await store.put(content) == told(content, "image/jpeg")
 
 
 @pytest.mark.parametrize("address", ["nonsense", "ftp://x", "s3://", "az://x", "file:///proc/none", "s3://a b"])
@@ -252,8 +277,10 @@ async def test_an_unknown_image_is_none(tmp_path: Path) -> None:
 async def test_no_image_is_stored_that_is_none(tmp_path: Path) -> None:
     """Whoever hands in a text is told, and nothing is left behind."""
     store = ImageStore.in_folder(tmp_path / "images")
-    with pytest.raises(ContractError, match="Expected the bytes of an image"):
-        await store.put(b"Dear bank, please pay")
+    large_gif = b"GIF89a" + struct.pack("<HH", 60_000, 60_000) + b"\0\0\0;"
+    for content in (b"Dear bank, please pay", large_gif):
+        with pytest.raises(ContractError, match="Expected the bytes of an image"):
+            await store.put(content)
     assert list((tmp_path / "images").iterdir()) == []
 
 
