@@ -7,7 +7,7 @@ import contextlib
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -32,23 +32,36 @@ from shared.runtime.settings import Settings
 
 RECEIPT_SECONDS: Final = 30.0
 CLOCKS_MS: Final = 60_000  # by how much the clocks of this machine and of intake's may differ
+AHEAD_MAX: Final = timedelta(minutes=5)  # by so much the scanner's clock may be ahead of this machine's
 AT_ONCE: Final = 1_000
 
 Receipt = SubmissionAccepted | SubmissionRejected
 
 
 def _money(amount_minor: int | None, currency: str) -> Money | None:
-    """The declared amount. Errors: `Remedied` for a currency, or an amount, that is none."""
+    """The declared amount. Errors: `Remedied` for an amount that is none, or a currency: also one of no amount."""
     if amount_minor is not None and amount_minor > WHOLE_MAX:
         raise Remedied(
             f"Expected an amount of at most {WHOLE_MAX} cents, found {amount_minor}", "amounts are in minor units"
         )
     try:
-        return None if amount_minor is None else Money(amount_minor=amount_minor, currency=currency)
+        money = Money(amount_minor=amount_minor or 0, currency=currency)
     except ValidationError as error:
         raise Remedied(
             f"Expected a currency by its ISO 4217 code, found {currency!r}", "three capitals: CNY"
         ) from error
+    return None if amount_minor is None else money
+
+
+def _captured(text: str | None, now: datetime) -> datetime:
+    """When the document was scanned. Errors: `Remedied` for what is no instant, or is still to come."""
+    at = now if text is None else an_instant(text, "--captured-at")
+    if at > now + AHEAD_MAX:
+        raise Remedied(
+            f"Expected --captured-at to have come, found {text}: now it is {now.isoformat(timespec='seconds')}",
+            "write when it was scanned, with its zone, or leave `--captured-at` out: then it is now",
+        )
+    return at
 
 
 def image_store(settings: Settings) -> ImageStore:
@@ -101,7 +114,7 @@ def submit(
             "deploy/reference/organisation.yaml names the branches; `opsfloor reference` makes the local ones' keys",
         )
     money = _money(amount, currency)
-    captured = datetime.now(UTC) if captured_at is None else an_instant(captured_at, "--captured-at")
+    captured = _captured(captured_at, datetime.now(UTC))
 
     async def send() -> Receipt | None:
         store = image_store(settings)

@@ -161,7 +161,8 @@ def test_reference_data_that_name_an_instant_still_to_come_are_refused(
 def test_a_document_that_cannot_be_handed_in_is_refused_before_anything_is_sent(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An unknown branch, a currency that is none, an empty id, a file that is no image: each with its remedy."""
+    """An unknown branch, a currency that is none, of an amount or of nothing, an instant that is still to come, an empty
+    id, a file that is no image: each with its remedy."""
     for name, value in NOWHERE.items():
         monkeypatch.setenv(name, value)
     with_local_keys(load(Path("deploy/reference")), tmp_path / "keys")
@@ -169,6 +170,8 @@ def test_a_document_that_cannot_be_handed_in_is_refused_before_anything_is_sent(
     for words, remedy in (
         ((*asked, "nowhere"), "names the branches"),
         ((*asked, "branch-01", "--amount", "5", "--currency", "xx"), "three capitals"),
+        ((*asked, "branch-01", "--currency", "usd"), "three capitals"),
+        ((*asked, "branch-01", "--captured-at", "2999-01-01T00:00Z"), "write when it was scanned"),
         ((*asked, "branch-01", "--submission-id", " "), "one is made for you"),
         ((*asked, "branch-01"), "PNG or JPEG"),
     ):

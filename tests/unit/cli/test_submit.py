@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from opsfloor.answers import Remedied, an_instant
-from opsfloor.submit import _tell, receipt_in
+from opsfloor.submit import AHEAD_MAX, _captured, _money, _tell, receipt_in
 from services.intake.submit import build_submission
 from shared.contracts.branch import SubmissionSent
 from shared.contracts.intake import RECEIPT, SubmissionAccepted, SubmissionRejected
-from shared.contracts.message import Message
+from shared.contracts.message import Message, Money
 from shared.runtime.headers import outside_headers
 from shared.runtime.log import Record
 
@@ -100,3 +100,20 @@ def test_what_is_sent_again_names_when_it_was_scanned() -> None:
     for text in ("yesterday", "2026-03-02T09:30:00"):
         with pytest.raises(Remedied, match="Expected --captured-at"):
             an_instant(text, "--captured-at")
+
+
+def test_nothing_is_scanned_later_than_now() -> None:
+    """But for a few minutes, by which clocks differ."""
+    assert _captured(None, NOW) == NOW
+    assert _captured((NOW + AHEAD_MAX).isoformat(), NOW) == NOW + AHEAD_MAX
+    with pytest.raises(Remedied, match="Expected --captured-at to have come"):
+        _captured((NOW + AHEAD_MAX + timedelta(seconds=1)).isoformat(), NOW)
+
+
+def test_a_currency_is_looked_at_though_no_amount_is_declared() -> None:
+    """Whoever mistypes it has mistyped the amount's option too, or meant one."""
+    assert _money(None, "CNY") is None
+    assert _money(5, "CNY") == Money(amount_minor=5, currency="CNY")
+    for amount in (None, 5):
+        with pytest.raises(Remedied, match="Expected a currency"):
+            _money(amount, "usd")
