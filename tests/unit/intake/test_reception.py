@@ -8,6 +8,7 @@ import io
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +20,8 @@ from services.intake.reception.decide import RULES, decide, refuse
 from services.intake.reception.processor import Register
 from services.intake.reception.state import Phase, Submission, apply
 from services.intake.submit import answers, build_submission
-from shared.contracts.branch import SubmissionSent
+from shared.contracts.asyncapi import HEADERS
+from shared.contracts.branch import SUBMISSION, SubmissionSent
 from shared.contracts.intake import CaseOpened, SubmissionAccepted, SubmissionRejected, SubmissionSentBack
 from shared.contracts.message import ImageReference, Message, Money, Region
 from shared.contracts.reference import Branch, FloorLimits
@@ -29,6 +31,8 @@ from shared.reference.board import ReferenceView
 from shared.reference.keys import public_text
 from shared.reroutes import RerouteView
 from shared.runtime.errors import ContractError
+from shared.runtime.headers import body_of, origin_of
+from shared.runtime.log import Record
 from shared.runtime.processor import Rejection, Situation, TimerFired
 from tests.simulation.world import bank
 from tests.unit.sight import facts as golden
@@ -407,3 +411,17 @@ def test_a_region_beyond_the_image_is_refused() -> None:
     """Nothing is guessed beyond the edge."""
     with pytest.raises(ContractError, match="inside 100×60"):
         crop(png(), Region(image_sha256="a" * 64, x=95, y=0, width=10, height=5))
+
+
+def test_whoever_follows_receptions_page_is_taken_in() -> None:
+    """It names every header that the contract asks for, with a value that is read; a branch knows no other page."""
+    page = Path("services/intake/reception/README.md").read_text()
+    sends = dict(re.findall(r"^\| `([a-z_-]+)` \| .*?`([^`]+)`", page, re.MULTILINE))
+    assert set(sends) >= {*HEADERS["required"], "content-type"}
+    assert not {"sequence", "turn"} & set(sends)
+    sent = submission()
+    headers = tuple((name, value.encode()) for name, value in sends.items())
+    record = Record(SUBMISSION.name, 0, 0, b"s-1", sent.model_dump_json().encode(), headers, 0)
+    origin = origin_of(record)
+    assert body_of(record, origin.kind) == sent
+    assert (origin.event_id, origin.source) == ("submission/s-1", "/branch/branch-01")
