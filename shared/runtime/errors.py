@@ -17,3 +17,12 @@ class InvariantError(Exception):
 
 class RecordLostError(InvariantError):
     """A record that was due is not in the log any more. Counted as a gap."""
+
+
+def in_words(error: BaseException) -> str:
+    """What an error of a library says, for a sentence of ours: its type, and its text where it has one.
+
+    Why:     a `TimeoutError` has no text, and «found » with nothing behind it helps nobody.
+    """
+    kind, text = type(error).__name__, str(error)
+    return text if text.startswith(kind) else f"{kind}: {text}".removesuffix(": ")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from shared.runtime.errors import TransientError
+from shared.runtime.errors import TransientError, in_words
 
 SCHEME: Final = "kafka+ssl"
 RIGHTS_REMEDY: Final = "give the floor's user the rights that docs/deployment.md names, DescribeConfigs among them"
@@ -52,7 +52,7 @@ class KafkaAccess:
                 context.load_cert_chain(self.files["cert"], self.files["key"])
         except OSError as error:  # so is `ssl.SSLError`
             named = ", ".join(f"{name}={self.files[name]}" for name in FILES[:3] if name in self.files)
-            raise TransientError(f"Expected certificates in PEM as {named}, found {error}") from error
+            raise TransientError(f"Expected certificates in PEM as {named}, found {in_words(error)}") from error
         return context
 
     def password(self) -> str:
@@ -60,7 +60,7 @@ class KafkaAccess:
         try:
             return self.files["password"].read_text().splitlines()[0]
         except (OSError, IndexError, UnicodeDecodeError) as error:
-            raise TransientError(f"Expected a password in {self.files['password']}, found {error!r}") from error
+            raise TransientError(f"Expected a password in {self.files['password']}, found {in_words(error)}") from error
 
     def words(self) -> dict[str, Any]:
         """What any client of aiokafka is to be made with. Errors: `TransientError` for files that cannot be used."""

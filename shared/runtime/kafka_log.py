@@ -15,7 +15,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import ConsumerStoppedError, KafkaError, ProducerClosed
 
 from shared.runtime.bundles import all_facts
-from shared.runtime.errors import ContractError, RecordLostError, TransientError
+from shared.runtime.errors import ContractError, RecordLostError, TransientError, in_words
 from shared.runtime.kafka_access import words_of
 from shared.runtime.kafka_leaving import leave
 from shared.runtime.kafka_tail import KafkaTail, record_of
@@ -118,7 +118,7 @@ class KafkaLog:
             answer = await admin.describe_topics([topic])
             found = answer[0]["partitions"]
         except (KafkaError, OSError) as error:
-            raise TransientError(f"Expected Kafka at {self.bootstrap} to answer, found {error}") from error
+            raise TransientError(f"Expected Kafka at {self.bootstrap} to answer, found {in_words(error)}") from error
         finally:
             await admin.close()
         if not found:
@@ -177,7 +177,7 @@ class KafkaReader:
             await consumer.start()
         except (KafkaError, OSError) as error:
             await leave(consumer)
-            raise TransientError(f"Expected to join the group, found {error}") from error
+            raise TransientError(f"Expected to join the group, found {in_words(error)}") from error
         self._consumer, self._asked_seconds = consumer, self._session.seconds
         consumer.subscribe(self._topics, listener=_Listener(self, consumer))
 
@@ -238,7 +238,7 @@ class KafkaReader:
                 wrong = await _missing(consumer, starts)
                 checks += 1
             except (KafkaError, OSError) as error:
-                _log.warning("cannot compare the store with the log yet", reason=str(error))
+                _log.warning("cannot compare the store with the log yet", reason=in_words(error))
             if not wrong and checks:
                 return
             await asyncio.sleep(START_CHECK_SECONDS)
@@ -271,7 +271,7 @@ class KafkaReader:
             if not found:
                 await self._wait_for(consumer, records_max, wait_seconds, found)
         except NOT_READ as error:  # what was handed out before is not handed out again
-            _log.warning("fetch failed", reason=repr(error))
+            _log.warning("fetch failed", reason=in_words(error))
             if not found:
                 await asyncio.sleep(max(wait_seconds, 0.1))
         # No await between the hand-out above and the next lines: neither a seek nor a request can come between them.
@@ -286,7 +286,7 @@ class KafkaReader:
         try:
             await self._hand_out(self._consumer, records_max, found)
         except NOT_READ as error:
-            _log.warning("fetch failed", reason=repr(error))
+            _log.warning("fetch failed", reason=in_words(error))
         return found
 
     async def _wait_for(
@@ -363,7 +363,7 @@ class KafkaReader:
             if mine:
                 await asyncio.wait_for(consumer.commit(mine), 5)
         except (KafkaError, TimeoutError) as error:
-            _log.info("offsets not noted at the broker", reason=str(error))
+            _log.info("offsets not noted at the broker", reason=in_words(error))
             return False
         return True
 
@@ -376,7 +376,7 @@ class KafkaReader:
         try:
             found = await asyncio.wait_for(consumer.end_offsets(list(consumer.assignment())), 5)
         except (KafkaError, TimeoutError, OSError) as error:
-            raise TransientError(f"Expected Kafka to tell end offsets, found {error}") from error
+            raise TransientError(f"Expected Kafka to tell end offsets, found {in_words(error)}") from error
         return {(spot.topic, spot.partition): end for spot, end in found.items()}
 
     async def stop(self) -> None:
@@ -414,7 +414,7 @@ class KafkaPublisher:
             await asyncio.wait_for(producer.start(), REQUEST_MS / 1000)
         except (KafkaError, OSError, TimeoutError) as error:
             await _end(producer)
-            raise TransientError(f"Expected Kafka to take a producer, found {error}") from error
+            raise TransientError(f"Expected Kafka to take a producer, found {in_words(error)}") from error
         self._producer = producer
 
     async def publish(self, batch: Mapping[Place, Sequence[Outgoing]]) -> Mapping[Place, str]:
@@ -464,7 +464,7 @@ async def _publish_place(producer: AIOKafkaProducer, place: Place, rows: Sequenc
             written = await producer.send_batch(builder, place[0], partition=place[1])
             await asyncio.wait_for(written, 2 * REQUEST_MS / 1000)
     except NOT_WRITTEN as error:
-        return f"{type(error).__name__}: {error}"
+        return in_words(error)
     return None
 
 
@@ -483,7 +483,7 @@ async def _end(producer: AIOKafkaProducer) -> None:
     try:
         await asyncio.wait_for(producer.stop(), STOP_SECONDS)
     except NOT_WRITTEN as error:
-        _log.info("producer given up", reason=f"{type(error).__name__}: {error}")
+        _log.info("producer given up", reason=in_words(error))
         producer._message_accumulator.fail_all(ProducerClosed())  # aiokafka has no public way to give up what it holds
         sender = producer._sender.sender_task
         if sender is not None:

@@ -12,7 +12,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from shared.runtime.bundles import all_facts
-from shared.runtime.errors import ContractError, TransientError
+from shared.runtime.errors import ContractError, TransientError, in_words
 from shared.runtime.headers import header_of
 from shared.runtime.kafka_leaving import leave
 from shared.runtime.log import Record
@@ -70,7 +70,7 @@ class KafkaTail:
             ) from error
         except (KafkaError, OSError) as error:
             await leave(self._consumer)
-            raise TransientError(f"Expected to read {self._topics}, found {error!r}") from error
+            raise TransientError(f"Expected to read {self._topics}, found {in_words(error)}") from error
         self._quiet_since = self._monotonic()
 
     async def _skip_to(self, since_ms: int) -> None:
@@ -94,7 +94,7 @@ class KafkaTail:
         try:
             found = await self._consumer.getmany(timeout_ms=int(wait_seconds * 1000), max_records=records_max)
         except KafkaError as error:
-            _log.warning("tail failed", reason=str(error))
+            _log.warning("tail failed", reason=in_words(error))
             await asyncio.sleep(max(wait_seconds, 0.1))
             found = {}
         for place, rows in found.items():
@@ -165,7 +165,7 @@ class KafkaTail:
             async with asyncio.timeout(LOOK_SECONDS):
                 await fresh.start()
         except (KafkaError, OSError, TimeoutError) as error:
-            _log.warning("the bus cannot be read", topics=self._topics, reason=repr(error))
+            _log.warning("the bus cannot be read", topics=self._topics, reason=in_words(error))
             await leave(fresh)
             return
         for place, offset in self._next.items():

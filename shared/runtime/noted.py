@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from shared.runtime.errors import TransientError
+from shared.runtime.errors import TransientError, in_words
 from shared.runtime.kafka_access import words_of
 from shared.runtime.kafka_leaving import leave
 from shared.runtime.log import Place
@@ -26,7 +26,7 @@ async def noted(bootstrap: str, group: str) -> Mapping[Place, int]:
         await admin.start()
         found = await _patiently(admin, group)
     except (KafkaError, OSError) as error:
-        raise TransientError(f"Expected Kafka to tell the offsets of {group}, found {error!r}") from error
+        raise TransientError(f"Expected Kafka to tell the offsets of {group}, found {in_words(error)}") from error
     finally:
         await admin.close()
     return {(spot.topic, spot.partition): at.offset for spot, at in found.items() if at.offset >= 0}
@@ -55,7 +55,9 @@ async def ends(bootstrap: str, topics: Sequence[str]) -> Mapping[Place, int]:
             raise TransientError(f"Expected the topics {', '.join(sorted(missing))}, found none of that name")
         found = await consumer.end_offsets(list(spots))
     except (KafkaError, OSError) as error:
-        raise TransientError(f"Expected Kafka to tell where {', '.join(topics)} end, found {error!r}") from error
+        raise TransientError(
+            f"Expected Kafka to tell where {', '.join(topics)} end, found {in_words(error)}"
+        ) from error
     finally:
         await leave(consumer)
     return {(spot.topic, spot.partition): end for spot, end in found.items()}
@@ -72,7 +74,7 @@ async def note(bootstrap: str, group: str, offsets: Mapping[Place, int]) -> None
             await consumer.commit({TopicPartition(*place): at for place, at in offsets.items()})
             return
         except (KafkaError, OSError) as error:
-            reason = repr(error)
+            reason = in_words(error)
             await asyncio.sleep(TRY_SECONDS)
         finally:
             await leave(consumer)

@@ -12,7 +12,7 @@ from typing import Any, Final
 import asyncpg
 from asyncpg.exceptions._base import DataError as UnencodableError  # an InterfaceError that no second try mends
 
-from shared.runtime.errors import InvariantError, TransientError
+from shared.runtime.errors import InvariantError, TransientError, in_words
 from shared.runtime.log import Place
 from shared.runtime.outbox import rows_of, runs_of
 from shared.runtime.store import Batch, Claim, TimerRow
@@ -55,9 +55,9 @@ async def _answering(pool: asyncpg.Pool) -> AsyncIterator[Any]:
                     connection.terminate()  # whatever state it is in, nobody gets it again
                 raise
     except UNFIT as error:
-        raise InvariantError(f"Expected the batch to fit what is stored, found {error}") from error
+        raise InvariantError(f"Expected the batch to fit what is stored, found {in_words(error)}") from error
     except AWAY as error:
-        raise TransientError(f"Expected the database to answer, found {type(error).__name__}: {error}") from error
+        raise TransientError(f"Expected the database to answer, found {in_words(error)}") from error
 
 
 class PostgresStore:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from shared.runtime.errors import TransientError
+from shared.runtime.errors import TransientError, in_words
 from shared.runtime.postgres_store import AWAY
 
 READ_SECONDS_MAX: Final = 5.0
@@ -29,7 +29,7 @@ async def look(pool: asyncpg.Pool[Any]) -> None:
         async with asyncio.timeout(READ_SECONDS_MAX):
             await pool.fetchval("SELECT 1")
     except (*AWAY, asyncpg.PostgresError) as error:  # also one that does not let us in any more
-        raise TransientError(f"Expected the database to answer, found {type(error).__name__}: {error}") from error
+        raise TransientError(f"Expected the database to answer, found {in_words(error)}") from error
 
 
 class NamedReads:
@@ -47,6 +47,4 @@ class NamedReads:
         try:
             return await self._pool.fetch(self._sql[statement], *values, timeout=READ_SECONDS_MAX)
         except AWAY as error:
-            raise TransientError(
-                f"Expected the database to answer {statement}, found {type(error).__name__}: {error}"
-            ) from error
+            raise TransientError(f"Expected the database to answer {statement}, found {in_words(error)}") from error

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from shared.contracts.message import Message
 from shared.runtime.engine import Engine, Limits, Taken, Tally
-from shared.runtime.errors import ContractError, InvariantError
+from shared.runtime.errors import ContractError, InvariantError, in_words
 from shared.runtime.headers import Cause, body_of, origin_of, source_of
 from shared.runtime.log import Origin, Place, Record, partition_of
 from shared.runtime.processor import Event, Processor, Rejection, Situation, TimerFired
@@ -82,7 +82,9 @@ def told_by(record: Record) -> Told | None:
         epoch, event, fact, facts = (int(part) for part in headers["turn"].split(b"."))
         at = datetime.fromisoformat(headers["ce_time"].decode())
     except (KeyError, ValueError) as error:
-        raise ContractError(f"Expected headers turn and ce_time on a fact of a shard, found {error}") from error
+        raise ContractError(
+            f"Expected headers turn and ce_time on a fact of a shard, found {in_words(error)}"
+        ) from error
     return Told((epoch, event, fact, facts), origin, headers.get("causationid", b"").decode(), at, record)
 
 

@@ -19,7 +19,7 @@ from typing import Any, Final, Literal, cast
 
 import asyncpg
 
-from shared.runtime.errors import InvariantError, TransientError
+from shared.runtime.errors import InvariantError, TransientError, in_words
 from shared.runtime.postgres_store import AWAY, statements
 
 When = Literal["pre", "stop", "post"]
@@ -157,4 +157,4 @@ async def _connected(pool: asyncpg.Pool[Any]) -> AsyncIterator[Any]:
         async with pool.acquire() as connection:
             yield connection
     except AWAY as error:
-        raise TransientError(f"Expected the database to answer, found {type(error).__name__}: {error}") from error
+        raise TransientError(f"Expected the database to answer, found {in_words(error)}") from error

@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from shared.contracts.message import Topic
 from shared.contracts.registry import TOPICS
-from shared.runtime.errors import ContractError, TransientError
+from shared.runtime.errors import ContractError, TransientError, in_words
 from shared.runtime.kafka_access import RIGHTS_REMEDY, words_of
 
 PARTITIONS_DEFAULT: Final = 8
@@ -126,7 +126,7 @@ async def ensure_topics(
     except TopicAlreadyExistsError:
         return await ensure_topics(bootstrap, partitions, topics)  # another process made them meanwhile
     except (KafkaError, OSError) as error:
-        raise TransientError(f"Expected Kafka at {bootstrap} to answer, found {error}") from error
+        raise TransientError(f"Expected Kafka at {bootstrap} to answer, found {in_words(error)}") from error
     finally:
         await admin.close()
 
@@ -145,7 +145,7 @@ async def expect_agreed(bootstrap: str, topics: Iterable[Topic]) -> None:
         there = set(await admin.list_topics())
         settings = await settings_that_differ(admin, [want for want in wants if want.name in there])
     except (KafkaError, OSError) as error:
-        raise TransientError(f"Expected Kafka at {bootstrap} to answer, found {error}") from error
+        raise TransientError(f"Expected Kafka at {bootstrap} to answer, found {in_words(error)}") from error
     finally:
         await admin.close()
     if settings:
