@@ -21,8 +21,9 @@ from shared.http.keys import ensure_public_key
 from shared.runtime.clock import clock_from_environment
 from shared.runtime.collector import without_collector
 from shared.runtime.errors import TransientError
-from shared.runtime.host import Host, ServicePlan, configure_logging
+from shared.runtime.host import Host, ServicePlan
 from shared.runtime.kafka_on_uvloop import mend_connections
+from shared.runtime.logs import configure_logging
 from shared.runtime.settings import Settings
 
 RUNNABLE = (*floor.SERVICES, floor.BALANCER)

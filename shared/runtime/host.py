@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import signal
 import socket
@@ -113,21 +112,6 @@ class Health:
         reasons += self.away.values()
         reasons += [] if self.live() else [f"it has stood still for {SILENT_SECONDS:.0f} s: it should be started anew"]
         return not reasons, reasons
-
-
-def configure_logging(level: str) -> None:
-    """Structured logs on standard output, one JSON object per line, UTC."""
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        cache_logger_on_first_use=True,
-    )
 
 
 async def _leave_as_it_is(connection: object) -> None:

@@ -27,9 +27,9 @@ from shared.runtime.bundles import facts_in
 from shared.runtime.clock import RealClock
 from shared.runtime.collector import spare_collector
 from shared.runtime.engine import Limits
-from shared.runtime.host import configure_logging
 from shared.runtime.kafka_log import KafkaLog, KafkaPublisher, KafkaReader
 from shared.runtime.log import Claimed, Dropped, Outgoing, Place, Record
+from shared.runtime.logs import configure_logging
 from shared.runtime.postgres_store import PostgresStore
 from shared.runtime.runner import Runner
 from tests.bench.records import COPIED, SETTLED

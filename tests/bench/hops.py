@@ -30,8 +30,8 @@ from shared.runtime.clock import SetClock
 from shared.runtime.collector import spare_collector
 from shared.runtime.engine import Limits
 from shared.runtime.headers import kind_of, outside_headers
-from shared.runtime.host import configure_logging
 from shared.runtime.log import Outgoing, partition_of
+from shared.runtime.logs import configure_logging
 from shared.runtime.memory_log import MemoryLog
 from shared.runtime.memory_store import MemoryDatabase
 from shared.runtime.postgres_store import arguments_of

@@ -104,7 +104,7 @@ def turns_of_plan() -> Turn:
 
 def turns_of_hops() -> Turn:
     """Microseconds that placement and desks take for an item that comes, and for one that is evacuated."""
-    from shared.runtime.host import configure_logging
+    from shared.runtime.logs import configure_logging
     from tests.bench.hops import measure_hops
 
     configure_logging("warning")

@@ -28,8 +28,8 @@ from shared.runtime.boards import Boards
 from shared.runtime.clock import RealClock
 from shared.runtime.collector import spare_collector
 from shared.runtime.engine import Limits
-from shared.runtime.host import configure_logging
 from shared.runtime.log import Outgoing, Place
+from shared.runtime.logs import configure_logging
 from shared.runtime.memory_log import MemoryLog
 from shared.runtime.memory_store import MemoryDatabase
 from shared.runtime.otlp_tracing import Spans
