@@ -15,6 +15,7 @@ from opsfloor.answers import Remedied, complain, remedied
 from opsfloor.commands import CommandsOnDemand
 from shared.http.keys import KeyPairError
 from shared.runtime.errors import ContractError, InvariantError, TransientError
+from shared.runtime.loop_errors import tell_clients_in_short
 
 FULL: Final = (errno.ENOSPC, errno.EDQUOT)  # what a disk without room says
 
@@ -40,8 +41,8 @@ def opsfloor(context: typer.Context) -> None:
 
 def main() -> None:
     """Run the command line; a failure with a known remedy is told in two lines, or as JSON to whoever asked for that."""
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it retries by itself; what fails in the end is raised
     json = "--json" in sys.argv
+    _hear_libraries(json)
     try:
         raise SystemExit(app(standalone_mode=not json))
     except ClickException as error:  # without JSON Typer tells it itself, with the usage
@@ -76,3 +77,20 @@ def main() -> None:
         code = "broken_contract" if isinstance(error, ContractError) else "broken_invariant"
         complain(remedied(error, "docs/operations.md says what each of these means", code), json)
         raise SystemExit(1) from error
+
+
+def _hear_libraries(json: bool) -> None:
+    """What libraries say beside a command's own words: to people their errors, to programs nothing, as they read one document.
+
+    Why:     whatever keeps a command from its end is raised, and told as its failure. A client whose server has gone tells
+             of it again and again, and once more when it is thrown away, after everything else.
+    """
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it retries by itself
+    if not json:
+        tell_clients_in_short()
+        return
+    logging.captureWarnings(True)
+    logging.disable(logging.CRITICAL)
+    import structlog  # takes as long as half of the command line, and who loads nothing of the floor needs it nowhere
+
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))

@@ -253,6 +253,49 @@ def test_who_asks_for_json_is_told_what_failed_in_json(
     assert told.out == ""
 
 
+DYING = """
+import asyncio, logging, sys, warnings
+import structlog
+from aiokafka.errors import ProducerClosed
+from opsfloor import cli
+from shared.runtime.errors import TransientError
+
+async def play():
+    asyncio.get_running_loop().create_future().set_exception(ProducerClosed())
+    asyncio.get_running_loop().create_future().set_exception(ValueError("our own"))
+    structlog.get_logger("opsfloor.kafka").error("no producer yet")
+    logging.getLogger("aiokafka.client").error("tries again")
+    logging.getLogger("asyncpg.pool").error("not restored")
+    warnings.warn("old way", UserWarning)
+    kept.append(asyncio.get_running_loop().create_future())
+    kept[0].set_exception(ProducerClosed())
+
+def app(**_):
+    asyncio.run(play())
+    raise TransientError("Expected the bus")
+
+kept, cli.app = [], app
+cli.main()
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("words", "json_told"), [(("replay", "--json"), True), (("replay",), False)])
+def test_of_a_bus_that_dies_under_a_command_only_its_own_words_are_told(
+    words: tuple[str, ...], json_told: bool
+) -> None:
+    """Programs read one document, before which and behind which libraries say nothing, not even when the process ends.
+    People are told of a client's lost work in a line, and see where an error was made that nobody looked for."""
+    done = subprocess.run([sys.executable, "-c", DYING, *words], capture_output=True, text=True)
+    assert done.returncode == 1
+    if json_told:
+        assert (json.loads(done.stderr)["code"], done.stdout) == ("dependency_away", "")
+        return
+    assert done.stderr.count("ProducerClosed") == 1
+    assert "ValueError: our own" in done.stderr
+    assert "tries again" not in done.stderr
+
+
 def test_a_start_that_is_stopped_says_so(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
