@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Final
 
 import httpx
 import typer
@@ -18,12 +18,16 @@ Labels = frozenset[tuple[str, str]]
 
 Samples = dict[str, dict[Labels, float]]
 Rows = list[dict[str, object]]
+Pages = list[tuple[floor.Running, Samples]]
+
+TWINS: Final = "they take each other's shards, stop one"
 
 
 def status(json: Annotated[bool, typer.Option("--json", help="one JSON document instead of tables")] = False) -> None:
     """Show what runs, who owns which shards, how far behind it is, and what waits where.
 
-    Exit status 1 when one of the four services, or the balancer, is nowhere to be found or cannot do its work.
+    Exit status 1 when one of the four services, or the balancer, is nowhere to be found or cannot do its work, also when
+    two processes of a service have the same OPSFLOOR_INSTANCE.
     """
     services = floor.running()
     if not services:
@@ -31,7 +35,7 @@ def status(json: Annotated[bool, typer.Option("--json", help="one JSON document 
     pages = [(entry, _scrape(entry)) for entry in services]
     shards = [row for entry, samples in pages for row in _shards(entry, samples)]
     queues = _queues([samples for _, samples in pages])
-    told = [_service(entry) for entry in services]
+    told = _services(pages)
     told += [_absent(name) for name in (*floor.SERVICES, floor.BALANCER) if all(e.service != name for e in services)]
     if json:
         as_json({"services": told, "shards": shards, "queues": queues})
@@ -42,7 +46,7 @@ def status(json: Annotated[bool, typer.Option("--json", help="one JSON document 
 
 
 def _show(told: Rows, shards: Rows, queues: Rows) -> None:
-    table("Services", ("service", "pid", "url", "ready"), [_told(each) for each in told])
+    table("Services", ("service", "pid", "url", "instance", "ready"), [_told(each) for each in told])
     table(
         "Shards",
         ("service", "pid", "processor", "owned", "lag records", "lag s", "parked", "gaps"),
@@ -67,21 +71,34 @@ def _samples(page: str) -> Samples:
     return samples
 
 
-def _service(entry: floor.Running) -> dict[str, object]:
-    reasons = _hindrances(entry)
-    return {
-        "service": entry.service,
-        "pid": _pid(entry),
-        "url": entry.url,
-        "ready": "NO" if reasons else "yes",
-        "reasons": reasons,
-    }
+def _services(pages: Pages) -> Rows:
+    """Each process's row. Two of one name put each other out of their groups, however well each of them is otherwise."""
+    named = [(entry, _instance(samples)) for entry, samples in pages]
+    return [
+        _service(entry, name, [other for other, its in named if other is not entry and its == name])
+        for entry, name in named
+    ]
+
+
+def _service(entry: floor.Running, instance: str, namesakes: Sequence[floor.Running]) -> dict[str, object]:
+    twins = [_pid(other) or other.url for other in namesakes if instance and other.service == entry.service]
+    reasons = _hindrances(entry) + [f"{other} has the same OPSFLOOR_INSTANCE: {TWINS}" for other in twins]
+    return _row(entry.service, reasons, _pid(entry), entry.url, instance)
+
+
+def _row(service: str, reasons: list[str], pid: str = "", url: str = "", instance: str = "") -> dict[str, object]:
+    ready = "NO" if reasons else "yes"
+    return {"service": service, "pid": pid, "url": url, "instance": instance, "ready": ready, "reasons": reasons}
+
+
+def _instance(samples: Samples) -> str:
+    """The name under which the process is a member of its groups; empty when it was given none, or does not answer."""
+    return next((dict(labels).get("member", "") for labels in samples.get("opsfloor_service_info", {})), "")
 
 
 def _absent(service: str) -> dict[str, object]:
     """One of which no process is known here."""
-    reasons = [f"none is known here; `opsfloor run {service}` starts one"]
-    return {"service": service, "pid": "", "url": "", "ready": "NO", "reasons": reasons}
+    return _row(service, [f"none is known here; `opsfloor run {service}` starts one"])
 
 
 def _hindrances(entry: floor.Running) -> list[str]:

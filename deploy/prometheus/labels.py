@@ -54,6 +54,7 @@ LABELS: Final[Mapping[str, Label]] = {
     "topic": Label(12, "a topic that the processor reads"),
     "verdict": Label(4, "what was judged"),
     "version": Label(1, "the release"),
+    "member": Label(1, "a process's OPSFLOOR_INSTANCE"),
     "what": Label(4, "what was counted"),
     "work_type": Label(BUSINESS_TYPES * STEPS, "business type and step, `corporate-transfer/entry`"),
 }

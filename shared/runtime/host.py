@@ -184,7 +184,7 @@ class Host:
             stack.push_async_callback(publisher.stop)
             publish = CommandPublisher(log, publisher, f"/opsfloor/{self._plan.name}/http", self._clock).publish
             service = self._plan.wire(Surroundings(settings, self._clock, log, pool, boards, publish))
-            for read in (house_levels(service.name, boards), pool_levels(pool), *service.levels):
+            for read in (house_levels(service.name, boards, settings.instance), pool_levels(pool), *service.levels):
                 levels = Levels(read)
                 REGISTRY.register(levels)
                 stack.callback(REGISTRY.unregister, levels)

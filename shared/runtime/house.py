@@ -21,12 +21,12 @@ class Pool(Protocol):
     def get_max_size(self) -> int: ...
 
 
-def house_levels(service: str, boards: Boards) -> Read:
-    """Read who the process is and how old its boards are."""
+def house_levels(service: str, boards: Boards, member: str = "") -> Read:
+    """Read who the process is, also by the name under which it is a member of its groups, and how old its boards are."""
     release = _version()
 
     def read() -> Iterator[Reading]:
-        yield metrics.SERVICE, (service, release), 1.0
+        yield metrics.SERVICE, (service, release, member), 1.0
         for board, changed_ms in sorted(boards.changed_ms.items()):
             yield metrics.BOARD_CHANGED, (board,), changed_ms / 1000
         yield metrics.BOARD_REFUSED, (), float(boards.refused)

@@ -79,7 +79,11 @@ BOARD_CHANGED: Final = Level(
 BOARD_REFUSED: Final = Level("opsfloor_board_refused_records", "Records that no board of this process could read")
 CONNECTIONS: Final = Level("opsfloor_database_connections", "Connections of the pool, by what they do", ("state",))
 CONNECTIONS_MAX: Final = Level("opsfloor_database_connections_max", "The most connections that the pool opens")
-SERVICE: Final = Level("opsfloor_service_info", "1 for the service that this process is", ("service", "version"))
+SERVICE: Final = Level(
+    "opsfloor_service_info",
+    "1 for the service that this process is; member is its OPSFLOOR_INSTANCE, which no other process of the service may have",
+    ("service", "version", "member"),
+)
 
 
 def begin(processor: str) -> None:

@@ -120,10 +120,11 @@ def test_what_a_service_cannot_do_is_shown(
         return answer
 
     monkeypatch.setattr(httpx, "get", get)
-    assert status._told(status._service(Running("audit", 7, "http://127.0.0.1:1"))) == [
+    assert status._told(status._service(Running("audit", 7, "http://127.0.0.1:1"), "audit-0", [])) == [
         "audit",
         "7",
         "http://127.0.0.1:1",
+        "audit-0",
         shown,
     ]
 
@@ -143,3 +144,28 @@ def test_a_service_that_is_nowhere_has_a_row_and_a_bad_end(
     assert (ended.value.exit_code, told.pop("audit"), set(told.values())) == (1, "NO", {"yes"})
     monkeypatch.setenv("OPSFLOOR_AUDIT_URL", "http://127.0.0.1:1")
     status.status(json=True)
+
+
+def test_processes_with_one_name_are_not_ready_and_say_of_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The group takes them for one member. Of another service, or without a name, nobody is meant."""
+    page = '# TYPE opsfloor_service_info gauge\nopsfloor_service_info{service="x",version="1",member="%s"} 1.0\n'
+    given = [
+        ("audit", 7, "one"),
+        ("audit", 8, "one"),
+        ("audit", 9, "two"),
+        ("intake", 10, "one"),
+        *[("vendor", 1, "")] * 2,
+    ]
+    pages = [
+        (Running(name, pid, f"http://127.0.0.1:{pid}"), status._samples(page % instance))
+        for name, pid, instance in given
+    ]
+    well = httpx.Response(200, json={"ready": True, "reasons": []})
+    monkeypatch.setattr(httpx, "get", lambda url, **_: well)
+    rows = status._services(pages)
+    assert [row["instance"] for row in rows] == ["one", "one", "two", "one", "", ""]
+    assert [row["ready"] for row in rows] == ["NO", "NO", "yes", "yes", "yes", "yes"]
+    assert rows[0]["reasons"] == ["8 has the same OPSFLOOR_INSTANCE: they take each other's shards, stop one"]
+    assert status._service(Running("audit", None, "http://a"), "one", [Running("audit", None, "http://b")])[
+        "reasons"
+    ] == ["http://b has the same OPSFLOOR_INSTANCE: they take each other's shards, stop one"]

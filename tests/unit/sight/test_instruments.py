@@ -415,8 +415,9 @@ def test_a_process_tells_its_boards_and_its_pool() -> None:
     boards = Boards((STANDING_BOARD,))
     boards.feed(Record("vendor.standing.v1", 0, 0, b"operator:x", None, (), 1_500))
     boards.feed(Record("vendor.standing.v1", 0, 1, b"operator:y", b"rubbish", (), 2_500))
-    told = (*house_levels("routing", boards)(), *pool_levels(Pool())())
+    told = (*house_levels("routing", boards, "routing-0")(), *pool_levels(Pool())())
     read = {(level.name, labels): value for level, labels, value in told}
+    assert [labels[::2] for name, labels in read if name == "opsfloor_service_info"] == [("routing", "routing-0")]
     assert read[("opsfloor_board_changed_timestamp_seconds", ("standing",))] == 1.5
     assert read[("opsfloor_board_refused_records", ())] == 1
     assert read[("opsfloor_database_connections", ("busy",))] == 2
