@@ -71,7 +71,9 @@ ANSWERS: Final = Counter("opsfloor_reroute_commands_total", "Commands about rero
 for _code in get_args(reroute.RerouteAnswered.model_fields["code"].annotation):
     ANSWERS.labels(_code)
 ALERTS: Final = Counter(
-    "opsfloor_reroute_alerts_total", "Alerts that asked for a reroute, by what became of it", ["outcome"]
+    "opsfloor_reroute_alerts_total",
+    "Times that an alert asked for a reroute, the same one again too, by what became of it",
+    ["outcome"],
 )
 DECIDED: Final = "decided"
 """What became of an alert that goes on after people decided about its proposal: nothing more."""
