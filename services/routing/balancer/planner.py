@@ -64,7 +64,8 @@ def make_plan(
     """The plan for the coming hour; without its reliefs where nobody reads them.
 
     Units:   `interval_seconds` is how soon the next plan follows, by the floor's clock. `heard` is where the arrivals end, and
-             `known_at` as of when they are known, `None` for now.
+             `known_at` as of when what comes is known, `None` for now: what is told of the last minutes is as of now all the
+             same, as whoever goes on from this plan hears the rest itself.
     Holds:   the same boards, arrivals and instant give the same plan; a last plan that is in force no more is no memory;
              `footing` makes plans sooner, and no other.
     """
@@ -84,7 +85,7 @@ def make_plan(
         work=tuple(
             PlannedWork(
                 **kind._asdict(),
-                recent_per_hour=round(arrivals.recent_per_hour(kind, known), 2),
+                recent_per_hour=round(arrivals.recent_per_hour(kind, floor.now), 2),
                 coming_per_hour=round(coming[kind], 2),
                 shares=tuple(TeamShare(team_id=team, share=share) for team, share in _sorted(shares, kind)),
             )
