@@ -57,6 +57,7 @@ class Activity:
 
 
 MEND: Final = "mend these lines"
+ANOTHER: Final = "take a log with activities"
 
 
 class BrokenLogError(Exception):
@@ -83,7 +84,7 @@ def read_log(file: Path, columns: Columns) -> list[Activity]:
         _expect(head, columns)
         found, faults = _activities(rows, head, columns)
     if not found and not faults:
-        raise BrokenLogError(["line 2: expected at least one activity, found none"], "take a log with activities")
+        raise BrokenLogError(["line 2: expected at least one activity, found none"], ANOTHER)
     found.sort(key=lambda activity: (activity.start_at, activity.line))
     faults = faults or _far_away(found, columns) or _in_two_clocks(found)
     if faults:
@@ -154,9 +155,7 @@ def _in_utf8(text: Iterable[str]) -> Iterator[str]:
 
 def _expect(head: Sequence[str], columns: Columns) -> None:
     if not head:
-        raise BrokenLogError(
-            ["line 1: expected a line that names the columns, found an empty file"], "take a log with activities"
-        )
+        raise BrokenLogError(["line 1: expected a line that names the columns, found an empty file"], ANOTHER)
     wanted = [columns.case, columns.activity, columns.resource, columns.start, columns.end]
     wanted += [name for name in (columns.role, columns.enabled) if name]
     missing = [name for name in wanted if name not in head]
@@ -200,7 +199,9 @@ def _activity(line: int, row: Mapping[str, str], columns: Columns) -> Activity:
         start_at=start,
         end_at=end,
         zoned=all(
-            ZONED.search(row[name], DAY_CHARACTERS) for name in (columns.start, columns.end, columns.enabled) if name
+            ZONED.search(_text(row, name), DAY_CHARACTERS)
+            for name in (columns.start, columns.end, columns.enabled)
+            if name
         ),
     )
 

@@ -34,6 +34,7 @@ LABELS: Final[Mapping[str, Label]] = {
     "found": Label(2, "`memory` or `store`"),
     "found_by": Label(4, "who found an error: `arbitration`, `review`, `inspection`, or `none`"),
     "kind": Label(40, "a kind of message, from the contracts"),
+    "member": Label(1, "a process's OPSFLOOR_INSTANCE"),
     "method": Label(1, "an HTTP method (one per route)"),
     "first_pass": Label(2, "`yes` or `no`: posted without a ruling, a failed review or an amount re-keyed otherwise"),
     "on_time": Label(2, "`yes` or `no`: ended by its due instant"),
@@ -54,7 +55,6 @@ LABELS: Final[Mapping[str, Label]] = {
     "topic": Label(12, "a topic that the processor reads"),
     "verdict": Label(4, "what was judged"),
     "version": Label(1, "the release"),
-    "member": Label(1, "a process's OPSFLOOR_INSTANCE"),
     "what": Label(4, "what was counted"),
     "work_type": Label(BUSINESS_TYPES * STEPS, "business type and step, `corporate-transfer/entry`"),
 }

@@ -64,8 +64,8 @@ def make_plan(
     """The plan for the coming hour; without its reliefs where nobody reads them.
 
     Units:   `interval_seconds` is how soon the next plan follows, by the floor's clock. `heard` is where the arrivals end, and
-             `known_at` as of when what comes is known, `None` for now: what is told of the last minutes is as of now all the
-             same, as whoever goes on from this plan hears the rest itself.
+             `known_at` is the instant up to which arrivals were heard, `None`: `floor.now`. What is expected follows from it;
+             what is told of the last minutes is of `floor.now`, as whoever goes on from this plan hears the rest itself.
     Holds:   the same boards, arrivals and instant give the same plan; a last plan that is in force no more is no memory;
              `footing` makes plans sooner, and no other.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 from services.vendor.supervision.reference import initial_standing, reference_of, registered_as, share_of
@@ -13,7 +13,6 @@ from shared.contracts.reference import FloorLimits
 from shared.contracts.vendor import EntryScored, KeyingJudged, OperatorStanding, ProviderStanding, Standing
 from shared.runtime.processor import Situation, TimerFired
 
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 Change = tuple[Standing, str]
 
 
@@ -117,7 +116,7 @@ def _latest(situation: Situation) -> datetime:
     """What has come by now: by this machine's clock, or by that of whoever published the reference data, who was let do
     so because no instant in it was still to come."""
     published_ms = situation.as_of.get("reference", 0)
-    return max(situation.now, EPOCH + timedelta(milliseconds=published_ms))
+    return max(situation.now, datetime.fromtimestamp(published_ms / 1000, UTC))
 
 
 VERDICTS: Final[Mapping[Standing, Callable[[Score, FloorLimits], Change | None]]] = {
@@ -135,9 +134,7 @@ def _standing(
     score: Score, provider_id: str, change: Change, situation: Situation
 ) -> OperatorStanding | ProviderStanding:
     standing, reason = change
-    since = (
-        situation.now if score.since is None else max(situation.now, score.since)
-    )  # clocks differ; one follows another
+    since = max(situation.now, score.since or situation.now)  # clocks differ; one follows another
     share = share_of(standing, reference_of(situation).limits)
     if score.subject == "operator":
         return OperatorStanding(
