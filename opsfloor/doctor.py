@@ -31,6 +31,7 @@ from shared.images import ImageStore
 from shared.images.store import TO_FOLDER, vanished
 from shared.runtime.errors import ContractError, TransientError
 from shared.runtime.kafka_access import words_of
+from shared.runtime.patience import within
 from shared.runtime.schema import Step, migrations, newer
 from shared.runtime.settings import Settings
 from shared.runtime.topics import SETTINGS_REMEDY, settings_that_differ, wanted
@@ -120,7 +121,7 @@ async def _patiently(
     what: str, look: Callable[[Settings], Awaitable[list[Finding]]], settings: Settings, remedy: str
 ) -> list[Finding]:
     try:
-        return await asyncio.wait_for(look(settings), PATIENCE_SECONDS)
+        return await within(PATIENCE_SECONDS, look(settings))
     except TimeoutError:
         return [Finding(what, False, f"no answer within {PATIENCE_SECONDS:.0f} s", remedy)]
     except TROUBLES as error:

@@ -32,6 +32,7 @@ from shared.runtime.kafka_log import KafkaLog
 from shared.runtime.levels import Levels, Read
 from shared.runtime.log import group_of
 from shared.runtime.noted import noted
+from shared.runtime.patience import within
 from shared.runtime.postgres_store import PostgresStore
 from shared.runtime.processor import BoardSpec, Processor, derived_id
 from shared.runtime.reads import look
@@ -266,7 +267,7 @@ class Host:
     async def _last_words(self) -> None:
         # What broke is told by the metrics too, and those are only known to somebody who asks: wait to be asked.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stop.wait(), self._settings.last_words_seconds)
+            await within(self._settings.last_words_seconds, self._stop.wait())
 
     async def _drain(self, runners: list[Runner], working: list[asyncio.Task[None]]) -> None:
         """End the batches under way; one that waits for a bus that is away, or a group that never settles, is left."""

@@ -20,6 +20,7 @@ from shared.runtime.kafka_access import words_of
 from shared.runtime.kafka_leaving import leave
 from shared.runtime.kafka_tail import KafkaTail, record_of
 from shared.runtime.log import Claimed, Dropped, Outgoing, Place, Record, room_for
+from shared.runtime.patience import within
 from shared.runtime.session import Session
 
 BATCH_BYTES_MAX: Final = 512 * 1024
@@ -361,7 +362,7 @@ class KafkaReader:
         mine = {spot: at for place, at in offsets.items() if (spot := TopicPartition(*place)) in consumer.assignment()}
         try:
             if mine:
-                await asyncio.wait_for(consumer.commit(mine), 5)
+                await within(5, consumer.commit(mine))
         except (KafkaError, TimeoutError) as error:
             _log.info("offsets not noted at the broker", reason=in_words(error))
             return False
@@ -374,7 +375,7 @@ class KafkaReader:
         if not consumer.assignment():
             return {}
         try:
-            found = await asyncio.wait_for(consumer.end_offsets(list(consumer.assignment())), 5)
+            found = await within(5, consumer.end_offsets(list(consumer.assignment())))
         except (KafkaError, TimeoutError, OSError) as error:
             raise TransientError(f"Expected Kafka to tell end offsets, found {in_words(error)}") from error
         return {(spot.topic, spot.partition): end for spot, end in found.items()}
@@ -411,7 +412,7 @@ class KafkaPublisher:
             retry_backoff_ms=50,
         )
         try:
-            await asyncio.wait_for(producer.start(), REQUEST_MS / 1000)
+            await within(REQUEST_MS / 1000, producer.start())
         except (KafkaError, OSError, TimeoutError) as error:
             await _end(producer)
             raise TransientError(f"Expected Kafka to take a producer, found {in_words(error)}") from error
@@ -454,7 +455,7 @@ class KafkaPublisher:
 async def _publish_place(producer: AIOKafkaProducer, place: Place, rows: Sequence[Outgoing]) -> str | None:
     position = 0
     try:
-        if not await asyncio.wait_for(_known(producer, place), REQUEST_MS / 1000):
+        if not await within(REQUEST_MS / 1000, _known(producer, place)):
             return f"Expected a topic {place[0]} with a partition {place[1]}, found none"
         while position < len(rows):
             builder = producer.create_batch()
@@ -462,7 +463,7 @@ async def _publish_place(producer: AIOKafkaProducer, place: Place, rows: Sequenc
                 position += 1
             builder.close()
             written = await producer.send_batch(builder, place[0], partition=place[1])
-            await asyncio.wait_for(written, 2 * REQUEST_MS / 1000)
+            await within(2 * REQUEST_MS / 1000, written)
     except NOT_WRITTEN as error:
         return in_words(error)
     return None
@@ -481,7 +482,7 @@ async def _known(producer: AIOKafkaProducer, place: Place) -> bool:
 async def _end(producer: AIOKafkaProducer) -> None:
     """Stop a producer; one that cannot flush in time is torn down, so that it writes nothing later."""
     try:
-        await asyncio.wait_for(producer.stop(), STOP_SECONDS)
+        await within(STOP_SECONDS, producer.stop())
     except NOT_WRITTEN as error:
         _log.info("producer given up", reason=in_words(error))
         producer._message_accumulator.fail_all(ProducerClosed())  # aiokafka has no public way to give up what it holds

@@ -17,6 +17,7 @@ from shared.contracts import audit, branch
 from shared.contracts.message import Message
 from shared.runtime.headers import origin_of
 from shared.runtime.log import group_of
+from shared.runtime.patience import within
 from tests.faults.floor import PROCESSORS, SERVICES, Floor
 from tests.simulation.world import KEY, image
 from tests.support.span_receiver import SpanReceiver, receiving
@@ -63,7 +64,7 @@ async def lags(floor: Floor) -> dict[tuple[str, str], list[tuple[int, int]]]:
     asked = await asyncio.create_subprocess_exec(
         sys.executable, *words, env={**os.environ, **found}, stdout=asyncio.subprocess.PIPE
     )
-    told, _ = await asyncio.wait_for(asked.communicate(), TOLD_SECONDS)
+    told, _ = await within(TOLD_SECONDS, asked.communicate())
     assert asked.returncode == 0, told.decode()
     rows: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
     for line in told.decode().splitlines():
@@ -108,7 +109,7 @@ async def handed_in(floor: Floor, home: Path, business_type: str) -> tuple[int, 
     asked = await asyncio.create_subprocess_exec(
         sys.executable, *words, env={**os.environ, **found}, stdout=asyncio.subprocess.PIPE
     )
-    told, _ = await asyncio.wait_for(asked.communicate(), TOLD_SECONDS)
+    told, _ = await within(TOLD_SECONDS, asked.communicate())
     return asked.returncode or 0, str(json.loads(told)["receipt"]["code"])
 
 

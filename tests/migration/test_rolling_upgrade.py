@@ -142,7 +142,7 @@ async def play(home: Path, tree: Path) -> dict[str, int]:
 
 
 @pytest.mark.alone
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_rolling_upgrade_over_a_schema_change() -> None:
     """Pre step, roll, post step while branches send: every submission has one end, tables and topics tell one story."""
     home = Path(tempfile.mkdtemp(prefix="opsfloor-upgrade-"))

@@ -44,6 +44,7 @@ from shared.runtime.kafka_log import KafkaLog
 from shared.runtime.levels import Levels
 from shared.runtime.log import Record
 from shared.runtime.noted import ends, note
+from shared.runtime.patience import within
 from shared.runtime.pieces import unheard
 from shared.runtime.settings import Settings
 from shared.runtime.topics import expect_agreed
@@ -118,7 +119,7 @@ async def heard_out(app: Any) -> None:
         lives.cancel()
         joined.cancel()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(app.stop(), STOP_SECONDS)
+            await within(STOP_SECONDS, app.stop())
 
 
 async def _lives(app: Any) -> None:

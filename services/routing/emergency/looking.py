@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.routing.emergency.floor import FloorNow
 from services.routing.simulator.ahead import Ahead, Now, Seen, ahead_of, play
 from shared.contracts.reroute import RerouteTerms
+from shared.runtime.patience import within
 
 PLAY_SECONDS: Final = 2.5  # for both days; the rest of the three seconds is for the way there and back
 ANSWER_SECONDS: Final = 3.0
@@ -142,7 +143,7 @@ class Looker:
             self._pool = self._pool or ProcessPoolExecutor(1, get_context("spawn"), _give_way)
             try:
                 playing = asyncio.get_running_loop().run_in_executor(self._pool, look, days, terms, self.play_seconds)
-                return await asyncio.wait_for(playing, seconds)
+                return await within(seconds, playing)
             except (TooSlowError, TimeoutError):
                 return None
             except BrokenProcessPool:

@@ -24,6 +24,7 @@ from shared.contracts.routing import (
     WorkAssigned,
     WorkCompleted,
 )
+from shared.runtime.patience import within
 
 ANSWERS_MAX: Final = 50_000
 
@@ -173,7 +174,7 @@ def verdict_in(message: Message) -> Verdict | None:
 async def happens(event: asyncio.Event, seconds: float) -> bool:
     """Wait for the event; `False` when it did not come in time."""
     try:
-        await asyncio.wait_for(event.wait(), max(seconds, 0.0))
+        await within(seconds, event.wait())
     except TimeoutError:
         return False
     return True

@@ -14,6 +14,7 @@ from shared.contracts.core import PostingConfirmed
 from shared.contracts.intake import SubmissionRejected
 from shared.contracts.reference import Operator, ReferenceEntry
 from shared.reference.board import ReferenceView
+from shared.runtime.patience import within
 
 NOW = datetime(2023, 2, 6, 9, tzinfo=UTC)
 
@@ -59,7 +60,7 @@ async def test_a_replay_that_stands_still_ends_and_says_where() -> None:
     still._done[1] = asyncio.Event()
     still._handed_in[1] = 0.0
     with pytest.raises(Remedied, match="1 activities handed in and nothing given out"):
-        await asyncio.wait_for(still._go_on(0.05), 10)
+        await within(10, still._go_on(0.05))
 
 
 @pytest.mark.parametrize("why", ["somebody is at work", "it has ended", "something was heard"])

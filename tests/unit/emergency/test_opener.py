@@ -9,6 +9,7 @@ from services.routing.emergency.opener import CalendarOpener
 from shared.contracts.message import Message
 from shared.contracts.reroute import HeedCalendar
 from shared.runtime.errors import TransientError
+from shared.runtime.patience import within
 from tests.unit.routing.floor import NOW
 
 
@@ -27,7 +28,7 @@ async def test_it_is_said_once_however_often_the_bus_was_away() -> None:
         heard.set()
 
     running = asyncio.create_task(CalendarOpener(publish, lambda: NOW, retry_seconds=0.0).run())
-    await asyncio.wait_for(heard.wait(), 5)
+    await within(5, heard.wait())
     for _ in range(10):
         await asyncio.sleep(0)
     assert said == [HeedCalendar(issued_at=NOW)]

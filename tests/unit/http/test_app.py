@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from shared.http.app import HttpServer, PortTakenError, build_app, serve
 from shared.http.tokens import Issuer, Verifier
 from shared.runtime.errors import TransientError
+from shared.runtime.patience import within
 
 KEY = Ed25519PrivateKey.generate()
 SECRET = "the inside of the house"
@@ -226,7 +227,7 @@ async def test_the_server_tells_its_port_and_stops_with_grace(app: FastAPI) -> N
     """Port 0 takes a free one; cancelling lets go of it, and another server can have it."""
     bound: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     serving = asyncio.create_task(serve(app, "127.0.0.1", 0, bound.set_result))
-    url = await asyncio.wait_for(bound, 10)
+    url = await within(10, bound)
     async with httpx.AsyncClient() as client:
         assert (await client.get(f"{url}/health")).status_code == 200
         assert (await client.get(f"{url}/metrics")).status_code == 401

@@ -12,6 +12,7 @@ from services.routing.desk.state import Answer, DeskItem, DeskOperator
 from services.routing.workbench.answers import Answers
 from shared.contracts.routing import WorkCompleted
 from shared.contracts.work import ShownField
+from shared.runtime.patience import within
 from tests.unit.routing.floor import order, stand
 from tests.unit.workbench.test_tailer import ASSIGNED
 from tests.unit.workbench.window import LATER, RESULT, SLICE, Window
@@ -121,7 +122,7 @@ async def test_a_long_poll_is_woken_by_an_offer(window: Window) -> None:
     await asyncio.sleep(0.05)
     assert not waiting.done()
     window.desks.place(order(slice=SLICE))
-    answer = await asyncio.wait_for(waiting, 1)
+    answer = await within(1, waiting)
     assert answer.json()["work_item_id"] == "item-1"
 
 
@@ -129,7 +130,7 @@ async def test_a_long_poll_ends_empty_handed_in_time(window: Window) -> None:
     """With no work a poll ends after the seconds that were asked for; beyond 30 nobody may ask."""
     anna = window.client("anna")
     await anna.post("/sign-on")
-    assert (await asyncio.wait_for(anna.get("/next", params={"wait_seconds": 0.05}), 1)).status_code == 204
+    assert (await within(1, anna.get("/next", params={"wait_seconds": 0.05}))).status_code == 204
     assert (await anna.get("/next", params={"wait_seconds": 31})).status_code == 422
 
 
@@ -144,7 +145,7 @@ async def test_a_long_poll_looks_by_itself_when_the_log_is_silent(
     waiting = asyncio.create_task(anna.get("/next", params={"wait_seconds": 30}, timeout=60))
     await asyncio.sleep(0.05)
     window.desks.place(order(slice=SLICE))
-    assert (await asyncio.wait_for(waiting, 1)).json()["work_item_id"] == "item-1"
+    assert (await within(1, waiting)).json()["work_item_id"] == "item-1"
 
 
 async def test_the_next_item_is_taken_in_one_go(window: Window, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +165,7 @@ async def test_the_next_item_is_taken_in_one_go(window: Window, monkeypatch: pyt
 
     monkeypatch.setattr(window.desks, "answer", looked)
     window.desks.place(order(slice=SLICE))
-    taken = (await asyncio.wait_for(waiting, 1)).json()
+    taken = (await within(1, waiting)).json()
     assert (taken["work_item_id"], taken["state"], taken["attempt"]) == ("item-1", "in_hand", 1)
     assert looked_for == []
     published = len(window.desks.published)
