@@ -70,7 +70,8 @@ def _told(fact: Message) -> Told | None:
             return Told(fact.at, told, details, refuse_again(fact))
         case WorkReleased():
             moved = f" by reroute {fact.reroute_id}" if fact.reroute_id else ""
-            return Told(fact.at, f"{fact.team_id} gave it back{moved} ({fact.reason})")
+            roles = f"; with another role on the case: {', '.join(fact.barred)}" if fact.barred else ""
+            return Told(fact.at, f"{fact.team_id} gave it back{moved} ({fact.reason}){roles}")
         case WorkRecalled():
             return Told(None, f"Placement took it back from {fact.team_id}: {fact.reason}")
         case AssignmentDeclined():
@@ -191,7 +192,7 @@ def refuse_again(fact: WorkUnplaceable) -> Again:
     if len(removed) < len(fact.considered):
         return Again(False, "the fact tells of a team that could be chosen")
     reason = most_telling(removed)
-    same = (reason, detail_of(reason, fact.order)) == (fact.reason, fact.detail)
+    same = (reason, detail_of(reason, fact.order, fact.barred)) == (fact.reason, fact.detail)
     return Again(same, f"{reason} tells most, of {len(removed)} teams that the fact tells of")
 
 

@@ -84,6 +84,7 @@ class WorkPlaced(Message):
     late_seconds: float = 0.0  # by how much it will be late even here, as it looks now; 0: it can be in time
     boards: BoardsAsOf | None = None  # none: decided before facts told it
     draft: Draft | None = None  # what was keyed of it at an earlier desk
+    barred: tuple[Identity, ...] = ()  # who was at earlier desks and had another role on the case: counted at no team
 
     @property
     def key(self) -> str:
@@ -94,7 +95,7 @@ class WorkPlaced(Message):
         if self.draft is not None:
             return self._json_with_draft()
         alike = self.team_id, self.placing, self.attempt, self.placed_at, self.considered
-        alike_too = self.plan_made_at, self.avoided, self.boards
+        alike_too = self.plan_made_at, self.avoided, self.boards, self.barred
         head, considered, avoided, end = _PLACED.of((*alike, *alike_too), self._alike)
         told = head, self.order.to_json(), considered, self.draw_seed, avoided, repr(self.late_seconds).encode(), end
         return b"%b%b%b%d%b%b%b" % told
@@ -707,11 +708,12 @@ class WorkReleased(ItemFact):
     reason: UnplaceableReason
     reroute_id: Identity | None = None  # the order that moved it
     draft: Draft | None = None
+    barred: tuple[Identity, ...] = ()  # who is there, could do it, and has another role on the case
 
     def to_json(self) -> bytes:
         """As any body, byte for byte; what all items that leave at once say alike is written out once."""
         alike = self.at, self.team_id, self.placing, self.attempt, self.declined_by, self.reason, self.reroute_id
-        rest = _RELEASED.of((*alike, self.draft), self._alike)
+        rest = _RELEASED.of((*alike, self.draft, self.barred), self._alike)
         return b'{"work_item_id":%b,"case_id":%b,%b' % (
             orjson.dumps(self.work_item_id),
             orjson.dumps(self.case_id),
@@ -740,6 +742,7 @@ class WorkUnplaceable(ItemFact):
     next_try_at: Instant | None = None  # none: only a change of reference data or standing helps
     boards: BoardsAsOf | None = None  # none: decided before facts told it
     draft: Draft | None = None
+    barred: tuple[Identity, ...] = ()  # as in `WorkPlaced`
 
 
 class PlacementDeferred(ItemFact):

@@ -318,6 +318,16 @@ class Dealing:
                 return True
         return False
 
+    def with_another_role(self, item: DeskItem) -> tuple[str, ...]:
+        """Who is present and kept from the item by nothing but another role on its case, by id."""
+        return tuple(
+            sorted(
+                one
+                for one in self.desk.present
+                if self.hindrance(item.order, one) is None and self._other_role(item.order, one)
+            )
+        )
+
     def _gone_since(self, since: datetime) -> Iterator[DeskOperator]:
         for operator in self.desk.operators.values():
             if operator.phase not in PRESENT and operator.since > since:

@@ -188,6 +188,7 @@ def _given_up(dealing: Dealing, item: DeskItem, reason: UnplaceableReason) -> Wo
         declined_by=item.declined_by,
         reason=reason,
         draft=item.draft,
+        barred=dealing.with_another_role(item) if reason == "all_excluded" else (),
     )
 
 

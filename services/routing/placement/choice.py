@@ -264,9 +264,10 @@ class Choice:
     plan_made_at: datetime | None = None
 
 
-def detail_of(reason: UnplaceableReason, order: WorkOrder) -> str:
-    """The reason as a sentence for whoever asks why the item waits."""
-    return DETAIL[reason].format(work_type=order.work_type, grade_min=order.grade_min, data_class=order.data_class)
+def detail_of(reason: UnplaceableReason, order: WorkOrder, barred: Sequence[str] = ()) -> str:
+    """The reason in words for whoever asks why the item waits; `barred` are those who have another role on its case."""
+    told = DETAIL[reason].format(work_type=order.work_type, grade_min=order.grade_min, data_class=order.data_class)
+    return f"{told} Not counted: {len(barred)} with another role on the case." if barred else told
 
 
 def seed_of(work_item_id: str, placing: int) -> int:

@@ -23,7 +23,7 @@ from shared.contracts.routing import (
     WorkReleased,
     WorkUnplaceable,
 )
-from shared.contracts.telling import teller
+from shared.contracts.telling import retold, teller
 from shared.contracts.vendor import InspectionRequested, InspectionSettled
 from shared.contracts.work import Draft, WorkOrder
 from shared.runtime.errors import InvariantError
@@ -32,6 +32,9 @@ from shared.runtime.processor import Event, Facts, Rejection, Situation, TimerFi
 WAITED_OUT: Final = frozenset({"nobody_present", "rerouted"})
 """Reasons that time alone may end: somebody signs on, or an order ends by its own clock."""
 JITTER_SHARE: Final = 0.2  # spread of the next try, so that items that began to wait together do not come together
+
+BARRED_TRIES: Final = 10
+"""After so many tries in vain, some minutes, who had another role on the case is asked again: they may have given it up."""
 
 work_placed: Final = teller(WorkPlaced)
 
@@ -50,23 +53,30 @@ def place(
     avoid: str | None,
     situation: Situation,
     draft: Draft | None = None,
+    barred: tuple[str, ...] = (),
 ) -> Facts:
-    """Choose a team, or let the item wait with its reason. What was keyed of it so far goes with it."""
-    choice = _choose(order, placings, avoid, situation)
+    """Choose a team, or let the item wait with its reason. What was keyed of it so far goes with it.
+
+    Holds:   `barred`, who had another role on the case when their desk gave the item back, count at no team.
+    """
+    choice = _choose(order, placings, avoid, situation, barred)
     if choice.team_id is not None:
-        return (_placed(order, placings, attempt, avoid, choice, situation, draft),)
-    return (_unplaceable(order, placings, attempt, avoid, choice, situation, draft),)
+        return (_placed(order, placings, attempt, avoid, choice, situation, draft, barred),)
+    return (_unplaceable(order, placings, attempt, avoid, choice, situation, draft, barred),)
 
 
 def try_again(item: PlacedItem, event: TimerFired, situation: Situation) -> Facts:
     """A board changed or the next try is due. Only a change of what keeps it waiting, or a due try, is worth a fact."""
-    order = _order_of(item)
-    choice = _choose(order, item.placing, item.released_by, situation)
+    order, due = _order_of(item), item.next_try_at is not None and item.next_try_at <= situation.now
+    barred = () if due and item.tries >= BARRED_TRIES else item.barred
+    choice = _choose(order, item.placing, item.released_by, situation, barred)
     if choice.team_id is not None:
-        return (_placed(order, item.placing, item.attempt, item.released_by, choice, situation, item.draft),)
+        return (_placed(order, item.placing, item.attempt, item.released_by, choice, situation, item.draft, barred),)
     if (choice.reason, held_by(choice.considered)) != (item.reason, item.held_by):
-        return (_unplaceable(order, item.placing, item.attempt, item.released_by, choice, situation, item.draft),)
-    if item.next_try_at is not None and item.next_try_at <= situation.now:
+        return (
+            _unplaceable(order, item.placing, item.attempt, item.released_by, choice, situation, item.draft, barred),
+        )
+    if due:
         return (_deferred(item, order, situation),)
     return ()
 
@@ -76,7 +86,8 @@ def take_back(item: PlacedItem, event: WorkReleased, situation: Situation) -> Fa
     if stale_placing(item, event):
         return ()
     attempt = max(item.attempt, event.attempt)
-    return place(_order_of(item), item.placing, attempt, event.team_id, situation, event.draft)
+    barred = tuple(sorted({*item.barred, *event.barred}))
+    return place(_order_of(item), item.placing, attempt, event.team_id, situation, event.draft, barred)
 
 
 def stale_placing(item: PlacedItem, event: WorkReleased) -> bool:
@@ -179,8 +190,12 @@ def owner(fact: Message) -> str | None:
 INTERESTS: Final[frozenset[type[Event]]] = frozenset(event for _, event in RULES if event is not TimerFired)
 
 
-def _choose(order: WorkOrder, placings: int, avoid: str | None, situation: Situation) -> Choice:
+def _choose(
+    order: WorkOrder, placings: int, avoid: str | None, situation: Situation, barred: tuple[str, ...] = ()
+) -> Choice:
     sight = Sight.of(situation.boards, situation.now, situation.observed)
+    if barred:
+        order = retold(order, excluded_operators=tuple(sorted({*order.excluded_operators, *barred})))
     return choose(order, placings + 1, avoid, sight)
 
 
@@ -191,7 +206,8 @@ def _placed(
     avoid: str | None,
     choice: Choice,
     situation: Situation,
-    draft: Draft | None = None,
+    draft: Draft | None,
+    barred: tuple[str, ...],
 ) -> WorkPlaced:
     if choice.team_id is None:
         raise InvariantError(f"Expected a team for {order.work_item_id}, found none")
@@ -208,6 +224,7 @@ def _placed(
         late_seconds=choice.late_seconds,
         boards=as_of(situation),
         draft=draft,
+        barred=barred,
     )
 
 
@@ -218,7 +235,8 @@ def _unplaceable(
     released_by: str | None,
     choice: Choice,
     situation: Situation,
-    draft: Draft | None = None,
+    draft: Draft | None,
+    barred: tuple[str, ...],
 ) -> WorkUnplaceable:
     reason = choice.reason or "nobody_present"
     return WorkUnplaceable(
@@ -226,15 +244,16 @@ def _unplaceable(
         case_id=order.case_id,
         at=situation.now,
         reason=reason,
-        detail=detail_of(reason, order),
+        detail=detail_of(reason, order, barred),
         considered=choice.considered,
         order=order,
         placings=placings,
         attempt=attempt,
         released_by=released_by,
-        next_try_at=_next_try_at(order.work_item_id, 1, situation) if reason in WAITED_OUT else None,
+        next_try_at=_next_try_at(order.work_item_id, 1, situation) if barred or reason in WAITED_OUT else None,
         boards=as_of(situation),
         draft=draft,
+        barred=barred,
     )
 
 

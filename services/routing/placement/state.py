@@ -45,7 +45,8 @@ class PlacedItem:
 
     Holds:   `placing` counts placings from 1 and names the current one; `attempt` counts attempts used up at desks;
              `next_try_at` is set while the item waits because nobody is present; a closed item keeps no order;
-             `held_by` are the reroutes that kept a team from it when it was last found to be unplaceable.
+             `held_by` are the reroutes that kept a team from it when it was last found to be unplaceable;
+             `barred` are people who were there for it and had another role on its case.
     """
 
     work_item_id: str
@@ -61,6 +62,7 @@ class PlacedItem:
     outcome: Literal["accepted", "refused", "cancelled"] | None = None
     draft: Draft | None = None  # while it waits: what was keyed of it at its last desk
     held_by: tuple[str, ...] = ()
+    barred: tuple[str, ...] = ()
 
 
 def new_item(work_item_id: str) -> PlacedItem:
@@ -99,7 +101,13 @@ def apply(item: PlacedItem, fact: Message) -> PlacedItem:
     """Fold one fact into the item. The only function that moves it."""
     if type(fact) is WorkPlaced:  # nearly every fact: asked before the patterns, which take long to look at a model
         return PlacedItem(
-            item.work_item_id, Phase.PLACED, fact.order, fact.team_id, placing=fact.placing, attempt=fact.attempt
+            item.work_item_id,
+            Phase.PLACED,
+            fact.order,
+            fact.team_id,
+            placing=fact.placing,
+            attempt=fact.attempt,
+            barred=fact.barred,
         )
     match fact:
         case WorkUnplaceable():
@@ -115,6 +123,7 @@ def apply(item: PlacedItem, fact: Message) -> PlacedItem:
                 next_try_at=fact.next_try_at,
                 draft=fact.draft,
                 held_by=held_by(fact.considered),
+                barred=fact.barred,
             )
         case PlacementDeferred():
             return replace(item, tries=fact.tries, next_try_at=fact.next_try_at)

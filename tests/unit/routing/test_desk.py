@@ -497,6 +497,19 @@ def test_an_item_that_all_present_declined_goes_back_naming_them() -> None:
     assert (gone.reason, gone.declined_by) == ("all_excluded", ("ann",))
 
 
+def test_an_item_that_only_somebody_with_another_role_could_do_goes_back_naming_them() -> None:
+    """Placement knows roles only of before it asked; who declined is named apart, and may be asked again."""
+    d = Desk()
+    d.on("ann", "bob")
+    first = only(d.place(order("one", case_id="case", role="entry-1")), WorkAssigned).operator_id
+    other = {"ann": "bob", "bob": "ann"}[first]
+    d.completes(first, "one")
+    d.place(order("two", case_id="case", role="entry-2"))
+    d.declines(other, "two")
+    gone = only(d.wait(30), WorkReleased)
+    assert (gone.reason, gone.declined_by, gone.barred) == ("all_excluded", (other,), (first,))
+
+
 def test_an_item_waits_while_somebody_who_may_is_busy() -> None:
     """Being busy is being present: the item stays."""
     d = Desk()

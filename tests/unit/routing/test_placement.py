@@ -22,10 +22,11 @@ from services.routing.placement.choice import (
     draw_two,
     pick,
 )
-from services.routing.placement.decide import INTERESTS, RULES, next_try_at
+from services.routing.placement.decide import BARRED_TRIES, INTERESTS, RULES, next_try_at
 from services.routing.placement.processor import placement
 from services.routing.placement.sent import SentSince
 from services.routing.placement.state import Phase
+from services.routing.why import refuse_again
 from shared.contracts.audit import WorkCancelled, WorkRequested, WorkSettled
 from shared.contracts.message import Message
 from shared.contracts.reference import FloorLimits, Team
@@ -70,7 +71,11 @@ def floor(*loads: Any, people: Any = PEOPLE) -> Floor:
 
 
 def released(
-    placing: int = 1, team: str = "north", attempt: int = 1, reason: UnplaceableReason = "standing"
+    placing: int = 1,
+    team: str = "north",
+    attempt: int = 1,
+    reason: UnplaceableReason = "standing",
+    barred: tuple[str, ...] = (),
 ) -> Message:
     return WorkReleased(
         work_item_id="item-1",
@@ -80,6 +85,7 @@ def released(
         placing=placing,
         attempt=attempt,
         reason=reason,
+        barred=barred,
     )
 
 
@@ -295,6 +301,40 @@ def test_a_load_of_days_ago_counts_as_it_stands_for_the_wait_and_never_for_who_m
     assert only(f.send(WorkRequested(order=order("a"))), WorkPlaced).team_id == "north"
     gone = floor(old, people=[operator("ann", standing="suspended")])
     assert only(gone.send(WorkRequested(order=order("a"))), WorkUnplaceable).reason == "standing"
+
+
+def test_who_had_another_role_on_the_case_counts_no_more_and_the_item_waits_visibly() -> None:
+    """Else it would go back and forth between placement and the desk, and nobody would be told that it has nobody."""
+    f = floor(load("north", ["ann"]))
+    f.send(WorkRequested(order=order()))
+    waits = only(f.send(released(reason="all_excluded", barred=("ann",))), WorkUnplaceable)
+    assert (waits.reason, waits.barred) == ("nobody_present", ("ann",))
+    assert waits.detail.endswith("Not counted: 1 with another role on the case.")
+    assert refuse_again(waits).same
+    assert set(kinds(f.wait(100))) == {"PlacementDeferred"}
+    LOAD_BOARD.fold(f.views["load"], "south", load("south", ["sue"]))
+    placed = only(f.fire("try"), WorkPlaced)
+    assert (placed.team_id, placed.order.excluded_operators) == ("south", ())
+
+
+def test_two_desks_do_not_hand_an_item_to_each_other_for_ever() -> None:
+    """What the first said of its people still holds when the second gives it back."""
+    f = floor(load("north", ["ann"]), load("south", ["sue"], 10_000))
+    f.send(WorkRequested(order=order()))
+    assert only(f.send(released(reason="all_excluded", barred=("ann",))), WorkPlaced).team_id == "south"
+    again = released(placing=2, team="south", reason="all_excluded", barred=("sue",))
+    assert only(f.send(again), WorkUnplaceable).barred == ("ann", "sue")
+
+
+def test_after_many_tries_in_vain_who_had_another_role_is_asked_again() -> None:
+    """They may have given it up, and no desk tells that."""
+    f = floor(load("north", ["ann"]))
+    f.send(WorkRequested(order=order()))
+    f.send(released(reason="all_excluded", barred=("ann",)))
+    *tries, placed = f.wait(600)
+    assert kinds(tries) == ["PlacementDeferred"] * (BARRED_TRIES - 1)
+    assert isinstance(placed, WorkPlaced)
+    assert (placed.team_id, placed.barred) == ("north", ())
 
 
 def test_the_only_team_gets_its_item_back() -> None:

@@ -117,7 +117,7 @@ def test_the_row_of_an_item_at_placement_is_written_as_any_row(items: list[Any])
     """Placed, waiting with all that it keeps, and placed by a release that kept more."""
     for order, team_id, placing, attempt, released_by, next_try_at, draft in items:
         name = order.work_item_id
-        more = {"released_by": released_by, "next_try_at": next_try_at, "draft": draft}
+        more = {"released_by": released_by, "next_try_at": next_try_at, "draft": draft, "barred": ("ann",)}
         for state in (
             PlacedItem(name, Phase.PLACED, order, team_id, placing, attempt),
             PlacedItem(name, Phase.PLACED, order, team_id, placing, attempt, **more),
