@@ -245,11 +245,15 @@ def at_point(
 
 def touches(order: RerouteOrder, team: Team, work: WorkOrder, branches: Mapping[str, Branch], now: datetime) -> bool:
     """The order holds this work away from this team now."""
+    return reaches(order, team, work, branches) and chosen(work.work_item_id, share_now(order, now))
+
+
+def reaches(order: RerouteOrder, team: Team, work: WorkOrder, branches: Mapping[str, Branch]) -> bool:
+    """The order may hold such work away from this team, whichever items it has chosen."""
     return (
         order.terms.effect != "local"
         and covers_team(order.terms.scope, team)
         and covers_work(order.terms.scope, work, branches)
-        and chosen(work.work_item_id, share_now(order, now))
     )
 
 

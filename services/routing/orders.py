@@ -11,7 +11,17 @@ from shared.contracts.reroute import RerouteOrder
 from shared.contracts.routing import Candidate
 from shared.contracts.work import WorkOrder
 from shared.reference.board import ReferenceView
-from shared.reroutes import MOVES_QUEUE, RerouteView, at_point, covers_team, covers_work_type, over_team, share_now
+from shared.reroutes import (
+    MOVES_QUEUE,
+    RerouteView,
+    at_point,
+    covers_team,
+    covers_work_type,
+    over_team,
+    reaches,
+    resolve,
+    share_now,
+)
 
 
 @row
@@ -36,6 +46,16 @@ class StandingOrders:
         if team is None or not over_team(self.view, team):
             return None
         return at_point(self.view, team, work, self.reference.branches, self.now).applied
+
+    def sparing(self, work: WorkOrder, team_id: str) -> RerouteOrder | None:
+        """The order that holds a part of such work away from this team; `None` when none does, or one holds all of it."""
+        team = self.reference.teams.get(team_id)
+        if team is None:
+            return None
+        over = (order for order in over_team(self.view, team) if reaches(order, team, work, self.reference.branches))
+        held = [order for order in over if share_now(order, self.now) > 0.0]
+        whole = any(share_now(order, self.now) == 1.0 for order in held)
+        return None if whole else resolve(held).applied
 
     def moving(self, work: WorkOrder, team_id: str) -> RerouteOrder | None:
         """The order by which work that waits at the team leaves it; `None` when it may stay in the queue."""

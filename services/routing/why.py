@@ -124,12 +124,18 @@ def _open(fact: WorkPlaced) -> Iterator[str]:
     for candidate in fact.considered:
         if candidate.removed_by is None and candidate.expected_wait_seconds is not None:
             sent = f", {candidate.sent_since_seconds:.0f} s sent since" if candidate.sent_since_seconds else ""
-            chosen = "chosen: " if candidate.team_id == fact.team_id else "" if candidate.drawn else "not drawn: "
+            chosen = "chosen: " if candidate.team_id == fact.team_id else "" if candidate.drawn else _undrawn(candidate)
             load = "no load told" if candidate.load_version is None else f"load {candidate.load_version}"
             yield (
                 f"{chosen}{candidate.team_id} would begin in {candidate.expected_wait_seconds:.0f} s{_takes(candidate)}: "
                 f"{candidate.backlog_seconds:.0f} s of work waiting{sent}, {_there(candidate)} ({load})"
             )
+
+
+def _undrawn(candidate: Candidate) -> str:
+    if candidate.kept_out_by is None:
+        return "not drawn: "
+    return f"not drawn, as the item is not of its part of the work by the limit of {candidate.kept_out_by}: "
 
 
 def _takes(candidate: Candidate) -> str:
@@ -165,7 +171,7 @@ def place_again(fact: WorkPlaced) -> Again:
         for candidate in fact.considered
         if candidate.removed_by is None
     ]
-    if not waits:
+    if all(candidate.kept_out_by is not None for candidate, _ in waits):
         return Again(False, "the fact tells of no team that could be chosen")
     for candidate, _ in waits:
         if candidate.team_id in fact.order.excluded_teams:

@@ -37,7 +37,9 @@ class Candidate(Part):
              `item_seconds` how long the item itself will take there: all at the pace of the team's people.
              `expected_wait_seconds` is how long the item would wait for somebody, made of these and of how many people
              are `present` and items `in_hand`. These four are none in facts of before they were told, and of a team with
-             nobody for the item. `share` is the plan's (0 to 1); none: the draw went without a plan.
+             nobody for the item. `share` is the plan's (0 to 1); none: the draw went without a plan. `kept_out_by` is the
+             centre, the provider or the reroute whose part of all work the item is not of, or has to be of: a team that could
+             do the item, and is not drawn.
     """
 
     team_id: Identity
@@ -54,6 +56,7 @@ class Candidate(Part):
     share: float | None = None
     load_version: int | None = None  # of the desk's load that the terms are taken from
     drawn: bool = False
+    kept_out_by: Identity | None = None
 
 
 class BoardsAsOf(Part):
@@ -516,6 +519,15 @@ class BoundRelaxed(Part):
     by: float
 
 
+class LimitPlanned(Part):
+    """A limit of what a provider or a centre does of all work, and what the plan gives it. Units: 0 to 1, of all items."""
+
+    limit: Literal["centre_maximum", "provider_minimum", "provider_maximum"]
+    name: Identity
+    bound: float
+    planned: float
+
+
 class Relief(Part):
     """What one more person would save. Units: minutes of lateness in the hour. Holds: no work type: any of the team's."""
 
@@ -553,6 +565,7 @@ class PlanMade(Message):
     reliefs: tuple[Relief, ...] = ()  # what hurts most, first
     counted_since: Instant | None = None
     heard: tuple[HeardTo, ...] = ()
+    limits: tuple[LimitPlanned, ...] = ()
 
     @property
     def key(self) -> str:

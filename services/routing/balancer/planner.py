@@ -18,6 +18,7 @@ from shared.contracts.reference import Team
 from shared.contracts.routing import (
     BoundRelaxed,
     HeardTo,
+    LimitPlanned,
     LoadSnapshot,
     PlanMade,
     PlannedWork,
@@ -107,7 +108,23 @@ def make_plan(
         reliefs=tuple(_told(hurt, reference) for hurt in shares.hurts),
         counted_since=arrivals.counted_since,
         heard=tuple(heard),
+        limits=tuple(_limits(reference, coming, shares)),
     )
+
+
+def _limits(reference: ReferenceView, coming: Mapping[Kind, float], shares: Shares) -> Iterator[LimitPlanned]:
+    """What the plan gives to whom a limit is set, of all the work that it shares out."""
+    total = sum(items for kind, items in coming.items() if kind in shares.by_kind)
+    limits = share_limits(reference) if total else ()
+    for limit in limits:
+        teams = {team.id for team in reference.teams.values() if limit.counts(team)}
+        theirs = sum(
+            coming[kind] * share
+            for kind, of_kind in shares.by_kind.items()
+            for team, share in of_kind.items()
+            if team in teams
+        )
+        yield LimitPlanned(limit=limit.kind, name=limit.name, bound=limit.bound, planned=round(theirs / total, DIGITS))
 
 
 def calendar_of(reference: ReferenceView) -> Calendar:

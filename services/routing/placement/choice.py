@@ -16,8 +16,9 @@ from services.routing.delay import slack_of
 from services.routing.eligibility import PRECEDENCE, Rulebook, Sort, sort_of
 from services.routing.kinds import Kind
 from services.routing.orders import StandingOrders
+from services.routing.placement.bounds import Groups, groups_of, groups_spared, kept_out
 from services.routing.rows import row
-from shared.contracts.routing import Candidate, LoadSnapshot, UnplaceableReason
+from shared.contracts.routing import Candidate, LimitPlanned, LoadSnapshot, UnplaceableReason
 from shared.contracts.telling import retold, teller
 from shared.contracts.work import WorkOrder
 from shared.reference.board import ReferenceView
@@ -73,8 +74,8 @@ class Race:
 
     @classmethod
     def of(cls, candidates: Sequence[Candidate], avoid: str | None) -> Race | None:
-        """The open teams, `avoid` only where there is no other; none: no team is open."""
-        open_to = [c for c in candidates if c.removed_by is None]
+        """The open teams that no limit keeps the item from, `avoid` only where there is no other; none: no team is open."""
+        open_to = [c for c in candidates if c.removed_by is None and c.kept_out_by is None]
         others = [c for c in open_to if c.team_id != avoid] or open_to
         if not others:
             return None
@@ -108,17 +109,59 @@ class Field:
 
 
 @dataclass(slots=True)
+class Ground:
+    """The teams that one order, or every order like it, may be drawn to before limits keep each item from some of them.
+
+    Holds:   `teams` are those that could be drawn; `fields` by what an item is kept from.
+    """
+
+    candidates: Sequence[Candidate]
+    avoid: str | None
+    teams: Sequence[str]
+    groups: Groups
+    fields: dict[frozenset[tuple[str, str]], Field] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        candidates: Sequence[Candidate],
+        avoid: str | None,
+        limits: Sequence[LimitPlanned],
+        reference: ReferenceView,
+        spared: Mapping[str, str],
+    ) -> Ground:
+        open_to = [c for c in candidates if c.removed_by is None]
+        others = [c for c in open_to if c.team_id != avoid] or open_to
+        shares = {c.team_id: c.share for c in others if c.share is not None}
+        groups = groups_of(shares, limits, reference) if limits and shares else {}
+        if any(c.team_id in spared for c in others):
+            could = {c.team_id: c.eligible_present / (c.item_seconds or 1.0) for c in others}
+            groups = {**groups, "reroute": groups_spared(spared, shares, could)}
+        return cls(candidates, avoid, [c.team_id for c in others], groups)
+
+    def field_of(self, work_item_id: str) -> Field:
+        """The field of an item: without those that a limit keeps it from."""
+        kept = kept_out(work_item_id, self.groups, self.teams) if self.groups else {}
+        key = frozenset(kept.items())
+        known = self.fields.get(key)
+        if known is None:
+            told = [retold(c, kept_out_by=kept[c.team_id]) if c.team_id in kept else c for c in self.candidates]
+            known = self.fields[key] = Field.of(told if kept else self.candidates, self.avoid)
+        return known
+
+
+@dataclass(slots=True)
 class Found:
     """What one batch of decisions sees besides the boards, and what it has worked out from both.
 
     Holds:   boards do not move within a batch, so that what was found for one order holds for every order like it:
-             `candidates` by sort of work and standard time, `fields` by the team that gave the item back too, of orders
+             `candidates` by sort of work and standard time, `grounds` by the team that gave the item back too, of orders
              with whose case nobody on the floor has anything to do. It is as if every order had been looked at alone.
     """
 
     sent: Sent
     candidates: dict[tuple[Sort, float], Sequence[Candidate]] = field(default_factory=dict)
-    fields: dict[tuple[Sort, float, str | None], Field] = field(default_factory=dict)
+    grounds: dict[tuple[Sort, float, str | None], Ground] = field(default_factory=dict)
     alike: dict[str, bool] = field(default_factory=dict)  # by work type: the reroutes in force tell no orders apart
 
 
@@ -164,14 +207,23 @@ class Sight:
         """The teams that the order may be drawn to, with the plan's shares."""
         alike = self._alike(order.work_type) and not eligibility.excludes_somebody(order, self.book)
         key = sort_of(order), order.standard_seconds, avoid
-        known = self.seen.fields.get(key) if alike else None
+        known = self.seen.grounds.get(key) if alike else None
         if known is None:
             candidates = self.orders.without_held(self.candidates(order), order)
-            shares = self.plan.shares_for(Kind.of(order), self.now)
-            known = Field.of(_with_shares(candidates, avoid, shares), avoid)
+            plan = self.plan.in_force(self.now)
+            shared = _with_shares(candidates, avoid, plan.shares.get(Kind.of(order)))
+            limits = () if plan.plan is None else plan.plan.limits
+            known = Ground.of(shared, avoid, limits, self.book.reference, self._spared(order, shared))
             if alike:
-                self.seen.fields[key] = known
-        return known
+                self.seen.grounds[key] = known
+        return known.field_of(order.work_item_id)
+
+    def _spared(self, order: WorkOrder, candidates: Sequence[Candidate]) -> Mapping[str, str]:
+        """Of the open teams those that a reroute holds a part of such work away from, with the order's id."""
+        if not self.orders:
+            return {}
+        found = {c.team_id: self.orders.sparing(order, c.team_id) for c in candidates if c.removed_by is None}
+        return {team_id: order.reroute_id for team_id, order in found.items() if order is not None}
 
     def _alike(self, work_type: str) -> bool:
         known = self.seen.alike.get(work_type)
@@ -456,7 +508,7 @@ def _told(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
     return tuple([candidate for candidate in nearest if candidate.team_id not in untold][:CONSIDERED_MAX])
 
 
-def _nearness(candidate: Candidate) -> tuple[bool, float, float, int, str]:
+def _nearness(candidate: Candidate) -> tuple[bool, bool, float, float, int, str]:
     removed, (finish, share, team_id) = candidate.removed_by, _by_finish(candidate)
     missed_by = 0 if removed is None else len(PRECEDENCE) - PRECEDENCE[removed]
-    return not candidate.drawn, finish, share, missed_by, team_id
+    return not candidate.drawn, candidate.kept_out_by is not None, finish, share, missed_by, team_id

@@ -113,6 +113,9 @@ def test_a_contract_is_kept_and_a_broken_bound_is_named() -> None:
     (broken,) = plan.relaxed
     assert (broken.reason, broken.name) == ("provider_minimum", "keyers")
     assert broken.by == pytest.approx(0.1, abs=0.0011)  # within 1 % of the least that it can give way by
+    (limit,) = plan.limits
+    assert (limit.limit, limit.name, limit.bound) == ("provider_minimum", "keyers", 0.6)
+    assert limit.planned == pytest.approx(0.6 - broken.by, abs=0.001)
     assert shares(plan, ANY)["vendor"] == pytest.approx(1.0, abs=0.03)
 
 

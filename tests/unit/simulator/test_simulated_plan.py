@@ -53,6 +53,22 @@ def share_of(plan: PlanMade, belongs: Callable[[str], bool]) -> float:
     return sum(p.coming_per_hour * one.share for p in plan.work for one in p.shares if belongs(one.team_id)) / total
 
 
+def done_outside(profile: Profile) -> float:
+    """What the vendor's people have begun, of all that was begun in two hours of a day."""
+    day = bank_day(profile, 0.7, 1)
+    cases = tuple(case for case in day.cases if 9 * HOUR <= case.arrives < 11 * HOUR)
+    played = Floor(replace(day, cases=cases), RealDealing()).play(11 * HOUR)
+    begun = [item for item in played.items if item.began is not None]
+    return sum((item.operator_id or "").startswith("clearkey") for item in begun) / len(begun)
+
+
+def test_people_do_what_contracts_and_the_bank_allow_and_not_only_plans() -> None:
+    """Two draws see both of two teams, whatever the plan: a vendor that may have a twentieth did a seventh."""
+    assert done_outside(SMALL) > 0.1
+    assert done_outside(replace(SMALL, vendor_maximum=0.05)) < 0.06
+    assert done_outside(replace(SMALL, vendor_minimum=0.25)) > 0.23
+
+
 def test_a_plan_sees_the_lunch_that_comes_the_contract_and_the_centres_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """At 11:00, of six people two go to eat at 11:30 for half an hour: five in the mean of the hour."""
     plan = plans_of(BOUND, monkeypatch)[-1]
