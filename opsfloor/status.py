@@ -31,7 +31,9 @@ def status(json: Annotated[bool, typer.Option("--json", help="one JSON document 
     """
     services = floor.running()
     if not services:
-        raise Remedied("Expected running services, found none", floor.START_IT)
+        raise Remedied(
+            "Expected running services, found none", floor.to_start("|".join((*floor.SERVICES, floor.BALANCER)))
+        )
     pages = [(entry, _scrape(entry)) for entry in services]
     shards = [row for entry, samples in pages for row in _shards(entry, samples)]
     queues = _queues([samples for _, samples in pages])
