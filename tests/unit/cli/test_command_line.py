@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 import typer
 
@@ -319,3 +320,39 @@ def test_a_command_that_ends_well_ends_well_with_json_too(
     assert run(monkeypatch, tmp_path, "stack", "status", "--json") == 0
     assert json.loads(capsys.readouterr().out)["kafka"] == "never started"
     assert run(monkeypatch, tmp_path, "status", "--json", "--help") == 0
+
+
+@pytest.mark.parametrize("words", [("migrate", "status"), ("migrate", "pre"), ("migrate", "post"), ("restore",)])
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        asyncpg.InvalidPasswordError('password authentication failed for user "floor"'),
+        asyncpg.InvalidCatalogNameError('database "flor" does not exist'),
+        asyncpg.InvalidAuthorizationSpecificationError('role "flor" does not exist'),
+        asyncpg.InsufficientPrivilegeError("permission denied for database floor"),
+    ],
+    ids=lambda refusal: type(refusal).__name__,
+)
+def test_a_database_that_refuses_is_told_with_its_remedy(
+    words: tuple[str, ...],
+    refusal: Exception,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Whatever it refuses: the login, the name, a right; to programs as one problem."""
+
+    async def refuse(*_: object, **__: object) -> None:
+        raise refusal
+
+    for name, value in NOWHERE.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("asyncpg.connect", refuse)
+    monkeypatch.setattr("asyncpg.pool.Pool._async__init__", refuse)
+    asks = (*words, "--json") if words in (("migrate", "status"), ("restore",)) else words
+    assert run(monkeypatch, tmp_path, *asks) == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert "OPSFLOOR_DATABASE_URL" in told
+    assert str(refusal).partition('"')[0] in told
+    if "--json" in asks:
+        assert json.loads(told)["code"] == "expected_otherwise"
