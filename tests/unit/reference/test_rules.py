@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from opsfloor.reference import newly_unstaffed
 from services.routing.workbench.decide import SLICE_SHARE_MAX
 from shared.contracts.reference import BusinessType, Operator, ReferenceEntry, SliceArea, TemplateField, Tier
 from shared.reference import ReferenceErrors, load
@@ -303,3 +304,32 @@ def test_what_is_named_twice_and_ends_is_no_circle(tmp_path: Path, text: str) ->
     """An alias beside what it stands for is YAML as any other."""
     (tmp_path / "bank.yaml").write_text(text)
     assert read_document(tmp_path / "bank.yaml").root is not None
+
+
+def test_a_business_type_that_stays_keeps_its_people() -> None:
+    """It is out of the folder and its people's qualifications with it: open cases of it would wait for nobody."""
+    kept = [
+        entry.model_copy(
+            update={"work_types": tuple(w for w in entry.work_types if not w.startswith("cheque-deposit/"))}
+        )
+        if isinstance(entry, Operator)
+        else entry
+        for entry in ENTRIES
+        if entry.id != "cheque-deposit"
+    ]
+    assert faults_of(kept) == [], "the folder alone shows nothing"
+
+    def on_the_floor(entries: Sequence[ReferenceEntry]) -> ReferenceView:
+        view = ReferenceView()
+        for entry in entries:
+            view.fold(entry.key, entry)
+        return view
+
+    lost = newly_unstaffed(on_the_floor(ENTRIES), kept, [])
+    assert any("business type cheque-deposit: nobody in the house can do cheque-deposit/entry" in one for one in lost)
+    left = [entry for entry in ENTRIES if isinstance(entry, Operator)]
+    assert newly_unstaffed(on_the_floor(ENTRIES), [], left), "people who leave take it with them"
+    staffed = [entry for entry in ENTRIES if entry.id != "cheque-deposit"]
+    assert newly_unstaffed(on_the_floor(ENTRIES), staffed, []) == []
+    already = on_the_floor([*kept, *(entry for entry in ENTRIES if entry.id == "cheque-deposit")])
+    assert newly_unstaffed(already, kept, []) == [], "what was lost before bars nobody from mending the rest"
