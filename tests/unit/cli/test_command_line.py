@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import typer
 
 from opsfloor.cli import app, main
 from shared.reference import load
+from shared.reference.board import ReferenceView
 from shared.reference.keys import with_local_keys
 from tests.support.command_line import under
 
@@ -356,3 +358,31 @@ def test_a_database_that_refuses_is_told_with_its_remedy(
     assert str(refusal).partition('"')[0] in told
     if "--json" in asks:
         assert json.loads(told)["code"] == "expected_otherwise"
+
+
+def test_a_folder_that_takes_the_people_of_a_type_away_is_not_published(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The type stays on the floor whatever is said, so what is open of it would wait for nobody."""
+    bank = tmp_path / "bank"
+    shutil.copytree("deploy/reference", bank)
+    types, people = bank / "business-types.yaml", bank / "operators.yaml"
+    rest, cheque, maintenance = types.read_text().replace("- id: ", "\0- id: ").split("\0")[1:]
+    assert "cheque-deposit" in cheque
+    types.write_text(f"business_types:\n  {rest}{maintenance}")
+    people.write_text(re.sub(r"cheque-deposit/\w+(, )?", "", people.read_text()))
+    view = ReferenceView()
+    for entry in load(Path("deploy/reference")):
+        view.fold(entry.key, entry)
+
+    async def there(*_: object) -> ReferenceView:
+        return view
+
+    for name, value in NOWHERE.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("opsfloor.reference.ensure_topics", there)
+    monkeypatch.setattr("opsfloor.reference.published_reference", there)
+    assert run(monkeypatch, tmp_path, "reference", str(bank), "--remove") == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert "business type cheque-deposit: nobody in the house can do cheque-deposit/entry" in told
+    assert "keep these business types in the folder" in told
