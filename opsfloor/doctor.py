@@ -10,11 +10,13 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 import asyncpg
+import httpx
 import jwt
 import typer
 from aiokafka.admin import AIOKafkaAdminClient
@@ -57,6 +59,10 @@ TO_IMAGES: Final = (
     " where it signs in comes from its own variables (AWS_…, GOOGLE_…, AZURE_…)"
 )
 TO_DISK: Final = "set OPSFLOOR_HOME to a folder that this user may read and write"
+TO_KEYS: Final = (
+    "services read the public key as they start: start each again, or set OPSFLOOR_HOME to the folder with their keys "
+    "(docs/operations.md, «Keys and tokens»)"
+)
 TO_SPANS: Final = "start the receiver, or unset OTEL_EXPORTER_OTLP_ENDPOINT; the floor works on without it"
 TROUBLES: Final = (
     KafkaError,
@@ -112,6 +118,7 @@ async def examine(settings: Settings) -> list[Finding]:
         ("object store", _images, TO_IMAGES),
         ("disk", _disk, TO_DISK),
         ("keys", _keys, TO_DISK),
+        ("tokens", _tokens, TO_KEYS),
         ("spans", _spans, TO_SPANS),
     )
     return [finding for what, look, remedy in looks for finding in await _patiently(what, look, settings, remedy)]
@@ -295,6 +302,39 @@ async def _keys(settings: Settings) -> list[Finding]:
     except KeyPairError as error:
         return [Finding("keys", False, str(error), "mend what it names; tokens signed with a lost key are void")]
     return [Finding("keys", True, keys_found(keys))]
+
+
+async def _tokens(settings: Settings) -> list[Finding]:
+    """Whether every process that answers takes a token that is signed now; nothing to look at where none can be signed."""
+    try:
+        signs = PRIVATE_NAME in found_keys(settings.home / "keys")
+    except KeyPairError:
+        return []  # told of the keys themselves
+    services = floor.running() if signs else []
+    headers = floor.bearer("service") if services else {}
+    async with httpx.AsyncClient(headers=headers, timeout=5) as client:
+        answers = await asyncio.gather(*(_taken(client, entry) for entry in services))
+    return taken_findings(dict(zip(services, answers, strict=True)))
+
+
+async def _taken(client: httpx.AsyncClient, entry: floor.Running) -> bool | None:
+    """Whether the process takes the token; `None` when it does not answer, which `opsfloor status` tells."""
+    try:
+        answer = await client.get(f"{entry.url}/metrics")
+    except httpx.HTTPError:
+        return None
+    return answer.status_code != HTTPStatus.UNAUTHORIZED
+
+
+def taken_findings(taken: Mapping[floor.Running, bool | None]) -> list[Finding]:
+    """What came of showing each process a token."""
+
+    def named(well: bool) -> str:
+        return ", ".join(f"{entry.service} {entry.pid or entry.url}" for entry in taken if taken[entry] is well)
+
+    if named(False):
+        return [Finding("tokens", False, f"one signed now is refused by {named(False)}", TO_KEYS)]
+    return [Finding("tokens", True, f"one signed now is taken by {named(True)}")] if named(True) else []
 
 
 async def _spans(settings: Settings) -> list[Finding]:

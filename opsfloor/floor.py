@@ -33,6 +33,13 @@ START_IT: Final = (
     "start the floor: `opsfloor stack up`, once `opsfloor reference deploy/reference`, then `opsfloor run "
     "intake|audit|routing|vendor`; or `make demo`"
 )
+START_AGAIN: Final = (
+    "start it again: `opsfloor run {}`; what was sent meanwhile waits on the bus (docs/runbook/ServiceAbsent.md)"
+)
+ORDERS_STAY: Final = (
+    "orders in force hold, and end on time by themselves; start routing again: `opsfloor run routing` "
+    "(docs/runbook/ServiceAbsent.md)"
+)
 LOOK: Final = "see the service's log"
 REMEDIES: Final = {
     "dependency_away": "`opsfloor stack status` tells whether broker and database are up",
@@ -122,7 +129,7 @@ def running(service: str | None = None) -> list[Running]:
     named = {entry.service for entry in found}
     for file in sorted((home() / "run").glob("*.json")):
         note = _noted(file)
-        if note is not None and note.service not in named and psutil.pid_exists(note.pid or 0):
+        if note is not None and note.service not in named and _alive(note.pid):
             found.append(note)
     return [entry for entry in found if service is None or entry.service == service]
 
@@ -136,6 +143,14 @@ def _noted(file: Path) -> Running | None:
         return Running(str(note["service"]), int(note["pid"]), str(note["url"]))
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _alive(pid: int | None) -> bool:
+    """Whether the process still works: one that has ended and that nobody has asked about yet does not."""
+    try:
+        return pid is not None and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except (psutil.NoSuchProcess, ValueError):  # a number that no process can have
+        return False
 
 
 def _named(service: str) -> list[str]:
@@ -184,15 +199,44 @@ def text_of(service: str, path: str, role: str, subject: str) -> str:
 
 
 def _call(service: str, method: str, path: str, headers: dict[str, str], body: Any) -> httpx.Response:
-    url = next((entry.url for entry in running(service)), None)
-    if url is None:
-        raise Remedied(f"Expected a running {service} service, found none", START_IT)
+    """What the first of a service's processes that answers says. Errors: `Remedied` when none does.
+
+    Holds:   what changes something is asked for once: of another process only under the same key, by which the service
+             knows it again, or when the first one cannot have heard of it.
+    """
+    urls = [entry.url for entry in running(service)]
+    if not urls:
+        raise Remedied(f"Expected a running {service} service, found none", to_start(service, path))
     import httpx
 
-    try:
-        return httpx.request(method, f"{url}{path}", headers=headers, json=body, timeout=10, verify=_trusted())
-    except httpx.HTTPError as error:
-        raise Remedied(f"Expected {service} at {url} to answer, found: {error}", START_IT) from error
+    again = method == "GET" or "Idempotency-Key" in headers
+    silent = []
+    for url in urls:
+        try:
+            return httpx.request(method, f"{url}{path}", headers=headers, json=body, timeout=10, verify=_trusted())
+        except httpx.HTTPError as error:
+            silent.append(f"{url}: {error}")
+            if not again and not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+                break
+    raise Remedied(f"Expected {service} to answer, found {'; '.join(silent)}", to_start(service, path))
+
+
+def to_start(service: str, path: str = "") -> str:
+    """What to do where nobody of a service answers. A floor is begun only where there is no trace of one: on one that is
+    there the example bank would be published over the bank's own reference data."""
+    if path.startswith("/reroute"):
+        return ORDERS_STAY
+    return START_AGAIN.format(service) if _begun() else START_IT
+
+
+def _begun() -> bool:
+    """Whether a floor is known here: by an address, a stack, or a process that once noted where it answered."""
+    names = ("KAFKA", "DATABASE_URL", *(f"{service.upper()}_URL" for service in (*SERVICES, BALANCER)))
+    return (
+        any(f"OPSFLOOR_{name}" in os.environ for name in names)
+        or (home() / "stack.json").is_file()
+        or any((home() / "run").glob("*.json"))
+    )
 
 
 @cache

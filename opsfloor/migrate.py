@@ -8,10 +8,8 @@ from typing import Annotated, Final
 import asyncpg
 import typer
 
-from opsfloor import floor
+from opsfloor import database, floor
 from opsfloor.answers import as_json, out, table
-from shared.runtime.errors import TransientError
-from shared.runtime.postgres_store import AWAY
 from shared.runtime.schema import When, migrate, migrations, newer
 
 app: Final = typer.Typer(
@@ -53,23 +51,19 @@ def _tell(taken: dict[str, int]) -> None:
 
 async def _take(when: When) -> dict[str, int]:
     url = floor.settings().database_url
-    try:
+    with database.told():
         async with asyncpg.create_pool(url, min_size=1, max_size=1) as pool:
             return {service: await migrate(pool, service, when) for service in floor.SERVICES}
-    except AWAY as error:
-        raise TransientError(f"Expected the database to answer, found {type(error).__name__}: {error}") from error
 
 
 async def _status() -> dict[str, dict[str, list[str]]]:
     known = migrations()
-    try:
+    with database.told():
         connection = await asyncpg.connect(floor.settings().database_url, timeout=5)
         try:
             done = {service: await floor.steps(connection, service) for service in floor.SERVICES}
         finally:
             await connection.close()
-    except AWAY as error:
-        raise TransientError(f"Expected the database to answer, found {type(error).__name__}: {error}") from error
     return {
         service: {
             "done": sorted(names or ()),

@@ -15,6 +15,7 @@ from opsfloor.publishing import commands, published_reference
 from shared.contracts.reference import (
     REFERENCE,
     Branch,
+    BusinessType,
     DrillEntry,
     Operator,
     ReferenceEntry,
@@ -26,6 +27,7 @@ from shared.home import home
 from shared.reference import ReferenceErrors, load
 from shared.reference.board import ReferenceView
 from shared.reference.keys import with_local_keys
+from shared.reference.staffing import staffing_faults
 from shared.runtime.clock import clock_from_environment
 from shared.runtime.topics import PARTITIONS_DEFAULT, ensure_topics
 
@@ -71,14 +73,23 @@ async def _publish(
 ) -> tuple[Sequence[ReferenceEntry], Sequence[ReferenceEntry]]:
     """Returns what the folder names no more: what could be taken off the floor, and what stays.
 
-    Errors:  `Remedied` when something could be, and nobody said whether it is to be; nothing is published then.
+    Errors:  `Remedied` when something could be, and nobody said whether it is to be, or when what stays would have lost
+             its people; nothing is published then.
     """
     await ensure_topics(floor.settings().kafka, partitions)
-    gone, stay = left_out(await published_reference(), {entry.key for entry in entries})
+    view = await published_reference()
+    gone, stay = left_out(view, {entry.key for entry in entries})
     if gone and remove is None:
         raise Remedied(
             f"Expected the folder to name all that is on the floor, found {len(gone)} that it does not: {_named(gone)}",
             "`--remove` takes them off the floor at once, and gives what people have in hand to others; `--keep` leaves them",
+        )
+    lost = newly_unstaffed(view, entries, gone if remove else ())
+    if lost:
+        raise Remedied(
+            "Expected people for business types that the folder does not name, as they stay on the floor and cases of them "
+            f"may be open; found {'; '.join(lost)}",
+            "keep these business types in the folder, and people who are qualified for each of their steps",
         )
     async with commands() as publisher:
         for entry in entries:
@@ -95,6 +106,23 @@ def left_out(view: ReferenceView, keys: Collection[str]) -> tuple[list[Reference
         [entry for entry in others if isinstance(entry, REMOVABLE)],
         [entry for entry in others if not isinstance(entry, REMOVABLE)],
     )
+
+
+def newly_unstaffed(
+    view: ReferenceView, entries: Sequence[ReferenceEntry], gone: Sequence[ReferenceEntry]
+) -> list[str]:
+    """What nobody could do any more of business types that only the floor knows; afterwards the view has the entries, and
+    what is gone no more."""
+    named = {entry.id for entry in entries if isinstance(entry, BusinessType)}
+    stay = [template for template in view.business_types.values() if template.id not in named]
+    staffed = [template for template in stay if not staffing_faults(template, view)]
+    for entry in entries:
+        view.fold(entry.key, entry)
+    for entry in gone:
+        view.fold(entry.key, None)
+    return [
+        f"business type {template.id}: {fault}" for template in staffed for fault in staffing_faults(template, view)
+    ]
 
 
 def _named(entries: Sequence[ReferenceEntry]) -> str:

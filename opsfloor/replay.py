@@ -50,7 +50,7 @@ def replay(
     chosen = dict(list(by_case(activities).items())[:cases])
     _expect_an_end(chosen, speed)
     if not floor.running("routing"):
-        raise Remedied("Expected a running floor, found no routing service", floor.START_IT)
+        raise Remedied("Expected a running floor, found no routing service", floor.to_start("routing"))
     total = sum(len(case_) for case_ in chosen.values())
     columns = (TextColumn("activities played"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True) as bar:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from textwrap import fill
@@ -227,7 +228,7 @@ def next_steps(order: dict[str, Any]) -> Iterable[str]:
     name = order["reroute_id"]
     match order["phase"]:
         case "proposed":
-            yield f"a second person: opsfloor reroute approve {name} --as NAME --reason WHY"
+            yield _approval(order)
             yield f"or: opsfloor reroute cancel {name} --reason WHY (it expires at {clock(order['approve_by'])})"
         case "approved":
             yield f"it starts by itself; opsfloor reroute cancel {name} --reason WHY stops it"
@@ -238,6 +239,16 @@ def next_steps(order: dict[str, Any]) -> Iterable[str]:
             yield f"it comes back by itself; to hold on: {_longer(order)}"
     if order["review"] == "open":
         yield f"answer for the broken glass: opsfloor reroute review {name} --as SOMEBODY-ELSE --reason WORDS"
+
+
+def _approval(order: dict[str, Any]) -> str:
+    """How a second person agrees, by name to each rule that it breaks; or that nobody can."""
+    broken = order["preview"]["broken_rules"]
+    fixed = [rule["rule_id"] for rule in broken if order["terms"]["drill"] or not rule["overridable"]]
+    if fixed:
+        return f"nobody can approve it as it is: {', '.join(fixed)} cannot be overridden; propose it otherwise"
+    named = "".join(f" --override {shlex.quote(rule['rule_id'])}" for rule in broken)
+    return f"a second person: opsfloor reroute approve {order['reroute_id']}{named} --as NAME --reason WHY"
 
 
 def _longer(order: dict[str, Any]) -> str:

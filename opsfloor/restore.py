@@ -17,7 +17,7 @@ import typer
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from opsfloor import floor
+from opsfloor import database, floor
 from opsfloor.answers import Remedied, as_json, err, out, said, table
 from shared.contracts.message import Message
 from shared.runtime.boards import BoardKeeper, Boards, views_of
@@ -31,7 +31,7 @@ from shared.runtime.kafka_log import KafkaLog
 from shared.runtime.kafka_tail import record_of
 from shared.runtime.log import Place, Record, group_of
 from shared.runtime.noted import note
-from shared.runtime.postgres_store import AWAY, PostgresStore
+from shared.runtime.postgres_store import PostgresStore
 from shared.runtime.processor import Processor
 from shared.runtime.recovery import Bus, Lack, Recovered, recover
 from shared.runtime.schema import migrate
@@ -75,7 +75,8 @@ def restore(
     json: Annotated[bool, typer.Option("--json", help="one JSON document instead of tables")] = False,
 ) -> None:
     """Bring restored tables up to the bus, with all services stopped; lists what must be asked of whom, exit status 1."""
-    found = asyncio.run(_restore(floor.settings(), write, since))
+    with database.told():
+        found = asyncio.run(_restore(floor.settings(), write, since))
     lacks = [asked for recovered in found.values() for asked in _asked(recovered)]
     if json:
         as_json({"written": write, "processors": {name: _counts(each) for name, each in found.items()}, "ask": lacks})
@@ -142,8 +143,6 @@ async def _restore(settings: Settings, write: bool, since: datetime | None) -> d
                         asked = settings.home / ASKED_FILE if write else None
                         found[processor.full_name] = await _one(processor, pool, boards, log, asked, since)
             return found
-    except AWAY as error:
-        raise TransientError(f"Expected the database to answer, found {type(error).__name__}: {error}") from error
     except KafkaError as error:
         raise TransientError(f"Expected Kafka to answer, found {error!r}") from error
 

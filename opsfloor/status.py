@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Annotated, Final
 
 import httpx
@@ -21,21 +22,30 @@ Rows = list[dict[str, object]]
 Pages = list[tuple[floor.Running, Samples]]
 
 TWINS: Final = "they take each other's shards, stop one"
+OTHER_KEY: Final = (
+    "it refuses a token signed here: start it again if the key pair was changed, else set OPSFLOOR_HOME to the folder with "
+    "its keys"
+)
+NO_FIGURES: Final = "its figures are none of this floor's"
 
 
 def status(json: Annotated[bool, typer.Option("--json", help="one JSON document instead of tables")] = False) -> None:
     """Show what runs, who owns which shards, how far behind it is, and what waits where.
 
     Exit status 1 when one of the four services, or the balancer, is nowhere to be found or cannot do its work, also when
-    two processes of a service have the same OPSFLOOR_INSTANCE.
+    two processes of a service have the same OPSFLOOR_INSTANCE, or one refuses to tell its figures or has met a record
+    that none of its boards can read.
     """
     services = floor.running()
     if not services:
-        raise Remedied("Expected running services, found none", floor.START_IT)
-    pages = [(entry, _scrape(entry)) for entry in services]
+        raise Remedied(
+            "Expected running services, found none", floor.to_start("|".join((*floor.SERVICES, floor.BALANCER)))
+        )
+    answers = [(entry, _scrape(entry)) for entry in services]
+    pages = [(entry, {} if isinstance(answer, str) else answer) for entry, answer in answers]
     shards = [row for entry, samples in pages for row in _shards(entry, samples)]
     queues = _queues([samples for _, samples in pages])
-    told = _services(pages)
+    told = _services(pages, {entry: answer for entry, answer in answers if isinstance(answer, str)})
     told += [_absent(name) for name in (*floor.SERVICES, floor.BALANCER) if all(e.service != name for e in services)]
     if json:
         as_json({"services": told, "shards": shards, "queues": queues})
@@ -55,12 +65,18 @@ def _show(told: Rows, shards: Rows, queues: Rows) -> None:
     table("Queues", ("team", "step or type", "waiting", "oldest s"), [list(row.values()) for row in queues])
 
 
-def _scrape(entry: floor.Running) -> Samples:
+def _scrape(entry: floor.Running) -> Samples | str:
+    """The figures of a process, or why it tells none; nothing of one that does not answer at all."""
     try:
-        text = httpx.get(f"{entry.url}/metrics", headers=floor.bearer("service"), timeout=5).text
+        answer = httpx.get(f"{entry.url}/metrics", headers=floor.bearer("service"), timeout=5)
     except httpx.HTTPError:
         return {}
-    return _samples(text)
+    if answer.status_code == HTTPStatus.UNAUTHORIZED:
+        return OTHER_KEY
+    try:
+        return _samples(answer.text) if answer.is_success else f"{NO_FIGURES}: it answered {answer.status_code}"
+    except (ValueError, KeyError, IndexError):  # what the parser says of a page that is none
+        return NO_FIGURES
 
 
 def _samples(page: str) -> Samples:
@@ -71,19 +87,33 @@ def _samples(page: str) -> Samples:
     return samples
 
 
-def _services(pages: Pages) -> Rows:
-    """Each process's row. Two of one name put each other out of their groups, however well each of them is otherwise."""
+def _services(pages: Pages, without: Mapping[floor.Running, str]) -> Rows:
+    """Each process's row; `without` says why some tell no figures. Two of one name put each other out of their groups,
+    however well each of them is otherwise."""
     named = [(entry, _instance(samples)) for entry, samples in pages]
     return [
-        _service(entry, name, [other for other, its in named if other is not entry and its == name])
-        for entry, name in named
+        _service(
+            entry,
+            name,
+            [other for other, its in named if other is not entry and its == name],
+            [*([without[entry]] if entry in without else []), *_refused(samples)],
+        )
+        for (entry, name), (_, samples) in zip(named, pages, strict=True)
     ]
 
 
-def _service(entry: floor.Running, instance: str, namesakes: Sequence[floor.Running]) -> dict[str, object]:
+def _service(
+    entry: floor.Running, instance: str, namesakes: Sequence[floor.Running], besides: Sequence[str] = ()
+) -> dict[str, object]:
     twins = [_pid(other) or other.url for other in namesakes if instance and other.service == entry.service]
     reasons = _hindrances(entry) + [f"{other} has the same OPSFLOOR_INSTANCE: {TWINS}" for other in twins]
-    return _row(entry.service, reasons, _pid(entry), entry.url, instance)
+    return _row(entry.service, [*reasons, *besides], _pid(entry), entry.url, instance)
+
+
+def _refused(samples: Samples) -> list[str]:
+    """Records that the process met and none of its boards could read: no list of parked records has them."""
+    count = int(sum(samples.get("opsfloor_board_refused_records", {}).values()))
+    return [f"its boards refuse {count} records: docs/runbook/BoardRefusesRecords.md"] if count else []
 
 
 def _row(service: str, reasons: list[str], pid: str = "", url: str = "", instance: str = "") -> dict[str, object]:

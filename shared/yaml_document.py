@@ -31,6 +31,11 @@ class Document:
         """`file:line` of what the path leads to, or of the last step of it that is there."""
         return f"{self.name}:{1 if self.root is None else _line(self.root, path)}"
 
+    def written(self, path: tuple[Any, ...]) -> str | None:
+        """The word that the path leads to as it stands in the file, when it is one without quotes."""
+        node = None if self.root is None else _node(self.root, path)
+        return node.value if isinstance(node, yaml.ScalarNode) and node.style is None else None
+
     def doubled(self) -> Iterator[str]:
         """A sentence for each key that stands twice in one mapping: YAML would silently keep the last."""
         if self.root is not None:
@@ -43,6 +48,12 @@ def read_document(file: Path) -> Document:
     try:
         loader = yaml.SafeLoader(file.read_text(encoding="utf-8"))
         root = loader.get_single_node()
+        if root is not None and (circle := _circle(root, set(), set())) is not None:
+            fault = (
+                f"{file.name}:{circle.start_mark.line + 1}: expected an entry that ends, found one that holds itself by an "
+                "alias (*); write out what is meant in its place"
+            )
+            raise YamlUnfitError([fault])
         content = None if root is None else loader.construct_document(root)
     except (OSError, UnicodeDecodeError) as error:
         raise YamlUnfitError([f"{file.name}: expected a readable UTF-8 file, found {error}"]) from error
@@ -79,6 +90,38 @@ def _doubled(node: yaml.Node) -> Iterator[tuple[yaml.ScalarNode, int]]:
     elif isinstance(node, yaml.SequenceNode):
         for value in node.value:
             yield from _doubled(value)
+
+
+def _parts(node: yaml.Node) -> Iterator[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        for pair in node.value:
+            yield from pair
+    elif isinstance(node, yaml.SequenceNode):
+        yield from node.value
+
+
+def _circle(node: yaml.Node, above: set[int], ended: set[int]) -> yaml.Node | None:
+    """A node that stands within itself; none where every branch ends. `ended` are those that are known to."""
+    if id(node) in above:
+        return node
+    if id(node) not in ended:
+        found = (_circle(part, above | {id(node)}, ended) for part in _parts(node))
+        circle = next((one for one in found if one is not None), None)
+        if circle is not None:
+            return circle
+        ended.add(id(node))
+    return None
+
+
+def _node(node: yaml.Node, path: tuple[Any, ...]) -> yaml.Node | None:
+    """What the whole path leads to."""
+    if not path:
+        return node
+    if isinstance(node, yaml.MappingNode):
+        return next((_node(value, path[1:]) for key, value in node.value if key.value == path[0]), None)
+    if isinstance(node, yaml.SequenceNode) and isinstance(path[0], int) and path[0] < len(node.value):
+        return _node(node.value[path[0]], path[1:])
+    return None
 
 
 def _line(node: yaml.Node, path: tuple[Any, ...]) -> int:

@@ -12,6 +12,10 @@ DRAFT_CHARACTERS_MAX: Final = 500  # as long as a keyed value may be
 DRAFT_AUTHORS_MAX: Final = 16
 
 
+DECLARED: Final = "declared_amount"
+"""The name under which the branch's own figure is shown, beside the fields of the template."""
+
+
 class ShownField(Part):
     """A field and the values that the operator is shown for it."""
 

@@ -109,8 +109,13 @@ def _read(file: Path) -> Iterator[Found | str]:
 
 
 def _entry(document: Document, noun: str, index: int, row: Any) -> Iterator[Found | str]:
-    name = row.get("id", f"entry {index + 1}") if isinstance(row, dict) else f"entry {index + 1}"
     contract = NOUNS[noun]
+
+    def written(path: tuple[Any, ...]) -> str | None:
+        return document.written((noun, index, *path))
+
+    known = row.get("id") if isinstance(row, dict) else None
+    name = known if isinstance(known, str) else written(("id",)) or f"entry {index + 1}"
 
     def told(path: tuple[Any, ...], fault: str) -> str:
         return f"{document.place((noun, index, *path))}: {'.'.join(str(step) for step in (noun, name, *path))}: {fault}"
@@ -122,7 +127,12 @@ def _entry(document: Document, noun: str, index: int, row: Any) -> Iterator[Foun
         entry = contract.model_validate(row)
     except ValidationError as error:
         for fault in error.errors():
-            yield told(fault["loc"], f"{fault['msg']}, found {str(fault['input'])[:60]!r}")
+            read_otherwise = fault["type"] == "string_type" and fault["input"] is not None
+            word = written(fault["loc"]) if read_otherwise else None
+            found = (
+                f"{str(fault['input'])[:60]!r}" if word is None else f"{word[:60]!r} without quotes; put it in quotes"
+            )
+            yield told(fault["loc"], f"{fault['msg']}, found {found}")
         return
     for path, known in unknown_keys(row, entry.model_dump()):
         if len(path) > 1:

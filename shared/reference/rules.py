@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections import Counter, defaultdict
@@ -26,6 +27,7 @@ from shared.contracts.reference import (
     TemplateField,
     Tier,
 )
+from shared.contracts.work import DECLARED
 from shared.reference.board import ReferenceView
 from shared.reference.drills import minutes_of, unsigned_because
 from shared.reference.keys import LOCAL
@@ -37,6 +39,8 @@ NUMBER_MAX: Final = 2**53  # beyond, some readers hold another number
 STEPS: Final = ("entry", "arbitration", "review", "authorisation", "inspection")
 CURRENCY: Final = re.compile(r"[A-Z]{3}")
 PUBLIC_KEY_BYTES: Final = 32
+OPERATOR_ID: Final = re.compile(r"[^\s/]+")  # it stands in addresses and in lists
+LEASE_SECONDS_MIN: Final = 1.0  # nobody takes an offer, or does any work, in less
 VENDOR_AREA_MAX: Final = 0.25  # of the image, for a field that vendors may key: one field, and not the document
 
 
@@ -136,6 +140,8 @@ def _provider(provider: Provider) -> Iterator[str]:
 
 
 def _operator(operator: Operator, view: ReferenceView) -> Iterator[str]:
+    if not OPERATOR_ID.fullmatch(operator.id):
+        yield f"expected an id without slashes and blanks, found {operator.id!r}; write it as in north-entry-01"
     if operator.team_id not in view.teams:
         yield f"team {operator.team_id!r} is not defined; name one of {sorted(view.teams)}"
     if operator.branch_id is not None and operator.branch_id not in view.branches:
@@ -166,8 +172,8 @@ def _branch(branch: Branch) -> Iterator[str]:
 
 
 ABOVE_ZERO: Final = (
-    "image_bytes_max", "image_pixels_max", "offer_lease_seconds", "work_lease_factor", "score_window",
-    "load_seconds", "nobody_present_seconds", "retry_seconds_min",
+    "image_bytes_max", "image_pixels_max", "work_lease_factor", "score_window", "load_seconds",
+    "nobody_present_seconds", "retry_seconds_min",
 )  # fmt: skip
 
 
@@ -192,7 +198,10 @@ def _limits(limits: FloorLimits) -> Iterator[str]:
     for name in SHARES:
         if not 0.0 <= getattr(limits, name) <= 1.0:
             yield f"{name} is a share: from 0 to 1, found {getattr(limits, name)}"
-    for name in ("stay_bonus", "hold_seconds_max", "probation_items", "score_items_min", "work_lease_seconds_min"):
+    for name in ("offer_lease_seconds", "work_lease_seconds_min"):
+        if getattr(limits, name) < LEASE_SECONDS_MIN:
+            yield f"{name} must be at least {LEASE_SECONDS_MIN:g}, found {getattr(limits, name):g}; raise it"
+    for name in ("stay_bonus", "hold_seconds_max", "probation_items", "score_items_min"):
         if getattr(limits, name) < 0:
             yield f"{name} must not be below zero, found {getattr(limits, name)}; raise it"
     try:
@@ -256,6 +265,8 @@ def _template(template: BusinessType, view: ReferenceView) -> Iterator[str]:
     for name, count in names.items():
         if count > 1:
             yield f"field {name!r} stands {count} times; keep one"
+    if DECLARED in names:
+        yield f"field {DECLARED!r} has the name under which the branch's own figure is shown; rename it"
     if template.amount_field is not None and template.amount_field not in names:
         yield f"amount_field {template.amount_field!r} is none of its fields; name one of {sorted(names)}"
     elif any(field.name == template.amount_field and field.form != "amount" for field in template.fields):
@@ -268,6 +279,11 @@ def _template(template: BusinessType, view: ReferenceView) -> Iterator[str]:
         yield "tiers go by the amount; name its amount_field"
     if template.cut_off is not None and not _is_time(template.cut_off):
         yield f"cut_off {template.cut_off!r} is no time of day; write it from 00:00 to 23:59"
+    elif template.cut_off is not None and template.posting_lead_seconds > 60 * minutes_of(template.cut_off):
+        yield (
+            f"posting_lead_seconds {template.posting_lead_seconds:g} reaches to before the day whose cut_off is "
+            f"{template.cut_off}; lower it"
+        )
     for field in template.fields:
         yield from _field(field, view)
     yield from _tiers(template.tiers)
@@ -308,3 +324,20 @@ def _tiers(tiers: Sequence[Tier]) -> Iterator[str]:
         yield "expected the last tier, and no other, to have below_minor: null"
     if known != sorted(set(known)):
         yield f"expected tiers in rising order of below_minor, found {known}"
+    if any(bound <= 0 for bound in known):
+        yield f"expected below_minor above zero, found {min(known)}: no amount lies below it; leave that tier out"
+    if None not in bounds[:-1]:
+        for lower, upper in itertools.pairwise(tiers):
+            yield from _weaker(lower, upper)
+
+
+def _weaker(lower: Tier, upper: Tier) -> Iterator[str]:
+    """What a tier asks less of than the one below it: fewer people, or of as many people less."""
+    above = f"the tier above {lower.below_minor}"
+    if upper.authorisers < lower.authorisers:
+        yield f"{above} needs {upper.authorisers} authorisers, the one below it {lower.authorisers}; ask for as many"
+    elif upper.authorisers == lower.authorisers > 0:
+        for name in ("grade_min", "rekey_amount", *(("distinct_teams",) if upper.authorisers > 1 else ())):
+            less, more = getattr(upper, name), getattr(lower, name)
+            if less < more:
+                yield f"{above} has {name} {less}, the one below it {more}; ask for no less of a larger amount"

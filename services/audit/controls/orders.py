@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Final, TypedDict
+from typing import TypedDict
 
 from services.audit.controls.state import Case, slot_of
 from services.audit.controls.tiers import authorisers_expected
 from shared.contracts.intake import CaseOpened
 from shared.contracts.message import Region, Step
 from shared.contracts.reference import SliceArea, TemplateField
-from shared.contracts.work import ShownField, WorkOrder
+from shared.contracts.work import DECLARED, ShownField, WorkOrder
 from shared.keyed_values import amount_text
 from shared.runtime.processor import derived_id
-
-DECLARED: Final = "declared_amount"  # the name under which the branch's own figure is shown
 
 
 def cut(area: SliceArea, opened: CaseOpened) -> Region | None:

@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.audit.controls.due import due_at
-from services.audit.controls.orders import DECLARED, cut
+from services.audit.controls.orders import cut
 from services.audit.controls.tiers import tier_for
 from shared.contracts.audit import CaseClosed, CaseStarted, TierApplied
 from shared.contracts.intake import ImageSize
 from shared.contracts.message import Region
 from shared.contracts.reference import SliceArea
-from shared.contracts.work import AuthorisationVerdict
+from shared.contracts.work import DECLARED, AuthorisationVerdict
 from shared.runtime.errors import InvariantError
 from tests.unit.audit.floor_of_cases import MAINTENANCE, NOW, TRANSFER, VOUCHER, CaseRun, opened, started, with_amount
 

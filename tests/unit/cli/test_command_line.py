@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,11 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 import typer
 
 from opsfloor.cli import app, main
 from shared.reference import load
+from shared.reference.board import ReferenceView
 from shared.reference.keys import with_local_keys
 from tests.support.command_line import under
 
@@ -319,3 +322,67 @@ def test_a_command_that_ends_well_ends_well_with_json_too(
     assert run(monkeypatch, tmp_path, "stack", "status", "--json") == 0
     assert json.loads(capsys.readouterr().out)["kafka"] == "never started"
     assert run(monkeypatch, tmp_path, "status", "--json", "--help") == 0
+
+
+@pytest.mark.parametrize("words", [("migrate", "status"), ("migrate", "pre"), ("migrate", "post"), ("restore",)])
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        asyncpg.InvalidPasswordError('password authentication failed for user "floor"'),
+        asyncpg.InvalidCatalogNameError('database "flor" does not exist'),
+        asyncpg.InvalidAuthorizationSpecificationError('role "flor" does not exist'),
+        asyncpg.InsufficientPrivilegeError("permission denied for database floor"),
+    ],
+    ids=lambda refusal: type(refusal).__name__,
+)
+def test_a_database_that_refuses_is_told_with_its_remedy(
+    words: tuple[str, ...],
+    refusal: Exception,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Whatever it refuses: the login, the name, a right; to programs as one problem."""
+
+    async def refuse(*_: object, **__: object) -> None:
+        raise refusal
+
+    for name, value in NOWHERE.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("asyncpg.connect", refuse)
+    monkeypatch.setattr("asyncpg.pool.Pool._async__init__", refuse)
+    asks = (*words, "--json") if words in (("migrate", "status"), ("restore",)) else words
+    assert run(monkeypatch, tmp_path, *asks) == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert "OPSFLOOR_DATABASE_URL" in told
+    assert str(refusal).partition('"')[0] in told
+    if "--json" in asks:
+        assert json.loads(told)["code"] == "expected_otherwise"
+
+
+def test_a_folder_that_takes_the_people_of_a_type_away_is_not_published(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The type stays on the floor whatever is said, so what is open of it would wait for nobody."""
+    bank = tmp_path / "bank"
+    shutil.copytree("deploy/reference", bank)
+    types, people = bank / "business-types.yaml", bank / "operators.yaml"
+    rest, cheque, maintenance = types.read_text().replace("- id: ", "\0- id: ").split("\0")[1:]
+    assert "cheque-deposit" in cheque
+    types.write_text(f"business_types:\n  {rest}{maintenance}")
+    people.write_text(re.sub(r"cheque-deposit/\w+(, )?", "", people.read_text()))
+    view = ReferenceView()
+    for entry in load(Path("deploy/reference")):
+        view.fold(entry.key, entry)
+
+    async def there(*_: object) -> ReferenceView:
+        return view
+
+    for name, value in NOWHERE.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("opsfloor.reference.ensure_topics", there)
+    monkeypatch.setattr("opsfloor.reference.published_reference", there)
+    assert run(monkeypatch, tmp_path, "reference", str(bank), "--remove") == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert "business type cheque-deposit: nobody in the house can do cheque-deposit/entry" in told
+    assert "keep these business types in the folder" in told

@@ -26,7 +26,10 @@ from opsfloor.doctor import (
     topics_finding,
     version_finding,
 )
-from shared.http.tokens import Issuer, ensure_key_pair
+from shared.http.app import build_app
+from shared.http.keys import PRIVATE_NAME, PUBLIC_NAME
+from shared.http.server import HttpServer
+from shared.http.tokens import Issuer, Verifier, ensure_key_pair
 from shared.images import ImageStore
 from shared.runtime.errors import TransientError
 from shared.runtime.schema import Step, migrations
@@ -193,3 +196,38 @@ async def test_a_receiver_of_spans_that_is_away_is_found_before_anybody_misses_t
         finding = await spans_finding(endpoint)
         assert not finding.well
         assert "OTEL_EXPORTER_OTLP_ENDPOINT" in finding.remedy
+
+
+class Alive:
+    """A service that is well."""
+
+    def live(self) -> bool:
+        return True
+
+    def ready(self) -> tuple[bool, list[str]]:
+        return True, []
+
+
+async def test_a_service_that_goes_by_an_older_key_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The keys on disk are well, and nobody is let in with them: only whoever shows a token finds that out."""
+    keys = tmp_path / "keys"
+    monkeypatch.setenv("OPSFLOOR_HOME", str(tmp_path))
+    settings = Settings(kafka="127.0.0.1:1", database_url="postgresql://nobody@127.0.0.1:1/none", home=tmp_path)
+    ensure_key_pair(keys)
+    server = HttpServer(build_app("audit", Verifier.from_folder(keys), [], Alive()), "127.0.0.1", 0)
+    monkeypatch.setenv("OPSFLOOR_AUDIT_URL", f"http://127.0.0.1:{await server.start()}")
+    monkeypatch.setenv("OPSFLOOR_VENDOR_URL", "http://127.0.0.1:1")  # of whom `opsfloor status` tells
+    try:
+        (finding,) = [each for each in await examine(settings) if each.what == "tokens"]
+        assert finding.well
+        assert "vendor" not in finding.found
+        for name in (PRIVATE_NAME, PUBLIC_NAME):
+            (keys / name).unlink()
+        assert "tokens" not in {each.what for each in await examine(settings)}, "there is nothing to sign with"
+        ensure_key_pair(keys)
+        (finding,) = [each for each in await examine(settings) if each.what == "tokens"]
+        assert not finding.well
+        assert "audit http://127.0.0.1:" in finding.found
+        assert "start each again" in finding.remedy
+    finally:
+        await server.stop()

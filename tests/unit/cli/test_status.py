@@ -162,10 +162,54 @@ def test_processes_with_one_name_are_not_ready_and_say_of_each_other(monkeypatch
     ]
     well = httpx.Response(200, json={"ready": True, "reasons": []})
     monkeypatch.setattr(httpx, "get", lambda url, **_: well)
-    rows = status._services(pages)
+    rows = status._services(pages, {})
     assert [row["instance"] for row in rows] == ["one", "one", "two", "one", "", ""]
     assert [row["ready"] for row in rows] == ["NO", "NO", "yes", "yes", "yes", "yes"]
     assert rows[0]["reasons"] == ["8 has the same OPSFLOOR_INSTANCE: they take each other's shards, stop one"]
     assert status._service(Running("audit", None, "http://a"), "one", [Running("audit", None, "http://b")])[
         "reasons"
     ] == ["http://b has the same OPSFLOOR_INSTANCE: they take each other's shards, stop one"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (
+            httpx.Response(401, json={"code": "token_wrong_signature", "detail": "Expected a token"}),
+            status.OTHER_KEY,
+        ),
+        (httpx.Response(404, text="<html>"), f"{status.NO_FIGURES}: it answered 404"),
+        (httpx.Response(200, text="<html>hi</html>"), status.NO_FIGURES),
+        (
+            httpx.Response(
+                200, text="# TYPE opsfloor_board_refused_records gauge\nopsfloor_board_refused_records 2.0\n"
+            ),
+            "its boards refuse 2 records: docs/runbook/BoardRefusesRecords.md",
+        ),
+    ],
+)
+def test_why_a_process_tells_no_figures_or_the_wrong_ones_stands_in_its_row(
+    answer: httpx.Response,
+    reason: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """After a change of keys, behind a proxy, with a record that no board reads: one row each and no stack of calls."""
+    monkeypatch.setenv("OPSFLOOR_HOME", str(tmp_path))
+    for name in ("INTAKE", "ROUTING", "VENDOR", "BALANCER", "AUDIT"):
+        monkeypatch.setenv(f"OPSFLOOR_{name}_URL", f"http://{name}")
+    well = httpx.Response(200, json={"ready": True, "reasons": []})
+    figures = httpx.Response(200, text="")
+
+    def get(url: str, **_: object) -> httpx.Response:
+        if url.endswith("ready"):
+            return well
+        return answer if "AUDIT" in url else figures
+
+    monkeypatch.setattr(httpx, "get", get)
+    with pytest.raises(typer.Exit) as ended:
+        status.status(json=True)
+    told = {row["service"]: row["reasons"] for row in json.loads(capsys.readouterr().out)["services"]}
+    assert (ended.value.exit_code, told.pop("audit")) == (1, [reason])
+    assert not any(told.values())

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from opsfloor import answers, floor, reroute, reroute_words
 from opsfloor.answers import Remedied
 from opsfloor.cli import app
-from opsfloor.reroute_words import order_words, scope_words, tell_look, tell_stay, until_words
+from opsfloor.reroute_words import next_steps, order_words, scope_words, tell_look, tell_stay, until_words
 from services.routing.placement.waiting import Waits
 from shared.contracts.reference import Centre, Provider, RerouteRule
 from shared.contracts.reroute import CancelReroute, ExtendReroute, ProposeReroute, RerouteScope
@@ -282,6 +282,21 @@ def test_a_drill_of_an_early_hour_is_on_the_day_before_in_utc(desk: FrontDesk) -
     )
     REFERENCE_BOARD.fold(desk.room.views["reference"], early.key, early)
     assert "each week sun 19:00, 30 min" in " ".join(said("drills").split())
+
+
+def test_the_next_line_of_a_proposal_is_taken_when_it_is_typed(desk: FrontDesk) -> None:
+    """With each rule that it breaks by name, or it would be refused; of one that nobody overrides it says so."""
+    told = CliRunner().invoke(app, [*PROPOSE[:3], "--centre", "north", *PROPOSE[5:], "flood", "--yes"]).output
+    (order,) = desk.room.book.orders.values()
+    broken = [rule.rule_id for rule in order.preview.broken_rules]
+    assert broken
+    line = " ".join(told.split()).split("a second person: opsfloor ")[1].split(" Next: ")[0]
+    assert all(f"--override {name}" in line for name in broken)
+    assert "nobody can approve" not in told
+    said(*line.removeprefix("reroute ").replace("NAME", "duty-chen").split(), "--yes")
+    fixed = order.model_dump(mode="json")
+    fixed["preview"]["broken_rules"][0]["overridable"] = False
+    assert f"{broken[0]} cannot be overridden" in next(iter(next_steps(fixed)))
 
 
 def test_a_drill_is_offered_no_override(desk: FrontDesk) -> None:

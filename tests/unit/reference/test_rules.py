@@ -13,12 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from opsfloor.reference import newly_unstaffed
 from services.routing.workbench.decide import SLICE_SHARE_MAX
 from shared.contracts.reference import BusinessType, Operator, ReferenceEntry, SliceArea, TemplateField, Tier
 from shared.reference import ReferenceErrors, load
 from shared.reference.board import ReferenceView
 from shared.reference.rules import VENDOR_AREA_MAX, faults_of
 from shared.reference.staffing import most_seated
+from shared.yaml_document import read_document
 
 BANK = Path(__file__).parents[3] / "deploy" / "reference"
 ENTRIES = load(BANK)
@@ -56,6 +58,20 @@ def changed(identity: str, **update: object) -> list[ReferenceEntry]:
         ("- centres\n", "bank.yaml: expected business_types, centres"),
         ("", "bank.yaml: expected business_types, centres"),
         ("centres: [\n", "bank.yaml: expected YAML, found"),
+        ("operators: &o\n  - *o\n", "bank.yaml:1: expected an entry that ends, found one that holds itself"),
+        ("centres:\n- &c {id: n, label: [*c]}\n", "bank.yaml:2: expected an entry that ends"),
+        (
+            "shifts:\n- {id: s, label: S, begins: 17:15, ends: '22:00'}\n",
+            "bank.yaml:2: shifts.s.begins: Input should be a valid string, found '17:15' without quotes; put it in quotes",
+        ),
+        (
+            "operators:\n- id: no\n  name: N\n  team_id: t\n  work_types: []\n",
+            "bank.yaml:2: operators.no.id: Input should be a valid string, found 'no' without quotes; put it in quotes",
+        ),
+        (
+            "centres:\n- {id: n, label: N, city: null}\n",
+            "bank.yaml:2: centres.n.city: Input should be a valid string, found 'N",
+        ),
         ("centres:\n- {id: n, label: 2026-02-31}\n", "bank.yaml: expected YAML, found day is out of range"),
     ],
 )
@@ -99,7 +115,17 @@ def test_an_unreadable_file_and_an_empty_folder_are_faults(tmp_path: Path) -> No
         ("floor", {"suspend_error_rate": 7.0}, "suspend_error_rate is a share"),
         ("floor", {"probation_inspected_share": 3.0}, "probation_inspected_share is a share"),
         ("floor", {"probation_items": -1}, "probation_items must not be below zero"),
-        ("floor", {"work_lease_seconds_min": -1.0}, "work_lease_seconds_min must not be below zero"),
+        ("floor", {"work_lease_seconds_min": -1.0}, "work_lease_seconds_min must be at least 1"),
+        ("floor", {"offer_lease_seconds": 1e-9}, "offer_lease_seconds must be at least 1, found 1e-09"),
+        ("north-entry-01", {"id": "north/entry"}, "expected an id without slashes and blanks, found 'north/entry'"),
+        ("north-entry-01", {"id": "north entry"}, "expected an id without slashes and blanks"),
+        ("corporate-transfer", {"posting_lead_seconds": 62_101.0}, "reaches to before the day whose cut_off is 17:15"),
+        ("corporate-transfer", {"posting_lead_seconds": 62_100.0}, ""),
+        (
+            "corporate-transfer",
+            {"fields": (WHOLE.model_copy(update={"name": "declared_amount"}),)},
+            "own figure is shown",
+        ),
         ("corporate-transfer", {"cut_off": "27:15"}, "is no time of day"),
         ("corporate-transfer", {"sla_seconds": math.inf}, "corporate-transfer: sla_seconds must be finite"),
         ("corporate-transfer", {"sla_seconds": 1e26}, "corporate-transfer: sla_seconds must be at most 315,360,000"),
@@ -116,6 +142,31 @@ def test_a_rule_of_control_that_the_data_would_break_is_told(
 ) -> None:
     """One sentence with its remedy; the last rows show that a lawful change is told nothing."""
     faults = faults_of(changed(identity, **update))
+    assert any(fault in one for one in faults) if fault else faults == []
+
+
+def tier(below: int | None, authorisers: int, **asked: object) -> Tier:
+    """A step of a ladder."""
+    return Tier.model_validate({"below_minor": below, "authorisers": authorisers, **asked})
+
+
+@pytest.mark.parametrize(
+    ("tiers", "fault"),
+    [
+        ((tier(100, 1), tier(None, 0)), "the tier above 100 needs 0 authorisers, the one below it 1"),
+        ((tier(100, 2), tier(200, 2), tier(None, 1, grade_min=1)), "the tier above 200 needs 1 authorisers"),
+        ((tier(100, 1, grade_min=1), tier(None, 1)), "the tier above 100 has grade_min 0, the one below it 1"),
+        ((tier(100, 1, rekey_amount=True), tier(None, 1)), "has rekey_amount False"),
+        ((tier(100, 2, distinct_teams=True), tier(None, 2)), "has distinct_teams False"),
+        ((tier(0, 0), tier(None, 1)), "expected below_minor above zero, found 0"),
+        ((tier(-5, 0), tier(None, 1)), "expected below_minor above zero, found -5"),
+        ((tier(100, 0, rekey_amount=True), tier(200, 0), tier(None, 1, grade_min=1)), ""),
+        ((tier(100, 1, grade_min=1), tier(None, 2)), ""),
+    ],
+)
+def test_a_larger_amount_is_asked_no_less_of(tiers: tuple[Tier, ...], fault: str) -> None:
+    """Whoever writes the ladder upside down lets the largest amounts through; the last rows are lawful."""
+    faults = [one for one in faults_of(changed("corporate-transfer", tiers=tiers)) if "tier" in one or "below" in one]
     assert any(fault in one for one in faults) if fault else faults == []
 
 
@@ -244,3 +295,41 @@ def test_an_unknown_noun_changes_nothing() -> None:
 
 def _entry(identity: str) -> ReferenceEntry:
     return next(entry for entry in ENTRIES if entry.id == identity)
+
+
+@pytest.mark.parametrize(
+    "text", ["centres: &c\n- {id: n, label: N, city: X}\nteams: []\n", "centres: [&l {a: 1}, *l]\n"]
+)
+def test_what_is_named_twice_and_ends_is_no_circle(tmp_path: Path, text: str) -> None:
+    """An alias beside what it stands for is YAML as any other."""
+    (tmp_path / "bank.yaml").write_text(text)
+    assert read_document(tmp_path / "bank.yaml").root is not None
+
+
+def test_a_business_type_that_stays_keeps_its_people() -> None:
+    """It is out of the folder and its people's qualifications with it: open cases of it would wait for nobody."""
+    kept = [
+        entry.model_copy(
+            update={"work_types": tuple(w for w in entry.work_types if not w.startswith("cheque-deposit/"))}
+        )
+        if isinstance(entry, Operator)
+        else entry
+        for entry in ENTRIES
+        if entry.id != "cheque-deposit"
+    ]
+    assert faults_of(kept) == [], "the folder alone shows nothing"
+
+    def on_the_floor(entries: Sequence[ReferenceEntry]) -> ReferenceView:
+        view = ReferenceView()
+        for entry in entries:
+            view.fold(entry.key, entry)
+        return view
+
+    lost = newly_unstaffed(on_the_floor(ENTRIES), kept, [])
+    assert any("business type cheque-deposit: nobody in the house can do cheque-deposit/entry" in one for one in lost)
+    left = [entry for entry in ENTRIES if isinstance(entry, Operator)]
+    assert newly_unstaffed(on_the_floor(ENTRIES), [], left), "people who leave take it with them"
+    staffed = [entry for entry in ENTRIES if entry.id != "cheque-deposit"]
+    assert newly_unstaffed(on_the_floor(ENTRIES), staffed, []) == []
+    already = on_the_floor([*kept, *(entry for entry in ENTRIES if entry.id == "cheque-deposit")])
+    assert newly_unstaffed(already, kept, []) == [], "what was lost before bars nobody from mending the rest"
