@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import json
 import os
@@ -10,6 +11,7 @@ from pathlib import Path
 from socket import gethostname
 from typing import Annotated, Any, Final
 
+import structlog
 import typer
 import uvloop
 
@@ -29,6 +31,8 @@ from shared.runtime.settings import Settings
 RUNNABLE = (*floor.SERVICES, floor.BALANCER)
 TO_START: Final = "`opsfloor doctor` looks at everything that a service needs, and says what to do about each trouble"
 LOG_LEVELS = ("debug", "info", "warning", "error")
+LEFT_SECONDS: Final = 3.0  # for what is left running when a service has ended
+_log: Final = structlog.get_logger("opsfloor.run")
 
 
 def run_service(
@@ -55,9 +59,13 @@ def run_service(
         forget_predecessor(home(), service)
         _write_target(target, service, url)
 
+    def forgotten() -> None:
+        note.unlink(missing_ok=True)
+        target.unlink(missing_ok=True)
+
     mend_connections()
     try:
-        status = uvloop.run(_host(service, settings, serving))
+        status = uvloop.run(_host(service, settings, serving, forgotten))
     except TransientError:
         raise
     except _troubles() as error:
@@ -65,8 +73,7 @@ def run_service(
             raise remedied(error, TO_START) from error
         raise Remedied(f"Expected {service} to start, found {_in_short(error)}", TO_START) from error
     finally:
-        note.unlink(missing_ok=True)
-        target.unlink(missing_ok=True)
+        forgotten()
     raise SystemExit(status)
 
 
@@ -89,13 +96,30 @@ def _be_heard() -> None:
         os.environ.setdefault("OPSFLOOR_LAST_WORDS_SECONDS", f"{2 * SCRAPE_SECONDS:g}")
 
 
-async def _host(service: str, settings: Settings, serving: Callable[[str], None]) -> int:
+async def _host(service: str, settings: Settings, serving: Callable[[str], None], forgotten: Callable[[], None]) -> int:
     """Run it until it is told to stop; the balancer is no shard runtime but a Faust application."""
     clock = clock_from_environment()
     if service == floor.BALANCER:
-        return int(await _loaded("services.routing.balancer.app").BalancerHost(settings, clock, serving).run())
+        balancer = _loaded("services.routing.balancer.app").BalancerHost(settings, clock, serving)
+        return await end_with(int(await balancer.run()), forgotten)
     plan: ServicePlan = _loaded(f"services.{service}.wiring").PLAN
-    return await Host(plan, settings, clock, serving=serving).run()
+    return await end_with(await Host(plan, settings, clock, serving=serving).run(), forgotten)
+
+
+async def end_with(status: int, forgotten: Callable[[], None]) -> int:
+    """Cancel whatever is left running; where some of it does not end by that, end the process.
+
+    Why:     the loop's own end waits for ever for a task that takes no cancellation, as Faust's while the broker is away.
+    """
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    stuck = (await asyncio.wait(left, timeout=LEFT_SECONDS))[1] if left else ()
+    if stuck:
+        _log.warning("left as by a crash", tasks=sorted(str(task.get_coro()) for task in stuck))
+        forgotten()
+        os._exit(status)
+    return status
 
 
 def _loaded(module: str) -> Any:

@@ -44,7 +44,6 @@ from shared.runtime.kafka_log import KafkaLog
 from shared.runtime.levels import Levels
 from shared.runtime.log import Record
 from shared.runtime.noted import ends, note
-from shared.runtime.patience import within
 from shared.runtime.pieces import unheard
 from shared.runtime.settings import Settings
 from shared.runtime.topics import expect_agreed
@@ -118,8 +117,9 @@ async def heard_out(app: Any) -> None:
     finally:
         lives.cancel()
         joined.cancel()
-        with contextlib.suppress(TimeoutError):
-            await within(STOP_SECONDS, app.stop())
+        stopping = asyncio.ensure_future(app.stop())
+        await asyncio.wait([stopping], timeout=STOP_SECONDS)
+        stopping.cancel()  # Faust may wait for its own futures whatever cancels it: it is left to the process's end
 
 
 async def _lives(app: Any) -> None:

@@ -19,7 +19,7 @@ from services.routing.why import place_again
 from shared.contracts.audit import WorkRequested
 from shared.contracts.message import Message
 from shared.contracts.reroute import RerouteScope, RerouteTerms
-from shared.contracts.routing import LimitPlanned, PlanMade, PlannedWork, TeamShare, WorkPlaced
+from shared.contracts.routing import LimitPlanned, LoadSnapshot, PlanMade, PlannedWork, TeamShare, WorkPlaced
 from shared.reroutes import REROUTE_BOARD, chosen
 from tests.support.examples import share_of
 from tests.unit.routing.floor import ENTRY, NOW, Floor, boards, load, only, order
@@ -57,7 +57,7 @@ def plan_of(shares: Mapping[str, float], *limits: Limit) -> Message:
     )
 
 
-def floor_with(*loads: Message, plan: Message | None = None, people: Any = PEOPLE) -> Mapping[str, Any]:
+def floor_with(*loads: LoadSnapshot, plan: Message | None = None, people: Any = PEOPLE) -> Mapping[str, Any]:
     views = boards(people, loads)
     if plan is not None:
         PLAN_BOARD.fold(views["plan"], plan.key, plan)
@@ -74,7 +74,7 @@ def parts(found: Sequence[Choice]) -> Mapping[str | None, float]:
     return {team: items / len(found) for team, items in Counter(one.team_id for one in found).items()}
 
 
-def busy(team_id: str, person: str, seconds: float) -> Message:
+def busy(team_id: str, person: str, seconds: float) -> LoadSnapshot:
     return load(team_id, [person], seconds)
 
 
