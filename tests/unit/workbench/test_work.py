@@ -11,7 +11,7 @@ import pytest
 from services.routing.desk.state import Answer, DeskItem, DeskOperator
 from services.routing.workbench.answers import Answers
 from shared.contracts.routing import WorkCompleted
-from shared.contracts.work import ShownField
+from shared.contracts.work import ShownField, Wanted
 from shared.runtime.patience import within
 from tests.unit.routing.floor import order, stand
 from tests.unit.workbench.test_tailer import ASSIGNED
@@ -284,6 +284,23 @@ async def test_what_controls_would_not_take_is_refused_in_hand(
     mended = {"form": "review", "passed": True}
     again = await anna.post("/assignment/item-1/complete", json={**RESULT, "outcome": mended})
     assert again.json()["answer"] == "completed"
+
+
+async def test_a_ruling_that_is_no_amount_is_refused_in_hand(window: Window) -> None:
+    """One slip of the keys ends no case: the arbitrator is told, keeps the item, and hands in what they meant."""
+    anna = await window.in_hand(step="arbitration", wanted=Wanted(form="amount", currency="CNY"))
+    slip, meant = ({**RESULT, "outcome": {"form": "ruling", "value": value}} for value in ("1250.00.", "1250.00"))
+    answer = await anna.post("/assignment/item-1/complete", json=slip)
+    assert (answer.status_code, answer.json()["code"]) == (409, "wrong_outcome")
+    assert "or rule it unreadable" in answer.json()["detail"]
+    assert (await anna.post("/assignment/item-1/complete", json=meant)).json()["answer"] == "completed"
+
+
+async def test_an_arbitrator_may_rule_that_nobody_can_read_it(window: Window) -> None:
+    """In so many words, with nothing beside them."""
+    anna = await window.in_hand(step="arbitration", wanted=Wanted(form="amount", currency="CNY"))
+    unreadable = {**RESULT, "outcome": {"form": "ruling", "value": "", "unreadable": True}}
+    assert (await anna.post("/assignment/item-1/complete", json=unreadable)).json()["answer"] == "completed"
 
 
 async def test_who_has_an_item_is_not_told_to_somebody_else(window: Window) -> None:
