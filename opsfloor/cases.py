@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from opsfloor import floor
-from opsfloor.answers import as_json, in_address, table
+from opsfloor.answers import Remedied, as_json, in_address, table
 
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)$")
 Json = Annotated[bool, typer.Option("--json", help="one JSON document instead of tables")]
@@ -18,8 +18,14 @@ Json = Annotated[bool, typer.Option("--json", help="one JSON document instead of
 def case(
     identity: Annotated[str, typer.Argument(metavar="ID", help="case id or submission id")], json: Json = False
 ) -> None:
-    """The whole timeline of a case: who did what, when, and why."""
-    answer = floor.ask("audit", f"/cases/{in_address(identity)}", role="auditor")
+    """The whole timeline of a case: who did what, when, and why. Of a submission that became none, its receipt."""
+    try:
+        answer = floor.ask("audit", f"/cases/{in_address(identity)}", role="auditor")
+    except Remedied as unknown:
+        if unknown.code != "unknown":
+            raise
+        _receipt(_asked_at_intake(identity, unknown), json)
+        return
     if json:
         as_json(answer)
         return
@@ -30,6 +36,35 @@ def case(
     table("Timeline", ("at", "what happened"), ((_clock(e["at"]), e["sentence"]) for e in answer["timeline"]))
     if items := _items(answer):
         table("Work items, for `opsfloor item` and `opsfloor why`", ("id", "for", ""), items)
+
+
+def _asked_at_intake(identity: str, unknown: Remedied) -> Mapping[str, Any]:
+    """The receipt of a submission that is no case. Errors: `Remedied`, that nobody knows the id."""
+    try:
+        found: Mapping[str, Any] = floor.ask("intake", f"/submissions/{in_address(identity)}", role="auditor")
+    except Remedied as error:
+        if error.code == "unknown":
+            raise unknown from error
+        remedy = f"{unknown.remedy}; and ask again once intake, which knows what it refused, answers: {error.what}"
+        raise Remedied(unknown.what, remedy, unknown.code) from error
+    return found
+
+
+def _receipt(found: Mapping[str, Any], json: bool) -> None:
+    if json:
+        as_json(found)
+        return
+    refused = found["outcome"] == "rejected"
+    told = {
+        "state": "refused at intake" if refused else "accepted at intake; controls have not taken its case up yet",
+        "code": found["code"],
+        "received at": found["received_at"],
+        "branch id": found["branch_id"],
+        "case id": found["case_id"],
+        "why, and what to do": found["detail"] if refused else "ask again in a moment",
+    }
+    rows = ((key, _plain(value)) for key, value in told.items() if value is not None)
+    table(f"Submission {found['submission_id']}", ("", ""), rows)
 
 
 def item(identity: Annotated[str, typer.Argument(metavar="ID", help="work item id")], json: Json = False) -> None:

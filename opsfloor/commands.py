@@ -40,7 +40,10 @@ COMMANDS: Final[Mapping[str, Written]] = {
         "opsfloor.submit:submit",
         "Store the images, sign the submission with the branch's key, publish it; exits with 1 when the bank refuses it.",
     ),
-    "case": Written("opsfloor.cases:case", "The whole timeline of a case: who did what, when, and why."),
+    "case": Written(
+        "opsfloor.cases:case",
+        "The whole timeline of a case: who did what, when, and why. Of a submission that became none, its receipt.",
+    ),
     "item": Written("opsfloor.cases:item", "Where a work item is, and why it is there."),
     "why": Written(
         "opsfloor.why:why",

@@ -68,6 +68,10 @@ REMEDIES: Final = {
     "nothing_to_review": "`opsfloor reroute list` shows which reviews are open",
 }
 """What to do about a refusal, by its code."""
+NOT_FOUND_REMEDIES: Final = {
+    "never_opened": "ask who sent that which case they mean; was one lost on its way, see docs/operations.md, «A gap»",
+}
+"""What to do where nothing is found and the service says more of it, by its code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +179,9 @@ def ask(service: str, path: str, role: str = "on_call", subject: str = "command-
     """GET a JSON answer from a running service. Errors: `Remedied` when none runs, it refuses or knows nothing."""
     answer = _call(service, "GET", path, bearer(role, subject), None)
     if answer.status_code == HTTPStatus.NOT_FOUND:
+        problem = _problem(answer)
+        if (code := str(problem.get("code"))) in NOT_FOUND_REMEDIES:
+            raise Remedied(str(problem.get("detail")), NOT_FOUND_REMEDIES[code], code)
         identity = unquote(path.split("/")[2].partition("?")[0])
         raise Remedied(
             f"Expected {service} to know {identity}, found nothing of it",
@@ -245,6 +252,14 @@ def _trusted() -> ssl.SSLContext:
     import httpx
 
     return httpx.create_ssl_context()
+
+
+def _problem(answer: httpx.Response) -> dict[str, Any]:
+    try:
+        problem = answer.json()
+    except ValueError:
+        return {}
+    return problem if isinstance(problem, dict) else {}
 
 
 def _told(service: str, answer: httpx.Response) -> Any:

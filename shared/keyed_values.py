@@ -13,7 +13,8 @@ MINOR_DIGITS: Final[Mapping[str, int]] = {"JPY": 0, "KRW": 0, "VND": 0, "BHD": 3
 MINOR_DIGITS_DEFAULT: Final = 2
 WHOLE_DIGITS_MAX: Final = 15  # more is no amount of this bank
 
-_CURRENCY_MARKS: Final = re.compile(r"[¥$€£元圆]|[A-Z]{3}")
+_MARK: Final = r"(?:[¥$€£元圆]|[A-Z]{3})"
+_CURRENCY_MARKS: Final = re.compile(_MARK)
 _CURRENCIES_BY_MARK: Final[Mapping[str, frozenset[str]]] = {
     "¥": frozenset({"CNY", "JPY"}),
     "元": frozenset({"CNY"}),
@@ -23,7 +24,8 @@ _CURRENCIES_BY_MARK: Final[Mapping[str, frozenset[str]]] = {
     "€": frozenset({"EUR"}),
     "£": frozenset({"GBP"}),
 }
-_AMOUNT: Final = re.compile(r"([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.([0-9]+))?")
+_AMOUNT: Final = re.compile(rf"({_MARK}*)([0-9]{{1,3}}(?:,[0-9]{{3}})+|[0-9]+)(?:\.([0-9]+))?({_MARK}*)")
+_SAME_CHARACTER: Final = ("<wide>", "<narrow>", "<small>", "<font>")  # in another width or face; a raised 2 is no 2
 _DATE: Final = re.compile(r"([0-9]{4})[-/.年]?([0-9]{1,2})[-/.月]?([0-9]{1,2})日?")
 
 
@@ -35,17 +37,16 @@ def minor_digits(currency: str) -> int:
 def parse_amount(text: str, currency: str) -> int | None:
     """The positive amount in minor units that somebody keyed, or `None` when it is none.
 
-    Holds:   a comma only groups thousands; the template's currency may stand beside the figure, another one may not.
+    Holds:   a comma only groups thousands; the template's currency may stand before or behind the figure, another one
+             may not, and none inside it; full-width figures count as such, raised, lowered and circled ones do not.
     """
-    figure = "".join(unicodedata.normalize("NFKC", text).upper().split())
-    marks = _CURRENCY_MARKS.findall(figure)
-    if any(currency not in _CURRENCIES_BY_MARK.get(mark, {mark}) for mark in marks):
-        return None
-    found = _AMOUNT.fullmatch(_CURRENCY_MARKS.sub("", figure))
+    found = _AMOUNT.fullmatch("".join(_plain(text).upper().split()))
     if found is None:
         return None
-    whole, decimals = found[1].replace(",", ""), found[2] or ""
-    digits = minor_digits(currency)
+    before, grouped, decimals, behind = found[1], found[2], found[3] or "", found[4]
+    if any(currency not in _CURRENCIES_BY_MARK.get(mark, {mark}) for mark in _CURRENCY_MARKS.findall(before + behind)):
+        return None
+    whole, digits = grouped.replace(",", ""), minor_digits(currency)
     if len(whole) > WHOLE_DIGITS_MAX or len(decimals) > digits:
         return None
     return int(whole + decimals.ljust(digits, "0")) or None
@@ -62,7 +63,7 @@ def amount_text(amount_minor: int, currency: str) -> str:
 
 def tidy(form: Form, value: str, currency: str) -> str:
     """The value as it goes into the books: same meaning, one spelling. What cannot be read stays as keyed."""
-    text = " ".join(unicodedata.normalize("NFKC", value).split())
+    text = " ".join(_plain(value).split())
     match form:
         case "amount":
             minor = parse_amount(value, currency)
@@ -72,7 +73,17 @@ def tidy(form: Form, value: str, currency: str) -> str:
         case "date":
             return _tidy_date(text)
         case "text" | "choice":
-            return text
+            return " ".join(unicodedata.normalize("NFKC", value).split())
+
+
+def _plain(text: str) -> str:
+    """The text with full-width and the like characters in their plain form. Holds: no other character becomes a figure."""
+    return "".join(
+        unicodedata.normalize("NFKC", character)
+        if unicodedata.decomposition(character).startswith(_SAME_CHARACTER)
+        else character
+        for character in text
+    )
 
 
 def _tidy_date(text: str) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from shared.contracts.message import Step
-from shared.contracts.work import AuthorisationVerdict, Outcome, ReviewVerdict, WorkOrder
+from shared.contracts.work import ArbitrationRuling, AuthorisationVerdict, Outcome, ReviewVerdict, Wanted, WorkOrder
+from shared.keyed_values import parse_amount, tidy
 
 FORM_BY_STEP: Final[Mapping[Step, str]] = {
     "entry": "keyed",
@@ -24,9 +25,38 @@ def fault_of(order: WorkOrder, outcome: Outcome) -> str | None:
         return f"Expected an outcome of form {expected!r}, found {outcome.form!r}."
     if isinstance(outcome, ReviewVerdict):
         return _fault_of_review(order, outcome)
+    if isinstance(outcome, ArbitrationRuling):
+        return _fault_of_ruling(order, outcome)
     if isinstance(outcome, AuthorisationVerdict) and outcome.granted and order.rekey_amount:
-        return None if outcome.rekeyed_amount else "Expected the amount re-keyed, found none."
+        return _fault_of_rekeying(order, outcome.rekeyed_amount)
     return None
+
+
+def fault_of_value(wanted: Wanted, value: str) -> str | None:
+    """Why a value cannot stand in the books: it is blank, or no amount; or `None`. What it says is not repeated."""
+    if not tidy(wanted.form, value, wanted.currency):
+        return None if wanted.may_be_blank else "Expected a value, found a blank."
+    if wanted.form == "amount" and parse_amount(value, wanted.currency) is None:
+        return f"Expected an amount in {wanted.currency}, found figures that are none."
+    return None
+
+
+def _fault_of_ruling(order: WorkOrder, ruling: ArbitrationRuling) -> str | None:
+    if ruling.unreadable:
+        return (
+            "Expected an empty value of what is ruled unreadable, found one: leave one of them out."
+            if ruling.value
+            else None
+        )
+    fault = None if order.wanted is None else fault_of_value(order.wanted, ruling.value)
+    return fault and f"{fault} Key it anew, or rule it unreadable."
+
+
+def _fault_of_rekeying(order: WorkOrder, amount: str | None) -> str | None:
+    if not amount:
+        return "Expected the amount re-keyed, found none."
+    fault = None if order.wanted is None else fault_of_value(order.wanted, amount)
+    return fault and f"{fault} Key it anew, or refuse the case."
 
 
 def _fault_of_review(order: WorkOrder, verdict: ReviewVerdict) -> str | None:

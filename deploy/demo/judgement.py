@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from deploy.demo.truth import Document
 from deploy.demo.vouchers import misread
+from shared.keyed_values import parse_amount
 
 ERROR_RATE: Final = 0.0022  # 22 wrong of 10,000 fields keyed once (CAST, 1992)
 WEAK_ERROR_RATE: Final = 0.04
@@ -18,6 +19,7 @@ ARBITER_ERROR_RATE: Final = 0.002  # sees both readings and takes the time
 REFUSES: Final = 0.005
 REVIEW_CATCHES: Final = 0.9
 UNREADABLE: Final = "unreadable"
+CURRENCY: Final = "CNY"  # of the example bank
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,14 @@ def read(document: Document, field: str, error_rate: float, draw: random.Random)
     if document.bad_scan and draw.random() < SAME_MISREADING:
         return Reading(document.illusion.get(field, right), right=False)
     return Reading(misread(right, draw), right=False)
+
+
+def slip(right: str, draw: random.Random) -> str:
+    """A keying error that the desk cannot see: an amount stays one, as it takes nothing else where an amount must stand."""
+    wrong = misread(right, draw)
+    while parse_amount(right, CURRENCY) is not None and parse_amount(wrong, CURRENCY) is None:
+        wrong = misread(right, draw)
+    return wrong
 
 
 def plain(value: str) -> str:
@@ -70,9 +80,12 @@ def outcome(
 
 
 def _ruled(document: Document, field: str, form: str, draw: random.Random) -> tuple[dict[str, Any], bool]:
-    right = document.values.get(field, UNREADABLE)
+    right = document.values.get(field)
+    if right is None and form == "ruling":
+        return {"form": form, "value": "", "unreadable": True}, False
+    right = right or UNREADABLE
     erred = draw.random() < ARBITER_ERROR_RATE
-    return {"form": form, "value": misread(right, draw) if erred else right}, erred
+    return {"form": form, "value": slip(right, draw) if erred else right}, erred
 
 
 def _reviewed(item: Mapping[str, Any], document: Document, draw: random.Random) -> tuple[dict[str, Any], bool]:
@@ -94,8 +107,9 @@ def _authorised(
     granted = draw.random() >= REFUSES
     amount, erred = None, False
     if item["rekey_amount"]:
-        right = document.amount or UNREADABLE
-        erred = draw.random() < error_rate
-        amount = misread(right, draw) if erred else right
+        right = document.amount
+        granted = granted and right is not None
+        erred = right is not None and draw.random() < error_rate
+        amount = slip(right, draw) if right is not None and erred else right
     remark = "" if granted else "the customer's limit is used up"
     return {"form": "authorisation", "granted": granted, "rekeyed_amount": amount, "remark": remark}, erred

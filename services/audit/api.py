@@ -94,6 +94,10 @@ def case_router(read: CaseReads, name_of: NameOf = str) -> APIRouter:
         found = await read.case(case_id) or await _case_of_submission(read, case_id)
         if found is None:
             raise Problem(404, "unknown_case", f"Expected the id of a case or a submission, found {case_id}")
+        if found.phase is Phase.NEW:
+            came = "an answer of the core bank" if found.answers else "a result"
+            detail = f"Expected a case that intake opened, found that nothing but {came} ever came under {case_id}"
+            raise Problem(404, "never_opened", detail)
         return answer_of(found, await read.journal(found.case_id), name_of)
 
     @router.get("/submissions/{submission_id}", summary="The case of a submission", responses=problem_responses(404))

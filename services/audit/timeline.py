@@ -110,8 +110,8 @@ def _did(outcome: Outcome, fact: ResultAccepted) -> str:
     match outcome:
         case KeyedValue():
             return f"keyed {fact.field} ({fact.role})"
-        case ArbitrationRuling():
-            return f"ruled on {fact.field}"
+        case ArbitrationRuling(unreadable=unreadable):
+            return f"ruled {fact.field} unreadable" if unreadable else f"ruled on {fact.field}"
         case ReviewVerdict(passed=passed):
             return f"reviewed the case ({fact.role}): {'agrees with its images' if passed else 'disputed'}"
         case AuthorisationVerdict(granted=granted):
@@ -135,6 +135,8 @@ def _entry_differed(fact: EntryDiffered, name_of: NameOf) -> str:
             return f"the keyings of {fact.field} differ: {values}"
         case "unreadable_amount":
             return f"{fact.field} is no amount that can be read: {values}"
+        case "blank":
+            return f"{fact.field} is blank, and its page must name one"
         case "rekeyed_otherwise":
             return f"the authoriser re-keyed another {fact.field}: {values}"
 

@@ -133,7 +133,7 @@ class EntryDiffered(CaseFact):
     kind: Literal["audit.entry-differed.v1"] = "audit.entry-differed.v1"
     field: Identity
     values: tuple[str, ...]
-    why: Literal["keyings_differ", "unreadable_amount", "rekeyed_otherwise"] = "keyings_differ"
+    why: Literal["keyings_differ", "unreadable_amount", "blank", "rekeyed_otherwise"] = "keyings_differ"
 
 
 class EntryArbitrated(CaseFact):
@@ -246,6 +246,7 @@ class CaseClosed(CaseEnd):
         "review_exhausted",
         "unknown_business_type",
         "bad_amount",
+        "unreadable_field",
         "image_missing",
     ]
     detail: str

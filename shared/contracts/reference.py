@@ -37,12 +37,14 @@ class SliceArea(Part):
 class TemplateField(Part):
     """A field to key: where it is, how often it is keyed, who may key it.
 
-    Holds:   `vendor_keyings` names at most one keying, so the two keyings of a field never meet at one vendor team.
+    Holds:   `vendor_keyings` names at most one keying, so the two keyings of a field never meet at one vendor team. A blank
+             stands where the page may leave the field so (`may_be_blank`), never as the amount field's value.
     """
 
     name: Identity
     label: str
     form: Literal["text", "account", "amount", "date", "choice"] = "text"
+    may_be_blank: bool = False
     keyings: Annotated[int, Field(ge=1, le=2)] = 1
     vendor_keyings: Annotated[tuple[int, ...], Field(max_length=1)] = ()
     data_class: Identity = "internal"

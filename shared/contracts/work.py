@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from shared.contracts.message import Identity, Instant, Part, Region, Step
+from shared.keyed_values import Form
 
 DRAFT_CHARACTERS_MAX: Final = 500  # as long as a keyed value may be
 DRAFT_AUTHORS_MAX: Final = 16
@@ -22,6 +23,14 @@ class ShownField(Part):
     name: Identity
     label: str
     values: tuple[str, ...] = ()
+
+
+class Wanted(Part):
+    """What a value must be to stand in the books. `currency` is that of an amount; `may_be_blank`: the page may say nothing."""
+
+    form: Form
+    currency: str
+    may_be_blank: bool = False
 
 
 class WorkOrder(Part):
@@ -43,6 +52,7 @@ class WorkOrder(Part):
     whole_images: tuple[Identity, ...] = ()  # review, authorisation, inspection: image hashes, in-house only
     shown: tuple[ShownField, ...] = ()
     rekey_amount: bool = False
+    wanted: Wanted | None = None  # arbitration and a re-keyed amount: what is to stand; of earlier releases none
     keeps_draft: bool = False  # what somebody keyed of it may pass to whoever has it next
     grade_min: Annotated[int, Field(ge=0)] = 0
     data_class: Identity = "internal"
@@ -124,10 +134,14 @@ class KeyedValue(Part):
 
 
 class ArbitrationRuling(Part):
-    """Arbitration: the right value; when both keyings were wrong it is neither of them."""
+    """Arbitration: the right value; when both keyings were wrong it is neither of them.
+
+    Holds:   `unreadable` says, with an empty value, that nobody can read one on the page: the case ends, nobody erred.
+    """
 
     form: Literal["ruling"] = "ruling"
     value: Annotated[str, Field(max_length=500)]
+    unreadable: Annotated[bool, Field(strict=True)] = False
 
 
 class ReviewVerdict(Part):

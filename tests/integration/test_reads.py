@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -12,6 +13,9 @@ import pytest
 
 from services.audit.controls.processor import controls
 from services.audit.store import PostgresCaseReads
+from services.intake.reception.processor import Register, reception
+from services.intake.reception.state import Submission, apply
+from services.intake.store import PostgresSubmissionReads
 from services.routing.desk.processor import desk
 from services.routing.desk.state import DeskItem, ItemPhase, new_desk
 from services.routing.emergency.counted import Narrowed
@@ -25,9 +29,10 @@ from services.routing.workbench.store import PostgresDeskReads
 from services.vendor.store import PostgresScores
 from services.vendor.supervision.processor import supervision
 from services.vendor.supervision.state import Score
-from shared.contracts.intake import SubmissionSentBack
+from shared.contracts.intake import RejectionCode, SubmissionRejected, SubmissionSentBack
 from shared.contracts.reroute import CancelReroute, ProposeReroute, RerouteAnswered, RerouteProposed, RerouteScope
 from shared.contracts.work import Draft
+from shared.images import ImageStore
 from shared.runtime.errors import TransientError
 from shared.runtime.postgres_store import PostgresStore
 from shared.runtime.processor import Processor
@@ -49,7 +54,7 @@ AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
 async def pool(fresh_database: str) -> AsyncIterator[asyncpg.Pool]:
     """Connections to a database with every service's schema."""
     async with asyncpg.create_pool(fresh_database, min_size=1, max_size=4) as pool:
-        for schema in ("audit", "routing", "vendor"):
+        for schema in ("audit", "intake", "routing", "vendor"):
             await migrate(pool, schema)
         yield pool
 
@@ -158,6 +163,7 @@ async def test_what_nobody_wrote_is_not_there(pool: asyncpg.Pool) -> None:
     assert not (await reads.desk("north")).items
     assert await PostgresCaseReads(pool).case(CASE) is None
     assert await PostgresCaseReads(pool).journal(CASE) == []
+    assert await PostgresSubmissionReads(pool).submission("s-1") is None
     assert await PostgresScores(pool).score("operator", "anna") is None
 
 
@@ -176,6 +182,28 @@ async def test_a_case_and_its_journal_are_read_whole_and_in_order(pool: asyncpg.
     assert [entry.number for entry in told] == list(range(1, len(journal) + 1))
     assert [entry.kind for entry in told] == [fact.kind_name() for fact in run.facts]
     assert told[0].cause == "cause-1"
+
+
+async def test_a_submission_is_read_as_reception_remembers_it(pool: asyncpg.Pool, tmp_path: Path) -> None:
+    """A refusal with its code and words; an id that an older release let a stranger use up is free."""
+    refused = apply(Submission("s-1"), _rejected("s-1", "image_missing"))
+    used_up = replace(apply(Submission("s-2"), _rejected("s-2", "image_missing")), code="bad_signature")
+    rows = {one.submission_id: Register().write(one) for one in (refused, used_up)}
+    await kept(pool, reception(ImageStore.from_url(tmp_path.as_uri())), rows)
+    reads = PostgresSubmissionReads(pool)
+    assert await reads.submission("s-1") == refused
+    assert await reads.submission("s-2") == Submission("s-2")
+
+
+def _rejected(submission_id: str, code: RejectionCode) -> SubmissionRejected:
+    return SubmissionRejected(
+        submission_id=submission_id,
+        branch_id="branch-01",
+        content_sha256="a" * 64,
+        code=code,
+        detail="Expected an image",
+        received_at=AT,
+    )
 
 
 async def test_providers_are_paged_by_id(pool: asyncpg.Pool) -> None:

@@ -32,6 +32,17 @@ from shared.keyed_values import Form, amount_text, parse_amount, same, tidy
         ("twelve", "CNY", None),
         ("1" * 16, "CNY", None),
         ("٣٤", "CNY", None),
+        ("￥１２．５０", "CNY", 1_250),
+        ("１，２３４．５０元", "CNY", 123_450),
+        ("¥12.50元", "CNY", 1_250),
+        ("100元50", "CNY", None),
+        ("1,¥234", "CNY", None),
+        ("12.CNY50", "CNY", None),
+        ("10²", "CNY", None),
+        ("10₂", "CNY", None),
+        ("10②", "CNY", None),
+        ("10½", "CNY", None),
+        ("⒈50", "CNY", None),
     ],
 )
 def test_amounts(text: str, currency: str, minor: int | None) -> None:
@@ -45,6 +56,9 @@ def test_amounts(text: str, currency: str, minor: int | None) -> None:
         ("amount", "12,500.00", "12500", True),
         ("amount", "12,500.00", "12,500.01", False),
         ("amount", "smudge", "smudge", True),
+        ("amount", "10²", "102", False),
+        ("account", "６２２２", "6222", True),
+        ("account", "6222²", "62222", False),
         ("account", "6222 0210-0112", "622202100112", True),
         ("account", "6222", "6223", False),
         ("text", "Li  Ping", "li ping ", True),
@@ -66,6 +80,24 @@ def test_same(form: Form, one: str, other: str, alike: bool) -> None:
 def test_amount_text_is_read_back(minor: int, currency: str) -> None:
     """What is written into the books is read as the same amount."""
     assert parse_amount(amount_text(minor, currency), currency) == minor
+
+
+@settings(max_examples=200)
+@given(st.integers(min_value=1, max_value=10**9), st.data())
+def test_nothing_inside_a_figure_is_passed_over(minor: int, data: st.DataObject) -> None:
+    """A mark stands beside the figure or the text is no amount: what somebody wrote into it changes what it says."""
+    figure = amount_text(minor, "CNY")
+    at = data.draw(st.integers(min_value=0, max_value=len(figure)))
+    mark = data.draw(st.sampled_from(["¥", "￥", "元", "RMB", "CNY", "²", "₃", "④", "¾", "⑴"]))
+    beside = at in (0, len(figure)) and mark in ("¥", "￥", "元", "RMB", "CNY")
+    assert parse_amount(f"{figure[:at]}{mark}{figure[at:]}", "CNY") == (minor if beside else None)
+
+
+@settings(max_examples=200)
+@given(st.text(max_size=8))
+def test_what_stands_is_an_amount_only_if_what_was_keyed_is(text: str) -> None:
+    """Tidying makes no amount of what is none."""
+    assert parse_amount(tidy("amount", text, "CNY"), "CNY") == parse_amount(text, "CNY")
 
 
 @settings(max_examples=100)

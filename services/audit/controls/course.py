@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final, Literal
 
 from services.audit.controls import guards
-from services.audit.controls.orders import arbitration_order, authorisation_order, review_order
+from services.audit.controls.orders import arbitration_order, authorisation_order, review_order, wanted_of
 from services.audit.controls.state import RUNNING, Case, apply
 from services.audit.controls.tiers import amount_of, tier_for
 from shared.contracts.audit import (
@@ -20,7 +20,7 @@ from shared.contracts.audit import (
 )
 from shared.contracts.message import Message
 from shared.contracts.work import WorkOrder
-from shared.keyed_values import parse_amount
+from shared.outcomes import fault_of_value
 from shared.reference.board import ReferenceView
 from shared.runtime.processor import derived_id
 
@@ -30,8 +30,10 @@ CloseCode = Literal[
     "review_exhausted",
     "unknown_business_type",
     "bad_amount",
+    "unreadable_field",
     "image_missing",
 ]
+Why = Literal["unreadable_amount", "blank"]
 
 
 class Course:
@@ -97,20 +99,16 @@ def _arbitrate(course: Course) -> None:
             course.ask(arbitration_order(course.case, name, course.now))
 
 
-def _readable_amount(course: Course) -> bool:
-    """An amount that cannot be read is ruled on once; a ruling that cannot be read either ends the case."""
-    case, name = course.case, course.case.template.amount_field
-    if name is None or parse_amount(case.values[name], case.template.currency) is not None:
-        return False
-    found = case.values[name]
-    if name in case.ruled_fields:
-        course.close("bad_amount", f"Expected an amount in {case.template.currency}, the ruling is {found!r}")
-    else:
-        course.add(
-            EntryDiffered(case_id=case.case_id, at=course.now, field=name, values=(found,), why="unreadable_amount")
-        )
-        _arbitrate(course)
-    return True
+def _readable(course: Course) -> bool:
+    """A value that was keyed and cannot stand, as no amount or a blank, is ruled on."""
+    case = course.case
+    for field in case.template.fields:
+        found = case.values[field.name]
+        if fault_of_value(wanted_of(case.template, field), found) is not None:
+            why: Why = "unreadable_amount" if field.form == "amount" else "blank"
+            course.add(EntryDiffered(case_id=case.case_id, at=course.now, field=field.name, values=(found,), why=why))
+    _arbitrate(course)
+    return bool(course.case.disputes)
 
 
 def _review(course: Course) -> bool:
@@ -165,5 +163,5 @@ def _posting(course: Course) -> bool:
     return True
 
 
-_NEEDS: Final[tuple[Callable[[Course], bool], ...]] = (_readable_amount, _review, _tier, _authorisation, _posting)
+_NEEDS: Final[tuple[Callable[[Course], bool], ...]] = (_readable, _review, _tier, _authorisation, _posting)
 """What a case needs, in order. Each answers whether the case now waits, or has ended."""

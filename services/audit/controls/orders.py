@@ -10,8 +10,8 @@ from services.audit.controls.state import Case, slot_of
 from services.audit.controls.tiers import authorisers_expected
 from shared.contracts.intake import CaseOpened
 from shared.contracts.message import Region, Step
-from shared.contracts.reference import SliceArea, TemplateField
-from shared.contracts.work import DECLARED, ShownField, WorkOrder
+from shared.contracts.reference import BusinessType, SliceArea, TemplateField
+from shared.contracts.work import DECLARED, ShownField, Wanted, WorkOrder
 from shared.keyed_values import amount_text
 from shared.runtime.processor import derived_id
 
@@ -34,6 +34,15 @@ def cut(area: SliceArea, opened: CaseOpened) -> Region | None:
                 height=max(1, min(round(area.height * size.height), size.height - y)),
             )
     return None
+
+
+def wanted_of(template: BusinessType, field: TemplateField) -> Wanted:
+    """What a value of the field must be to stand. Holds: a case with an amount field is posted with an amount."""
+    return Wanted(
+        form=field.form,
+        currency=template.currency,
+        may_be_blank=field.may_be_blank and field.name != template.amount_field,
+    )
 
 
 class _Common(TypedDict):
@@ -105,6 +114,7 @@ def arbitration_order(case: Case, name: str, now: datetime) -> WorkOrder:
         field=name,
         slice=case.entries[name][0].slice,
         shown=(ShownField(name=name, label=field.label, values=case.disputes[name].values),),
+        wanted=wanted_of(case.template, field),
         keeps_draft="arbitration" in case.template.draft_steps,
         data_class=field.data_class,
         standard_seconds=case.template.standard.arbitration,
@@ -133,6 +143,7 @@ def authorisation_order(case: Case, now: datetime) -> WorkOrder:
         whole_images=case.started.images,
         shown=_shown(case, with_amount=not rekey),
         rekey_amount=rekey,
+        wanted=Wanted(form="amount", currency=case.template.currency) if rekey else None,
         grade_min=0 if tier is None else tier.grade_min,
         excluded_teams=tuple(sorted(set(apart))),
         standard_seconds=case.template.standard.authorisation,

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from services.audit.controls import guards
-from services.audit.controls.course import Course
-from services.audit.controls.orders import asked_again
+from services.audit.controls.course import CloseCode, Course
+from services.audit.controls.orders import asked_again, wanted_of
 from services.audit.controls.state import Case
 from shared.contracts.audit import (
     Authorised,
@@ -29,7 +29,7 @@ from shared.contracts.reference import TemplateField
 from shared.contracts.routing import WorkCompleted
 from shared.contracts.work import ArbitrationRuling, AuthorisationVerdict, KeyedValue, ReviewVerdict, WorkOrder
 from shared.keyed_values import parse_amount, same, tidy
-from shared.outcomes import fault_of
+from shared.outcomes import fault_of, fault_of_value
 from shared.runtime.processor import Rejection
 
 REKEY_DISPUTES_MAX: Final = 2  # how often an authoriser may re-key another amount before the case is closed
@@ -133,6 +133,10 @@ def _keyed(course: Course, order: WorkOrder, outcome: KeyedValue, doer: Doer) ->
 
 def _ruled(course: Course, order: WorkOrder, outcome: ArbitrationRuling, doer: Doer) -> None:
     case, field = course.case, _field(course.case, order)
+    if outcome.unreadable or fault_of_value(wanted_of(case.template, field), outcome.value) is not None:
+        code: CloseCode = "bad_amount" if field.form == "amount" else "unreadable_field"
+        course.close(code, f"Expected {field.name} to be readable, found it ruled unreadable")
+        return
     currency, finder = case.template.currency, case.disputes[field.name].finder
     right = tidy(field.form, outcome.value, currency)
     course.add(EntryArbitrated(case_id=case.case_id, at=course.now, field=field.name, value=right))

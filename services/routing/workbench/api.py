@@ -13,7 +13,7 @@ from pydantic import AfterValidator
 
 from services.routing.desk.state import DeskItem, ItemPhase
 from services.routing.eligibility import Rulebook
-from services.routing.workbench.answers import Answers, happens
+from services.routing.workbench.answers import Answers, Verdict, happens
 from services.routing.workbench.commands import CommandCounter
 from services.routing.workbench.decide import (
     STATUS_BY_CODE,
@@ -57,7 +57,7 @@ from shared.contracts.routing import (
     SignOn,
 )
 from shared.http.bearer import requires
-from shared.http.problems import Problem, problem_responses
+from shared.http.problems import RETRY_SECONDS, Problem, problem_responses
 from shared.http.tokens import Claims
 from shared.runtime.processor import Rejection, derived_id
 
@@ -135,13 +135,13 @@ class Workbench:
         """The item as the operator may see it now."""
         return assignment_view(item, sitting, draft_of(sitting, item, self.now(), Rulebook.of(self.boards)))
 
-    async def hand_in(self, command: Command, response: Response) -> CommandView:
+    async def hand_in(self, command: Command, response: Response, *, named_by_content: bool = False) -> CommandView:
         """Publish the command and say what became of it; a refusal is a problem."""
-        verdict = await self.counter.hand_in(command)
+        verdict = await self.counter.hand_in(command, named_by_content=named_by_content)
         if verdict is not None and verdict.refused:
             raise Problem(409, verdict.answer, verdict.detail)
         response.status_code = 202 if verdict is None else 200
-        return command_view(command.command_id, verdict)
+        return _told(command.command_id, verdict, response)
 
     async def slice_png(self, sitting: Seat, work_item_id: str, attempt: int) -> bytes:
         """Exactly the region that the item names, for whoever has it in hand."""
@@ -243,8 +243,10 @@ def _presence(router: APIRouter, bench: Workbench, seated: Seated) -> None:
     @router.get(
         "/commands/{command_id}", summary="What became of one of my commands?", responses=problem_responses(422)
     )
-    async def command(command_id: ItemId, sitting: Seat = Depends(seated)) -> CommandView:
-        return command_view(command_id, await bench.counter.known(sitting.team_id, sitting.operator_id, command_id))
+    async def command(command_id: ItemId, response: Response, sitting: Seat = Depends(seated)) -> CommandView:
+        """Nobody can tell a command that its desk has not come to from one that never came: both are `pending`."""
+        verdict = await bench.counter.known(sitting.team_id, sitting.operator_id, command_id)
+        return _told(command_id, verdict, response)
 
 
 def _work(router: APIRouter, bench: Workbench, seated: Seated) -> None:
@@ -303,7 +305,7 @@ def _work(router: APIRouter, bench: Workbench, seated: Seated) -> None:
         said = derived_id("complete", body.outcome.model_dump_json())
         named = _named(sitting, said, work_item_id, body.attempt, key, bench.now())
         result = CompleteAssignment(**named, outcome=body.outcome, handle_seconds=body.handle_seconds)
-        return await bench.hand_in(result, response)
+        return await bench.hand_in(result, response, named_by_content=key is None)
 
 
 def _pictures(router: APIRouter, bench: Workbench, seated: Seated) -> None:
@@ -329,6 +331,13 @@ def _pictures(router: APIRouter, bench: Workbench, seated: Seated) -> None:
         content = await bench.whole_image(sitting, work_item_id, sha256, attempt)
         media_type = "image/png" if content.startswith(b"\x89PNG") else "image/jpeg"
         return Response(content, media_type=media_type, headers=NO_STORE)
+
+
+def _told(command_id: str, verdict: Verdict | None, response: Response) -> CommandView:
+    """What became of the command; without an answer, when to ask again."""
+    if verdict is None:
+        response.headers["Retry-After"] = str(RETRY_SECONDS)
+    return command_view(command_id, verdict)
 
 
 def _granted(found: _V | Rejection) -> _V:

@@ -36,28 +36,34 @@ class CommandCounter:
         self._publish: Final = publish
         self._answer_seconds: Final = answer_seconds
 
-    async def hand_in(self, command: Command) -> Verdict | None:
-        """The desk's verdict, or `None` when it has not come yet. Errors: `TransientError`; send again."""
+    async def hand_in(self, command: Command, *, named_by_content: bool = False) -> Verdict | None:
+        """The desk's verdict, or `None` when it has not come yet. Errors: `TransientError`; send again.
+
+        Holds:   of a command that is `named_by_content`, as its id follows from what it asks for, the same id is the same
+                 command, whatever was measured beside that.
+        """
         with timed(COMMAND_SECONDS):
             verdict = await self.known(command.team_id, command.operator_id, command.command_id)
             if verdict is None:
                 verdict = await self._asked(command)
-        return _counted(verdict, command)
+        return _counted(verdict if named_by_content else _of_this_content(verdict, command), command)
 
     async def hand_in_unanswered(self, command: Command) -> Verdict | None:
         """As `hand_in`, of a command of which the desk's rows have just shown that it was not answered: none is looked for."""
         with timed(COMMAND_SECONDS):
-            return _counted(await self._asked(command), command)
+            return _counted(_of_this_content(await self._asked(command), command), command)
 
     async def known(self, team_id: str, operator_id: str, command_id: str) -> Verdict | None:
         """The verdict on an earlier command, from memory or else from the desk's rows."""
         heard = self._answers.to(operator_id, command_id)
-        if heard is not None:
+        if (
+            heard is not None and heard.answer != "conflict"
+        ):  # of whom that alone was heard, the rows know the first answer
             return heard
         row = await self._reads.answer(team_id, operator_id, command_id)
-        return (
-            None if row is None else Verdict(row.command_id, row.operator_id, row.fingerprint, row.answer, row.detail)
-        )
+        if row is None:
+            return heard
+        return Verdict(row.command_id, row.operator_id, row.fingerprint, row.answer, row.detail)
 
     async def _asked(self, command: Command) -> Verdict | None:
         with self._answers.expecting_answer(command.operator_id, command.command_id) as answered:
@@ -67,7 +73,6 @@ class CommandCounter:
 
 
 def _counted(verdict: Verdict | None, command: Command) -> Verdict | None:
-    verdict = _of_this_content(verdict, command)
     COMMANDS.labels(command.kind_name(), "pending" if verdict is None else verdict.answer).inc()
     return verdict
 
@@ -76,5 +81,8 @@ def _of_this_content(verdict: Verdict | None, command: Command) -> Verdict | Non
     fingerprint = fingerprint_of(command)
     if verdict is None or verdict.fingerprint == fingerprint:
         return verdict
-    detail = "Expected the same content under the same Idempotency-Key; take a new key for another command"
+    detail = (
+        f"Expected command {command.command_id} as it was first sent, with all that it says and measures, found other "
+        "content: send another command under an Idempotency-Key of its own"
+    )
     return Verdict(command.command_id, command.operator_id, fingerprint, "conflict", detail)

@@ -27,8 +27,8 @@ class View(BaseModel):
 class CommandView(View):
     """What became of a command.
 
-    Holds:   `pending` means that the desk has not answered yet: ask again under `/commands/{command_id}`, or send the
-             same request again.
+    Holds:   `pending` means that no answer is known: the desk has not come to the command yet, or it never came. Ask again
+             under `/commands/{command_id}` for a minute, then send the same request again: it counts once.
     """
 
     command_id: str
@@ -214,10 +214,16 @@ MEMBERS_BY_FORM: Final[Mapping[str, Collection[str]]] = {
 }
 
 
+NOT_ANSWERED: Final = (
+    "Expected the desk's answer, found none: it has not come to this command yet, or the command never came. Ask again for a "
+    "minute, then send the same request again: it counts once."
+)
+
+
 def command_view(command_id: str, verdict: Verdict | None) -> CommandView:
     """The command's state in words."""
     if verdict is None:
-        return CommandView(command_id=command_id, state="pending")
+        return CommandView(command_id=command_id, state="pending", detail=NOT_ANSWERED)
     state: Literal["taken", "refused"] = "refused" if verdict.refused else "taken"
     return CommandView(command_id=command_id, state=state, answer=verdict.answer, detail=verdict.detail)
 

@@ -9,7 +9,14 @@ from typing import Any
 
 from services.audit.controls.decide import decide, refuse
 from services.audit.controls.state import ENDED, Case, Phase, apply, empty
-from shared.contracts.audit import CaseClosed, CasePosted, PostingRequested, ResultAccepted, WorkRequested
+from shared.contracts.audit import (
+    CaseClosed,
+    CasePosted,
+    KeyingErrorFound,
+    PostingRequested,
+    ResultAccepted,
+    WorkRequested,
+)
 from shared.contracts.core import PostingConfirmed, PostingFailed
 from shared.contracts.intake import CaseOpened, ImageSize
 from shared.contracts.message import ImageReference, Message, Money
@@ -36,6 +43,7 @@ from shared.contracts.work import (
     ReviewVerdict,
     WorkOrder,
 )
+from shared.keyed_values import parse_amount
 from shared.reference.board import REFERENCE_BOARD, ReferenceView
 from shared.runtime.processor import Rejection, Situation, derived_id
 
@@ -295,5 +303,8 @@ def check_promises(run: CaseRun) -> None:
     asked = [fact.order.work_item_id for fact in run.of(WorkRequested)]
     assert len(asked) == len(set(asked)), "Expected every item asked for once"
     assert len(run.of(PostingRequested)) <= 1, "Expected the posting requested at most once"
+    for fact in run.of(KeyingErrorFound):
+        stands = parse_amount(fact.right, "CNY") if fact.field == "amount" else fact.right
+        assert stands, f"Expected errors against a value that can stand, found {fact.right!r}"
     ends = run.of(CasePosted) + run.of(CaseClosed)
     assert len(ends) == (run.case.phase in ENDED), "Expected one end, and only of an ended case"

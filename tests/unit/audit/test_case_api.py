@@ -137,6 +137,19 @@ async def test_what_is_unknown_is_not_found(path: str) -> None:
     assert "Expected" in answer.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    ("came", "words"),
+    [(confirmed(), "an answer of the core bank"), (result(started().order("entry-1"), "op-north1"), "a result")],
+)
+async def test_a_case_that_nobody_opened_is_not_found(came: Message, words: str) -> None:
+    """What comes under an id that is no case makes none of it."""
+    run = CaseRun()
+    run.take(came)
+    answer = await ask("/cases/case-1", run)
+    assert (answer.status_code, answer.json()["code"]) == (404, "never_opened")
+    assert words in answer.json()["detail"]
+
+
 async def test_a_case_of_another_submission_is_not_given_away() -> None:
     """The case under the derived id must itself name the submission."""
     run = posted_run()

@@ -41,7 +41,11 @@ def wrong_outcome(order: WorkOrder) -> Outcome:
         case "entry":
             return KeyedValue(value="1.00" if order.field == "amount" else "misread")
         case "arbitration":
-            return ArbitrationRuling(value="unreadable")
+            return (
+                ArbitrationRuling(value="1250.00.")
+                if order.round == 1
+                else ArbitrationRuling(value="", unreadable=True)
+            )
         case "review":
             return ReviewVerdict(passed=False, wrong_fields=("payee",))
         case _:

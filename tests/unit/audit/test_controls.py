@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -45,6 +46,7 @@ from tests.unit.audit.floor_of_cases import (
     CASE,
     NOW,
     TRANSFER,
+    TRUE_VALUES,
     CaseRun,
     check_promises,
     confirmed,
@@ -52,6 +54,7 @@ from tests.unit.audit.floor_of_cases import (
     opened,
     reference,
     result,
+    right_outcome,
     run_in,
     started,
     with_amount,
@@ -219,16 +222,75 @@ def test_arbitration_does_not_wait_for_other_fields() -> None:
     assert len(run.case.open_items) == 4
 
 
-def test_an_unreadable_amount_is_ruled_on_once() -> None:
-    """Two equal keyings that are no amount go to arbitration; a ruling that is none either ends the case."""
-    run = started()
+def keyed_alike(run: CaseRun, **values: str) -> CaseRun:
+    """Both keyers read the same in every slice, right or not."""
     for order in list(run.case.open_items.values()):
-        outcome = KeyedValue(value="smudge" if order.field == "amount" else "same")
+        outcome = right_outcome(order, {**TRUE_VALUES, **values})
         run.take(result(order, "op-north1" if order.role == "entry-1" else "op-south1", outcome))
-    assert [fact.why for fact in run.of(EntryDiffered)] == ["unreadable_amount"]
-    run.do("arbitration", "op-north2", ArbitrationRuling(value="still smudge"))
-    assert [fact.code for fact in run.of(CaseClosed)] == ["bad_amount"]
+    return run
+
+
+UNREADABLE = ArbitrationRuling(value="", unreadable=True)
+
+
+@pytest.mark.parametrize(
+    ("field", "keyed", "why", "code"),
+    [
+        ("amount", "smudge", "unreadable_amount", "bad_amount"),
+        ("account", "", "blank", "unreadable_field"),
+        ("account", "- -", "blank", "unreadable_field"),
+        ("payee", " ", "blank", "unreadable_field"),
+    ],
+)
+def test_what_cannot_stand_is_ruled_on(field: str, keyed: str, why: str, code: str) -> None:
+    """Keyings that agree on no amount, or on a blank, go to arbitration; what is ruled unreadable ends the case."""
+    run = keyed_alike(started(), **{field: keyed})
+    assert [(fact.field, fact.why) for fact in run.of(EntryDiffered)] == [(field, why)]
+    run.do("arbitration", "op-north2", UNREADABLE)
+    assert [fact.code for fact in run.of(CaseClosed)] == [code]
+    assert run.of(KeyingErrorFound) == []
     check_promises(run)
+
+
+def test_a_ruling_that_is_no_amount_ends_nothing_and_blames_nobody() -> None:
+    """A slip of the arbitrator's keys does not count: the ruling is asked for again, and who keyed rightly erred in nothing."""
+    run = started().key_all(amount="12,600.00")
+    facts = run.do("arbitration", "op-north2", ArbitrationRuling(value="12500.00."))
+    assert names(facts) == ["ResultRefused", "WorkSettled", "WorkRequested"]
+    assert run.of(ResultRefused)[0].code == "wrong_outcome"
+    run.do("arbitration", "op-north2", ArbitrationRuling(value="12500.00"))
+    assert [fact.keyed for fact in run.of(KeyingErrorFound)] == ["12,600.00"]
+    run.do("review-1", "op-south2")
+    assert run.of(PostingRequested)
+
+
+def test_a_ruling_on_an_older_order_that_cannot_stand_blames_nobody() -> None:
+    """An order of an earlier release does not say what is wanted: such a ruling ends the case, as it did."""
+    run = started().key_all(amount="12,600.00")
+    order = run.order("arbitration")
+    older = {**run.case.open_items, order.work_item_id: order.model_copy(update={"wanted": None})}
+    run.case = replace(run.case, open_items=older)
+    run.do("arbitration", "op-north2", ArbitrationRuling(value="12500.00."))
+    assert [fact.code for fact in run.of(CaseClosed)] == ["bad_amount"]
+    assert run.of(KeyingErrorFound) == []
+
+
+def test_an_amount_re_keyed_is_one() -> None:
+    """A slip of the authoriser's keys does not bring the case back."""
+    run = with_amount("600,000.00")
+    run.do("authorisation-1", "op-north3", AuthorisationVerdict(granted=True, rekeyed_amount="600,000.00."))
+    assert [fact.code for fact in run.of(ResultRefused)] == ["wrong_outcome"]
+    assert run.case.phase is Phase.AUTHORISING
+
+
+def test_a_blank_stands_where_the_page_may_leave_the_field_so() -> None:
+    """The template says which fields; the amount field is never one of them."""
+    fields = tuple(field.model_copy(update={"may_be_blank": field.name != "account"}) for field in TRANSFER.fields)
+    run = CaseRun(view=reference(TRANSFER.model_copy(update={"fields": fields})))
+    run.take(opened())
+    keyed_alike(run, payee="", amount="")
+    assert [fact.field for fact in run.of(EntryDiffered)] == ["amount"]
+    assert run.case.values["payee"] == ""
 
 
 # ------------------------------------------------------------------------------------------------ who may

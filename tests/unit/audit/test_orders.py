@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from services.audit.controls.due import due_at
+from services.audit.controls.due import cut_off_left_seconds, due_at
 from services.audit.controls.orders import cut
 from services.audit.controls.tiers import tier_for
 from shared.contracts.audit import CaseClosed, CaseStarted, TierApplied
 from shared.contracts.intake import ImageSize
 from shared.contracts.message import Region
-from shared.contracts.reference import SliceArea
+from shared.contracts.reference import BusinessType, SliceArea
 from shared.contracts.work import DECLARED, AuthorisationVerdict
 from shared.runtime.errors import InvariantError
+from tests.support.examples import share_of
 from tests.unit.audit.floor_of_cases import MAINTENANCE, NOW, TRANSFER, VOUCHER, CaseRun, opened, started, with_amount
 
 
@@ -158,6 +162,76 @@ def test_due(received: tuple[int, int], urgent: bool, due: tuple[int, int, int])
     """Due is the service level, capped by the day's closing; after it, the next day's closing."""
     at = datetime(2026, 5, 4, *received, tzinfo=UTC)
     assert due_at(CLOSING, at, urgent, "Asia/Shanghai") == datetime(2026, 5, *due, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("cut_off", "lead", "received", "due"),
+    [
+        ("00:00", 60, "2026-05-04 23:59:30", "2026-05-05 23:59:00"),
+        ("00:00", 60, "2026-05-04 10:00:00", "2026-05-04 10:20:00"),
+        ("00:00", 60, "2026-05-04 23:50:00", "2026-05-04 23:59:00"),
+        ("00:00", 0, "2026-05-04 10:00:00", "2026-05-04 10:20:00"),
+        ("00:00", 0, "2026-05-04 23:50:00", "2026-05-05 00:00:00"),
+        ("00:30", 3600, "2026-05-04 23:45:00", "2026-05-05 23:30:00"),
+        ("00:30", 3600, "2026-05-04 23:20:00", "2026-05-04 23:30:00"),
+        ("17:15", 100_000, "2026-05-04 13:00:00", "2026-05-04 13:20:00"),
+        ("17:15", 100_000, "2026-05-04 13:20:00", "2026-05-04 13:28:20"),
+        ("17:15", 100_000, "2026-05-04 13:30:00", "2026-05-05 13:28:20"),
+    ],
+)
+def test_due_at_the_edge_of_a_day(cut_off: str, lead: float, received: str, due: str) -> None:
+    """A day's last posting instant is the one that lies in the day, whichever day's cut-off it goes by."""
+    template = TRANSFER.model_copy(update={"cut_off": cut_off, "posting_lead_seconds": float(lead)})
+    zone = ZoneInfo("Asia/Shanghai")
+    at, expected = (datetime.fromisoformat(text).replace(tzinfo=zone).astimezone(UTC) for text in (received, due))
+    assert due_at(template, at, False, "Asia/Shanghai") == expected
+    assert cut_off_left_seconds(template, at, "Asia/Shanghai") == pytest.approx(
+        (last_posting_on(template, at.astimezone(zone)) - at).total_seconds()
+    )
+
+
+def last_posting_on(template: BusinessType, at: datetime) -> datetime:
+    """The last posting instant of the local day, by trying each cut-off near it."""
+    lead, closing = timedelta(seconds=template.posting_lead_seconds), time.fromisoformat(template.cut_off or "")
+    begin, end = (datetime.combine(at.date() + timedelta(days=days), time.min, at.tzinfo) for days in (0, 1))
+    days = (begin.date() + timedelta(days=number) for number in range(-1, 10))
+    instants = [datetime.combine(day, closing, at.tzinfo).astimezone(UTC) - lead for day in days]
+    return max(instant for instant in instants if instant <= end)
+
+
+@settings(max_examples=share_of(300))
+@given(
+    st.timedeltas(timedelta(0), timedelta(days=363)),
+    st.times().map(lambda found: found.strftime("%H:%M")),
+    st.floats(0, 300_000),
+    st.floats(1, 200_000),
+    st.booleans(),
+    st.sampled_from(["Asia/Shanghai", "Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe"]),
+)
+def test_due_whatever_the_cut_off_and_the_lead(
+    passed: timedelta, cut_off: str, lead: float, level: float, urgent: bool, name: str
+) -> None:
+    """Never before receipt; the service level while the day's last posting lies ahead, but not after it; else the next day's."""
+    template = TRANSFER.model_copy(
+        update={
+            "cut_off": cut_off,
+            "posting_lead_seconds": lead,
+            "sla_seconds": level,
+            "sla_urgent_seconds": level / 2,
+        }
+    )
+    at, zone = datetime(2026, 1, 1, tzinfo=UTC) + passed, ZoneInfo(name)
+    promised, last = (
+        at + timedelta(seconds=level / 2 if urgent else level),
+        last_posting_on(template, at.astimezone(zone)),
+    )
+    due = due_at(template, at, urgent, name)
+    assert due > at
+    if at < last:
+        assert due == min(promised, last)
+    else:
+        assert last < due <= at + timedelta(hours=49)
+        assert due in [last_posting_on(template, at.astimezone(zone) + timedelta(days=days)) for days in (1, 2)]
 
 
 def test_no_closing_no_cap() -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import httpx
 import pytest
 
 from opsfloor import answers, cases, floor
+from opsfloor.answers import Remedied
 
 ANSWER: dict[str, Any] = {
     "case_id": "c-1",
@@ -78,3 +80,101 @@ def test_json_has_everything(capsys: pytest.CaptureFixture[str]) -> None:
     """A program gets the service's own answer."""
     cases.case("c-1", json=True)
     assert json.loads(capsys.readouterr().out) == ANSWER
+
+
+RECEIPT: dict[str, Any] = {
+    "submission_id": "s-1",
+    "branch_id": "branch-01",
+    "outcome": "rejected",
+    "received_at": "2026-03-02T09:00:00.123456Z",
+    "case_id": None,
+    "code": "image_missing",
+    "detail": "Expected the image, found none: upload it; then send it under a new submission id",
+    "content_sha256": "a" * 64,
+    "reroute_id": None,
+}
+UNKNOWN = Remedied("Expected audit to know s-1, found nothing of it", "check the id", "unknown")
+NO_INTAKE = Remedied("Expected a running intake service, found none", "start it")
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, **by_service: Any) -> None:
+    """Services that answer so, or raise."""
+
+    def ask(service: str, path: str, role: str) -> Any:
+        answer = by_service[service]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(floor, "ask", ask)
+
+
+def test_a_submission_that_intake_refused_is_told_with_its_receipt(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not that it may be on its way: which code, when, and what to do."""
+    answering(monkeypatch, audit=UNKNOWN, intake=RECEIPT)
+    cases.case("s-1")
+    told = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    for words in ("refused at intake", "image_missing", "2026-03-02 09:00:00 UTC", "under a new submission id"):
+        assert words in told
+    cases.case("s-1", json=True)
+    assert json.loads(capsys.readouterr().out) == RECEIPT
+
+
+def test_a_submission_whose_case_is_on_its_way_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Accepted a moment ago: controls have not come to it."""
+    accepted = {**RECEIPT, "outcome": "accepted", "case_id": "c-1", "code": None, "detail": ""}
+    answering(monkeypatch, audit=UNKNOWN, intake=accepted)
+    cases.case("s-1")
+    told = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "accepted at intake" in told
+    assert "c-1" in told
+    assert "code" not in told
+
+
+@pytest.mark.parametrize(
+    ("audit", "intake", "what", "remedy"),
+    [
+        (UNKNOWN, Remedied("Expected intake to know s-1", "check", "unknown"), UNKNOWN.what, "check the id"),
+        (UNKNOWN, NO_INTAKE, UNKNOWN.what, "check the id; and ask again once intake"),
+        (Remedied("audit refused", "look", "dependency_away"), RECEIPT, "audit refused", "look"),
+    ],
+)
+def test_what_nobody_knows_is_told_as_such(
+    audit: Exception, intake: Any, what: str, remedy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Intake is asked of what audit does not know, and of nothing else."""
+    answering(monkeypatch, audit=audit, intake=intake)
+    with pytest.raises(Remedied) as told:
+        cases.case("s-1")
+    assert told.value.what == what
+    assert told.value.remedy.startswith(remedy)
+
+
+@pytest.mark.parametrize(
+    ("problem", "code", "what"),
+    [
+        (
+            {"code": "never_opened", "detail": "Expected a case that intake opened"},
+            "never_opened",
+            "that intake opened",
+        ),
+        ({"code": "unknown_case", "detail": "Expected an id"}, "unknown", "audit to know c-9, found nothing of it"),
+        (None, "unknown", "audit to know c-9, found nothing of it"),
+    ],
+)
+def test_what_is_not_found_is_told_in_the_services_words_where_they_say_more(
+    problem: dict[str, str] | None, code: str, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A case that nobody opened is not one that may be on its way."""
+    answer = httpx.Response(404, text="no JSON") if problem is None else httpx.Response(404, json=problem)
+    monkeypatch.undo()
+    monkeypatch.setattr(floor, "bearer", lambda *_: {})
+    monkeypatch.setattr(floor, "_call", lambda *_: answer)
+    with pytest.raises(Remedied) as told:
+        floor.ask("audit", "/cases/c-9", role="auditor")
+    assert told.value.code == code
+    assert what in told.value.what

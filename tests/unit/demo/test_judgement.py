@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from deploy.demo.judgement import ERROR_RATE, WEAK_ERROR_RATE, outcome, read
+from deploy.demo.judgement import ERROR_RATE, WEAK_ERROR_RATE, outcome, read, slip
 from deploy.demo.truth import UNKNOWN, Document, Truth
+from deploy.demo.vouchers import misread
 from services.routing.workbench.views import CompleteBody
+from shared.keyed_values import parse_amount
 from shared.runtime.processor import derived_id
 
 GOOD = Document(
@@ -83,6 +85,21 @@ def test_a_failed_review_names_fields_and_a_passed_one_none() -> None:
     for seed in range(100):
         verdict, _ = outcome(shown("1284.50"), GOOD, 0, random.Random(seed))
         assert verdict["passed"] == (not verdict["wrong_fields"])
+
+
+def test_whoever_errs_where_an_amount_must_stand_keys_another_amount() -> None:
+    """The desk takes nothing else: whoever swaps the point with a figure is told so and keys it anew."""
+    draw = random.Random(7)
+    slips = [slip("1234.50", draw) for _ in range(500)]
+    assert all(parse_amount(text, "CNY") not in (None, 123_450) for text in slips)
+    assert any(parse_amount(misread("1234.50", draw), "CNY") is None for _ in range(500))
+
+
+def test_what_nobody_can_read_is_ruled_unreadable_and_not_granted() -> None:
+    """A document that the demo does not know has nothing on it to rule or to key again."""
+    draw = random.Random(1)
+    assert outcome(item("arbitration"), UNKNOWN, 0, draw)[0] == {"form": "ruling", "value": "", "unreadable": True}
+    assert outcome(item("authorisation", rekey_amount=True), UNKNOWN, 0, draw)[0]["granted"] is False
 
 
 def test_authorisers_grant_mostly_and_re_key_only_when_asked() -> None:

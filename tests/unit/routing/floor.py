@@ -22,6 +22,7 @@ NOW: Final = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 IMAGE: Final = "a" * 64
 ENTRY: Final = "transfer/entry"
 REVIEW: Final = "transfer/review"
+ARBITRATION: Final = "transfer/arbitration"
 
 
 def operator(

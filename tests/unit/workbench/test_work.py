@@ -10,8 +10,8 @@ import pytest
 
 from services.routing.desk.state import Answer, DeskItem, DeskOperator
 from services.routing.workbench.answers import Answers
-from shared.contracts.routing import WorkCompleted
-from shared.contracts.work import ShownField
+from shared.contracts.routing import CompleteAssignment, WorkCompleted
+from shared.contracts.work import ShownField, Wanted
 from shared.runtime.patience import within
 from tests.unit.routing.floor import order, stand
 from tests.unit.workbench.test_tailer import ASSIGNED
@@ -198,6 +198,36 @@ async def test_a_result_handed_in_twice_counts_once(window: Window) -> None:
     assert completions(window) == 1
 
 
+async def test_the_same_result_again_is_the_same_command_whatever_time_is_said(window: Window) -> None:
+    """Without a key a client that measures anew gets its first answer, also from a process that has heard nothing."""
+    anna = await window.in_hand()
+    first = await anna.post("/assignment/item-1/complete", json=RESULT)
+    later = {**RESULT, "handle_seconds": RESULT["handle_seconds"] + 4.0}
+    again = await anna.post("/assignment/item-1/complete", json=later)
+    window.app = window.face(window.started_anew(Answers()))
+    from_rows = await window.client("anna").post("/assignment/item-1/complete", json=later)
+    assert [answer.status_code for answer in (again, from_rows)] == [200, 200]
+    assert again.json() == from_rows.json() == first.json()
+    assert completions(window) == 1
+
+
+async def test_of_a_conflict_alone_the_first_answer_is_looked_up(window: Window) -> None:
+    """Who sent two times before the desk answered, and is asked by a process that heard only the second, is told the first."""
+    anna = await window.in_hand()
+    first = await anna.post("/assignment/item-1/complete", json=RESULT)
+    command, _ = window.desks.published[-1]
+    assert isinstance(command, CompleteAssignment)
+    heard = Answers()
+    window.desks.answers = heard
+    window.desks.meet("north", command.model_copy(update={"handle_seconds": 99.0}))
+    window.app = window.face(window.started_anew(heard))
+    known = heard.to("anna", command.command_id)
+    assert known is not None
+    assert known.answer == "conflict"
+    told = await window.client("anna").get(f"/commands/{first.json()['command_id']}")
+    assert told.json()["answer"] == "completed"
+
+
 async def test_a_result_handed_in_twice_at_once_counts_once(window: Window) -> None:
     """Two copies under way together are one command to the desk."""
     anna = await window.in_hand()
@@ -225,6 +255,7 @@ async def test_the_same_key_with_other_content_is_a_conflict(window: Window) -> 
     other = {**RESULT, "outcome": {"form": "keyed", "value": "9,999.00"}}
     answer = await anna.post("/assignment/item-1/complete", json=other, headers=key)
     assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
+    assert "command my-key as it was first sent" in answer.json()["detail"]
     assert (await anna.get("/commands/my-key")).json()["answer"] == "completed"
     assert completions(window) == 1
 
@@ -284,6 +315,23 @@ async def test_what_controls_would_not_take_is_refused_in_hand(
     mended = {"form": "review", "passed": True}
     again = await anna.post("/assignment/item-1/complete", json={**RESULT, "outcome": mended})
     assert again.json()["answer"] == "completed"
+
+
+async def test_a_ruling_that_is_no_amount_is_refused_in_hand(window: Window) -> None:
+    """One slip of the keys ends no case: the arbitrator is told, keeps the item, and hands in what they meant."""
+    anna = await window.in_hand(step="arbitration", wanted=Wanted(form="amount", currency="CNY"))
+    slip, meant = ({**RESULT, "outcome": {"form": "ruling", "value": value}} for value in ("1250.00.", "1250.00"))
+    answer = await anna.post("/assignment/item-1/complete", json=slip)
+    assert (answer.status_code, answer.json()["code"]) == (409, "wrong_outcome")
+    assert "or rule it unreadable" in answer.json()["detail"]
+    assert (await anna.post("/assignment/item-1/complete", json=meant)).json()["answer"] == "completed"
+
+
+async def test_an_arbitrator_may_rule_that_nobody_can_read_it(window: Window) -> None:
+    """In so many words, with nothing beside them."""
+    anna = await window.in_hand(step="arbitration", wanted=Wanted(form="amount", currency="CNY"))
+    unreadable = {**RESULT, "outcome": {"form": "ruling", "value": "", "unreadable": True}}
+    assert (await anna.post("/assignment/item-1/complete", json=unreadable)).json()["answer"] == "completed"
 
 
 async def test_who_has_an_item_is_not_told_to_somebody_else(window: Window) -> None:
@@ -353,7 +401,11 @@ async def test_a_desk_that_is_silent_leaves_the_command_pending(window: Window) 
     window.desks.deaf = True
     answer = await anna.post("/assignment/item-1/complete", json=RESULT)
     assert (answer.status_code, answer.json()["state"]) == (202, "pending")
-    assert (await anna.get(f"/commands/{answer.json()['command_id']}")).json()["state"] == "pending"
+    asked = await anna.get(f"/commands/{answer.json()['command_id']}")
+    assert asked.json()["state"] == "pending"
+    for pending in (answer, asked):
+        assert pending.headers["retry-after"] == "2"
+        assert "it counts once" in pending.json()["detail"]
     window.desks.deaf = False
     command, _ = window.desks.published[-1]
     window.desks.meet("north", command)

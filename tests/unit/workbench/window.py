@@ -28,11 +28,11 @@ from shared.http.app import build_app
 from shared.http.tokens import Issuer, Verifier
 from shared.runtime.errors import TransientError
 from tests.support.shared_face import SharedFace
-from tests.unit.routing.floor import NOW, Floor, boards, operator, order
+from tests.unit.routing.floor import ARBITRATION, ENTRY, NOW, REVIEW, Floor, boards, operator, order
 
 KEY: Final = Ed25519PrivateKey.generate()
 PEOPLE: Final = (
-    operator("anna", "north"),
+    operator("anna", "north", (ENTRY, REVIEW, ARBITRATION)),
     operator("ben", "north"),
     operator("vera", "vendor"),
     operator("sam", "south"),
