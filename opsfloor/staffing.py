@@ -36,6 +36,7 @@ from services.routing.simulator.staffing import (
 )
 
 SCALE_MIN, SCALE_MAX = 0.6, 1.6
+CASES_MAX: Final = 1_000_000  # a day: more than memory holds of a simulated one
 HALVINGS: Final = 5  # of the range of scales: the last step is 3 % of the first guess
 TRAINABLE: Final = 2  # of the most frequent types, for people of the other role
 
@@ -119,6 +120,8 @@ def _count(cases: int | None, profile: Profile) -> int:
         raise Remedied(
             f"Expected at least 1 case, found {cases}", "leave --cases out for what fills 0.90 of the profile's own"
         )
+    if cases > CASES_MAX:
+        raise Remedied(f"Expected at most {CASES_MAX:,} cases, found {cases:,}", "ask for less")
     return cases
 
 

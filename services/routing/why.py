@@ -107,7 +107,11 @@ def _by_boards(fact: WorkPlaced | WorkUnplaceable | WorkAssigned) -> Iterator[st
 
 def _drawing(fact: WorkPlaced) -> Iterator[str]:
     drawn = [_share(candidate) for candidate in fact.considered if candidate.drawn]
-    by = "evenly, without a plan" if fact.plan_made_at is None else f"by the plan of {fact.plan_made_at:%H:%M:%S}"
+    by = (
+        "evenly, as no plan had shares for a team that was open"
+        if fact.plan_made_at is None
+        else f"by the plan of {fact.plan_made_at:%H:%M:%S}"
+    )
     yield f"drawn {by}, from seed {fact.draw_seed}: {' and '.join(drawn)}"
     if fact.plan_made_at is not None and fact.plan_made_at > fact.placed_at:
         ahead = (fact.plan_made_at - fact.placed_at).total_seconds()

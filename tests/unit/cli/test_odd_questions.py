@@ -54,6 +54,7 @@ def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     [
         ("staffing --cases -5", "at least 1 case, found -5"),
         ("staffing --cases 0", "at least 1 case, found 0"),
+        ("staffing --cases 100000000000", "at most 1,000,000 cases"),
         ("staffing --wait nan", "seconds above 0"),
         ("staffing --wait -5", "seconds above 0"),
         ("simulate whatif --add north-entry=inf", "finite, found inf"),
