@@ -158,6 +158,7 @@ class TeamTally(Part):
     expired: int
     completed: int
     late: int
+    declined: int = 0
 
 
 class DrillOutcome(Part):

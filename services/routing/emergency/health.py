@@ -1,4 +1,4 @@
-"""Whether a scope is well while its work comes back: acceptance, lease expiries, completions."""
+"""Whether a scope is well while its work comes back: people, acceptance, lease expiries, completions."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from shared.reference.shifts import at_work
 
 SILENT_INTERVALS_MAX: Final = 45  # a desk tells its load at least every ten intervals while anything is there
 EXPIRED_SHARE_MAX: Final = 0.2
+DECLINED_SHARE_MAX: Final = 0.5  # of what was offered: more, and hardly anybody takes what comes back
 EVIDENCE_MIN: Final = 5  # assignments; a share of fewer says nothing
 STALLED_MIN: Final = 10  # accepted in one step and nothing completed
 
@@ -65,8 +66,12 @@ def silent(load: LoadSnapshot | None, now: datetime) -> bool:
 
 def _fault(before: TeamTally, now: TeamTally) -> str | None:
     accepted, expired = now.accepted - before.accepted, now.expired - before.expired
+    declined, completed = now.declined - before.declined, now.completed - before.completed
     if accepted + expired >= EVIDENCE_MIN and expired > EXPIRED_SHARE_MAX * (accepted + expired):
         return f"Expected at most {EXPIRED_SHARE_MAX:.0%} of leases to run out at {now.team_id}, found {expired}."
+    offered = max(accepted, completed) + expired + declined  # who completes at once has not accepted before
+    if offered >= EVIDENCE_MIN and declined > DECLINED_SHARE_MAX * offered:
+        return f"Expected offers to be accepted at {now.team_id}, found {declined} of {offered} declined."
     if accepted >= STALLED_MIN and now.completed == before.completed:
         return f"Expected completions at {now.team_id}, found none of {accepted} accepted."
     return None
@@ -77,5 +82,10 @@ def tally_of(floor: FloorNow, team_id: str) -> TeamTally:
     load = floor.load(team_id)
     told = (None if load is None else load.tally) or DeskTally()
     return TeamTally(
-        team_id=team_id, accepted=told.accepted, expired=told.expired, completed=told.completed, late=told.late
+        team_id=team_id,
+        accepted=told.accepted,
+        expired=told.expired,
+        completed=told.completed,
+        late=told.late,
+        declined=told.declined,
     )

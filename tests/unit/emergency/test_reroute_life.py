@@ -22,6 +22,7 @@ from shared.contracts.reroute import (
     ExtendReroute,
     ProposeReroute,
     RefuseReroute,
+    RerouteFellBack,
     RerouteScope,
 )
 from shared.reference.board import REFERENCE_BOARD
@@ -300,6 +301,28 @@ def test_leases_that_run_out_as_work_comes_back_are_a_fall_back() -> None:
     room.tell_load(desk_load("north", ("ann",), at=NOW + timedelta(seconds=59), accepted=4, expired=3))
     room.wait(60)
     assert room.order().phase == "active"
+
+
+@pytest.mark.parametrize(
+    ("tally", "phase"),
+    [
+        ({"accepted": 3, "declined": 373}, "active"),
+        ({"declined": 4}, "returning"),  # too few to say anything
+        ({"accepted": 5, "declined": 5}, "returning"),
+        ({"completed": 9, "declined": 5}, "returning"),  # who completes what is offered need not accept it first
+    ],
+)
+def test_offers_that_nobody_accepts_as_work_comes_back_are_a_fall_back(tally: dict[str, int], phase: str) -> None:
+    """People are there and give back what they are offered: that is not well, though no lease runs out."""
+    room = in_force()
+    room.ask(EndReroute, LIN)
+    room.tell_load(desk_load("north", ("ann",), at=NOW + timedelta(seconds=59), **tally))
+    room.wait(60)
+    assert room.order().phase == phase
+    told = [fact.detail for fact in room.facts if isinstance(fact, RerouteFellBack)]
+    assert told == (
+        ["Expected offers to be accepted at north, found 373 of 376 declined."] if phase == "active" else []
+    )
 
 
 def test_an_order_that_is_over_by_the_clock_is_never_taken_up_again() -> None:
