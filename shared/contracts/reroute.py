@@ -220,6 +220,9 @@ class RerouteOrder(Message):
     over_because: str = ""
     drill_entry: Identity | None = None  # of the calendar; none: a person asked for it
     drill_tallies: tuple[TeamTally, ...] = ()  # of every desk when the drill came into force
+    staffed_teams: tuple[Identity, ...] | None = (
+        None  # of the scope when it came into force; none: nobody noted it then
+    )
     return_began_at: Instant | None = None
     drill_outcome: DrillOutcome | None = None
 
@@ -358,7 +361,7 @@ class RerouteStarted(RerouteFact):
     """The reroute is in force.
 
     Holds:   `overlaps` are sentences, one for each other order that was in force over some of the same work at the same
-             teams: which of the two applies there.
+             teams: which of the two applies there. `staffed_teams` are those of the scope where somebody was present.
     """
 
     kind: Literal["routing.reroute-started.v1"] = "routing.reroute-started.v1"
@@ -367,6 +370,7 @@ class RerouteStarted(RerouteFact):
     review_opened: bool = False
     drill_tallies: tuple[TeamTally, ...] = ()
     overlaps: tuple[str, ...] = ()
+    staffed_teams: tuple[Identity, ...] | None = None
 
 
 class RerouteDrifted(RerouteFact):

@@ -9,7 +9,7 @@ from typing import Any, Final
 from services.routing.emergency.capacity import capacity_fault
 from services.routing.emergency.drills import floor_tallies
 from services.routing.emergency.floor import FloorNow
-from services.routing.emergency.health import tallies_of, unwell
+from services.routing.emergency.health import staffed_teams, tallies_of, unwell
 from services.routing.emergency.preview import drift_between, preview_of
 from services.routing.emergency.safety import broken_by_staying, fixed, overlaps, same_hold, unnamed
 from services.routing.emergency.state import OVER, OrderBook, Phase, phase_of, step_ends_at
@@ -99,6 +99,7 @@ def begin(order: RerouteOrder, floor: FloorNow) -> RerouteStarted:
         last_end_at=last_end_at,
         review_opened=order.break_glass,
         drill_tallies=floor_tallies(floor) if order.terms.drill else (),
+        staffed_teams=staffed_teams(order.terms, floor),
         overlaps=overlaps(order.model_copy(update={"started_at": now}), floor.in_force, floor.teams()),
     )
 
@@ -181,7 +182,7 @@ def step_back(book: OrderBook, order: RerouteOrder, situation: Situation) -> Seq
     floor = floor_of(book, situation)
     view: ReferenceView = situation.boards["reference"]
     late = _looked_late(order, situation.now)
-    fault = None if late else unwell(order.terms, order.tallies, floor)
+    fault = None if late else unwell(order, floor)
     if fault is not None and order.last_end_at is not None and situation.now < order.last_end_at:
         barred = stay_breach(book, order, order.overridden_rules, situation)
         if barred is None:

@@ -7,8 +7,8 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from services.routing.emergency.floor import FloorNow, touched_teams
-from shared.contracts.reference import Team
-from shared.contracts.reroute import RerouteTerms, TeamTally
+from shared.contracts.reference import Shift, Team
+from shared.contracts.reroute import RerouteOrder, RerouteTerms, TeamTally
 from shared.contracts.routing import DeskTally, LoadSnapshot
 from shared.reference.shifts import at_work
 
@@ -29,34 +29,55 @@ def _teams(terms: RerouteTerms, floor: FloorNow) -> list[Team]:
     return [] if terms.effect == "local" else touched_teams(terms.scope, floor.teams())
 
 
-def unwell(terms: RerouteTerms, before: tuple[TeamTally, ...], floor: FloorNow) -> str | None:
+def staffed_teams(terms: RerouteTerms, floor: FloorNow) -> tuple[str, ...]:
+    """The teams of the scope whose desk tells that somebody is there."""
+    loads = ((team.id, floor.load(team.id)) for team in _teams(terms, floor))
+    return tuple(name for name, load in loads if load is not None and load.present and not silent(load, floor.now))
+
+
+def unwell(order: RerouteOrder, floor: FloorNow) -> str | None:
     """What is wrong with the scope since the step began, in a sentence; `None` when it is well.
 
-    Holds:   a team to which nothing came is well as long as somebody is there; a desk that says nothing is not. A team whose
-             people all go by shifts, none of which is worked now, is at home: that is no illness, and its desk has nothing
-             to say.
+    Holds:   a team to which nothing came is well as long as somebody is there.
     """
-    for team in _teams(terms, floor):
-        if _at_home(team, floor):
-            continue
-        load = floor.load(team.id)
-        if load is None or silent(load, floor.now):
-            return f"Expected the desk of {team.id} to tell its load, heard nothing."
-        if not load.present:
-            return f"Expected somebody present at {team.id}, found nobody."
-    known = {tally.team_id: tally for tally in before}
-    for tally in tallies_of(terms, floor):
+    for team in _teams(order.terms, floor):
+        fault = _nobody_there(team, order, floor)
+        if fault is not None:
+            return fault
+    known = {tally.team_id: tally for tally in order.tallies}
+    for tally in tallies_of(order.terms, floor):
         fault = _fault(known.get(tally.team_id, tally), tally)
         if fault is not None:
             return fault
     return None
 
 
-def _at_home(team: Team, floor: FloorNow) -> bool:
+def _nobody_there(team: Team, order: RerouteOrder, floor: FloorNow) -> str | None:
+    """Why nobody takes what comes back to the team, though somebody should; `None` when somebody is there, or should not be.
+
+    Holds:   ill is who is gone: somebody was there when the order began, or has come since, or a shift is worked now. A
+             team without people, one whose people all go by shifts of which none is worked now, and one where nobody was
+             or is expected have nobody to lose, and their desks nothing to say.
+    """
+    load, shifts = floor.load(team.id), _shifts(team, floor)
+    heard = load is not None and not silent(load, floor.now)
+    if load is not None and heard and load.present:
+        return None
+    zone = ZoneInfo(floor.book.reference.limits.time_zone)
+    expected = any(shift is not None and at_work(shift, floor.now, zone) for shift in shifts)
+    were_there = order.staffed_teams is None or team.id in order.staffed_teams or (load is not None and load.present)
+    if not expected and (None not in shifts or not were_there):
+        return None
+    if not heard:
+        return f"Expected the desk of {team.id} to tell its load, heard nothing."
+    return f"Expected somebody present at {team.id}, found nobody."
+
+
+def _shifts(team: Team, floor: FloorNow) -> list[Shift | None]:
+    """The shift of each of the team's people, if they go by one."""
     reference = floor.book.reference
-    zone, people = ZoneInfo(reference.limits.time_zone), reference.operators_by_team.get(team.id, {})
-    shifts = [reference.shifts.get(reference.operators[name].shift_id or "") for name in people]
-    return bool(shifts) and all(shift is not None and not at_work(shift, floor.now, zone) for shift in shifts)
+    people = reference.operators_by_team.get(team.id, {})
+    return [reference.shifts.get(reference.operators[name].shift_id or "") for name in people]
 
 
 def silent(load: LoadSnapshot | None, now: datetime) -> bool:

@@ -208,6 +208,7 @@ def started(order: RerouteOrder, fact: RerouteStarted) -> RerouteOrder:
         last_end_at=fact.last_end_at,
         review="open" if fact.review_opened else "none",
         drill_tallies=fact.drill_tallies,
+        staffed_teams=fact.staffed_teams,
     )
 
 

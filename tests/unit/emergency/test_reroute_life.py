@@ -10,9 +10,10 @@ import pytest
 from services.routing.emergency.course import past
 from services.routing.emergency.decide import INSTEAD, RULES, WANTED, not_now
 from services.routing.emergency.floor import FloorNow
+from services.routing.emergency.health import unwell
 from services.routing.emergency.preview import drift_between, preview_of
 from services.routing.emergency.state import OVER
-from shared.contracts.reference import RerouteDuty, RerouteRule, Shift
+from shared.contracts.reference import RerouteDuty, RerouteRule, Shift, Team
 from shared.contracts.reroute import (
     ApproveReroute,
     BrokenRule,
@@ -292,6 +293,48 @@ def test_who_has_gone_home_is_not_ill(begins: str, ends: str, phase: str) -> Non
     room.tell_load(desk_load("north", (), at=NOW + timedelta(seconds=59)))
     room.wait(60)
     assert room.order().phase == phase
+
+
+def test_a_team_that_has_nobody_is_not_ill() -> None:
+    """Defined, and not yet hired for: its desk says nothing, and who ends the order gets the work back."""
+    room = ControlRoom()
+    new = Team(id="north-new", label="New", centre_id="n", provider_id="bank")
+    REFERENCE_BOARD.fold(room.views["reference"], new.key, new)
+    assert (proposed(room), room.approve(), room.ask(EndReroute, LIN)) == ("done", "done", "done")
+    for _ in range(3):
+        room.everybody_well(60)
+        room.wait(60)
+    assert (room.order().phase, room.order().fell_back, room.order().not_well) == ("ended", 0, 0)
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_who_was_not_there_when_it_began_is_not_missed(before: bool) -> None:
+    """Nobody of the north goes by a shift: an empty desk is ill when somebody sat there as the order began, and else not."""
+    room = ControlRoom()
+    if not before:
+        room.tell_load(desk_load("north", ()))
+    assert (proposed(room), room.approve(), room.ask(EndReroute, LIN)) == ("done", "done", "done")
+    assert room.order().staffed_teams == (("north",) if before else ())
+    room.wait(60)
+    assert room.order().phase == ("active" if before else "returning")
+
+
+def test_who_has_come_since_it_began_is_missed_when_the_desk_falls_silent() -> None:
+    """The last that it told is that somebody is there."""
+    room = ControlRoom()
+    room.tell_load(desk_load("north", ()))
+    assert (proposed(room), room.approve(), room.ask(EndReroute, LIN)) == ("done", "done", "done")
+    room.tell_load(desk_load("north", ("ann",)))
+    room.wait(60)
+    assert room.order().phase == "active"
+
+
+def test_an_order_of_before_people_were_noted_misses_everybody() -> None:
+    """It began before its teams were noted: whoever does not go by a shift is taken to have been there."""
+    room = in_force()
+    room.ask(EndReroute, LIN)
+    older = room.order().model_copy(update={"staffed_teams": None})
+    assert unwell(older, FloorNow.of(room.views, (), NOW + timedelta(minutes=1))) is not None
 
 
 def test_leases_that_run_out_as_work_comes_back_are_a_fall_back() -> None:
