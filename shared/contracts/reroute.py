@@ -216,6 +216,7 @@ class RerouteOrder(Message):
     fell_back: int = 0
     not_well: int = 0  # steps of its return that were not well and went on all the same
     tallies: tuple[TeamTally, ...] = ()  # of the scope's desks when the present step of the return began
+    return_tallies: tuple[TeamTally, ...] = ()  # of the same when its first step began
     over_at: Instant | None = None
     over_because: str = ""
     drill_entry: Identity | None = None  # of the calendar; none: a person asked for it

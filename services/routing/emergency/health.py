@@ -16,7 +16,8 @@ SILENT_INTERVALS_MAX: Final = 45  # a desk tells its load at least every ten int
 EXPIRED_SHARE_MAX: Final = 0.2
 DECLINED_SHARE_MAX: Final = 0.5  # of what was offered: more, and hardly anybody takes what comes back
 EVIDENCE_MIN: Final = 5  # assignments; a share of fewer says nothing
-STALLED_MIN: Final = 10  # accepted in one step and nothing completed
+STALLED_MIN: Final = 10  # accepted and nothing completed
+TIMES_OF_WORK_MIN: Final = 2  # of what the slowest work of a team takes: sooner, nothing accepted need be completed
 
 
 def tallies_of(terms: RerouteTerms, floor: FloorNow) -> tuple[TeamTally, ...]:
@@ -44,9 +45,13 @@ def unwell(order: RerouteOrder, floor: FloorNow) -> str | None:
         fault = _nobody_there(team, order, floor)
         if fault is not None:
             return fault
-    known = {tally.team_id: tally for tally in order.tallies}
-    for tally in tallies_of(order.terms, floor):
-        fault = _fault(known.get(tally.team_id, tally), tally)
+    since_step, since_return = ({one.team_id: one for one in told} for told in (order.tallies, order.return_tallies))
+    step, steps = order.return_step_seconds, order.return_steps_done
+    for now in tallies_of(order.terms, floor):
+        before, at_first = since_step.get(now.team_id, now), since_return.get(now.team_id, now)
+        fault = (
+            _fault(before, now) or _stalled(before, now, step, floor) or _stalled(at_first, now, steps * step, floor)
+        )
         if fault is not None:
             return fault
     return None
@@ -93,9 +98,19 @@ def _fault(before: TeamTally, now: TeamTally) -> str | None:
     offered = max(accepted, completed) + expired + declined  # who completes at once has not accepted before
     if offered >= EVIDENCE_MIN and declined > DECLINED_SHARE_MAX * offered:
         return f"Expected offers to be accepted at {now.team_id}, found {declined} of {offered} declined."
-    if accepted >= STALLED_MIN and now.completed == before.completed:
-        return f"Expected completions at {now.team_id}, found none of {accepted} accepted."
     return None
+
+
+def _stalled(before: TeamTally, now: TeamTally, seconds: float, floor: FloorNow) -> str | None:
+    """Much was accepted since and nothing completed, though there was time for it. Units: `seconds` between the two.
+
+    Holds:   the time is that of the slowest work of those present, as their desk has learned it: tallies tell no work types.
+    """
+    load, accepted = floor.load(now.team_id), now.accepted - before.accepted
+    slowest = max(load.learned_by_work_type.values(), default=0.0) if load is not None else 0.0
+    if accepted < STALLED_MIN or now.completed > before.completed or seconds < TIMES_OF_WORK_MIN * slowest:
+        return None
+    return f"Expected completions at {now.team_id}, found none of {accepted} accepted."
 
 
 def tally_of(floor: FloorNow, team_id: str) -> TeamTally:

@@ -233,6 +233,7 @@ def extended(order: RerouteOrder, fact: RerouteExtended) -> RerouteOrder:
         phase="active",
         return_steps_done=0,
         tallies=(),
+        return_tallies=(),
         return_began_at=None,
         overridden_rules=tuple(dict.fromkeys((*order.overridden_rules, *fact.overridden_rules))),
     )
@@ -245,6 +246,7 @@ def returning(order: RerouteOrder, fact: RerouteReturning) -> RerouteOrder:
         ends_at=fact.ends_at,
         return_steps_done=fact.steps_done,
         tallies=fact.tallies,
+        return_tallies=fact.tallies if fact.steps_done == 1 else order.return_tallies,
         return_began_at=order.return_began_at or fact.at,
         not_well=order.not_well + fact.not_well,
     )
@@ -252,7 +254,13 @@ def returning(order: RerouteOrder, fact: RerouteReturning) -> RerouteOrder:
 
 def fell_back(order: RerouteOrder, fact: RerouteFellBack) -> RerouteOrder:
     return _next(
-        order, phase="active", ends_at=fact.ends_at, return_steps_done=0, tallies=(), fell_back=order.fell_back + 1
+        order,
+        phase="active",
+        ends_at=fact.ends_at,
+        return_steps_done=0,
+        tallies=(),
+        return_tallies=(),
+        fell_back=order.fell_back + 1,
     )
 
 
@@ -263,6 +271,7 @@ def over(order: RerouteOrder, fact: RerouteOver) -> RerouteOrder:
         over_at=fact.at,
         over_because=fact.detail,
         tallies=(),
+        return_tallies=(),
         not_well=order.not_well + fact.not_well,
     )
 

@@ -26,10 +26,11 @@ from shared.contracts.reroute import (
     RerouteFellBack,
     RerouteScope,
 )
+from shared.contracts.routing import CapacityByWorkType
 from shared.reference.board import REFERENCE_BOARD
 from shared.reroutes import over_at
 from tests.unit.emergency.control_room import CHEN, LIN, MO, NORTH, ControlRoom, desk_load, terms
-from tests.unit.routing.floor import NOW
+from tests.unit.routing.floor import ENTRY, NOW
 from tests.unit.sight.facts import fact
 
 
@@ -366,6 +367,41 @@ def test_offers_that_nobody_accepts_as_work_comes_back_are_a_fall_back(tally: di
     assert told == (
         ["Expected offers to be accepted at north, found 373 of 376 declined."] if phase == "active" else []
     )
+
+
+def at_the_pace(room: ControlRoom, seconds: float, **tally: int) -> None:
+    """The north tells its load a second before its step is over: an entry takes its people so long."""
+    told = desk_load("north", ("ann", "bob"), at=room.now + timedelta(seconds=59), **tally)
+    pace = CapacityByWorkType(work_type=ENTRY, present=2, learned_seconds=seconds)
+    room.tell_load(told.model_copy(update={"capacity": (pace,)}))
+    room.wait(60)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "steps"),
+    [(30.0, 1), (31.0, 2), (60.0, 2), (90.0, 3), (91.0, None)],  # 91: three steps are over before it may be expected
+)
+def test_work_is_stalled_when_it_had_its_time_and_nothing_is_completed(seconds: float, steps: int | None) -> None:
+    """Twelve accepted at once: whether none completed is an illness goes by how long the work takes."""
+    room = in_force()
+    room.ask(EndReroute, LIN)
+    fell_back_after = None
+    for step in (1, 2, 3):
+        at_the_pace(room, seconds, accepted=12)
+        if room.order().phase == "active":
+            fell_back_after = step
+            break
+    assert fell_back_after == steps
+
+
+def test_work_that_stops_being_completed_in_a_later_step_is_stalled() -> None:
+    """Some was completed in the first step, none of many accepted in the second; and what is completed is well."""
+    for completed, phase in ((5, "active"), (6, "returning")):
+        room = in_force()
+        room.ask(EndReroute, LIN)
+        at_the_pace(room, 30.0, accepted=12, completed=5)
+        at_the_pace(room, 30.0, accepted=24, completed=completed)
+        assert room.order().phase == phase
 
 
 def test_an_order_that_is_over_by_the_clock_is_never_taken_up_again() -> None:
