@@ -166,8 +166,9 @@ class DrillOutcome(Part):
 
     Units:   items that the whole floor completed, and of them those too late for their case, from its start until all
              work was back; `baseline_…` the same of ordinary hours; `return_seconds` from the first step back on.
-    Holds:   `passed` alone proves the scope; `unmeasured`: too little was completed, or nothing is known to compare
-             with; `refused`: the rest could not have carried it; `not_held`: it never came into force.
+    Holds:   `passed` alone proves the scope; `unmeasured`: too little was completed, nothing is known to compare with, or
+             another order held some of the same place meanwhile; `refused`: the rest could not have carried it;
+             `not_held`: it never came into force.
     """
 
     outcome: DrillResult

@@ -11,7 +11,7 @@ from services.routing.emergency.drills import floor_tallies
 from services.routing.emergency.floor import FloorNow
 from services.routing.emergency.health import staffed_teams, tallies_of, unwell
 from services.routing.emergency.preview import drift_between, preview_of
-from services.routing.emergency.safety import broken_by_staying, fixed, overlaps, same_hold, unnamed
+from services.routing.emergency.safety import broken_by_staying, fixed, overlaps, rivals, same_hold, unnamed
 from services.routing.emergency.state import OVER, OrderBook, Phase, phase_of, step_ends_at
 from shared.contracts.reroute import (
     BREAK_GLASS_MINUTES_MAX,
@@ -190,11 +190,12 @@ def step_back(book: OrderBook, order: RerouteOrder, situation: Situation) -> Seq
             ends_at = min(again, order.last_end_at)
             return (RerouteFellBack(reroute_id=order.reroute_id, at=situation.now, detail=fault, ends_at=ends_at),)
         fault = f"{fault} It is not taken again: {barred.detail}"
+    held = _held_by_others(order, floor)
     if order.return_steps_done >= len(order.return_held):
-        well = "All work is back. Nobody could look in time." if late else "All work is back."
+        well = f"All work is back{held}. Nobody could look in time." if late else f"All work is back{held}."
         over = _over(order, "ended", fault or well, situation)
         return (over.model_copy(update={"not_well": fault is not None}),)
-    well = "nobody could look in time; it goes by the clock" if late else "the scope is well"
+    well = "nobody could look in time; it goes by the clock" if late else f"the scope is well{held}"
     return (
         RerouteReturning(
             reroute_id=order.reroute_id,
@@ -207,6 +208,13 @@ def step_back(book: OrderBook, order: RerouteOrder, situation: Situation) -> Seq
             not_well=fault is not None,
         ),
     )
+
+
+def _held_by_others(order: RerouteOrder, floor: FloorNow) -> str:
+    """What does not come back for it, since another order holds it, in words to be added; none: nothing."""
+    others = rivals(order, floor.in_force, floor.teams())
+    names = ", ".join(sorted(other.reroute_id for other in others))
+    return f", but for what {names} {'holds' if len(others) == 1 else 'hold'} of it" if others else ""
 
 
 def _looked_late(order: RerouteOrder, now: datetime) -> bool:

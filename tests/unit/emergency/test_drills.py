@@ -363,6 +363,27 @@ def test_only_a_drill_of_a_whole_place_proves_it(scope: RerouteScope, points: tu
     assert points_of(scope) == points
 
 
+@pytest.mark.parametrize(("centre", "outcome"), [("n", "unmeasured"), ("s", "passed")])
+def test_a_drill_under_a_real_order_proves_nothing(centre: str, outcome: str) -> None:
+    """The place was taken in earnest for a while: what was measured is not the drill alone. Elsewhere says nothing of it."""
+    room = DrillRoom(NOON)
+    room.ordinary_hour()
+    room.ordinary_hour()
+    room.until(MONDAY + timedelta(hours=2, minutes=10))
+    real = terms(effect="shift", percent=1, minutes=2, scope=RerouteScope(centres=(centre,)))
+    assert room.ask(ProposeReroute, LIN, "real", terms=real) == "done"
+    assert room.approve(CHEN, "real") == "done"
+    room.count(100, 2)
+    room.until(MONDAY + timedelta(hours=2) + HELD)
+    assert (room.order(NOON_DRILL).phase, room.order("real").phase) == ("ended", "ended")
+    assert room.outcome(NOON_DRILL).outcome == outcome
+    assert ("found real over it" in room.outcome(NOON_DRILL).detail) == (outcome == "unmeasured")
+    view = RerouteView()
+    REROUTE_BOARD.fold(view, NOON_DRILL, room.order(NOON_DRILL))
+    proof = view.proofs[("centre", "n")]
+    assert (unproved_because(proof, 14, room.now) is None) == (outcome == "passed")
+
+
 def test_a_persons_drill_is_judged_too() -> None:
     """Whoever asks for it by hand."""
     room = DrillRoom(entry(begins="17:00"))

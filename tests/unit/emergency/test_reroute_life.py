@@ -24,6 +24,7 @@ from shared.contracts.reroute import (
     ProposeReroute,
     RefuseReroute,
     RerouteFellBack,
+    RerouteReturning,
     RerouteScope,
 )
 from shared.contracts.routing import CapacityByWorkType
@@ -238,6 +239,19 @@ def test_what_a_broken_glass_holds_may_go_on_by_two_people_without_a_gap() -> No
         assert {"r1", "r2"} & {one.reroute_id for one in room.book.open_orders() if one.phase == "active"}
     assert room.order("r1").phase == "ended"
     assert room.order("r2").phase == "active"
+
+
+def test_what_comes_back_says_what_another_order_still_holds() -> None:
+    """Each step and the end: the scope has its work again where nobody else keeps it away."""
+    room = in_force()
+    assert room.ask(ProposeReroute, CHEN, "r2", terms=terms(effect="drain")) == "done"
+    assert (room.approve(LIN, "r2"), room.ask(EndReroute, LIN)) == ("done", "done")
+    for _ in range(3):
+        room.everybody_well(60)
+        room.wait(60)
+    assert room.order().over_because == "All work is back, but for what r2 holds of it."
+    told = [fact.reason for fact in room.facts if isinstance(fact, RerouteReturning)]
+    assert told == ["because", *["the scope is well, but for what r2 holds of it"] * 2]
 
 
 def test_a_glass_is_broken_only_by_who_may() -> None:
