@@ -24,7 +24,16 @@ from services.routing.emergency.safety import (
     scope_fault,
     unnamed,
 )
-from services.routing.emergency.state import OPEN_MAX, OVER, OrderBook, Phase, moved, next_look, phase_of
+from services.routing.emergency.state import (
+    BY_ALERT_MAX,
+    OPEN_MAX,
+    OVER,
+    OrderBook,
+    Phase,
+    moved,
+    next_look,
+    phase_of,
+)
 from shared.contracts.intake import SubmissionSentBack
 from shared.contracts.message import Message
 from shared.contracts.reference import RerouteDuty
@@ -59,8 +68,8 @@ from shared.reroutes import IN_FORCE
 from shared.runtime.errors import InvariantError
 from shared.runtime.processor import Event, Facts, Rejection, Situation, TimerFired
 
-ALERTING: Final = frozenset({"alert"})
 BOOK: Final = "floor"  # the key of the one book, and of every command to it
+ALERTING: Final = frozenset({"alert"})
 """Sources that propose without a duty of their own, and never more than propose."""
 
 
@@ -144,9 +153,26 @@ def _proposal_breach(book: OrderBook, command: ProposeReroute, situation: Situat
     past = start_fault(terms, situation.now)
     if past is not None:
         return Rejection(*past)
-    if len(book.open_orders()) >= OPEN_MAX:
-        return Rejection("too_many_open", f"Expected fewer than {OPEN_MAX} open reroutes; cancel some first.")
-    return _twin_breach(book, command.terms, situation)
+    return _no_place(book, command) or _twin_breach(book, command.terms, situation)
+
+
+def _no_place(book: OrderBook, command: ProposeReroute) -> Rejection | None:
+    """Too much is open already. Holds: a broken glass always has a place, and alerts leave people theirs."""
+    if command.break_glass:
+        return None
+    still = book.open_orders()
+    by_alert = sum(order.source in ALERTING and order.phase == "proposed" for order in still)
+    if command.source in ALERTING and by_alert >= BY_ALERT_MAX:
+        return Rejection(
+            "too_many_open",
+            f"Expected fewer than {BY_ALERT_MAX} proposals of alerts to wait for an approval, found {by_alert}; approve or "
+            "refuse some first.",
+        )
+    if len(still) >= OPEN_MAX:
+        return Rejection(
+            "too_many_open", f"Expected fewer than {OPEN_MAX} open reroutes, found {len(still)}; cancel some first."
+        )
+    return None
 
 
 def _glass_breach(book: OrderBook, command: ProposeReroute, view: ReferenceView) -> Rejection | None:

@@ -35,7 +35,8 @@ from shared.runtime.processor import Alarm
 
 OVER_KEPT: Final = 500  # reroutes that are over and still at hand; the log has them all
 ANSWERS_KEPT: Final = 1_000
-OPEN_MAX: Final = 100  # reroutes that are not over, at once
+OPEN_MAX: Final = 100  # reroutes that are not over, at once; a broken glass is never one too many
+BY_ALERT_MAX: Final = 20  # proposals of alerts that nobody has decided about, at once: people keep the other places
 WEEKS_KEPT: Final = 4  # ordinary hours remembered for each hour of the week
 HOUR: Final = timedelta(hours=1)
 LOOKS_AT: Final = frozenset({"reference"})  # the board by which the calendar comes

@@ -12,7 +12,7 @@ from services.routing.emergency.decide import INSTEAD, RULES, WANTED, not_now
 from services.routing.emergency.floor import FloorNow
 from services.routing.emergency.health import unwell
 from services.routing.emergency.preview import drift_between, preview_of
-from services.routing.emergency.state import OVER
+from services.routing.emergency.state import OPEN_MAX, OVER
 from shared.contracts.reference import RerouteDuty, RerouteRule, Shift, Team
 from shared.contracts.reroute import (
     ApproveReroute,
@@ -252,6 +252,17 @@ def test_what_comes_back_says_what_another_order_still_holds() -> None:
     assert room.order().over_because == "All work is back, but for what r2 holds of it."
     told = [fact.reason for fact in room.facts if isinstance(fact, RerouteReturning)]
     assert told == ["because", *["the scope is well, but for what r2 holds of it"] * 2]
+
+
+def test_a_glass_can_be_broken_however_much_is_open() -> None:
+    """Who has an emergency is not kept out by proposals; the next one that may wait is."""
+    room = ControlRoom()
+    for n in range(OPEN_MAX):
+        assert room.ask(ProposeReroute, LIN, f"p{n}", terms=terms(effect="drain")) == "done"
+    assert room.ask(ProposeReroute, LIN, "more", terms=terms(effect="drain")) == "too_many_open"
+    assert said(room) == "Expected fewer than 100 open reroutes, found 100; cancel some first."
+    assert room.ask(ProposeReroute, LIN, "glass", terms=terms(minutes=5), break_glass=True) == "done"
+    assert room.order("glass").phase == "active"
 
 
 def test_a_glass_is_broken_only_by_who_may() -> None:
