@@ -16,6 +16,7 @@ from services.routing.emergency.state import OVER, OrderBook, Phase, phase_of, s
 from shared.contracts.reroute import (
     BREAK_GLASS_MINUTES_MAX,
     HOURS_MAX,
+    BrokenRule,
     Preview,
     RerouteDrifted,
     RerouteFact,
@@ -75,12 +76,17 @@ def stay_breach(book: OrderBook, order: RerouteOrder, named: Collection[str], si
 
     Holds:   the rules that are `named` do not bar, but for those that nobody overrides; of a drill every rule bars.
     """
-    others = floor_of(book, situation).without(order.reroute_id)
     if order.terms.drill:
+        others = floor_of(book, situation).without(order.reroute_id)
         fault = capacity_fault(preview_of(order.terms, others), order.terms, others)
         return None if fault is None else Rejection("drill_breaks_rule", fault)
-    broken = broken_by_staying(order.terms, others)
+    broken = broken_now(book, order, situation)
     return fixed(broken) or unnamed(broken, named)
+
+
+def broken_now(book: OrderBook, order: RerouteOrder, situation: Situation) -> list[BrokenRule]:
+    """The rules that the order breaks at this moment by being in force, beside the others."""
+    return broken_by_staying(order.terms, floor_of(book, situation).without(order.reroute_id))
 
 
 def begin(order: RerouteOrder, floor: FloorNow) -> RerouteStarted:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import reduce
@@ -21,6 +21,7 @@ from services.routing.emergency.safety import (
     may_break_glass,
     may_propose,
     overlap,
+    overridden,
     scope_fault,
     unnamed,
 )
@@ -129,12 +130,12 @@ def propose(book: OrderBook, order: None, command: ProposeReroute, situation: Si
         approve_by=situation.now + timedelta(seconds=limits.reroute_approval_seconds),
         return_step_seconds=limits.reroute_return_step_seconds,
         break_glass=command.break_glass,
-        overridden_rules=command.override_rules if command.break_glass else (),
+        overridden_rules=overridden(preview.broken_rules, command.override_rules) if command.break_glass else (),
     )
     if not command.break_glass:
         return Done((fact,), f"Proposed; somebody else must approve it by {in_utc(fact.approve_by)}.")
-    begun = course.begin(moved(None, fact), floor)
-    return Done((fact, begun), f"In force until {in_utc(begun.ends_at)}; a review is open and must be closed.")
+    begun, idle = course.begin(moved(None, fact), floor), _idle(command.override_rules, fact.overridden_rules)
+    return Done((fact, begun), f"In force until {in_utc(begun.ends_at)}; a review is open and must be closed.{idle}")
 
 
 def _proposal_breach(book: OrderBook, command: ProposeReroute, situation: Situation) -> Rejection | None:
@@ -250,13 +251,14 @@ def approve(book: OrderBook, order: RerouteOrder, command: ApproveReroute, situa
         by=command.actor,
         reason=command.reason,
         preview_sha256=order.preview.sha256,
-        overridden_rules=command.override_rules,
+        overridden_rules=overridden(now_preview.broken_rules, command.override_rules),
         execute_by=max(starts_at, situation.now) + timedelta(seconds=limits.reroute_execution_seconds),
     )
+    idle = _idle(command.override_rules, agreed.overridden_rules)
     if starts_at > situation.now:
-        return Done((agreed,), f"Approved; it starts at {in_utc(starts_at)}.")
+        return Done((agreed,), f"Approved; it starts at {in_utc(starts_at)}.{idle}")
     begun = course.begin(moved(order, agreed), floor)
-    return Done((agreed, begun), f"In force until {in_utc(begun.ends_at)}.")
+    return Done((agreed, begun), f"In force until {in_utc(begun.ends_at)}.{idle}")
 
 
 def _approval_breach(order: RerouteOrder, command: ApproveReroute, situation: Situation) -> Rejection | None:
@@ -306,6 +308,12 @@ def _unknown_rules(named: Sequence[str], view: ReferenceView) -> Rejection | Non
     return Rejection("rule_unknown", f"Expected names of safety rules, found {', '.join(unknown)}.")
 
 
+def _idle(named: Sequence[str], overridden_rules: Container[str]) -> str:
+    """Which of the names were not needed, in a sentence to be added; none: nothing. They count for nothing later."""
+    idle = sorted({name for name in named if name not in overridden_rules})
+    return f" Not overridden, since not broken: {', '.join(idle)}." if idle else ""
+
+
 def refuse_it(book: OrderBook, order: RerouteOrder, command: RefuseReroute, situation: Situation) -> Done | Rejection:
     """An approver says no; not the proposer, who cancels instead."""
     if command.actor == order.proposed_by:
@@ -350,19 +358,20 @@ def extend(book: OrderBook, order: RerouteOrder, command: ExtendReroute, situati
             f"Expected somebody other than {order.proposed_by}, who proposed it, to keep it for longer than agreed.",
         )
     named = (*order.overridden_rules, *command.override_rules)
-    if longer or order.phase == "returning":
-        barred = _unknown_rules(command.override_rules, view) or course.stay_breach(book, order, named, situation)
-        if barred is not None:
-            return barred
+    barred = _unknown_rules(command.override_rules, view)
+    if barred is None and (longer or order.phase == "returning"):
+        barred = course.stay_breach(book, order, named, situation)
+    if barred is not None:
+        return barred
     fact = RerouteExtended(
         reroute_id=order.reroute_id,
         at=situation.now,
         by=command.actor,
         reason=command.reason,
         ends_at=ends_at,
-        overridden_rules=command.override_rules,
+        overridden_rules=overridden(course.broken_now(book, order, situation), command.override_rules),
     )
-    return Done((fact,), f"In force until {in_utc(ends_at)}.")
+    return Done((fact,), f"In force until {in_utc(ends_at)}.{_idle(command.override_rules, fact.overridden_rules)}")
 
 
 def _instead_of_more(order: RerouteOrder) -> str:

@@ -56,6 +56,11 @@ def unnamed(broken: Iterable[BrokenRule], named: Container[str]) -> Rejection | 
     return Rejection("rules_broken", f"{' '.join(rule.detail for rule in missing)} Override by naming: {names}.")
 
 
+def overridden(broken: Iterable[BrokenRule], named: Container[str]) -> tuple[str, ...]:
+    """The rules that are overridden: named, broken at this moment, and such as may be. Naming another overrides nothing."""
+    return tuple(rule.rule_id for rule in broken if rule.overridable and rule.rule_id in named)
+
+
 def same_hold(one: RerouteTerms, other: RerouteTerms) -> bool:
     """Both hold the same share of the same work in the same way, in whatever order and however often it is named."""
     return (one.effect, one.percent, _named(one.scope)) == (other.effect, other.percent, _named(other.scope))
