@@ -25,6 +25,8 @@ Names = Annotated[tuple[Identity, ...], Field(max_length=50)]
 HOURS_MAX: Final = 72
 BREAK_GLASS_MINUTES_MAX: Final = 30
 MINUTES_MAX: Final = HOURS_MAX * 60
+DRILL_MINUTES_MIN: Final = 10  # less shows nothing, and a passed drill is a proof for weeks
+DRILL_MINUTES_MAX: Final = 240  # as in the calendar: practice is no way to hold a place for long
 
 
 class RerouteScope(Part):
@@ -524,6 +526,7 @@ class RerouteAnswered(RerouteFact):
         "glass_open",
         "too_long",
         "drill_breaks_rule",
+        "drill_minutes",
         "nothing_to_review",
         "too_many_open",
     ]

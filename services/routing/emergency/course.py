@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Any, Final
 
 from services.routing.emergency.capacity import capacity_fault
@@ -71,14 +72,18 @@ def twin_fault(book: OrderBook, terms: RerouteTerms, now: datetime) -> str | Non
     return None
 
 
-def stay_breach(book: OrderBook, order: RerouteOrder, named: Collection[str], situation: Situation) -> Rejection | None:
-    """Why the order must not stay, or be taken again as it comes back, beside the others in force; `None` when it may.
+def stay_breach(
+    book: OrderBook, order: RerouteOrder, until: datetime, named: Collection[str], situation: Situation
+) -> Rejection | None:
+    """Why the order must not stay until then, or be taken again as it comes back, beside the others in force; `None` when it
+    may.
 
     Holds:   the rules that are `named` do not bar, but for those that nobody overrides; of a drill every rule bars.
     """
     if order.terms.drill:
         others = floor_of(book, situation).without(order.reroute_id)
-        fault = capacity_fault(preview_of(order.terms, others), order.terms, others)
+        rest = order.terms.model_copy(update={"minutes": ceil((until - situation.now) / timedelta(minutes=1))})
+        fault = capacity_fault(preview_of(rest, others), rest, others)
         return None if fault is None else Rejection("drill_breaks_rule", fault)
     broken = broken_now(book, order, situation)
     return fixed(broken) or unnamed(broken, named)
@@ -190,10 +195,10 @@ def step_back(book: OrderBook, order: RerouteOrder, situation: Situation) -> Seq
     late = _looked_late(order, situation.now)
     fault = None if late else unwell(order, floor)
     if fault is not None and order.last_end_at is not None and situation.now < order.last_end_at:
-        barred = stay_breach(book, order, order.overridden_rules, situation)
+        again = situation.now + timedelta(seconds=view.limits.reroute_fall_back_seconds)
+        ends_at = min(again, order.last_end_at)
+        barred = stay_breach(book, order, ends_at, order.overridden_rules, situation)
         if barred is None:
-            again = situation.now + timedelta(seconds=view.limits.reroute_fall_back_seconds)
-            ends_at = min(again, order.last_end_at)
             return (RerouteFellBack(reroute_id=order.reroute_id, at=situation.now, detail=fault, ends_at=ends_at),)
         fault = f"{fault} It is not taken again: {barred.detail}"
     held = _held_by_others(order, floor)

@@ -10,7 +10,7 @@ from functools import reduce
 from typing import Any, Final, cast
 
 from services.routing.emergency import calendar, course
-from services.routing.emergency.bounds import in_utc, start_fault, terms_fault, words_fault
+from services.routing.emergency.bounds import drill_fault, in_utc, start_fault, terms_fault, words_fault
 from services.routing.emergency.capacity import capacity_fault
 from services.routing.emergency.drills import judgement
 from services.routing.emergency.floor import FloorNow
@@ -40,6 +40,7 @@ from shared.contracts.message import Message
 from shared.contracts.reference import RerouteDuty
 from shared.contracts.reroute import (
     BREAK_GLASS_MINUTES_MAX,
+    DRILL_MINUTES_MAX,
     HOURS_MAX,
     ApproveReroute,
     BrokenRule,
@@ -151,9 +152,9 @@ def _proposal_breach(book: OrderBook, command: ProposeReroute, situation: Situat
         barred = None
     if barred is not None:
         return barred
-    past = start_fault(terms, situation.now)
-    if past is not None:
-        return Rejection(*past)
+    fault = drill_fault(terms) or start_fault(terms, situation.now)
+    if fault is not None:
+        return Rejection(*fault)
     return _no_place(book, command) or _twin_breach(book, command.terms, situation)
 
 
@@ -351,6 +352,12 @@ def extend(book: OrderBook, order: RerouteOrder, command: ExtendReroute, situati
             "too_long",
             f"Expected an end by {in_utc(order.last_end_at)}, found {in_utc(ends_at)}; {_instead_of_more(order)}.",
         )
+    if order.terms.drill and ends_at > _began(order) + timedelta(minutes=DRILL_MINUTES_MAX):
+        return Rejection(
+            "drill_minutes",
+            f"Expected a drill of at most {DRILL_MINUTES_MAX} minutes, found an end at {in_utc(ends_at)}; extend it by less, "
+            "or propose in earnest what is to stay.",
+        )
     longer = ends_at > _agreed_end(order)
     if longer and command.actor == order.proposed_by:
         return Rejection(
@@ -360,7 +367,7 @@ def extend(book: OrderBook, order: RerouteOrder, command: ExtendReroute, situati
     named = (*order.overridden_rules, *command.override_rules)
     barred = _unknown_rules(command.override_rules, view)
     if barred is None and (longer or order.phase == "returning"):
-        barred = course.stay_breach(book, order, named, situation)
+        barred = course.stay_breach(book, order, ends_at, named, situation)
     if barred is not None:
         return barred
     fact = RerouteExtended(
@@ -383,9 +390,13 @@ def _instead_of_more(order: RerouteOrder) -> str:
 
 def _agreed_end(order: RerouteOrder) -> datetime:
     """Until when who approved it agreed that it is in force."""
+    return _began(order) + timedelta(minutes=order.terms.minutes)
+
+
+def _began(order: RerouteOrder) -> datetime:
     if order.started_at is None:
         raise InvariantError(f"Expected {order.reroute_id} in force to have started, found that it did not")
-    return order.started_at + timedelta(minutes=order.terms.minutes)
+    return order.started_at
 
 
 def end(book: OrderBook, order: RerouteOrder, command: EndReroute, situation: Situation) -> Done | Rejection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from itertools import product
 from typing import Final, get_args
 from zoneinfo import ZoneInfo
@@ -157,9 +157,16 @@ def _flapping(rule: RerouteRule, terms: RerouteTerms, floor: FloorNow, past: Seq
 
 
 def _blocked(rule: RerouteRule, terms: RerouteTerms, floor: FloorNow) -> str | None:
-    local = _begins(terms, floor).astimezone(ZoneInfo(floor.book.reference.limits.time_zone))
-    if rule.begins <= f"{local:%H:%M}" < rule.ends:
+    """A real order must not begin in the window, a drill not be held in any of it. Units: whole minutes of local time."""
+    zone = ZoneInfo(floor.book.reference.limits.time_zone)
+    begins = _begins(terms, floor).replace(second=0, microsecond=0)
+    ends = begins + timedelta(minutes=terms.minutes if terms.drill else 0)
+    here, there = begins.astimezone(zone), ends.astimezone(zone)
+    if rule.begins <= f"{here:%H:%M}" < rule.ends:
         return f"Expected no reroute to begin between {rule.begins} and {rule.ends}: {rule.label}."
+    opens = (datetime.combine(day, time.fromisoformat(rule.begins), zone) for day in {here.date(), there.date()})
+    if any(begins <= at < ends for at in opens):
+        return f"Expected no drill between {rule.begins} and {rule.ends}, found one until {there:%H:%M}: {rule.label}."
     return None
 
 

@@ -19,6 +19,7 @@ from shared.contracts.reroute import (
     DrillJudged,
     DrillsPlanned,
     EndReroute,
+    ExtendReroute,
     HourTallied,
     ProposeReroute,
     RerouteScope,
@@ -416,6 +417,47 @@ def test_a_drill_by_hand_begins_in_no_emergency_either() -> None:
     assert room.approve(CHEN, "drill") == "drill_breaks_rule"
     assert room.ask(CancelReroute, LIN, "real") == "done"
     assert room.approve(CHEN, "drill") == "done"
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "drill", "code"),
+    [
+        ("10:20", "10:25", True, "drill_breaks_rule"),  # within it
+        ("10:29", "12:00", True, "drill_breaks_rule"),  # it would run into it
+        ("10:30", "12:00", True, "done"),  # it is over by then
+        ("09:00", "10:00", True, "done"),
+        ("10:20", "10:25", False, "done"),  # in earnest it must not begin there, and may last
+    ],
+)
+def test_a_drill_by_hand_keeps_out_of_the_whole_of_a_blocked_window(
+    begins: str, ends: str, drill: bool, code: str
+) -> None:
+    """It is asked at 10:00 local, for half an hour, and a few seconds late: as for the calendar's, its minutes count whole."""
+    room = ControlRoom(
+        RerouteRule(id="calm", label="not now", form="blocked_window", begins=begins, ends=ends), queued=0
+    )
+    room.now += timedelta(seconds=20)
+    assert room.ask(ProposeReroute, LIN, terms=terms(effect="drain", drill=drill, minutes=30)) == code
+
+
+def test_a_drill_is_not_kept_into_a_blocked_window() -> None:
+    """Until half past it may be; five minutes more would be within."""
+    room = ControlRoom(
+        RerouteRule(id="calm", label="not now", form="blocked_window", begins="10:30", ends="12:00"), queued=0
+    )
+    assert room.ask(ProposeReroute, LIN, terms=terms(effect="drain", drill=True, minutes=20)) == "done"
+    assert room.approve(CHEN) == "done"
+    assert room.ask(ExtendReroute, CHEN, minutes=15) == "drill_breaks_rule"
+    assert room.ask(ExtendReroute, CHEN, minutes=10) == "done"
+
+
+def test_a_drill_that_reaches_over_midnight_keeps_out_of_the_next_days_window() -> None:
+    """From 23:50 local for half an hour."""
+    room = ControlRoom(
+        RerouteRule(id="calm", label="not now", form="blocked_window", begins="00:10", ends="01:00"), queued=0
+    )
+    night = terms(effect="drain", drill=True, minutes=30, starts_at=NOW.replace(hour=15, minute=50))
+    assert room.ask(ProposeReroute, LIN, terms=night) == "drill_breaks_rule"
 
 
 def test_an_hour_at_which_nothing_may_begin_is_no_lack_of_people() -> None:

@@ -69,8 +69,7 @@ def test_every_rule_that_somebody_overrode_is_told_where_they_did() -> None:
     """At the start alone, by a broken glass; and when it was kept for longer."""
     two = RerouteRule(id="two", label="two", form="able_centres", step="review", minimum=2)
     room = ControlRoom(two)
-    glass = {"terms": terms(minutes=20), "break_glass": True, "override_rules": ("two",)}
-    assert room.ask(ProposeReroute, LIN, **glass) == "done"
+    assert room.ask(ProposeReroute, LIN, terms=terms(minutes=20), break_glass=True, override_rules=("two",)) == "done"
     assert "breaking the glass, overriding two: smoke" in page(room)
     room = ControlRoom()
     assert (room.ask(ProposeReroute, LIN, terms=terms()), room.approve(CHEN)) == ("done", "done")

@@ -196,8 +196,8 @@ def test_a_name_that_is_not_needed_leaves_nothing_behind() -> None:
 def test_a_broken_glass_overrides_what_it_breaks_and_nothing_else() -> None:
     """Both are named, one is broken."""
     room = ControlRoom(TWO, RerouteRule(id="flap", label="to and fro", form="anti_flap", wait_seconds=300))
-    named = {"break_glass": True, "override_rules": ("two", "flap")}
-    assert room.ask(ProposeReroute, LIN, terms=terms(minutes=5), **named) == "done"
+    said = room.ask(ProposeReroute, LIN, terms=terms(minutes=5), break_glass=True, override_rules=("two", "flap"))
+    assert said == "done"
     assert room.order().overridden_rules == ("two",)
     assert detail(room).endswith("Not overridden, since not broken: flap.")
 
