@@ -22,6 +22,7 @@ DrillResult = Literal["passed", "failed", "unmeasured", "refused", "not_held"]
 Words = Annotated[str, Field(min_length=1, max_length=500)]
 Names = Annotated[tuple[Identity, ...], Field(max_length=50)]
 
+RETURN_HELD: Final = (75, 50, 25)  # percent held in each step of the return
 HOURS_MAX: Final = 72
 BREAK_GLASS_MINUTES_MAX: Final = 30
 MINUTES_MAX: Final = HOURS_MAX * 60
@@ -213,7 +214,7 @@ class RerouteOrder(Message):
     started_at: Instant | None = None
     ends_at: Instant | None = None
     last_end_at: Instant | None = None  # no extension and no fall-back goes beyond
-    return_held: tuple[Annotated[int, Field(ge=0, le=100)], ...] = (75, 50, 25)
+    return_held: tuple[Annotated[int, Field(ge=0, le=100)], ...] = RETURN_HELD
     return_step_seconds: Annotated[float, Field(gt=0)] = 60.0
     return_steps_done: int = 0
     fell_back: int = 0
