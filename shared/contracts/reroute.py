@@ -220,7 +220,7 @@ class RerouteOrder(Message):
     fell_back: int = 0
     not_well: int = 0  # steps of its return that were not well and went on all the same
     tallies: tuple[TeamTally, ...] = ()  # of the scope's desks when the present step of the return began
-    return_tallies: tuple[TeamTally, ...] = ()  # of the same when its first step began
+    return_tallies: tuple[TeamTally, ...] = ()  # of the same when the first step of its return began
     over_at: Instant | None = None
     over_because: str = ""
     drill_entry: Identity | None = None  # of the calendar; none: a person asked for it
@@ -407,6 +407,7 @@ class RerouteReturning(RerouteFact):
     steps_done: int
     held_percent: int
     tallies: tuple[TeamTally, ...]
+    return_tallies: tuple[TeamTally, ...] = ()  # of the same when the first step began
     not_well: bool = False  # the step before was not, and its work is not taken again: `reason` says why
 
 

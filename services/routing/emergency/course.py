@@ -129,6 +129,7 @@ def asked_again(order: RerouteOrder, drift: str, preview: Preview, situation: Si
 
 def coming_back(order: RerouteOrder, by: str | None, reason: str, floor: FloorNow) -> RerouteReturning:
     """The first step of the return begins now, or began when its end came, should that have been seen too late."""
+    tallies = tallies_of(order.terms, floor)
     return RerouteReturning(
         reroute_id=order.reroute_id,
         at=floor.now,
@@ -137,7 +138,8 @@ def coming_back(order: RerouteOrder, by: str | None, reason: str, floor: FloorNo
         ends_at=min(floor.now, order.ends_at or floor.now),
         steps_done=1,
         held_percent=order.return_held[0] if order.return_held else 0,
-        tallies=tallies_of(order.terms, floor),
+        tallies=tallies,
+        return_tallies=tallies,
     )
 
 
@@ -216,6 +218,7 @@ def step_back(book: OrderBook, order: RerouteOrder, situation: Situation) -> Seq
             steps_done=order.return_steps_done + 1,
             held_percent=order.return_held[order.return_steps_done],
             tallies=tallies_of(order.terms, floor),
+            return_tallies=order.return_tallies,
             not_well=fault is not None,
         ),
     )

@@ -247,7 +247,7 @@ def returning(order: RerouteOrder, fact: RerouteReturning) -> RerouteOrder:
         ends_at=fact.ends_at,
         return_steps_done=fact.steps_done,
         tallies=fact.tallies,
-        return_tallies=fact.tallies if fact.steps_done == 1 else order.return_tallies,
+        return_tallies=fact.return_tallies,
         return_began_at=order.return_began_at or fact.at,
         not_well=order.not_well + fact.not_well,
     )

@@ -12,7 +12,7 @@ from services.routing.emergency.decide import INSTEAD, RULES, WANTED, not_now
 from services.routing.emergency.floor import FloorNow
 from services.routing.emergency.health import unwell
 from services.routing.emergency.preview import drift_between, preview_of
-from services.routing.emergency.state import OPEN_MAX, OVER
+from services.routing.emergency.state import OPEN_MAX, OVER, moved
 from shared.contracts.reference import RerouteDuty, RerouteRule, Shift, Team
 from shared.contracts.reroute import (
     ApproveReroute,
@@ -417,6 +417,17 @@ def test_work_is_stalled_when_it_had_its_time_and_nothing_is_completed(seconds: 
             fell_back_after = step
             break
     assert fell_back_after == steps
+
+
+def test_a_return_of_before_its_first_tallies_were_told_gives_the_order_of_before() -> None:
+    """Replayed, the older fact makes of the order what was published of it then, or the book would not agree with itself."""
+    room = in_force()
+    before = room.order()
+    room.ask(EndReroute, LIN)
+    (told,) = (one for one in room.facts if isinstance(one, RerouteReturning))
+    assert moved(before, told).return_tallies == told.tallies != ()
+    older = told.model_validate_json(told.model_dump_json(exclude={"return_tallies"}))
+    assert moved(before, older).return_tallies == ()
 
 
 def test_work_that_stops_being_completed_in_a_later_step_is_stalled() -> None:
