@@ -48,6 +48,7 @@ REMEDIES: Final = {
     "rules_broken": "name the rule with `--override RULE` if you answer for it",
     "preview_changed": "look again with `opsfloor reroute show ID`, then approve what it says now",
     "drill_breaks_rule": "drill at another hour: no safety rule is overridden for practice",
+    "drill_minutes": "name from 10 to 240 minutes; what is to hold for longer is no drill: `opsfloor reroute propose`",
     "capacity_check_failed": "drill when more people are there or less comes, or less of the floor; practice overrides nothing",
     "same_scope_in_force": "`opsfloor reroute extend ID MINUTES` keeps that one in force",
     "too_long": "propose it with two people, or for a shorter time",

@@ -29,7 +29,7 @@ from opsfloor.reroute_words import (
     to_type,
 )
 from opsfloor.writing import expect_writable
-from shared.contracts.reroute import HOURS_MAX, MINUTES_MAX
+from shared.contracts.reroute import DRILL_MINUTES_MAX, DRILL_MINUTES_MIN, HOURS_MAX, MINUTES_MAX
 from shared.reroutes import IN_FORCE
 
 app: Final = typer.Typer(
@@ -78,13 +78,15 @@ def somebody(actor: str) -> str:
     return actor
 
 
-def _from_one_to(most: int) -> Callable[[typer.CallbackParam, int | None], int | None]:
-    """A number of at least 1 and at most so much, for an option or an argument. Errors: `Remedied`, with its name."""
+def _from(least: int, most: int) -> Callable[[typer.CallbackParam, int | None], int | None]:
+    """A number of at least and at most so much, for an option or an argument. Errors: `Remedied`, with its name."""
 
     def within(param: typer.CallbackParam, number: int | None) -> int | None:
-        if number is not None and not 1 <= number <= most:
+        if number is not None and not least <= number <= most:
             name = next((name for name in param.opts if name.startswith("-")), (param.name or "").upper())
-            raise Remedied(f"Expected {name} from 1 to {most}, found {number}", f"name a number from 1 to {most}")
+            raise Remedied(
+                f"Expected {name} from {least} to {most}, found {number}", f"name a number from {least} to {most}"
+            )
         return number
 
     return within
@@ -137,7 +139,10 @@ Actor = Annotated[
 Reason = Annotated[str, typer.Option(help="why; kept on record")]
 Override = Annotated[
     list[str] | None,
-    typer.Option(help="name of a safety rule that you answer for breaking", autocompletion=names("rules")),
+    typer.Option(
+        help="name of a safety rule that you answer for breaking; one that is not broken counts for nothing",
+        autocompletion=names("rules"),
+    ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="do not ask")]
 Json = Annotated[bool, typer.Option("--json", help="one JSON document")]
@@ -149,9 +154,9 @@ BusinessTypes = Annotated[list[str] | None, _named("business_types")]
 Regions = Annotated[list[str] | None, _named("regions")]
 DataClasses = Annotated[list[str] | None, _named("data_classes")]
 Minutes = Annotated[
-    int, typer.Option(help="how long it is in force, at most 4320 (72 hours)", callback=_from_one_to(MINUTES_MAX))
+    int, typer.Option(help="how long it is in force, at most 4320 (72 hours)", callback=_from(1, MINUTES_MAX))
 ]
-Percent = Annotated[int, typer.Option(help="of the items, for a shift alone", callback=_from_one_to(WHOLE))]
+Percent = Annotated[int, typer.Option(help="of the items, for a shift alone", callback=_from(1, WHOLE))]
 StartsAt = Annotated[str | None, typer.Option(help=f"later: an instant with its zone, {AN_INSTANT}", callback=instant)]
 
 
@@ -207,7 +212,7 @@ def propose(
         int | None,
         typer.Option(
             help="how long it is in force, at most 4320 (72 hours); 60 unless given, with --break-glass 30",
-            callback=_from_one_to(MINUTES_MAX),
+            callback=_from(1, MINUTES_MAX),
         ),
     ] = None,
     percent: Percent = 100,
@@ -231,7 +236,13 @@ def drill(
     centre: Centres = None,
     provider: Providers = None,
     team: Teams = None,
-    minutes: Minutes = 30,
+    minutes: Annotated[
+        int,
+        typer.Option(
+            help=f"how long it is in force, from {DRILL_MINUTES_MIN} to {DRILL_MINUTES_MAX}",
+            callback=_from(DRILL_MINUTES_MIN, DRILL_MINUTES_MAX),
+        ),
+    ] = 30,
     reason: Reason = "drill",
     actor: Actor = "command-line",
     yes: Yes = False,
@@ -335,7 +346,7 @@ def end(identity: InForce, reason: Reason, actor: Actor = "command-line", json: 
 @app.command("extend")
 def extend(
     identity: Extendable,
-    minutes: Annotated[int, typer.Argument(help="so many minutes more", callback=_from_one_to(MINUTES_MAX))],
+    minutes: Annotated[int, typer.Argument(help="so many minutes more", callback=_from(1, MINUTES_MAX))],
     reason: Reason,
     override: Override = None,
     actor: Actor = "command-line",

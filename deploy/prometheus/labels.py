@@ -28,7 +28,7 @@ LABELS: Final[Mapping[str, Label]] = {
     "board": Label(8, "a board of the process"),
     "bound": Label(20, "the provider or centre whose share of all work is bounded"),
     "business_type": Label(BUSINESS_TYPES, "a business type of the reference data"),
-    "code": Label(24, "the reason of a refusal, from its contract"),
+    "code": Label(25, "the reason of a refusal, from its contract"),
     "drill": Label(2, "`yes` or `no`: a drill, or an order for a reason"),
     "effect": Label(5, "what a reroute does: `drain`, `evacuate`, `recall`, `shift`, `local`"),
     "found": Label(2, "`memory` or `store`"),

@@ -22,9 +22,12 @@ DrillResult = Literal["passed", "failed", "unmeasured", "refused", "not_held"]
 Words = Annotated[str, Field(min_length=1, max_length=500)]
 Names = Annotated[tuple[Identity, ...], Field(max_length=50)]
 
+RETURN_HELD: Final = (75, 50, 25)  # percent held in each step of the return
 HOURS_MAX: Final = 72
 BREAK_GLASS_MINUTES_MAX: Final = 30
 MINUTES_MAX: Final = HOURS_MAX * 60
+DRILL_MINUTES_MIN: Final = 10  # less shows nothing, and a passed drill is a proof for weeks
+DRILL_MINUTES_MAX: Final = 240  # as in the calendar: practice is no way to hold a place for long
 
 
 class RerouteScope(Part):
@@ -158,6 +161,7 @@ class TeamTally(Part):
     expired: int
     completed: int
     late: int
+    declined: int = 0
 
 
 class DrillOutcome(Part):
@@ -165,8 +169,9 @@ class DrillOutcome(Part):
 
     Units:   items that the whole floor completed, and of them those too late for their case, from its start until all
              work was back; `baseline_…` the same of ordinary hours; `return_seconds` from the first step back on.
-    Holds:   `passed` alone proves the scope; `unmeasured`: too little was completed, or nothing is known to compare
-             with; `refused`: the rest could not have carried it; `not_held`: it never came into force.
+    Holds:   `passed` alone proves the scope; `unmeasured`: too little was completed, nothing is known to compare with, or
+             another order held some of the same place meanwhile; `refused`: the rest could not have carried it;
+             `not_held`: it never came into force.
     """
 
     outcome: DrillResult
@@ -209,16 +214,20 @@ class RerouteOrder(Message):
     started_at: Instant | None = None
     ends_at: Instant | None = None
     last_end_at: Instant | None = None  # no extension and no fall-back goes beyond
-    return_held: tuple[Annotated[int, Field(ge=0, le=100)], ...] = (75, 50, 25)
+    return_held: tuple[Annotated[int, Field(ge=0, le=100)], ...] = RETURN_HELD
     return_step_seconds: Annotated[float, Field(gt=0)] = 60.0
     return_steps_done: int = 0
     fell_back: int = 0
     not_well: int = 0  # steps of its return that were not well and went on all the same
     tallies: tuple[TeamTally, ...] = ()  # of the scope's desks when the present step of the return began
+    return_tallies: tuple[TeamTally, ...] = ()  # of the same when the first step of its return began
     over_at: Instant | None = None
     over_because: str = ""
     drill_entry: Identity | None = None  # of the calendar; none: a person asked for it
     drill_tallies: tuple[TeamTally, ...] = ()  # of every desk when the drill came into force
+    staffed_teams: tuple[Identity, ...] | None = (
+        None  # of the scope when it came into force; none: nobody noted it then
+    )
     return_began_at: Instant | None = None
     drill_outcome: DrillOutcome | None = None
 
@@ -357,7 +366,7 @@ class RerouteStarted(RerouteFact):
     """The reroute is in force.
 
     Holds:   `overlaps` are sentences, one for each other order that was in force over some of the same work at the same
-             teams: which of the two applies there.
+             teams: which of the two applies there. `staffed_teams` are those of the scope where somebody was present.
     """
 
     kind: Literal["routing.reroute-started.v1"] = "routing.reroute-started.v1"
@@ -366,6 +375,7 @@ class RerouteStarted(RerouteFact):
     review_opened: bool = False
     drill_tallies: tuple[TeamTally, ...] = ()
     overlaps: tuple[str, ...] = ()
+    staffed_teams: tuple[Identity, ...] | None = None
 
 
 class RerouteDrifted(RerouteFact):
@@ -397,6 +407,7 @@ class RerouteReturning(RerouteFact):
     steps_done: int
     held_percent: int
     tallies: tuple[TeamTally, ...]
+    return_tallies: tuple[TeamTally, ...] = ()  # of the same when the first step began
     not_well: bool = False  # the step before was not, and its work is not taken again: `reason` says why
 
 
@@ -517,6 +528,7 @@ class RerouteAnswered(RerouteFact):
         "glass_open",
         "too_long",
         "drill_breaks_rule",
+        "drill_minutes",
         "nothing_to_review",
         "too_many_open",
     ]

@@ -442,12 +442,16 @@ class ReroutesHeeded(DeskFact):
 
 
 class DeskTally(Part):
-    """What a desk has counted since it began. Holds: `late` completions came after their due time."""
+    """What a desk has counted since it began.
+
+    Holds:   `late` completions came after their due time; `declined` is what operators gave back by a word of their own.
+    """
 
     accepted: int = 0
     expired: int = 0
     completed: int = 0
     late: int = 0
+    declined: int = 0
 
 
 class LoadSnapshot(DeskFact):

@@ -27,6 +27,7 @@ from shared.contracts.reference import (
     TemplateField,
     Tier,
 )
+from shared.contracts.reroute import BREAK_GLASS_MINUTES_MAX, DRILL_MINUTES_MIN, RETURN_HELD
 from shared.contracts.work import DECLARED
 from shared.reference.board import ReferenceView
 from shared.reference.drills import minutes_of, unsigned_because
@@ -178,6 +179,7 @@ ABOVE_ZERO: Final = (
 
 
 SHARES: Final = ("probation_inspected_share", "allowed_inspected_share", "suspend_error_rate", "restore_error_rate")
+GLASS_WHOLE_MINUTES_MIN: Final = 10  # that a broken glass holds all, before the steps of its return
 READ: Final = frozenset({"image/png", "image/jpeg"})  # which slices are cut from; their decoding is bounded
 
 
@@ -204,6 +206,13 @@ def _limits(limits: FloorLimits) -> Iterator[str]:
     for name in ("stay_bonus", "hold_seconds_max", "probation_items", "score_items_min"):
         if getattr(limits, name) < 0:
             yield f"{name} must not be below zero, found {getattr(limits, name)}; raise it"
+    most = (BREAK_GLASS_MINUTES_MAX - GLASS_WHOLE_MINUTES_MIN) * 60 / len(RETURN_HELD)
+    if limits.reroute_return_step_seconds > most:
+        yield (
+            f"reroute_return_step_seconds must be at most {most:g}, found {limits.reroute_return_step_seconds:g}: of the "
+            f"{BREAK_GLASS_MINUTES_MAX} minutes of a broken glass its {len(RETURN_HELD)} steps back must leave "
+            f"{GLASS_WHOLE_MINUTES_MIN}; lower it"
+        )
     try:
         ZoneInfo(limits.time_zone)
     except (ZoneInfoNotFoundError, ValueError):
@@ -242,6 +251,8 @@ def _drill(entry: DrillEntry, view: ReferenceView) -> Iterator[str]:
             yield fault
     if len(set(entry.weekdays)) < len(entry.weekdays):
         yield "a weekday stands twice; keep one"
+    if entry.minutes < DRILL_MINUTES_MIN:
+        yield f"minutes must be at least {DRILL_MINUTES_MIN}, found {entry.minutes}: a shorter drill proves nothing; raise it"
     if minutes_of(entry.begins) + entry.minutes > DAY:
         yield "the drill would last beyond midnight; let it begin earlier"
     for window in entry.blocked:

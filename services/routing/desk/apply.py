@@ -111,7 +111,7 @@ def taken(desk: TeamDesk, fact: AssignmentTaken) -> None:
         draft=item.draft,
     )
     desk.put_item(in_hand)
-    desk.put_tally(Tally(tally.accepted + 1, tally.expired, tally.completed, tally.late))
+    desk.put_tally(Tally(tally.accepted + 1, tally.expired, tally.completed, tally.late, tally.declined))
     given = Answer(fact.command_id, fact.operator_id, operator.commands, fact.fingerprint, "taken", "", fact.at)
     desk.put_answer(given)
     desk.put_operator(
@@ -145,10 +145,11 @@ def drafted(desk: TeamDesk, fact: DraftSaved) -> None:
 
 
 def declined(desk: TeamDesk, fact: AssignmentDeclined) -> None:
-    """Who declines is not offered the item again here; who merely signed off is."""
+    """Who declines is not offered the item again here, and is counted; who merely signed off is neither."""
     by = (fact.operator_id,) if fact.command_id is not None else ()
     _back_to_queue(desk, fact.work_item_id, fact.at, by)
     if fact.command_id is not None:
+        desk.put_tally(replace(desk.tally, declined=desk.tally.declined + 1))
         _answered(desk, fact.operator_id, fact.command_id, fact.fingerprint, "declined", "", fact.at)
 
 
@@ -185,7 +186,7 @@ def completed(desk: TeamDesk, fact: WorkCompleted) -> None:
     item, tally, at = desk.item(fact.work_item_id), desk.tally, fact.completed_at
     _learn(desk, item, fact)
     late = int(at + timedelta(seconds=item.order.later_seconds) > item.order.due_at)
-    desk.put_tally(Tally(tally.accepted, tally.expired, tally.completed + 1, tally.late + late))
+    desk.put_tally(Tally(tally.accepted, tally.expired, tally.completed + 1, tally.late + late, tally.declined))
     _let_go(desk, item, at)
     _took_part(desk, fact.case_id, fact.operator_id, fact.role, at, (fact.work_item_id,))
     desk.forget_touches(at)

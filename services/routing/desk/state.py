@@ -175,6 +175,7 @@ class Tally:
     expired: int = 0
     completed: int = 0
     late: int = 0
+    declined: int = 0
 
 
 Row = DeskItem | DeskOperator | Answer | Touch | Gone | Pulse | Pace | Heed | Tally

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from services.routing.emergency.alerts import Alert, Notification, proposal_of
-from services.routing.emergency.bounds import plain, start_fault, terms_fault
+from services.routing.emergency.bounds import drill_fault, plain, start_fault, terms_fault
 from services.routing.emergency.capacity import FAILED, capacity_fault
 from services.routing.emergency.counted import Counted, counted, narrowed
 from services.routing.emergency.counter import RerouteCounter
@@ -68,6 +68,7 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "start_too_far": 422,
     "text_not_plain": 422,
     "percent_not_taken": 422,
+    "drill_minutes": 422,
 }
 """What is no conflict (409)."""
 
@@ -239,7 +240,7 @@ class Control:
 
     def check(self, terms: RerouteTerms) -> None:
         """Errors: the problem of terms that nobody may ask for."""
-        fault = terms_fault(terms, self.now())
+        fault = terms_fault(terms, self.now()) or drill_fault(terms)
         if fault is not None:
             raise Problem(422, *fault)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from shared.contracts.reroute import RerouteTerms
+from shared.contracts.reroute import DRILL_MINUTES_MAX, DRILL_MINUTES_MIN, RerouteTerms
 
 START_DAYS_MAX: Final = 7  # a start further off is a slip of the pen: who is on duty then should propose it then
 _BREAKS_LINES: Final = frozenset("\u2028\u2029")
@@ -58,6 +58,16 @@ def terms_fault(terms: RerouteTerms, now: datetime) -> Fault | None:
     if terms.effect != "shift" and terms.percent != 100:
         return "percent_not_taken", f"Expected a percentage for a shift alone, found {terms.effect} {terms.percent} %."
     return words_fault(terms.reason)
+
+
+def drill_fault(terms: RerouteTerms) -> Fault | None:
+    """Why nobody may ask for a drill of so many minutes; `None` when they may, or when it is none."""
+    if not terms.drill or DRILL_MINUTES_MIN <= terms.minutes <= DRILL_MINUTES_MAX:
+        return None
+    return (
+        "drill_minutes",
+        f"Expected a drill of {DRILL_MINUTES_MIN} to {DRILL_MINUTES_MAX} minutes, found {terms.minutes}; name so many.",
+    )
 
 
 def start_fault(terms: RerouteTerms, now: datetime) -> Fault | None:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Any, Final
 
 from services.routing.emergency.capacity import capacity_fault
 from services.routing.emergency.drills import floor_tallies
 from services.routing.emergency.floor import FloorNow
-from services.routing.emergency.health import tallies_of, unwell
+from services.routing.emergency.health import staffed_teams, tallies_of, unwell
 from services.routing.emergency.preview import drift_between, preview_of
-from services.routing.emergency.safety import broken_by_staying, fixed, overlaps, same_hold, unnamed
+from services.routing.emergency.safety import broken_by_staying, fixed, overlaps, rivals, same_hold, unnamed
 from services.routing.emergency.state import OVER, OrderBook, Phase, phase_of, step_ends_at
 from shared.contracts.reroute import (
     BREAK_GLASS_MINUTES_MAX,
     HOURS_MAX,
+    BrokenRule,
     Preview,
     RerouteDrifted,
     RerouteFact,
@@ -70,17 +72,26 @@ def twin_fault(book: OrderBook, terms: RerouteTerms, now: datetime) -> str | Non
     return None
 
 
-def stay_breach(book: OrderBook, order: RerouteOrder, named: Collection[str], situation: Situation) -> Rejection | None:
-    """Why the order must not stay, or be taken again as it comes back, beside the others in force; `None` when it may.
+def stay_breach(
+    book: OrderBook, order: RerouteOrder, until: datetime, named: Collection[str], situation: Situation
+) -> Rejection | None:
+    """Why the order must not stay until then, or be taken again as it comes back, beside the others in force; `None` when it
+    may.
 
     Holds:   the rules that are `named` do not bar, but for those that nobody overrides; of a drill every rule bars.
     """
-    others = floor_of(book, situation).without(order.reroute_id)
     if order.terms.drill:
-        fault = capacity_fault(preview_of(order.terms, others), order.terms, others)
+        others = floor_of(book, situation).without(order.reroute_id)
+        rest = order.terms.model_copy(update={"minutes": ceil((until - situation.now) / timedelta(minutes=1))})
+        fault = capacity_fault(preview_of(rest, others), rest, others)
         return None if fault is None else Rejection("drill_breaks_rule", fault)
-    broken = broken_by_staying(order.terms, others)
+    broken = broken_now(book, order, situation)
     return fixed(broken) or unnamed(broken, named)
+
+
+def broken_now(book: OrderBook, order: RerouteOrder, situation: Situation) -> list[BrokenRule]:
+    """The rules that the order breaks at this moment by being in force, beside the others."""
+    return broken_by_staying(order.terms, floor_of(book, situation).without(order.reroute_id))
 
 
 def begin(order: RerouteOrder, floor: FloorNow) -> RerouteStarted:
@@ -99,6 +110,7 @@ def begin(order: RerouteOrder, floor: FloorNow) -> RerouteStarted:
         last_end_at=last_end_at,
         review_opened=order.break_glass,
         drill_tallies=floor_tallies(floor) if order.terms.drill else (),
+        staffed_teams=staffed_teams(order.terms, floor),
         overlaps=overlaps(order.model_copy(update={"started_at": now}), floor.in_force, floor.teams()),
     )
 
@@ -117,6 +129,7 @@ def asked_again(order: RerouteOrder, drift: str, preview: Preview, situation: Si
 
 def coming_back(order: RerouteOrder, by: str | None, reason: str, floor: FloorNow) -> RerouteReturning:
     """The first step of the return begins now, or began when its end came, should that have been seen too late."""
+    tallies = tallies_of(order.terms, floor)
     return RerouteReturning(
         reroute_id=order.reroute_id,
         at=floor.now,
@@ -125,7 +138,8 @@ def coming_back(order: RerouteOrder, by: str | None, reason: str, floor: FloorNo
         ends_at=min(floor.now, order.ends_at or floor.now),
         steps_done=1,
         held_percent=order.return_held[0] if order.return_held else 0,
-        tallies=tallies_of(order.terms, floor),
+        tallies=tallies,
+        return_tallies=tallies,
     )
 
 
@@ -181,19 +195,20 @@ def step_back(book: OrderBook, order: RerouteOrder, situation: Situation) -> Seq
     floor = floor_of(book, situation)
     view: ReferenceView = situation.boards["reference"]
     late = _looked_late(order, situation.now)
-    fault = None if late else unwell(order.terms, order.tallies, floor)
+    fault = None if late else unwell(order, floor)
     if fault is not None and order.last_end_at is not None and situation.now < order.last_end_at:
-        barred = stay_breach(book, order, order.overridden_rules, situation)
+        again = situation.now + timedelta(seconds=view.limits.reroute_fall_back_seconds)
+        ends_at = min(again, order.last_end_at)
+        barred = stay_breach(book, order, ends_at, order.overridden_rules, situation)
         if barred is None:
-            again = situation.now + timedelta(seconds=view.limits.reroute_fall_back_seconds)
-            ends_at = min(again, order.last_end_at)
             return (RerouteFellBack(reroute_id=order.reroute_id, at=situation.now, detail=fault, ends_at=ends_at),)
         fault = f"{fault} It is not taken again: {barred.detail}"
+    held = _held_by_others(order, floor)
     if order.return_steps_done >= len(order.return_held):
-        well = "All work is back. Nobody could look in time." if late else "All work is back."
+        well = f"All work is back{held}. Nobody could look in time." if late else f"All work is back{held}."
         over = _over(order, "ended", fault or well, situation)
         return (over.model_copy(update={"not_well": fault is not None}),)
-    well = "nobody could look in time; it goes by the clock" if late else "the scope is well"
+    well = "nobody could look in time; it goes by the clock" if late else f"the scope is well{held}"
     return (
         RerouteReturning(
             reroute_id=order.reroute_id,
@@ -203,9 +218,17 @@ def step_back(book: OrderBook, order: RerouteOrder, situation: Situation) -> Seq
             steps_done=order.return_steps_done + 1,
             held_percent=order.return_held[order.return_steps_done],
             tallies=tallies_of(order.terms, floor),
+            return_tallies=order.return_tallies,
             not_well=fault is not None,
         ),
     )
+
+
+def _held_by_others(order: RerouteOrder, floor: FloorNow) -> str:
+    """What does not come back for it, since another order holds it, in words to be added; none: nothing."""
+    others = rivals(order, floor.in_force, floor.teams())
+    names = ", ".join(sorted(other.reroute_id for other in others))
+    return f", but for what {names} {'holds' if len(others) == 1 else 'hold'} of it" if others else ""
 
 
 def _looked_late(order: RerouteOrder, now: datetime) -> bool:

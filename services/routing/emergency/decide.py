@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import reduce
 from typing import Any, Final, cast
 
 from services.routing.emergency import calendar, course
-from services.routing.emergency.bounds import in_utc, start_fault, terms_fault, words_fault
+from services.routing.emergency.bounds import drill_fault, in_utc, start_fault, terms_fault, words_fault
 from services.routing.emergency.capacity import capacity_fault
 from services.routing.emergency.drills import judgement
 from services.routing.emergency.floor import FloorNow
@@ -21,15 +21,26 @@ from services.routing.emergency.safety import (
     may_break_glass,
     may_propose,
     overlap,
+    overridden,
     scope_fault,
     unnamed,
 )
-from services.routing.emergency.state import OPEN_MAX, OVER, OrderBook, Phase, moved, next_look, phase_of
+from services.routing.emergency.state import (
+    BY_ALERT_MAX,
+    OPEN_MAX,
+    OVER,
+    OrderBook,
+    Phase,
+    moved,
+    next_look,
+    phase_of,
+)
 from shared.contracts.intake import SubmissionSentBack
 from shared.contracts.message import Message
 from shared.contracts.reference import RerouteDuty
 from shared.contracts.reroute import (
     BREAK_GLASS_MINUTES_MAX,
+    DRILL_MINUTES_MAX,
     HOURS_MAX,
     ApproveReroute,
     BrokenRule,
@@ -59,8 +70,8 @@ from shared.reroutes import IN_FORCE
 from shared.runtime.errors import InvariantError
 from shared.runtime.processor import Event, Facts, Rejection, Situation, TimerFired
 
-ALERTING: Final = frozenset({"alert"})
 BOOK: Final = "floor"  # the key of the one book, and of every command to it
+ALERTING: Final = frozenset({"alert"})
 """Sources that propose without a duty of their own, and never more than propose."""
 
 
@@ -120,12 +131,12 @@ def propose(book: OrderBook, order: None, command: ProposeReroute, situation: Si
         approve_by=situation.now + timedelta(seconds=limits.reroute_approval_seconds),
         return_step_seconds=limits.reroute_return_step_seconds,
         break_glass=command.break_glass,
-        overridden_rules=command.override_rules if command.break_glass else (),
+        overridden_rules=overridden(preview.broken_rules, command.override_rules) if command.break_glass else (),
     )
     if not command.break_glass:
         return Done((fact,), f"Proposed; somebody else must approve it by {in_utc(fact.approve_by)}.")
-    begun = course.begin(moved(None, fact), floor)
-    return Done((fact, begun), f"In force until {in_utc(begun.ends_at)}; a review is open and must be closed.")
+    begun, idle = course.begin(moved(None, fact), floor), _idle(command.override_rules, fact.overridden_rules)
+    return Done((fact, begun), f"In force until {in_utc(begun.ends_at)}; a review is open and must be closed.{idle}")
 
 
 def _proposal_breach(book: OrderBook, command: ProposeReroute, situation: Situation) -> Rejection | None:
@@ -141,12 +152,29 @@ def _proposal_breach(book: OrderBook, command: ProposeReroute, situation: Situat
         barred = None
     if barred is not None:
         return barred
-    past = start_fault(terms, situation.now)
-    if past is not None:
-        return Rejection(*past)
-    if len(book.open_orders()) >= OPEN_MAX:
-        return Rejection("too_many_open", f"Expected fewer than {OPEN_MAX} open reroutes; cancel some first.")
-    return _twin_breach(book, command.terms, situation)
+    fault = drill_fault(terms) or start_fault(terms, situation.now)
+    if fault is not None:
+        return Rejection(*fault)
+    return _no_place(book, command) or _twin_breach(book, command.terms, situation)
+
+
+def _no_place(book: OrderBook, command: ProposeReroute) -> Rejection | None:
+    """Too much is open already. Holds: a broken glass always has a place, and alerts leave people theirs."""
+    if command.break_glass:
+        return None
+    still = book.open_orders()
+    by_alert = sum(order.source in ALERTING and order.phase == "proposed" for order in still)
+    if command.source in ALERTING and by_alert >= BY_ALERT_MAX:
+        return Rejection(
+            "too_many_open",
+            f"Expected fewer than {BY_ALERT_MAX} proposals of alerts to wait for an approval, found {by_alert}; approve or "
+            "refuse some first.",
+        )
+    if len(still) >= OPEN_MAX:
+        return Rejection(
+            "too_many_open", f"Expected fewer than {OPEN_MAX} open reroutes, found {len(still)}; cancel some first."
+        )
+    return None
 
 
 def _glass_breach(book: OrderBook, command: ProposeReroute, view: ReferenceView) -> Rejection | None:
@@ -224,13 +252,14 @@ def approve(book: OrderBook, order: RerouteOrder, command: ApproveReroute, situa
         by=command.actor,
         reason=command.reason,
         preview_sha256=order.preview.sha256,
-        overridden_rules=command.override_rules,
+        overridden_rules=overridden(now_preview.broken_rules, command.override_rules),
         execute_by=max(starts_at, situation.now) + timedelta(seconds=limits.reroute_execution_seconds),
     )
+    idle = _idle(command.override_rules, agreed.overridden_rules)
     if starts_at > situation.now:
-        return Done((agreed,), f"Approved; it starts at {in_utc(starts_at)}.")
+        return Done((agreed,), f"Approved; it starts at {in_utc(starts_at)}.{idle}")
     begun = course.begin(moved(order, agreed), floor)
-    return Done((agreed, begun), f"In force until {in_utc(begun.ends_at)}.")
+    return Done((agreed, begun), f"In force until {in_utc(begun.ends_at)}.{idle}")
 
 
 def _approval_breach(order: RerouteOrder, command: ApproveReroute, situation: Situation) -> Rejection | None:
@@ -280,6 +309,12 @@ def _unknown_rules(named: Sequence[str], view: ReferenceView) -> Rejection | Non
     return Rejection("rule_unknown", f"Expected names of safety rules, found {', '.join(unknown)}.")
 
 
+def _idle(named: Sequence[str], overridden_rules: Container[str]) -> str:
+    """Which of the names were not needed, in a sentence to be added; none: nothing. They count for nothing later."""
+    idle = sorted({name for name in named if name not in overridden_rules})
+    return f" Not overridden, since not broken: {', '.join(idle)}." if idle else ""
+
+
 def refuse_it(book: OrderBook, order: RerouteOrder, command: RefuseReroute, situation: Situation) -> Done | Rejection:
     """An approver says no; not the proposer, who cancels instead."""
     if command.actor == order.proposed_by:
@@ -317,6 +352,12 @@ def extend(book: OrderBook, order: RerouteOrder, command: ExtendReroute, situati
             "too_long",
             f"Expected an end by {in_utc(order.last_end_at)}, found {in_utc(ends_at)}; {_instead_of_more(order)}.",
         )
+    if order.terms.drill and ends_at > _began(order) + timedelta(minutes=DRILL_MINUTES_MAX):
+        return Rejection(
+            "drill_minutes",
+            f"Expected a drill of at most {DRILL_MINUTES_MAX} minutes, found an end at {in_utc(ends_at)}; extend it by less, "
+            "or propose in earnest what is to stay.",
+        )
     longer = ends_at > _agreed_end(order)
     if longer and command.actor == order.proposed_by:
         return Rejection(
@@ -324,19 +365,20 @@ def extend(book: OrderBook, order: RerouteOrder, command: ExtendReroute, situati
             f"Expected somebody other than {order.proposed_by}, who proposed it, to keep it for longer than agreed.",
         )
     named = (*order.overridden_rules, *command.override_rules)
-    if longer or order.phase == "returning":
-        barred = _unknown_rules(command.override_rules, view) or course.stay_breach(book, order, named, situation)
-        if barred is not None:
-            return barred
+    barred = _unknown_rules(command.override_rules, view)
+    if barred is None and (longer or order.phase == "returning"):
+        barred = course.stay_breach(book, order, ends_at, named, situation)
+    if barred is not None:
+        return barred
     fact = RerouteExtended(
         reroute_id=order.reroute_id,
         at=situation.now,
         by=command.actor,
         reason=command.reason,
         ends_at=ends_at,
-        overridden_rules=command.override_rules,
+        overridden_rules=overridden(course.broken_now(book, order, situation), command.override_rules),
     )
-    return Done((fact,), f"In force until {in_utc(ends_at)}.")
+    return Done((fact,), f"In force until {in_utc(ends_at)}.{_idle(command.override_rules, fact.overridden_rules)}")
 
 
 def _instead_of_more(order: RerouteOrder) -> str:
@@ -348,9 +390,13 @@ def _instead_of_more(order: RerouteOrder) -> str:
 
 def _agreed_end(order: RerouteOrder) -> datetime:
     """Until when who approved it agreed that it is in force."""
+    return _began(order) + timedelta(minutes=order.terms.minutes)
+
+
+def _began(order: RerouteOrder) -> datetime:
     if order.started_at is None:
         raise InvariantError(f"Expected {order.reroute_id} in force to have started, found that it did not")
-    return order.started_at + timedelta(minutes=order.terms.minutes)
+    return order.started_at
 
 
 def end(book: OrderBook, order: RerouteOrder, command: EndReroute, situation: Situation) -> Done | Rejection:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from services.routing.emergency.capacity import FAILED
 from services.routing.emergency.floor import FloorNow
 from services.routing.emergency.health import tally_of
+from services.routing.emergency.safety import rivals
 from services.routing.emergency.state import HOUR, Almanac, OrderBook, OrdinaryHour
 from shared.contracts.reference import FloorLimits
 from shared.contracts.reroute import DrillJudged, DrillOutcome, HourTallied, RerouteOrder, TeamTally
@@ -91,7 +92,7 @@ def ordinary_hours(almanac: Almanac, hour: int) -> tuple[Found, Sequence[Ordinar
 def judgement(book: OrderBook, order: RerouteOrder, situation: Situation) -> DrillJudged:
     """What came of a drill that is over."""
     floor = FloorNow.of(situation.boards, (), situation.now)
-    outcome = _never_in_force(order) if order.started_at is None else _measured(book.almanac, order, floor)
+    outcome = _never_in_force(order) if order.started_at is None else _measured(book, order, floor)
     return DrillJudged(reroute_id=order.reroute_id, at=situation.now, outcome=outcome)
 
 
@@ -100,8 +101,18 @@ def _never_in_force(order: RerouteOrder) -> DrillOutcome:
     return DrillOutcome(outcome="refused" if refused else "not_held", detail=order.over_because)
 
 
-def _measured(almanac: Almanac, order: RerouteOrder, floor: FloorNow) -> DrillOutcome:
-    limits = floor.book.reference.limits
+def laid_over(book: OrderBook, drill: RerouteOrder, floor: FloorNow) -> list[str]:
+    """The orders that held some of the same work at the same teams while the drill did, by id.
+
+    Holds:   a drill begins while nothing is in force, so these have begun after it.
+    """
+    since = drill.started_at or floor.now
+    others = (one for one in book.orders.values() if one.started_at is not None and one.started_at >= since)
+    return sorted(one.reroute_id for one in rivals(drill, others, floor.teams()))
+
+
+def _measured(book: OrderBook, order: RerouteOrder, floor: FloorNow) -> DrillOutcome:
+    limits, almanac = floor.book.reference.limits, book.almanac
     completed, late = completed_between(order.drill_tallies, floor_tallies(floor))
     name, hours = ordinary_hours(almanac, hour_of_week(order.started_at or floor.now, limits))
     began = order.return_began_at
@@ -116,11 +127,11 @@ def _measured(almanac: Almanac, order: RerouteOrder, floor: FloorNow) -> DrillOu
         return_seconds=None if began is None else (floor.now - began).total_seconds(),
         fell_back=order.fell_back,
     )
-    outcome, detail = _verdict(order, bare, limits.drill_on_time_drop_max)
+    outcome, detail = _verdict(order, bare, laid_over(book, order, floor), limits.drill_on_time_drop_max)
     return bare.model_copy(update={"outcome": outcome, "detail": detail})
 
 
-def _verdict(order: RerouteOrder, found: DrillOutcome, drop_max: float) -> tuple[str, str]:
+def _verdict(order: RerouteOrder, found: DrillOutcome, over_it: Sequence[str], drop_max: float) -> tuple[str, str]:
     if order.phase != "ended":
         return "failed", f"Expected the drill to run to its end, found it {order.phase}: {order.over_because}"
     if found.fell_back:
@@ -130,6 +141,9 @@ def _verdict(order: RerouteOrder, found: DrillOutcome, drop_max: float) -> tuple
             "failed",
             f"Expected the scope well as the work came back, found that it was not in {order.not_well} steps.",
         )
+    if over_it:
+        names = ", ".join(over_it)
+        return "unmeasured", f"Expected the drill alone at its place, found {names} over it: nothing is proved."
     if found.completed < EVIDENCE_MIN or found.baseline == "none":
         what = "completed meanwhile" if found.completed < EVIDENCE_MIN else "known of ordinary hours"
         return "unmeasured", f"Expected at least {EVIDENCE_MIN} items {what}, found fewer: nothing is proved."

@@ -1,4 +1,4 @@
-"""Whether a scope is well while its work comes back: acceptance, lease expiries, completions."""
+"""Whether a scope is well while its work comes back: people, acceptance, lease expiries, completions."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from services.routing.emergency.floor import FloorNow, touched_teams
-from shared.contracts.reference import Team
-from shared.contracts.reroute import RerouteTerms, TeamTally
+from shared.contracts.reference import Shift, Team
+from shared.contracts.reroute import RerouteOrder, RerouteTerms, TeamTally
 from shared.contracts.routing import DeskTally, LoadSnapshot
 from shared.reference.shifts import at_work
 
 SILENT_INTERVALS_MAX: Final = 45  # a desk tells its load at least every ten intervals while anything is there
 EXPIRED_SHARE_MAX: Final = 0.2
+DECLINED_SHARE_MAX: Final = 0.5  # of what was offered: more, and hardly anybody takes what comes back
 EVIDENCE_MIN: Final = 5  # assignments; a share of fewer says nothing
-STALLED_MIN: Final = 10  # accepted in one step and nothing completed
+STALLED_MIN: Final = 10  # accepted and nothing completed
+TIMES_OF_WORK_MIN: Final = 2  # of what the slowest work of a team takes: sooner, nothing accepted need be completed
 
 
 def tallies_of(terms: RerouteTerms, floor: FloorNow) -> tuple[TeamTally, ...]:
@@ -28,34 +30,59 @@ def _teams(terms: RerouteTerms, floor: FloorNow) -> list[Team]:
     return [] if terms.effect == "local" else touched_teams(terms.scope, floor.teams())
 
 
-def unwell(terms: RerouteTerms, before: tuple[TeamTally, ...], floor: FloorNow) -> str | None:
+def staffed_teams(terms: RerouteTerms, floor: FloorNow) -> tuple[str, ...]:
+    """The teams of the scope whose desk tells that somebody is there."""
+    loads = ((team.id, floor.load(team.id)) for team in _teams(terms, floor))
+    return tuple(name for name, load in loads if load is not None and load.present and not silent(load, floor.now))
+
+
+def unwell(order: RerouteOrder, floor: FloorNow) -> str | None:
     """What is wrong with the scope since the step began, in a sentence; `None` when it is well.
 
-    Holds:   a team to which nothing came is well as long as somebody is there; a desk that says nothing is not. A team whose
-             people all go by shifts, none of which is worked now, is at home: that is no illness, and its desk has nothing
-             to say.
+    Holds:   a team to which nothing came is well as long as somebody is there.
     """
-    for team in _teams(terms, floor):
-        if _at_home(team, floor):
-            continue
-        load = floor.load(team.id)
-        if load is None or silent(load, floor.now):
-            return f"Expected the desk of {team.id} to tell its load, heard nothing."
-        if not load.present:
-            return f"Expected somebody present at {team.id}, found nobody."
-    known = {tally.team_id: tally for tally in before}
-    for tally in tallies_of(terms, floor):
-        fault = _fault(known.get(tally.team_id, tally), tally)
+    for team in _teams(order.terms, floor):
+        fault = _nobody_there(team, order, floor)
+        if fault is not None:
+            return fault
+    since_step, since_return = ({one.team_id: one for one in told} for told in (order.tallies, order.return_tallies))
+    step, steps = order.return_step_seconds, order.return_steps_done
+    for now in tallies_of(order.terms, floor):
+        before, at_first = since_step.get(now.team_id, now), since_return.get(now.team_id, now)
+        fault = (
+            _fault(before, now) or _stalled(before, now, step, floor) or _stalled(at_first, now, steps * step, floor)
+        )
         if fault is not None:
             return fault
     return None
 
 
-def _at_home(team: Team, floor: FloorNow) -> bool:
+def _nobody_there(team: Team, order: RerouteOrder, floor: FloorNow) -> str | None:
+    """Why nobody takes what comes back to the team, though somebody should; `None` when somebody is there, or should not be.
+
+    Holds:   ill is who is gone: somebody was there when the order began, or has come since, or a shift is worked now. A
+             team without people, one whose people all go by shifts of which none is worked now, and one where nobody was
+             or is expected have nobody to lose, and their desks nothing to say.
+    """
+    load, shifts = floor.load(team.id), _shifts(team, floor)
+    heard = load is not None and not silent(load, floor.now)
+    if load is not None and heard and load.present:
+        return None
+    zone = ZoneInfo(floor.book.reference.limits.time_zone)
+    expected = any(shift is not None and at_work(shift, floor.now, zone) for shift in shifts)
+    were_there = order.staffed_teams is None or team.id in order.staffed_teams or (load is not None and load.present)
+    if not expected and (None not in shifts or not were_there):
+        return None
+    if not heard:
+        return f"Expected the desk of {team.id} to tell its load, heard nothing."
+    return f"Expected somebody present at {team.id}, found nobody."
+
+
+def _shifts(team: Team, floor: FloorNow) -> list[Shift | None]:
+    """The shift of each of the team's people, if they go by one."""
     reference = floor.book.reference
-    zone, people = ZoneInfo(reference.limits.time_zone), reference.operators_by_team.get(team.id, {})
-    shifts = [reference.shifts.get(reference.operators[name].shift_id or "") for name in people]
-    return bool(shifts) and all(shift is not None and not at_work(shift, floor.now, zone) for shift in shifts)
+    people = reference.operators_by_team.get(team.id, {})
+    return [reference.shifts.get(reference.operators[name].shift_id or "") for name in people]
 
 
 def silent(load: LoadSnapshot | None, now: datetime) -> bool:
@@ -65,11 +92,25 @@ def silent(load: LoadSnapshot | None, now: datetime) -> bool:
 
 def _fault(before: TeamTally, now: TeamTally) -> str | None:
     accepted, expired = now.accepted - before.accepted, now.expired - before.expired
+    declined, completed = now.declined - before.declined, now.completed - before.completed
     if accepted + expired >= EVIDENCE_MIN and expired > EXPIRED_SHARE_MAX * (accepted + expired):
         return f"Expected at most {EXPIRED_SHARE_MAX:.0%} of leases to run out at {now.team_id}, found {expired}."
-    if accepted >= STALLED_MIN and now.completed == before.completed:
-        return f"Expected completions at {now.team_id}, found none of {accepted} accepted."
+    offered = max(accepted, completed) + expired + declined  # who completes at once has not accepted before
+    if offered >= EVIDENCE_MIN and declined > DECLINED_SHARE_MAX * offered:
+        return f"Expected offers to be accepted at {now.team_id}, found {declined} of {offered} declined."
     return None
+
+
+def _stalled(before: TeamTally, now: TeamTally, seconds: float, floor: FloorNow) -> str | None:
+    """Much was accepted since and nothing completed, though there was time for it. Units: `seconds` between the two.
+
+    Holds:   the time is that of the slowest work of those present, as their desk has learned it: tallies tell no work types.
+    """
+    load, accepted = floor.load(now.team_id), now.accepted - before.accepted
+    slowest = max(load.learned_by_work_type.values(), default=0.0) if load is not None else 0.0
+    if accepted < STALLED_MIN or now.completed > before.completed or seconds < TIMES_OF_WORK_MIN * slowest:
+        return None
+    return f"Expected completions at {now.team_id}, found none of {accepted} accepted."
 
 
 def tally_of(floor: FloorNow, team_id: str) -> TeamTally:
@@ -77,5 +118,10 @@ def tally_of(floor: FloorNow, team_id: str) -> TeamTally:
     load = floor.load(team_id)
     told = (None if load is None else load.tally) or DeskTally()
     return TeamTally(
-        team_id=team_id, accepted=told.accepted, expired=told.expired, completed=told.completed, late=told.late
+        team_id=team_id,
+        accepted=told.accepted,
+        expired=told.expired,
+        completed=told.completed,
+        late=told.late,
+        declined=told.declined,
     )

@@ -88,9 +88,8 @@ def line_of(fact: Message) -> LifeLine | None:
         case told.RerouteProposed():
             return _line(fact, fact.by, _proposed(fact))
         case told.RerouteApproved():
-            named = f", overriding {', '.join(fact.overridden_rules)}" if fact.overridden_rules else ""
             what = "the drill within its bounds" if fact.beforehand else f"preview {fact.preview_sha256[:12]}"
-            return _line(fact, fact.by, f"approved {what}{named}: {fact.reason}")
+            return _line(fact, fact.by, f"approved {what}{_overriding(fact)}: {fact.reason}")
         case told.RerouteStarted():
             glass = " by one person; a review was opened" if fact.review_opened else ""
             beside = f"; over the same place {'; '.join(fact.overlaps)}" if fact.overlaps else ""
@@ -99,7 +98,7 @@ def line_of(fact: Message) -> LifeLine | None:
             now = preview_words(fact.preview)
             return _line(fact, "", f"did not start and asked again: {fact.detail} (now: {now})")
         case told.RerouteExtended():
-            return _line(fact, fact.by, f"extended until {in_utc(fact.ends_at)}: {fact.reason}")
+            return _line(fact, fact.by, f"extended until {in_utc(fact.ends_at)}{_overriding(fact)}: {fact.reason}")
         case told.RerouteReturning():
             return _line(fact, fact.by or "", f"returning, {fact.held_percent} % still held: {fact.reason}")
         case told.RerouteFellBack():
@@ -116,13 +115,17 @@ def line_of(fact: Message) -> LifeLine | None:
             return None
 
 
+def _overriding(fact: told.RerouteProposed | told.RerouteApproved | told.RerouteExtended) -> str:
+    return f", overriding {', '.join(fact.overridden_rules)}" if fact.overridden_rules else ""
+
+
 def _proposed(fact: told.RerouteProposed) -> str:
     terms = fact.terms
     what = {"shift": f"shift {terms.percent} % of", "local": "send back to the branches"}.get(
         terms.effect, terms.effect
     )
     drill = " as a drill" if terms.drill else ""
-    glass = ", breaking the glass" if fact.break_glass else ""
+    glass = f", breaking the glass{_overriding(fact)}" if fact.break_glass else ""
     begins = f" from {in_utc(terms.starts_at)}" if terms.starts_at else ""
     return (
         f"proposed to {what} {scope_words(terms.scope)} for {terms.minutes} min{begins}{drill}{glass}: {terms.reason} "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from itertools import product
 from typing import Final, get_args
 from zoneinfo import ZoneInfo
@@ -54,6 +54,11 @@ def unnamed(broken: Iterable[BrokenRule], named: Container[str]) -> Rejection | 
         return None
     names = ", ".join(rule.rule_id for rule in missing)
     return Rejection("rules_broken", f"{' '.join(rule.detail for rule in missing)} Override by naming: {names}.")
+
+
+def overridden(broken: Iterable[BrokenRule], named: Container[str]) -> tuple[str, ...]:
+    """The rules that are overridden: named, broken at this moment, and such as may be. Naming another overrides nothing."""
+    return tuple(rule.rule_id for rule in broken if rule.overridable and rule.rule_id in named)
 
 
 def same_hold(one: RerouteTerms, other: RerouteTerms) -> bool:
@@ -152,9 +157,16 @@ def _flapping(rule: RerouteRule, terms: RerouteTerms, floor: FloorNow, past: Seq
 
 
 def _blocked(rule: RerouteRule, terms: RerouteTerms, floor: FloorNow) -> str | None:
-    local = _begins(terms, floor).astimezone(ZoneInfo(floor.book.reference.limits.time_zone))
-    if rule.begins <= f"{local:%H:%M}" < rule.ends:
+    """A real order must not begin in the window, a drill not be held in any of it. Units: whole minutes of local time."""
+    zone = ZoneInfo(floor.book.reference.limits.time_zone)
+    begins = _begins(terms, floor).replace(second=0, microsecond=0)
+    ends = begins + timedelta(minutes=terms.minutes if terms.drill else 0)
+    here, there = begins.astimezone(zone), ends.astimezone(zone)
+    if rule.begins <= f"{here:%H:%M}" < rule.ends:
         return f"Expected no reroute to begin between {rule.begins} and {rule.ends}: {rule.label}."
+    opens = (datetime.combine(day, time.fromisoformat(rule.begins), zone) for day in {here.date(), there.date()})
+    if any(begins <= at < ends for at in opens):
+        return f"Expected no drill between {rule.begins} and {rule.ends}, found one until {there:%H:%M}: {rule.label}."
     return None
 
 

@@ -35,7 +35,8 @@ from shared.runtime.processor import Alarm
 
 OVER_KEPT: Final = 500  # reroutes that are over and still at hand; the log has them all
 ANSWERS_KEPT: Final = 1_000
-OPEN_MAX: Final = 100  # reroutes that are not over, at once
+OPEN_MAX: Final = 100  # reroutes that are not over, at once; a broken glass is never one too many
+BY_ALERT_MAX: Final = 20  # proposals of alerts that nobody has decided about, at once: people keep the other places
 WEEKS_KEPT: Final = 4  # ordinary hours remembered for each hour of the week
 HOUR: Final = timedelta(hours=1)
 LOOKS_AT: Final = frozenset({"reference"})  # the board by which the calendar comes
@@ -208,6 +209,7 @@ def started(order: RerouteOrder, fact: RerouteStarted) -> RerouteOrder:
         last_end_at=fact.last_end_at,
         review="open" if fact.review_opened else "none",
         drill_tallies=fact.drill_tallies,
+        staffed_teams=fact.staffed_teams,
     )
 
 
@@ -232,6 +234,7 @@ def extended(order: RerouteOrder, fact: RerouteExtended) -> RerouteOrder:
         phase="active",
         return_steps_done=0,
         tallies=(),
+        return_tallies=(),
         return_began_at=None,
         overridden_rules=tuple(dict.fromkeys((*order.overridden_rules, *fact.overridden_rules))),
     )
@@ -244,6 +247,7 @@ def returning(order: RerouteOrder, fact: RerouteReturning) -> RerouteOrder:
         ends_at=fact.ends_at,
         return_steps_done=fact.steps_done,
         tallies=fact.tallies,
+        return_tallies=fact.return_tallies,
         return_began_at=order.return_began_at or fact.at,
         not_well=order.not_well + fact.not_well,
     )
@@ -251,7 +255,13 @@ def returning(order: RerouteOrder, fact: RerouteReturning) -> RerouteOrder:
 
 def fell_back(order: RerouteOrder, fact: RerouteFellBack) -> RerouteOrder:
     return _next(
-        order, phase="active", ends_at=fact.ends_at, return_steps_done=0, tallies=(), fell_back=order.fell_back + 1
+        order,
+        phase="active",
+        ends_at=fact.ends_at,
+        return_steps_done=0,
+        tallies=(),
+        return_tallies=(),
+        fell_back=order.fell_back + 1,
     )
 
 
@@ -262,6 +272,7 @@ def over(order: RerouteOrder, fact: RerouteOver) -> RerouteOrder:
         over_at=fact.at,
         over_because=fact.detail,
         tallies=(),
+        return_tallies=(),
         not_well=order.not_well + fact.not_well,
     )
 

@@ -19,6 +19,7 @@ from shared.contracts.reroute import (
     DrillJudged,
     DrillsPlanned,
     EndReroute,
+    ExtendReroute,
     HourTallied,
     ProposeReroute,
     RerouteScope,
@@ -363,6 +364,27 @@ def test_only_a_drill_of_a_whole_place_proves_it(scope: RerouteScope, points: tu
     assert points_of(scope) == points
 
 
+@pytest.mark.parametrize(("centre", "outcome"), [("n", "unmeasured"), ("s", "passed")])
+def test_a_drill_under_a_real_order_proves_nothing(centre: str, outcome: str) -> None:
+    """The place was taken in earnest for a while: what was measured is not the drill alone. Elsewhere says nothing of it."""
+    room = DrillRoom(NOON)
+    room.ordinary_hour()
+    room.ordinary_hour()
+    room.until(MONDAY + timedelta(hours=2, minutes=10))
+    real = terms(effect="shift", percent=1, minutes=2, scope=RerouteScope(centres=(centre,)))
+    assert room.ask(ProposeReroute, LIN, "real", terms=real) == "done"
+    assert room.approve(CHEN, "real") == "done"
+    room.count(100, 2)
+    room.until(MONDAY + timedelta(hours=2) + HELD)
+    assert (room.order(NOON_DRILL).phase, room.order("real").phase) == ("ended", "ended")
+    assert room.outcome(NOON_DRILL).outcome == outcome
+    assert ("found real over it" in room.outcome(NOON_DRILL).detail) == (outcome == "unmeasured")
+    view = RerouteView()
+    REROUTE_BOARD.fold(view, NOON_DRILL, room.order(NOON_DRILL))
+    proof = view.proofs[("centre", "n")]
+    assert (unproved_because(proof, 14, room.now) is None) == (outcome == "passed")
+
+
 def test_a_persons_drill_is_judged_too() -> None:
     """Whoever asks for it by hand."""
     room = DrillRoom(entry(begins="17:00"))
@@ -395,6 +417,47 @@ def test_a_drill_by_hand_begins_in_no_emergency_either() -> None:
     assert room.approve(CHEN, "drill") == "drill_breaks_rule"
     assert room.ask(CancelReroute, LIN, "real") == "done"
     assert room.approve(CHEN, "drill") == "done"
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "drill", "code"),
+    [
+        ("10:20", "10:25", True, "drill_breaks_rule"),  # within it
+        ("10:29", "12:00", True, "drill_breaks_rule"),  # it would run into it
+        ("10:30", "12:00", True, "done"),  # it is over by then
+        ("09:00", "10:00", True, "done"),
+        ("10:20", "10:25", False, "done"),  # in earnest it must not begin there, and may last
+    ],
+)
+def test_a_drill_by_hand_keeps_out_of_the_whole_of_a_blocked_window(
+    begins: str, ends: str, drill: bool, code: str
+) -> None:
+    """It is asked at 10:00 local, for half an hour, and a few seconds late: as for the calendar's, its minutes count whole."""
+    room = ControlRoom(
+        RerouteRule(id="calm", label="not now", form="blocked_window", begins=begins, ends=ends), queued=0
+    )
+    room.now += timedelta(seconds=20)
+    assert room.ask(ProposeReroute, LIN, terms=terms(effect="drain", drill=drill, minutes=30)) == code
+
+
+def test_a_drill_is_not_kept_into_a_blocked_window() -> None:
+    """Until half past it may be; five minutes more would be within."""
+    room = ControlRoom(
+        RerouteRule(id="calm", label="not now", form="blocked_window", begins="10:30", ends="12:00"), queued=0
+    )
+    assert room.ask(ProposeReroute, LIN, terms=terms(effect="drain", drill=True, minutes=20)) == "done"
+    assert room.approve(CHEN) == "done"
+    assert room.ask(ExtendReroute, CHEN, minutes=15) == "drill_breaks_rule"
+    assert room.ask(ExtendReroute, CHEN, minutes=10) == "done"
+
+
+def test_a_drill_that_reaches_over_midnight_keeps_out_of_the_next_days_window() -> None:
+    """From 23:50 local for half an hour."""
+    room = ControlRoom(
+        RerouteRule(id="calm", label="not now", form="blocked_window", begins="00:10", ends="01:00"), queued=0
+    )
+    night = terms(effect="drain", drill=True, minutes=30, starts_at=NOW.replace(hour=15, minute=50))
+    assert room.ask(ProposeReroute, LIN, terms=night) == "drill_breaks_rule"
 
 
 def test_an_hour_at_which_nothing_may_begin_is_no_lack_of_people() -> None:

@@ -7,7 +7,9 @@ from typing import Any
 
 from opsfloor.console.control.telling import what_now
 from services.routing.emergency.report import in_force_words, minutes_in_force, page_of, report_of
+from shared.contracts.reference import RerouteRule
 from shared.contracts.reroute import CancelReroute, CloseReview, ExtendReroute, ProposeReroute, RerouteFact
+from shared.reference.board import REFERENCE_BOARD
 from tests.unit.emergency.control_room import CHEN, LIN, ControlRoom, terms
 
 
@@ -61,6 +63,19 @@ def test_an_order_kept_for_longer_is_told_with_the_new_length() -> None:
     assert room.ask(ExtendReroute, CHEN, minutes=60) == "done"
     assert "for 60 min (kept for longer: 120 min)" in page(room)
     assert what_now(room.order(), "UTC").endswith("for 120 min")
+
+
+def test_every_rule_that_somebody_overrode_is_told_where_they_did() -> None:
+    """At the start alone, by a broken glass; and when it was kept for longer."""
+    two = RerouteRule(id="two", label="two", form="able_centres", step="review", minimum=2)
+    room = ControlRoom(two)
+    assert room.ask(ProposeReroute, LIN, terms=terms(minutes=20), break_glass=True, override_rules=("two",)) == "done"
+    assert "breaking the glass, overriding two: smoke" in page(room)
+    room = ControlRoom()
+    assert (room.ask(ProposeReroute, LIN, terms=terms()), room.approve(CHEN)) == ("done", "done")
+    REFERENCE_BOARD.fold(room.views["reference"], two.key, two)
+    assert room.ask(ExtendReroute, CHEN, minutes=5, reason="it burns", override_rules=("two",)) == "done"
+    assert "UTC, overriding two: it burns<" in page(room)
 
 
 def test_a_broken_glass_names_who_broke_it_and_who_answered() -> None:

@@ -15,9 +15,9 @@ from services.routing.emergency import api
 from services.routing.emergency.counted import Counted, Narrowed, counted_words
 from services.routing.placement.waiting import Waits
 from shared.contracts.reference import Branch, RerouteRule
-from shared.contracts.reroute import RerouteScope
+from shared.contracts.reroute import ProposeReroute, RefuseReroute, RerouteScope
 from shared.reference.board import REFERENCE_BOARD
-from tests.unit.emergency.control_room import CHEN, LIN
+from tests.unit.emergency.control_room import CHEN, LIN, terms
 from tests.unit.emergency.drilling import DRILL, DrillRoom
 from tests.unit.emergency.front_desk import FrontDesk
 from tests.unit.emergency.upkeep import UPKEEP, UPKEEP_REVIEW, UpkeepRoom
@@ -320,6 +320,20 @@ async def test_an_alert_whose_proposal_is_refused_is_counted() -> None:
     told = await told_alert(FrontDesk(), alert(reroute="drain", reroute_centre="nowhere"))
     assert ([refused["code"] for refused in told["refused"]], told["proposals"]) == (["scope_unknown"], [])
     assert REGISTRY.get_sample_value("opsfloor_reroute_alerts_total", {"outcome": "refused"}) == before + 1
+
+
+async def test_alerts_leave_people_their_places() -> None:
+    """A notification of a hundred: twenty become proposals, the others are told why not; then people propose as ever."""
+    desk = FrontDesk()
+    flood = [{**alert(reroute="drain", reroute_centre="n"), "fingerprint": f"f{n}"} for n in range(100)]
+    answer = await desk.client("alertmanager", "service").post("/reroutes/alerts", json={"alerts": flood})
+    told = answer.json()
+    assert (len(told["proposals"]), {refused["code"] for refused in told["refused"]}) == (20, {"too_many_open"})
+    assert "found 20; approve or refuse some first" in told["refused"][0]["detail"]
+    assert desk.room.ask(ProposeReroute, LIN, "mine", terms=terms()) == "done"
+    first = told["proposals"][0]["reroute_id"]
+    assert desk.room.ask(RefuseReroute, LIN, first) == "done"
+    assert len((await told_alert(desk, flood[-1]))["proposals"]) == 1
 
 
 async def test_an_alert_that_goes_on_proposes_again_what_nobody_saw() -> None:

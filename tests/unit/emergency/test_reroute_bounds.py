@@ -198,6 +198,18 @@ def test_words_of_every_language_are_plain(words: str) -> None:
     assert ControlRoom().ask(ProposeReroute, LIN, terms=terms(reason=words), reason=words) == "done"
 
 
+def test_a_drill_is_neither_over_at_once_nor_held_for_days() -> None:
+    """A minute would be a proof for two weeks; and who keeps one for longer keeps to the same bound."""
+    room = ControlRoom(queued=0)
+    for minutes, code in ((9, "drill_minutes"), (241, "drill_minutes"), (240, "done")):
+        drill = terms(effect="drain", drill=True, minutes=minutes)
+        assert room.ask(ProposeReroute, LIN, f"d{minutes}", terms=drill) == code
+    assert room.ask(ProposeReroute, LIN, terms=terms(effect="drain", drill=True, minutes=200)) == "done"
+    assert room.approve(CHEN) == "done"
+    assert room.ask(ExtendReroute, CHEN, minutes=41) == "drill_minutes"
+    assert room.ask(ExtendReroute, CHEN, minutes=40) == "done"
+
+
 @pytest.mark.parametrize("effect", ["drain", "evacuate", "recall", "local"])
 def test_a_percentage_is_for_a_shift_alone(effect: str) -> None:
     """Nothing else shows it, and 99 % would pass by the rules that count who is left."""
@@ -213,6 +225,8 @@ def test_a_percentage_is_for_a_shift_alone(effect: str) -> None:
         ({"starts_at": "9999-12-31T23:59:59Z"}, "start_too_far"),
         ({"reason": NUL}, "text_not_plain"),
         ({"percent": 99}, "percent_not_taken"),
+        ({"minutes": 9, "drill": True}, "drill_minutes"),
+        ({"minutes": 241, "drill": True}, "drill_minutes"),
     ],
 )
 async def test_the_face_tells_what_nobody_may_ask_for(changes: dict[str, Any], code: str) -> None:

@@ -10,9 +10,10 @@ import pytest
 from services.routing.emergency.course import past
 from services.routing.emergency.decide import INSTEAD, RULES, WANTED, not_now
 from services.routing.emergency.floor import FloorNow
+from services.routing.emergency.health import unwell
 from services.routing.emergency.preview import drift_between, preview_of
-from services.routing.emergency.state import OVER
-from shared.contracts.reference import RerouteDuty, RerouteRule, Shift
+from services.routing.emergency.state import OPEN_MAX, OVER, moved
+from shared.contracts.reference import RerouteDuty, RerouteRule, Shift, Team
 from shared.contracts.reroute import (
     ApproveReroute,
     BrokenRule,
@@ -22,12 +23,15 @@ from shared.contracts.reroute import (
     ExtendReroute,
     ProposeReroute,
     RefuseReroute,
+    RerouteFellBack,
+    RerouteReturning,
     RerouteScope,
 )
+from shared.contracts.routing import CapacityByWorkType
 from shared.reference.board import REFERENCE_BOARD
 from shared.reroutes import over_at
 from tests.unit.emergency.control_room import CHEN, LIN, MO, NORTH, ControlRoom, desk_load, terms
-from tests.unit.routing.floor import NOW
+from tests.unit.routing.floor import ENTRY, NOW
 from tests.unit.sight.facts import fact
 
 
@@ -237,6 +241,30 @@ def test_what_a_broken_glass_holds_may_go_on_by_two_people_without_a_gap() -> No
     assert room.order("r2").phase == "active"
 
 
+def test_what_comes_back_says_what_another_order_still_holds() -> None:
+    """Each step and the end: the scope has its work again where nobody else keeps it away."""
+    room = in_force()
+    assert room.ask(ProposeReroute, CHEN, "r2", terms=terms(effect="drain")) == "done"
+    assert (room.approve(LIN, "r2"), room.ask(EndReroute, LIN)) == ("done", "done")
+    for _ in range(3):
+        room.everybody_well(60)
+        room.wait(60)
+    assert room.order().over_because == "All work is back, but for what r2 holds of it."
+    told = [fact.reason for fact in room.facts if isinstance(fact, RerouteReturning)]
+    assert told == ["because", *["the scope is well, but for what r2 holds of it"] * 2]
+
+
+def test_a_glass_can_be_broken_however_much_is_open() -> None:
+    """Who has an emergency is not kept out by proposals; the next one that may wait is."""
+    room = ControlRoom()
+    for n in range(OPEN_MAX):
+        assert room.ask(ProposeReroute, LIN, f"p{n}", terms=terms(effect="drain")) == "done"
+    assert room.ask(ProposeReroute, LIN, "more", terms=terms(effect="drain")) == "too_many_open"
+    assert said(room) == "Expected fewer than 100 open reroutes, found 100; cancel some first."
+    assert room.ask(ProposeReroute, LIN, "glass", terms=terms(minutes=5), break_glass=True) == "done"
+    assert room.order("glass").phase == "active"
+
+
 def test_a_glass_is_broken_only_by_who_may() -> None:
     """Proposing is not enough."""
     room = ControlRoom()
@@ -293,6 +321,48 @@ def test_who_has_gone_home_is_not_ill(begins: str, ends: str, phase: str) -> Non
     assert room.order().phase == phase
 
 
+def test_a_team_that_has_nobody_is_not_ill() -> None:
+    """Defined, and not yet hired for: its desk says nothing, and who ends the order gets the work back."""
+    room = ControlRoom()
+    new = Team(id="north-new", label="New", centre_id="n", provider_id="bank")
+    REFERENCE_BOARD.fold(room.views["reference"], new.key, new)
+    assert (proposed(room), room.approve(), room.ask(EndReroute, LIN)) == ("done", "done", "done")
+    for _ in range(3):
+        room.everybody_well(60)
+        room.wait(60)
+    assert (room.order().phase, room.order().fell_back, room.order().not_well) == ("ended", 0, 0)
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_who_was_not_there_when_it_began_is_not_missed(before: bool) -> None:
+    """Nobody of the north goes by a shift: an empty desk is ill when somebody sat there as the order began, and else not."""
+    room = ControlRoom()
+    if not before:
+        room.tell_load(desk_load("north", ()))
+    assert (proposed(room), room.approve(), room.ask(EndReroute, LIN)) == ("done", "done", "done")
+    assert room.order().staffed_teams == (("north",) if before else ())
+    room.wait(60)
+    assert room.order().phase == ("active" if before else "returning")
+
+
+def test_who_has_come_since_it_began_is_missed_when_the_desk_falls_silent() -> None:
+    """The last that it told is that somebody is there."""
+    room = ControlRoom()
+    room.tell_load(desk_load("north", ()))
+    assert (proposed(room), room.approve(), room.ask(EndReroute, LIN)) == ("done", "done", "done")
+    room.tell_load(desk_load("north", ("ann",)))
+    room.wait(60)
+    assert room.order().phase == "active"
+
+
+def test_an_order_of_before_people_were_noted_misses_everybody() -> None:
+    """It began before its teams were noted: whoever does not go by a shift is taken to have been there."""
+    room = in_force()
+    room.ask(EndReroute, LIN)
+    older = room.order().model_copy(update={"staffed_teams": None})
+    assert unwell(older, FloorNow.of(room.views, (), NOW + timedelta(minutes=1))) is not None
+
+
 def test_leases_that_run_out_as_work_comes_back_are_a_fall_back() -> None:
     """People are signed on and take nothing: that is not well."""
     room = in_force()
@@ -300,6 +370,74 @@ def test_leases_that_run_out_as_work_comes_back_are_a_fall_back() -> None:
     room.tell_load(desk_load("north", ("ann",), at=NOW + timedelta(seconds=59), accepted=4, expired=3))
     room.wait(60)
     assert room.order().phase == "active"
+
+
+@pytest.mark.parametrize(
+    ("tally", "phase"),
+    [
+        ({"accepted": 3, "declined": 373}, "active"),
+        ({"declined": 4}, "returning"),  # too few to say anything
+        ({"accepted": 5, "declined": 5}, "returning"),
+        ({"completed": 9, "declined": 5}, "returning"),  # who completes what is offered need not accept it first
+    ],
+)
+def test_offers_that_nobody_accepts_as_work_comes_back_are_a_fall_back(tally: dict[str, int], phase: str) -> None:
+    """People are there and give back what they are offered: that is not well, though no lease runs out."""
+    room = in_force()
+    room.ask(EndReroute, LIN)
+    room.tell_load(desk_load("north", ("ann",), at=NOW + timedelta(seconds=59), **tally))
+    room.wait(60)
+    assert room.order().phase == phase
+    told = [fact.detail for fact in room.facts if isinstance(fact, RerouteFellBack)]
+    assert told == (
+        ["Expected offers to be accepted at north, found 373 of 376 declined."] if phase == "active" else []
+    )
+
+
+def at_the_pace(room: ControlRoom, seconds: float, **tally: int) -> None:
+    """The north tells its load a second before its step is over: an entry takes its people so long."""
+    told = desk_load("north", ("ann", "bob"), at=room.now + timedelta(seconds=59), **tally)
+    pace = CapacityByWorkType(work_type=ENTRY, present=2, learned_seconds=seconds)
+    room.tell_load(told.model_copy(update={"capacity": (pace,)}))
+    room.wait(60)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "steps"),
+    [(30.0, 1), (31.0, 2), (60.0, 2), (90.0, 3), (91.0, None)],  # 91: three steps are over before it may be expected
+)
+def test_work_is_stalled_when_it_had_its_time_and_nothing_is_completed(seconds: float, steps: int | None) -> None:
+    """Twelve accepted at once: whether none completed is an illness goes by how long the work takes."""
+    room = in_force()
+    room.ask(EndReroute, LIN)
+    fell_back_after = None
+    for step in (1, 2, 3):
+        at_the_pace(room, seconds, accepted=12)
+        if room.order().phase == "active":
+            fell_back_after = step
+            break
+    assert fell_back_after == steps
+
+
+def test_a_return_of_before_its_first_tallies_were_told_gives_the_order_of_before() -> None:
+    """Replayed, the older fact makes of the order what was published of it then, or the book would not agree with itself."""
+    room = in_force()
+    before = room.order()
+    room.ask(EndReroute, LIN)
+    (told,) = (one for one in room.facts if isinstance(one, RerouteReturning))
+    assert moved(before, told).return_tallies == told.tallies != ()
+    older = told.model_validate_json(told.model_dump_json(exclude={"return_tallies"}))
+    assert moved(before, older).return_tallies == ()
+
+
+def test_work_that_stops_being_completed_in_a_later_step_is_stalled() -> None:
+    """Some was completed in the first step, none of many accepted in the second; and what is completed is well."""
+    for completed, phase in ((5, "active"), (6, "returning")):
+        room = in_force()
+        room.ask(EndReroute, LIN)
+        at_the_pace(room, 30.0, accepted=12, completed=5)
+        at_the_pace(room, 30.0, accepted=24, completed=completed)
+        assert room.order().phase == phase
 
 
 def test_an_order_that_is_over_by_the_clock_is_never_taken_up_again() -> None:

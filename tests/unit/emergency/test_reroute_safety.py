@@ -162,14 +162,49 @@ def test_a_return_that_is_not_well_goes_on_where_nobody_may_be_taken_again() -> 
     assert (office.order().phase, office.order().fell_back) == ("active", 1)
 
 
-@pytest.mark.parametrize(("named", "phase"), [((), "returning"), (("two",), "active")])
-def test_a_rule_bars_a_fall_back_unless_the_orders_people_overrode_it(named: tuple[str, ...], phase: str) -> None:
-    """It asks for two centres by now; whoever approved the order named it, or did not."""
-    mild = TWO.model_copy(update={"minimum": 1})
-    office = falling_back(mild, then=(TWO,), named=named)
+MILD = TWO.model_copy(update={"minimum": 1})
+
+
+@pytest.mark.parametrize(
+    ("before", "named", "phase"), [(MILD, (), "returning"), (MILD, ("two",), "returning"), (TWO, ("two",), "active")]
+)
+def test_a_rule_bars_a_fall_back_unless_the_orders_people_overrode_it(
+    before: RerouteRule, named: tuple[str, ...], phase: str
+) -> None:
+    """It asks for two centres by now; whoever approved the order saw it broken and named it, or named it as a habit, or not."""
+    office = falling_back(before, then=(TWO,), named=named)
     office.wait(60)
     assert office.order().phase == phase
-    assert ("Override by naming: two." in last_sentence(office)) == (not named)
+    assert ("Override by naming: two." in last_sentence(office)) == (phase == "returning")
+
+
+def test_a_name_that_is_not_needed_leaves_nothing_behind() -> None:
+    """A runbook names a rule whatever the hour: it is taken, told as not needed, and a later extension must name it anew."""
+    room = ControlRoom(MILD, SOMEBODY.model_copy(update={"minimum": 1}))
+    assert room.ask(ProposeReroute, LIN, terms=terms(minutes=5)) == "done"
+    assert room.approve(CHEN, override_rules=("two", "somebody")) == "done"
+    assert room.order().overridden_rules == ()
+    assert detail(room).endswith("Not overridden, since not broken: somebody, two.")
+    assert room.ask(ExtendReroute, CHEN, minutes=1, override_rules=("two",)) == "done"
+    assert room.order().overridden_rules == ()
+    REFERENCE_BOARD.fold(room.views["reference"], TWO.key, TWO)
+    assert room.ask(ExtendReroute, CHEN, minutes=5) == "rules_broken"
+    assert room.ask(ExtendReroute, CHEN, minutes=5, override_rules=("two",)) == "done"
+    assert (room.order().overridden_rules, "Not overridden" in detail(room)) == (("two",), False)
+
+
+def test_a_broken_glass_overrides_what_it_breaks_and_nothing_else() -> None:
+    """Both are named, one is broken."""
+    room = ControlRoom(TWO, RerouteRule(id="flap", label="to and fro", form="anti_flap", wait_seconds=300))
+    said = room.ask(ProposeReroute, LIN, terms=terms(minutes=5), break_glass=True, override_rules=("two", "flap"))
+    assert said == "done"
+    assert room.order().overridden_rules == ("two",)
+    assert detail(room).endswith("Not overridden, since not broken: flap.")
+
+
+def detail(room: ControlRoom) -> str:
+    """The sentence of the last answer."""
+    return [answer.detail for answer in room.book.answers.values()][-1]
 
 
 def test_a_rule_that_is_gone_keeps_nothing_from_falling_back() -> None:

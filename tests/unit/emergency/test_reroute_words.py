@@ -189,7 +189,7 @@ def test_a_preview_of_a_later_start_goes_by_that_hour(desk: FrontDesk) -> None:
     [
         (("preview", "drain", "--centre", "north", "--minutes", "0"), "Expected --minutes from 1 to 4320, found 0"),
         ((*GLASS[1:], "--yes", "--minutes", "4321"), "Expected --minutes from 1 to 4320, found 4321"),
-        (("drill", "--centre", "north", "--minutes", "-5"), "Expected --minutes from 1 to 4320, found -5"),
+        (("drill", "--centre", "north", "--minutes", "5"), "Expected --minutes from 10 to 240, found 5"),
         (("extend", "r1", "0", "--reason", "x", "--yes"), "Expected MINUTES from 1 to 4320, found 0"),
         (("preview", "shift", "--centre", "north", "--percent", "101"), "Expected --percent from 1 to 100, found 101"),
         (

@@ -157,6 +157,7 @@ def test_there_is_never_more_than_one_drill_of_an_entry_in_a_week(
         ({"provider": "bank"}, "name exactly one"),
         ({"centre": None}, "name exactly one"),
         ({"begins": "23:45"}, "beyond midnight"),
+        ({"minutes": 9}, "minutes must be at least 10, found 9"),
         ({"weekdays": ("wed", "wed")}, "stands twice"),
         ({"blocked": ({"begins": "12:00", "ends": "11:00"},)}, "begins before it ends"),
     ],

@@ -107,6 +107,7 @@ def test_an_unreadable_file_and_an_empty_folder_are_faults(tmp_path: Path) -> No
         ("branch-01", {"public_key": "not base64"}, "branch branch-01: public_key is no Ed25519 key"),
         ("floor", {"time_zone": "Middle/Earth"}, "no IANA time zone"),
         ("floor", {"restore_error_rate": 0.05}, "must lie below suspend_error_rate"),
+        ("floor", {"reroute_return_step_seconds": 401.0}, "reroute_return_step_seconds must be at most 400, found 401"),
         ("floor", {"image_bytes_max": 0}, "image_bytes_max must be above zero"),
         ("floor", {"id": "other"}, "have the id 'floor'"),
         ("floor", {"image_types": ()}, "image_types must name"),

@@ -15,7 +15,8 @@ from services.routing.desk.choice import SCAN_MAX
 from services.routing.desk.dealing import LONGEST_READY
 from services.routing.desk.decide import ITEM_RULES, OPERATOR_RULES
 from services.routing.desk.processor import desk
-from services.routing.desk.state import ItemPhase, OperatorPhase
+from services.routing.desk.state import ItemPhase, OperatorPhase, Tally
+from services.routing.desk.store import DeskTable
 from shared.contracts.message import Message
 from shared.contracts.reference import Operator
 from shared.contracts.routing import (
@@ -274,6 +275,26 @@ def test_a_declined_item_goes_to_somebody_else_and_never_back() -> None:
     assert kinds(d.declines("ann", "a")) == ["AssignmentDeclined"]
     assert only(d.on("bob"), WorkAssigned).attempt == 2
     assert kinds(d.place(order("b"))) == ["WorkQueued", "WorkAssigned"]
+
+
+def test_what_people_decline_is_counted_and_told() -> None:
+    """By a word of their own: who signs off with an offer before them declines nothing. It is in the rows, too."""
+    d = Desk()
+    d.on("ann")
+    d.place(order("a"))
+    d.declines("ann", "a")
+    d.on("bob")
+    d.says(SignOff, "bob")
+    told = only(d.wait(1), LoadSnapshot).tally
+    assert told is not None
+    assert (told.accepted, told.declined) == (0, 1)
+    assert d.reloaded().contents() == d.state.contents()
+
+
+def test_a_tally_of_before_declines_were_counted_can_be_read() -> None:
+    """Its row has no such count: it begins at none."""
+    older = DeskTable().read("north", {"tally": b'{"accepted":7,"expired":1,"completed":5,"late":2}'})
+    assert older.tally == Tally(accepted=7, expired=1, completed=5, late=2, declined=0)
 
 
 def test_a_lease_that_runs_out_marks_away_and_passes_the_item_on() -> None:
