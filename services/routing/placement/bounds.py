@@ -53,11 +53,11 @@ def groups_of(shares: Mapping[str, float], limits: Iterable[LimitPlanned], refer
 
     Shape:   `shares` are the plan's of this kind of work, of the teams that could be drawn.
     Holds:   of each kind of work a group may have as much more than its planned part as it is planned below its maximum of
-             all work, so that all its parts come to the maximum at most; and has to have as much less as it is planned above
-             its minimum. Where the plan itself could not keep a limit, the plan's own part is kept.
+             all work, so that in the mean all its parts come to the maximum at most; and has to have as much less as it is
+             planned above its minimum. Where the plan itself could not keep a limit, the plan's own part is kept.
     """
     found: dict[Kin, list[Group]] = {}
-    begins: dict[Kin, float] = {}
+    begins = dict.fromkeys(GIVES_WAY, 0.0)
     for (kin, name), bounds in sorted(_by_group(limits).items()):
         teams = frozenset(team for team in shares if bounds[0][0].counts(reference.teams[team]))
         part = _part(teams, shares)
@@ -67,10 +67,9 @@ def groups_of(shares: Mapping[str, float], limits: Iterable[LimitPlanned], refer
                 least = max(0.0, part - max(0.0, planned - limit.bound))
             else:
                 most = min(1.0, part + max(0.0, limit.bound - planned))
-        at = begins.get(kin, 0.0)
-        begins[kin] = at + part
         if teams and (most < 1.0 or least > 0.0):
-            found.setdefault(kin, []).append(Group(name, teams, at, most, least))
+            found.setdefault(kin, []).append(Group(name, teams, begins[kin], most, least))
+        begins[kin] += part
     return found
 
 
@@ -92,7 +91,7 @@ def groups_spared(
     for name in sorted({spared[team] for team in could if team in spared}):
         teams = frozenset(team for team in could if spared.get(team) == name)
         part = _part(teams, shares) or _part(teams, could)
-        found.append(Group(name, teams, begins % 1.0, part))
+        found.append(Group(name, teams, begins, part))
         begins += part
     return found
 

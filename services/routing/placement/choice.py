@@ -146,7 +146,7 @@ class Ground:
         known = self.fields.get(key)
         if known is None:
             told = [retold(c, kept_out_by=kept[c.team_id]) if c.team_id in kept else c for c in self.candidates]
-            known = self.fields[key] = Field.of(told if kept else self.candidates, self.avoid)
+            known = self.fields[key] = Field.of(told, self.avoid)
         return known
 
 
@@ -223,7 +223,7 @@ class Sight:
         if not self.orders:
             return {}
         found = {c.team_id: self.orders.sparing(order, c.team_id) for c in candidates if c.removed_by is None}
-        return {team_id: order.reroute_id for team_id, order in found.items() if order is not None}
+        return {team_id: held_by.reroute_id for team_id, held_by in found.items() if held_by is not None}
 
     def _alike(self, work_type: str) -> bool:
         known = self.seen.alike.get(work_type)
