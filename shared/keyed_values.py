@@ -9,7 +9,12 @@ from typing import Final, Literal
 
 Form = Literal["text", "account", "amount", "date", "choice"]
 
-MINOR_DIGITS: Final[Mapping[str, int]] = {"JPY": 0, "KRW": 0, "VND": 0, "BHD": 3, "KWD": 3, "OMR": 3, "TND": 3}
+# The column «minor unit» of ISO 4217's list one, wherever it is not 2.
+MINOR_DIGITS: Final[Mapping[str, int]] = {
+    **dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0),
+    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
+    **dict.fromkeys("CLF UYW".split(), 4),
+}
 MINOR_DIGITS_DEFAULT: Final = 2
 WHOLE_DIGITS_MAX: Final = 15  # more is no amount of this bank
 

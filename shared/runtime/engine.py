@@ -40,6 +40,7 @@ class Limits:
     batch_records_max: int = 1_000
     ahead_records_min: int = 100  # after so many the next ones are read while these are decided and written
     room_records_min: int = 500  # in a batch, however slow: with fewer its own cost outweighs that of its records
+    gather_seconds: float = 0.004  # after a small batch, at least: fewer transactions and requests for a little latency
     slice_records: int = 100  # decoded, or decided, between two looks at what else this process has to do
     timers_max: int = 500
     timer_tick_seconds: float = (

@@ -196,6 +196,7 @@ class Host:
             steps = await taken(pool, service.name)
             limits = Limits(
                 batch_records_max=settings.batch_records_max,
+                gather_seconds=settings.gather_seconds,
                 bundles=BUNDLES in steps,
                 compressed_bundles=COMPRESSED_BUNDLES in steps,
             )

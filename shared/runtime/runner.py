@@ -34,9 +34,8 @@ BLIND_SECONDS: Final = (
     12.0  # without a look at the bus: longer than a broker's restart, shorter than a person's patience
 )
 GATHER_RECORDS: Final = 300  # after a batch that read and told fewer …
-GATHER_SECONDS_MIN: Final = 0.004  # … let records gather: fewer transactions and requests for a little latency,
-GATHER_SECONDS_MAX: Final = 0.1
-GATHER_FACTOR: Final = 1.0  # and as long as the batch took, so that a busy machine makes larger batches
+GATHER_SECONDS_MAX: Final = 0.1  # … let records gather, no longer than this,
+GATHER_FACTOR: Final = 1.0  # as long as the batch took, so that a busy machine makes larger batches
 PATIENCE_SECONDS: Final = 1.0  # real ones, of alarms that let the process do first what it is behind with
 LOOKS_ON_SECONDS: Final = 1.0  # between two notes that something outside is still looked at
 LOOKING_SECONDS_MAX: Final = 600.0  # that a batch may look at what is outside before it counts as standing still
@@ -68,7 +67,7 @@ def went_back(processor: str, inlets: Mapping[Place, int], read: Mapping[Place, 
 
 def gather_seconds(turn_seconds: float) -> float:
     """How long to let records gather after a small batch that took so long."""
-    return min(max(GATHER_FACTOR * turn_seconds, GATHER_SECONDS_MIN), GATHER_SECONDS_MAX)
+    return min(GATHER_FACTOR * turn_seconds, GATHER_SECONDS_MAX)
 
 
 _log: Final = structlog.get_logger("opsfloor.runner")
@@ -173,7 +172,8 @@ class Runner:
                     await flushing
                 flushing = asyncio.create_task(self.flush()) if self._pending else None
                 if self.lets_gather(len(reads)):
-                    await asyncio.sleep(max(gather_seconds(self._turn_seconds), self.processor.gather_seconds))
+                    least = max(self._limits.gather_seconds, self.processor.gather_seconds)
+                    await asyncio.sleep(max(gather_seconds(self._turn_seconds), least))
         finally:
             if flushing is not None:
                 await flushing

@@ -36,6 +36,9 @@ class Settings(BaseSettings):
         float, Field(ge=0, description="after a failure, how long the metrics can still be asked for; two scrapes")
     ] = 0.0
     batch_records_max: Annotated[int, Field(gt=0)] = 1_000
+    gather_seconds: Annotated[
+        float, Field(ge=0, le=5, description="how long records gather at least after a small batch: fewer batches, later")
+    ] = 0.004
     pool_size_max: Annotated[int, Field(gt=0)] = 10
     traces: Annotated[
         str,

@@ -350,9 +350,9 @@ async def test_an_event_from_which_nothing_follows_writes_no_state() -> None:
     assert part.next_offsets == {(0, IN.name): 2}
 
 
-@pytest.mark.parametrize(("turn_seconds", "gathered"), [(0.001, 0.004), (0.01, 0.01), (2.0, 0.1)])
+@pytest.mark.parametrize(("turn_seconds", "gathered"), [(0.01, 0.01), (2.0, 0.1)])
 def test_records_gather_as_long_as_the_last_batch_took(turn_seconds: float, gathered: float) -> None:
-    """Within bounds: a quiet machine answers soon, a busy one makes fewer batches and still answers."""
+    """Within a bound: a busy machine makes fewer batches and still answers."""
     assert gather_seconds(turn_seconds) == gathered
 
 
