@@ -10,10 +10,17 @@ from typing import Final, Literal
 Form = Literal["text", "account", "amount", "date", "choice"]
 
 # The column «minor unit» of ISO 4217's list one, wherever it is not 2.
+# fmt: off
+_NO_DECIMALS: Final = (
+    "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF",
+)
+_THREE_DECIMALS: Final = ("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND")
+# fmt: on
 MINOR_DIGITS: Final[Mapping[str, int]] = {
-    **dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0),
-    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
-    **dict.fromkeys("CLF UYW".split(), 4),
+    **dict.fromkeys(_NO_DECIMALS, 0),
+    **dict.fromkeys(_THREE_DECIMALS, 3),
+    "CLF": 4,
+    "UYW": 4,
 }
 MINOR_DIGITS_DEFAULT: Final = 2
 WHOLE_DIGITS_MAX: Final = 15  # more is no amount of this bank

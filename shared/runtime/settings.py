@@ -37,7 +37,8 @@ class Settings(BaseSettings):
     ] = 0.0
     batch_records_max: Annotated[int, Field(gt=0)] = 1_000
     gather_seconds: Annotated[
-        float, Field(ge=0, le=5, description="how long records gather at least after a small batch: fewer batches, later")
+        float,
+        Field(ge=0, le=5, description="how long records gather at least after a small batch: fewer batches, later"),
     ] = 0.004
     pool_size_max: Annotated[int, Field(gt=0)] = 10
     traces: Annotated[

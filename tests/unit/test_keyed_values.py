@@ -82,6 +82,14 @@ def test_amount_text_is_read_back(minor: int, currency: str) -> None:
     assert parse_amount(amount_text(minor, currency), currency) == minor
 
 
+@pytest.mark.parametrize(
+    ("currency", "minor"), [("ISK", 1_000), ("XOF", 1_000), ("CNY", 100_000), ("JOD", 1_000_000), ("CLF", 10_000_000)]
+)
+def test_an_amount_has_the_decimals_of_its_currency(currency: str, minor: int) -> None:
+    """A thousand of each, in minor units, by ISO 4217."""
+    assert parse_amount("1,000", currency) == minor
+
+
 @settings(max_examples=200)
 @given(st.integers(min_value=1, max_value=10**9), st.data())
 def test_nothing_inside_a_figure_is_passed_over(minor: int, data: st.DataObject) -> None:
