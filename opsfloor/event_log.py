@@ -16,6 +16,7 @@ FAULTS_MAX: Final = 10
 YEARS_MAX: Final = 10
 SPAN_MAX: Final = timedelta(days=366 * YEARS_MAX)
 """How far from the middle one of its starts an instant of a log may lie: beyond that it was mistyped, or is a mark for «never»."""
+GZIPPED: Final = b"\x1f\x8b"  # how a gzip file begins, whatever it is called
 UNREADABLE: Final = (csv.Error, gzip.BadGzipFile, EOFError, zlib.error)
 QUOTE_OPEN: Final = "unexpected end of data"
 ZONED: Final = re.compile(r"[zZ]|[+-]\d\d")
@@ -73,12 +74,14 @@ def read_log(file: Path, columns: Columns) -> list[Activity]:
     """Every activity of the log in order of its start. Reads CSV, also gzipped.
 
     Errors:  `BrokenLogError` with line numbers: a missing or doubled column, an empty cell, more cells than columns, an
-             unreadable instant, one far from all others, one without a zone beside those with one, an end before its start,
+             unreadable instant, one far from all others, one without a zone beside those with one, in its line or in
+             another, an end before its start, a character that no database can hold,
              no line at all, bytes that are no CSV in UTF-8 or end in the middle. A record of several lines, by a quote, is
              named by its first.
     """
-    opener = gzip.open if file.suffix == ".gz" else open
-    with opener(file, "rt", newline="", encoding="utf-8-sig", errors="surrogateescape") as text:
+    with (gzip.open if _gzipped(file) else open)(
+        file, "rt", newline="", encoding="utf-8-sig", errors="surrogateescape"
+    ) as text:
         rows = _rows(text)
         _, head = next(rows, (1, list[str]()))
         _expect(head, columns)
@@ -90,6 +93,11 @@ def read_log(file: Path, columns: Columns) -> list[Activity]:
     if faults:
         raise BrokenLogError(faults)
     return found
+
+
+def _gzipped(file: Path) -> bool:
+    with file.open("rb") as raw:
+        return file.suffix == ".gz" or raw.read(len(GZIPPED)) == GZIPPED
 
 
 def _far_away(activities: Sequence[Activity], columns: Columns) -> list[str]:
@@ -198,18 +206,24 @@ def _activity(line: int, row: Mapping[str, str], columns: Columns) -> Activity:
         enabled_at=_instant(row, columns.enabled) if columns.enabled else start,
         start_at=start,
         end_at=end,
-        zoned=all(
-            ZONED.search(_text(row, name), DAY_CHARACTERS)
-            for name in (columns.start, columns.end, columns.enabled)
-            if name
-        ),
+        zoned=_zoned(row, [name for name in (columns.start, columns.end, columns.enabled) if name]),
     )
+
+
+def _zoned(row: Mapping[str, str], columns: Sequence[str]) -> bool:
+    """Whether the instants name their zones. Errors: `ValueError` when some do and others do not: they are of two clocks."""
+    bare = [name for name in columns if not ZONED.search(_text(row, name), DAY_CHARACTERS)]
+    if bare and len(bare) < len(columns):
+        raise ValueError(f"expected a zone in each instant or in none, found {', '.join(bare)} without one")
+    return not bare
 
 
 def _text(row: Mapping[str, str], column: str) -> str:
     value = (row.get(column) or "").strip()
     if not value:
         raise ValueError(f"expected a value in {column}, found nothing")
+    if "\0" in value:
+        raise ValueError(f"expected text in {column}, found the character U+0000, which no database can hold")
     return value
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from opsfloor import floor
 from shared.contracts.message import Message
-from shared.reference.board import REFERENCE_BOARD, ReferenceView
 from shared.runtime.boards import BoardKeeper, Boards
 from shared.runtime.clock import RealClock
 from shared.runtime.commands import CommandPublisher
 from shared.runtime.kafka_log import KafkaLog
+from shared.runtime.processor import BoardSpec
 
 
 @asynccontextmanager
@@ -33,13 +34,12 @@ async def command_publisher(name: str = "command-line") -> AsyncIterator[Callabl
         yield publisher.publish
 
 
-async def published_reference() -> ReferenceView:
-    """The reference data that stand on the bus now. Errors: `TransientError` when it is away."""
-    boards = Boards((REFERENCE_BOARD,))
+async def published(spec: BoardSpec) -> Any:
+    """A board as it stands on the bus now. Errors: `TransientError` when the bus is away."""
+    boards = Boards((spec,))
     keeper = BoardKeeper(boards, KafkaLog(floor.settings().kafka))
     try:
         await keeper.start()
     finally:
         await keeper.stop()
-    view: ReferenceView = boards.views[REFERENCE_BOARD.name]
-    return view
+    return boards.views[spec.name]

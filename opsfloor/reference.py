@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -11,25 +11,28 @@ import typer
 
 from opsfloor import floor
 from opsfloor.answers import Remedied, out, said
-from opsfloor.publishing import commands, published_reference
+from opsfloor.publishing import commands, published
 from shared.contracts.reference import (
     REFERENCE,
     Branch,
     BusinessType,
     DrillEntry,
     Operator,
+    Provider,
     ReferenceEntry,
     RerouteDuty,
     RerouteRule,
     Shift,
 )
+from shared.contracts.vendor import OperatorStanding, ProviderStanding
 from shared.home import home
 from shared.reference import ReferenceErrors, load
-from shared.reference.board import ReferenceView
+from shared.reference.board import REFERENCE_BOARD, ReferenceView
 from shared.reference.keys import with_local_keys
 from shared.reference.staffing import staffing_faults
 from shared.runtime.clock import clock_from_environment
 from shared.runtime.topics import PARTITIONS_DEFAULT, ensure_topics
+from shared.standing import STANDING_BOARD, StandingView
 
 REMOVABLE: Final = (Operator, Branch, RerouteDuty, RerouteRule, DrillEntry, Shift)
 """What is off the floor the moment it is taken out. Work may still be of other entries, so those stay."""
@@ -60,30 +63,37 @@ def publish_reference(
     if check:
         out.print(f"[green]✓[/] {len(entries)} entries of reference data valid")
         return
-    gone, stay = asyncio.run(_publish(with_local_keys(entries, home() / "keys"), remove, partitions))
+    gone, stay, judged = asyncio.run(_publish(with_local_keys(entries, home() / "keys"), remove, partitions))
     out.print(f"[green]✓[/] {len(entries)} entries of reference data published")
     if gone:
         out.print(f"{'Taken off the floor' if remove else 'Left on the floor'}: {said(_named(gone))}")
     if stay:
         out.print(f"On the floor though not in the folder, as work may still be of them: {said(_named(stay))}")
+    if judged:
+        out.print(
+            f"[yellow]![/] Supervision has judged them since, so their initial standing changes nothing: {said('; '.join(judged))}. "
+            "To keep somebody from all work, take the entry out of the folder and publish that with `--remove`."
+        )
 
 
 async def _publish(
     entries: Sequence[ReferenceEntry], remove: bool | None, partitions: int | None
-) -> tuple[Sequence[ReferenceEntry], Sequence[ReferenceEntry]]:
-    """Returns what the folder names no more: what could be taken off the floor, and what stays.
+) -> tuple[Sequence[ReferenceEntry], Sequence[ReferenceEntry], Sequence[str]]:
+    """Returns what the folder names no more: what could be taken off the floor, and what stays; and whose new initial
+    standing changes nothing.
 
     Errors:  `Remedied` when something could be, and nobody said whether it is to be, or when what stays would have lost
              its people; nothing is published then.
     """
     await ensure_topics(floor.settings().kafka, partitions)
-    view = await published_reference()
+    view, standing = await published(REFERENCE_BOARD), await published(STANDING_BOARD)
     gone, stay = left_out(view, {entry.key for entry in entries})
     if gone and remove is None:
         raise Remedied(
             f"Expected the folder to name all that is on the floor, found {len(gone)} that it does not: {_named(gone)}",
             "`--remove` takes them off the floor at once, and gives what people have in hand to others; `--keep` leaves them",
         )
+    judged = judged_already(view, entries, standing)
     lost = newly_unstaffed(view, entries, gone if remove else ())
     if lost:
         raise Remedied(
@@ -96,7 +106,7 @@ async def _publish(
             await publisher.publish(entry, f"reference/{entry.key}")
         for entry in gone if remove else ():
             await publisher.remove(REFERENCE, entry.key)
-    return gone, stay
+    return gone, stay, judged
 
 
 def left_out(view: ReferenceView, keys: Collection[str]) -> tuple[list[ReferenceEntry], list[ReferenceEntry]]:
@@ -106,6 +116,31 @@ def left_out(view: ReferenceView, keys: Collection[str]) -> tuple[list[Reference
         [entry for entry in others if isinstance(entry, REMOVABLE)],
         [entry for entry in others if not isinstance(entry, REMOVABLE)],
     )
+
+
+def judged_already(view: ReferenceView, entries: Sequence[ReferenceEntry], standing: StandingView) -> list[str]:
+    """Whose initial standing the entries change although it counts no more, and what they are now, in words."""
+    people = {entry.id: entry for entry in entries if isinstance(entry, Operator)}
+    providers = {entry.id: entry for entry in entries if isinstance(entry, Provider)}
+    return [
+        *_judged(view.operators, people, standing.operators),
+        *_judged(view.providers, providers, standing.providers),
+    ]
+
+
+def _judged(
+    before: Mapping[str, Operator | Provider],
+    now: Mapping[str, Operator | Provider],
+    standing: Mapping[str, OperatorStanding | ProviderStanding],
+) -> list[str]:
+    return [
+        f"{entry.noun} {name} is {standing[name].standing}"
+        for name, entry in now.items()
+        if name in before
+        and before[name].initial_standing != entry.initial_standing
+        and name in standing
+        and standing[name].standing != entry.initial_standing
+    ]
 
 
 def newly_unstaffed(

@@ -18,7 +18,7 @@ from opsfloor import floor
 from opsfloor.answers import Remedied
 from opsfloor.event_log import Activity, predecessors
 from opsfloor.log_ids import LogIds
-from opsfloor.publishing import commands, published_reference
+from opsfloor.publishing import commands, published
 from opsfloor.submit import image_store
 from services.intake.submit import build_submission
 from shared.contracts import audit, intake, routing
@@ -38,7 +38,7 @@ from shared.contracts.reference import (
     TemplateField,
 )
 from shared.http.tokens import Issuer, ensure_key_pair
-from shared.reference.board import ReferenceView
+from shared.reference.board import REFERENCE_BOARD, ReferenceView
 from shared.reference.keys import LOCAL, make_branch_key, with_local_keys
 from shared.runtime.errors import ContractError
 from shared.runtime.headers import body_of, origin_of
@@ -161,7 +161,7 @@ class Replay:
         entries = with_local_keys(reference_of(self._cases), self._settings.home / "keys")
         people = [entry for entry in entries if isinstance(entry, Operator)]
         async with commands("replay") as publisher:
-            for key in left_over(await published_reference(), {entry.key for entry in entries}):
+            for key in left_over(await published(REFERENCE_BOARD), {entry.key for entry in entries}):
                 await publisher.remove(REFERENCE, key)  # of a replay that was killed
             try:
                 for entry in entries:

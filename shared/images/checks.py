@@ -80,9 +80,15 @@ def inspect(reference: ImageReference, content: bytes | None, limits: FloorLimit
             "image_too_large",
             f"Expected at most {limits.image_bytes_max} bytes, {name} has {len(content)}: scan it at 200 dpi, or save it as JPEG",
         )
-    found = hashlib.sha256(content).hexdigest()
-    if found != reference.sha256 or len(content) != reference.size_bytes:
+    if hashlib.sha256(content).hexdigest() != reference.sha256:
         return ImageFault("image_hash_mismatch", f"Expected {name}, the store holds other bytes: upload it again")
+    if len(content) != reference.size_bytes:
+        return ImageFault(
+            "image_hash_mismatch",
+            f"Expected {name} to have {reference.size_bytes} bytes, as submitted, found {len(content)}: submit its true size",
+        )
+    if reference.media_type not in limits.image_types:
+        return _other_type(reference.media_type, limits, name)
     return _inspect_form(reference, content, limits, name)
 
 
@@ -92,10 +98,9 @@ def _inspect_form(reference: ImageReference, content: bytes, limits: FloorLimits
             warnings.simplefilter("ignore")  # of a file that is odd; the limits below are stricter
             with Image.open(io.BytesIO(content), formats=_formats(limits)) as image:
                 media_type, (width, height) = Image.MIME.get(image.format or "", "unknown"), image.size
-                if media_type not in limits.image_types or media_type != reference.media_type:
+                if media_type != reference.media_type:
                     return ImageFault(
-                        "image_type",
-                        f"Expected {name} to be {reference.media_type}, one of {', '.join(limits.image_types)}, found {media_type}",
+                        "image_type", f"Expected {name} to be {reference.media_type}, as submitted, found {media_type}"
                     )
                 if width * height > limits.image_pixels_max:
                     return _too_many(limits.image_pixels_max, name, (width, height))
@@ -116,6 +121,10 @@ def _inspect_form(reference: ImageReference, content: bytes, limits: FloorLimits
             f"Expected {name} to be readable as {' or '.join(limits.image_types)}, found {_said(error)}: scan the page again",
         )
     return ImageFacts(reference.sha256, width, height)
+
+
+def _other_type(media_type: str, limits: FloorLimits, name: str) -> ImageFault:
+    return ImageFault("image_type", f"Expected {name} to be one of {', '.join(limits.image_types)}, found {media_type}")
 
 
 def _too_many(most: int, name: str, size: tuple[int, int]) -> ImageFault:

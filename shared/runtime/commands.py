@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from shared.contracts.message import Message, Topic
+from shared.contracts.message import Message, Topic, with_nul
 from shared.runtime.clock import Clock
-from shared.runtime.errors import TransientError
+from shared.runtime.errors import ContractError, TransientError
 from shared.runtime.headers import outside_headers
 from shared.runtime.kafka_log import KafkaLog
 from shared.runtime.log import Outgoing, Publisher, partition_of
@@ -28,9 +28,14 @@ class CommandPublisher:
         await self._write(topic.name, Outgoing(key.encode(), None, (), self._clock.wall_ms()))
 
     async def publish(self, message: Message, event_id: str) -> None:
-        """Write one record and wait for its acknowledgement. Errors: `TransientError` when the bus is away."""
+        """Write one record and wait for its acknowledgement.
+
+        Errors:  `TransientError` when the bus is away; `ContractError` for a body that no reader would take.
+        """
         headers = outside_headers(message, self._source, event_id, self._clock.now(), REQUEST.get())
         body = message.model_dump_json().encode()
+        if with_nul(body):
+            raise ContractError(f"Expected text in {message.kind_name()} {message.key}, found the character U+0000")
         await self._write(message.topic.name, Outgoing(message.key.encode(), body, headers, self._clock.wall_ms()))
 
     async def _write(self, topic: str, record: Outgoing) -> None:

@@ -17,6 +17,7 @@ from shared.contracts.promises import topic_of
 from shared.contracts.registry import CONTRACTS, TOPICS
 from shared.images.store import ImageStore
 from shared.runtime.processor import Processor
+from tests.contracts.test_golden import GOLDEN
 
 PROCESSORS: tuple[Processor, ...] = (
     reception(ImageStore(None)),  # never asked for an image here
@@ -34,6 +35,11 @@ MODULES_OF_ROUTING = {"reroute": "routing"}
 def _service(contract: type[Message]) -> str:
     module = contract.__module__.rpartition(".")[2]
     return MODULES_OF_ROUTING.get(module, module)
+
+
+def examples() -> list[Message]:
+    """The golden example of every kind."""
+    return [contract.model_validate_json((GOLDEN / f"{kind}.json").read_text()) for kind, contract in CONTRACTS.items()]
 
 
 def test_every_topic_has_an_owner_and_readers_on_record() -> None:
@@ -77,3 +83,13 @@ def test_the_flow_table_says_what_the_processor_reads_and_writes(processor: Proc
     reads = {topic.name for topic in processor.inputs} | {board.topic.name for board in processor.boards}
     assert reads == {name for name, readers in READERS.items() if processor.full_name in readers}
     assert {topic.owner for topic in processor.outputs} == {processor.service}
+
+
+@pytest.mark.parametrize("processor", PROCESSORS, ids=lambda p: p.full_name)
+def test_a_processor_knows_an_event_by_the_key_that_brought_it(processor: Processor) -> None:
+    """Events of one entity reach one shard by their records' key: keyed otherwise they would be decided on several. What
+    kind of entity it is may stand before it."""
+    events = [event for event in examples() if topic_of(type(event)) in processor.inputs]
+    keyed = [(event.key, key) for event in events if (key := processor.key(event)) is not None]
+    assert keyed
+    assert [(own, key) for own, key in keyed if not key.endswith(own)] == []

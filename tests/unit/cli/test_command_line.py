@@ -381,7 +381,7 @@ def test_a_folder_that_takes_the_people_of_a_type_away_is_not_published(
     for name, value in NOWHERE.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("opsfloor.reference.ensure_topics", there)
-    monkeypatch.setattr("opsfloor.reference.published_reference", there)
+    monkeypatch.setattr("opsfloor.reference.published", there)
     assert run(monkeypatch, tmp_path, "reference", str(bank), "--remove") == 1
     told = " ".join(capsys.readouterr().err.split())
     assert "business type cheque-deposit: nobody in the house can do cheque-deposit/entry" in told

@@ -43,10 +43,10 @@ def test_a_log_is_read_in_order_of_its_starts(tmp_path: Path) -> None:
 
 
 def test_a_gzipped_log_is_the_same_log(tmp_path: Path) -> None:
-    """Compression changes nothing."""
-    file = tmp_path / "log.csv.gz"
-    file.write_bytes(gzip.compress((HEAD + GOOD).encode()))
-    assert len(read_log(file, COLUMNS)) == 3
+    """Compression changes nothing, whatever the file is called."""
+    for name in ("log.csv.gz", "log.csv"):
+        (tmp_path / name).write_bytes(gzip.compress((HEAD + GOOD).encode()))
+        assert len(read_log(tmp_path / name, COLUMNS)) == 3
 
 
 def test_a_log_from_a_spreadsheet_is_the_same_log(tmp_path: Path) -> None:
@@ -79,6 +79,14 @@ def test_an_activity_waits_for_what_had_ended_when_it_was_enabled(tmp_path: Path
         (
             "1,,Ann,Clerk,2023-02-09T08:00:00,2023-02-09T08:05:00,2023-02-09T08:00:00\n",
             "line 2: expected a value in activity",
+        ),
+        (
+            "1,Check,Ann,Clerk,2023-02-09T08:00:00+08:00,2023-02-09T08:05:00,2023-02-09T08:00:00\n",
+            "line 2: expected a zone in each instant or in none, found end, enabled without one",
+        ),
+        (
+            "1,Check,A\0nn,Clerk,2023-02-09T08:00:00,2023-02-09T08:05:00,2023-02-09T08:00:00\n",
+            r"line 2: expected text in resource, found the character U\+0000",
         ),
         ("", "expected at least one activity"),
     ],

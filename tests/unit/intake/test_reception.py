@@ -350,7 +350,9 @@ def test_folding_the_facts_from_nothing_gives_the_state() -> None:
     [
         (None, reference_to(png()), "image_missing"),
         (png(), reference_to(png(101)), "image_hash_mismatch"),
+        (png(), reference_to(png()).model_copy(update={"size_bytes": 5}), "image_hash_mismatch"),
         (png(), reference_to(png(), media_type="image/jpeg"), "image_type"),
+        (b"GIF89a", reference_to(b"GIF89a", media_type="image/gif"), "image_type"),
         (b"no image", reference_to(b"no image"), "image_unreadable"),
         (png(3000, 3000), reference_to(png(3000, 3000)), "image_too_many_pixels"),
         (png() + b"\0" * 60_000, reference_to(png() + b"\0" * 60_000), "image_too_large"),
@@ -363,7 +365,7 @@ def test_an_image_that_is_not_what_it_says_is_refused(
     limits = FloorLimits(id="floor", image_bytes_max=50_000, image_pixels_max=1_000_000)
     found = inspect(reference, content, limits)
     assert isinstance(found, ImageFault)
-    assert re.search(r": (upload|scan|save)", found.detail) or code == "image_type"  # what to do about it
+    assert re.search(r": (upload|scan|save|submit)", found.detail) or code == "image_type"  # what to do about it
     assert found.code == code
 
 

@@ -13,13 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opsfloor.reference import newly_unstaffed
+from opsfloor.reference import judged_already, newly_unstaffed
 from services.routing.workbench.decide import SLICE_SHARE_MAX
 from shared.contracts.reference import BusinessType, Operator, ReferenceEntry, SliceArea, TemplateField, Tier
+from shared.contracts.vendor import OperatorStanding
 from shared.reference import ReferenceErrors, load
 from shared.reference.board import ReferenceView
 from shared.reference.rules import VENDOR_AREA_MAX, faults_of
 from shared.reference.staffing import most_seated
+from shared.standing import StandingView, fold_standing
 from shared.yaml_document import read_document
 
 BANK = Path(__file__).parents[3] / "deploy" / "reference"
@@ -305,6 +307,32 @@ def test_what_is_named_twice_and_ends_is_no_circle(tmp_path: Path, text: str) ->
     """An alias beside what it stands for is YAML as any other."""
     (tmp_path / "bank.yaml").write_text(text)
     assert read_document(tmp_path / "bank.yaml").root is not None
+
+
+def test_whose_initial_standing_changes_nothing_is_told() -> None:
+    """Who reads "published" after `suspended` would believe that nobody of these works any more."""
+    judged = "clearkey-one-11", "north-entry-01"
+    view, standing = ReferenceView(), StandingView()
+    for entry in ENTRIES:
+        view.fold(entry.key, entry)
+    for operator_id in judged:
+        told_of = OperatorStanding(
+            operator_id=operator_id,
+            provider_id="",
+            standing="allowed",
+            inspected_share=0.1,
+            keyed=40,
+            errors=0,
+            reason="Allowed.",
+            since=datetime(2026, 5, 4, tzinfo=UTC),
+        )
+        fold_standing(standing, told_of.key, told_of)
+    suspended = [
+        entry.model_copy(update={"initial_standing": "suspended"}) if isinstance(entry, Operator) else entry
+        for entry in ENTRIES
+    ]
+    assert judged_already(view, suspended, standing) == [f"operator {one} is allowed" for one in sorted(judged)]
+    assert judged_already(view, ENTRIES, standing) == [], "who changes nothing is told nothing"
 
 
 def test_a_business_type_that_stays_keeps_its_people() -> None:
