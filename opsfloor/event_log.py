@@ -50,7 +50,7 @@ class Activity:
     enabled_at: datetime
     start_at: datetime
     end_at: datetime
-    zoned: bool = False  # each of its instants names its zone
+    zoned: bool | None = False  # its instants name their zones; `None`: some do
 
     @property
     def handle_seconds(self) -> float:
@@ -119,7 +119,10 @@ def _far_away(activities: Sequence[Activity], columns: Columns) -> list[str]:
 
 
 def _in_two_clocks(activities: Sequence[Activity]) -> list[str]:
-    """The first line that names zones where others do not, if there is one, in words."""
+    """The first line that names zones where others do not, or in a part of its instants, if there is one, in words."""
+    mixed = [activity.line for activity in activities if activity.zoned is None]
+    if mixed:
+        return [f"line {min(mixed)}: expected a zone in each of its instants or in none, found some without"]
     zoned = [activity.line for activity in activities if activity.zoned]
     if not zoned or len(zoned) == len(activities):
         return []
@@ -210,12 +213,10 @@ def _activity(line: int, row: Mapping[str, str], columns: Columns) -> Activity:
     )
 
 
-def _zoned(row: Mapping[str, str], columns: Sequence[str]) -> bool:
-    """Whether the instants name their zones. Errors: `ValueError` when some do and others do not: they are of two clocks."""
-    bare = [name for name in columns if not ZONED.search(_text(row, name), DAY_CHARACTERS)]
-    if bare and len(bare) < len(columns):
-        raise ValueError(f"expected a zone in each instant or in none, found {', '.join(bare)} without one")
-    return not bare
+def _zoned(row: Mapping[str, str], columns: Sequence[str]) -> bool | None:
+    """Whether the instants name their zones; `None` when some do and others do not."""
+    found = {ZONED.search(_text(row, name), DAY_CHARACTERS) is not None for name in columns}
+    return found.pop() if len(found) == 1 else None
 
 
 def _text(row: Mapping[str, str], column: str) -> str:

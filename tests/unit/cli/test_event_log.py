@@ -82,7 +82,7 @@ def test_an_activity_waits_for_what_had_ended_when_it_was_enabled(tmp_path: Path
         ),
         (
             "1,Check,Ann,Clerk,2023-02-09T08:00:00+08:00,2023-02-09T08:05:00,2023-02-09T08:00:00\n",
-            "line 2: expected a zone in each instant or in none, found end, enabled without one",
+            "line 2: expected a zone in each of its instants or in none",
         ),
         (
             "1,Check,A\0nn,Clerk,2023-02-09T08:00:00,2023-02-09T08:05:00,2023-02-09T08:00:00\n",

@@ -311,14 +311,14 @@ def test_what_is_named_twice_and_ends_is_no_circle(tmp_path: Path, text: str) ->
 
 def test_whose_initial_standing_changes_nothing_is_told() -> None:
     """Who reads "published" after `suspended` would believe that nobody of these works any more."""
-    judged = "clearkey-one-11", "north-entry-01"
+    judged = "north-entry-01", "clearkey-one-11"
     view, standing = ReferenceView(), StandingView()
     for entry in ENTRIES:
         view.fold(entry.key, entry)
     for operator_id in judged:
         told_of = OperatorStanding(
             operator_id=operator_id,
-            provider_id="",
+            provider_id="house",
             standing="allowed",
             inspected_share=0.1,
             keyed=40,
@@ -331,7 +331,7 @@ def test_whose_initial_standing_changes_nothing_is_told() -> None:
         entry.model_copy(update={"initial_standing": "suspended"}) if isinstance(entry, Operator) else entry
         for entry in ENTRIES
     ]
-    assert judged_already(view, suspended, standing) == [f"operator {one} is allowed" for one in sorted(judged)]
+    assert judged_already(view, suspended, standing) == [f"operator {one} is allowed" for one in judged]
     assert judged_already(view, ENTRIES, standing) == [], "who changes nothing is told nothing"
 
 
