@@ -247,8 +247,12 @@ def schema_finding(service: str, done: frozenset[str] | None, known: Sequence[St
     if removed:
         return Finding(what, False, f"newer than this code: {', '.join(removed)}", "run the release that knows it")
     left = [step for step in known if step.name not in done]
-    if any(step.when == "post" for step in left):
-        return Finding(what, True, f"steps for after the roll-out: {len(left)}; then `opsfloor migrate post`")
+    if any(step.when == "stop" for step in left):
+        return Finding(
+            what, True, "a step for which the old release must have ended; the service takes it when it starts"
+        )
+    if after := sum(step.when == "post" for step in left):
+        return Finding(what, True, f"steps for after the roll-out: {after}; then `opsfloor migrate post`")
     if added:
         return Finding(what, True, f"a later release is on its way, this code works beside it: {', '.join(added)}")
     return Finding(what, True, f"{len(left)} steps to take when the service starts" if left else "of this release")

@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 import asyncpg
 import psutil
+from asyncpg.pool import PoolConnectionProxy
 from pydantic import ValidationError
 
 from opsfloor import addresses
@@ -162,7 +163,7 @@ def _named(service: str) -> list[str]:
     return [url.rstrip("/") for url in os.environ.get(f"OPSFLOOR_{service.upper()}_URL", "").replace(",", " ").split()]
 
 
-async def steps(connection: asyncpg.Connection[Any], service: str) -> frozenset[str] | None:
+async def steps(connection: asyncpg.Connection[Any] | PoolConnectionProxy[Any], service: str) -> frozenset[str] | None:
     """The steps that a service's schema has taken; `None` when there is no schema yet."""
     if await connection.fetchval("SELECT to_regclass($1)", f"{service}.migration") is None:
         return None

@@ -65,7 +65,13 @@ ASK_ELSE: Final = "the developers, with this line: the records are gone and othe
 
 
 def restore(
-    write: Annotated[bool, typer.Option("--write", help="write it; without, only look and tell")] = False,
+    write: Annotated[
+        bool,
+        typer.Option(
+            "--write",
+            help="write it; without, only look and tell (a process that was forgotten at work writes no more either way)",
+        ),
+    ] = False,
     since: Annotated[
         datetime | None,
         typer.Option(
@@ -134,6 +140,8 @@ async def _restore(settings: Settings, write: bool, since: datetime | None) -> d
     try:
         async with asyncpg.create_pool(settings.database_url, min_size=1, max_size=4) as pool:
             await _alone(pool)
+            if not write:
+                await _made(pool)
             found: dict[str, Recovered] = {}
             for name in floor.SERVICES:
                 await migrate(pool, name)
@@ -145,6 +153,17 @@ async def _restore(settings: Settings, write: bool, since: datetime | None) -> d
             return found
     except KafkaError as error:
         raise TransientError(f"Expected Kafka to answer, found {error!r}") from error
+
+
+async def _made(pool: asyncpg.Pool[Any]) -> None:
+    """Looking makes no tables. Errors: `Remedied` where there are none to look at."""
+    async with pool.acquire() as connection:
+        missing = [name for name in floor.SERVICES if await floor.steps(connection, name) is None]
+    if missing:
+        raise Remedied(
+            f"Expected a floor's tables in this database, found none of {', '.join(missing)}",
+            "is it the database that was restored? Where nothing could be, `opsfloor restore --write` makes the tables anew",
+        )
 
 
 async def _alone(pool: asyncpg.Pool[Any]) -> None:

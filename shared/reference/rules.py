@@ -11,7 +11,7 @@ from datetime import datetime, time
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from shared.contracts.message import base64_bytes
+from shared.contracts.message import base64_bytes, with_nul
 from shared.contracts.reference import (
     Branch,
     BusinessType,
@@ -59,9 +59,14 @@ def faults_by_key(entries: Iterable[ReferenceEntry], now: datetime | None = None
     faults = [(key, f"{key}: defined {n} times; keep one") for key, n in Counter(r.key for r in rows).items() if n > 1]
     shared_by = _shared_keys(view)
     for row in rows:
-        found = (*_faults(row, view, shared_by), *_too_early(row, now))
+        found = (*_unstorable(row), *_faults(row, view, shared_by), *_too_early(row, now))
         faults += [(row.key, f"{row.noun.replace('-', ' ')} {row.id}: {fault}") for fault in found]
     return faults
+
+
+def _unstorable(row: ReferenceEntry) -> Iterator[str]:
+    if with_nul(row.to_json()):
+        yield "one of its texts holds the character U+0000, which no service takes; take it out"
 
 
 def _shared_keys(view: ReferenceView) -> Mapping[str, str]:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from shared.runtime.errors import ContractError
+import structlog
+
+from shared.runtime.errors import ContractError, InvariantError
 from shared.runtime.headers import body_of, origin_of
 from shared.runtime.log import Log, Record, Tail
 from shared.runtime.processor import BoardSpec
 
 RECORDS_MAX: Final = 2_000
 GATHER_SECONDS: Final = 0.25  # boards are followed, not chased
+
+_log: Final = structlog.get_logger("opsfloor.boards")
 
 
 class Boards:
@@ -27,7 +31,7 @@ class Boards:
         self.views: Final[dict[str, Any]] = {spec.name: spec.empty() for spec in self.specs.values()}
         self.versions: Final[dict[str, int]] = dict.fromkeys(self.specs, 0)
         self.changed_ms: Final[dict[str, int]] = {}  # the latest stamp of the records that a board took
-        self.refused: int = 0  # records that no board could read; counted, reported by /health
+        self._unread: dict[tuple[str, str], ContractError] = {}  # topic, key → why its last record could not be read
         self._lanes: dict[tuple[str, str, int], int] = {}
 
     def topics(self) -> list[str]:
@@ -48,12 +52,26 @@ class Boards:
                     return
                 self._lanes[lane] = origin.sequence
             message = body_of(record, origin.kind)
-        except ContractError:
-            self.refused += 1
+        except ContractError as error:
+            self._unread[record.topic, key] = error
+            _log.warning(
+                "a board cannot read a record",
+                topic=record.topic,
+                partition=record.partition,
+                offset=record.offset,
+                key=key,
+                reason=str(error),
+            )
             return
         self._fold(record, key, message)
 
+    @property
+    def refused(self) -> int:
+        """How many entries stand on the bus of which no board can read the last record."""
+        return len(self._unread)
+
     def _fold(self, record: Record, key: str, message: Any) -> None:
+        self._unread.pop((record.topic, key), None)
         for spec in self.specs.values():
             if spec.topic.name == record.topic:
                 come_about = spec.fold(self.views[spec.name], key, message) or ()
@@ -96,5 +114,10 @@ class BoardKeeper:
 
 
 def views_of(boards: Boards, names: Iterable[str]) -> Mapping[str, Any]:
-    """The views that one processor asked for."""
+    """The views that one processor asked for. Errors: `InvariantError` for a board that the process does not keep."""
+    names = list(names)
+    if missing := [name for name in names if name not in boards.views]:
+        raise InvariantError(
+            f"Expected boards {', '.join(missing)} in the service's plan (its wiring.py), found none of that name"
+        )
     return {name: boards.views[name] for name in names}

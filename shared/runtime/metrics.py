@@ -76,7 +76,9 @@ BATCH_EVENTS: Final = Histogram("opsfloor_shard_batch_events", "Events per batch
 BOARD_CHANGED: Final = Level(
     "opsfloor_board_changed_timestamp_seconds", "When the last record that a board took was written", ("board",)
 )
-BOARD_REFUSED: Final = Level("opsfloor_board_refused_records", "Records that no board of this process could read")
+BOARD_REFUSED: Final = Level(
+    "opsfloor_board_refused_records", "Entries of which no board of this process can read the last record"
+)
 CONNECTIONS: Final = Level("opsfloor_database_connections", "Connections of the pool, by what they do", ("state",))
 CONNECTIONS_MAX: Final = Level("opsfloor_database_connections_max", "The most connections that the pool opens")
 SERVICE: Final = Level(

@@ -19,8 +19,12 @@ from shared.runtime.kafka_access import RIGHTS_REMEDY, words_of
 
 PARTITIONS_DEFAULT: Final = 8
 REPLICAS_MAX: Final = 3
-ANY_TIME: Final = {"message.timestamp.after.max.ms": str(2**63 - 1)}
+ANY_TIME: Final = {"message.timestamp.after.max.ms": str(2**63 - 1), "message.timestamp.type": "CreateTime"}
 """Records carry the floor's time; when its clock is scaled that runs ahead of the broker's, which would refuse them."""
+BY_TIME_ALONE: Final = {"retention.bytes": "-1"}
+"""Nothing goes because much of it came: who reads late would miss it."""
+RECORD_BYTES_MIN: Final = 1024 * 1024 + 12  # what a broker takes unless told otherwise; a bundle may have half of it
+AT_LEAST: Final = frozenset({"max.message.bytes"})
 PARTITIONS_REMEDY: Final = (
     "a floor keeps the number of partitions that it began with: leave `--partitions` out, or name that number; never grow"
     " a topic (docs/operations.md, «More partitions»)"
@@ -50,7 +54,13 @@ def config_of(topic: Topic) -> dict[str, str]:
     if topic.compacted and topic.retention_ms is not None:
         policy = "compact,delete"
     retention = -1 if topic.retention_ms is None else topic.retention_ms
-    return {"cleanup.policy": policy, "retention.ms": str(retention), **ANY_TIME}
+    return {
+        "cleanup.policy": policy,
+        "retention.ms": str(retention),
+        "max.message.bytes": str(RECORD_BYTES_MIN),
+        **BY_TIME_ALONE,
+        **ANY_TIME,
+    }
 
 
 def wanted(partitions: int, topics: Mapping[str, Topic] = TOPICS) -> Iterator[Wanted]:
@@ -64,6 +74,7 @@ def wanted(partitions: int, topics: Mapping[str, Topic] = TOPICS) -> Iterator[Wa
                 "cleanup.policy": "delete",
                 "retention.ms": str(DEAD_LETTER_RETENTION_MS),
                 "max.message.bytes": str(DEAD_LETTER_BYTES_MAX),
+                **BY_TIME_ALONE,
                 **ANY_TIME,
             },
         )
@@ -97,9 +108,11 @@ def differences(want: Wanted, config: Mapping[str, str]) -> list[str]:
     """How an existing topic's settings differ from the contract, in words."""
     found = []
     for name, value in want.config.items():
-        have = ",".join(sorted(config.get(name, "").split(",")))
-        if have != ",".join(sorted(value.split(","))):
-            found.append(f"{want.name}: {name} {config.get(name)!r}, expected {value!r}")
+        have = config.get(name, "")
+        enough = name in AT_LEAST and have.isdigit() and int(have) >= int(value)
+        if not enough and sorted(have.split(",")) != sorted(value.split(",")):
+            least = "at least " if name in AT_LEAST else ""
+            found.append(f"{want.name}: {name} {config.get(name)!r}, expected {least}{value!r}")
     return found
 
 

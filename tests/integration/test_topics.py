@@ -15,7 +15,15 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from shared.contracts.message import Topic
 from shared.contracts.registry import TOPICS
 from shared.runtime.errors import ContractError, TransientError
-from shared.runtime.topics import config_of, ensure_topics, expect_agreed, settings_that_differ, settle, wanted
+from shared.runtime.topics import (
+    config_of,
+    differences,
+    ensure_topics,
+    expect_agreed,
+    settings_that_differ,
+    settle,
+    wanted,
+)
 
 DAY_MS = 86_400_000
 
@@ -124,6 +132,23 @@ async def test_nobody_there() -> None:
     """A broker that is away is transient."""
     with pytest.raises(TransientError, match="Expected Kafka"):
         await ensure_topics("127.0.0.1:1", 3)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "differs"),
+    [
+        ("retention.bytes", "1000", True),
+        ("max.message.bytes", "500", True),
+        ("max.message.bytes", str(8 * 1024 * 1024), False),
+        ("message.timestamp.type", "LogAppendTime", True),
+    ],
+)
+def test_what_could_lose_a_record_is_a_difference(setting: str, value: str, differs: bool) -> None:
+    """A topic that forgets by size, takes no large record or stamps by its own clock is not the contracts' topic."""
+    want = next(iter(wanted(1)))
+    assert differences(want, want.config) == []
+    found = differences(want, {**want.config, setting: value})
+    assert ([one.split()[1] for one in found] == [setting]) is differs
 
 
 @pytest.mark.parametrize("topic", TOPICS.values(), ids=TOPICS)

@@ -231,3 +231,11 @@ async def test_a_service_that_goes_by_an_older_key_is_found(tmp_path: Path, monk
         assert "start each again" in finding.remedy
     finally:
         await server.stop()
+
+
+def test_a_step_between_two_releases_is_not_told_as_one_for_afterwards() -> None:
+    """After the roll-out it would be too late: the old release has to end before it."""
+    left = frozenset(step.name for step in STEPS if step.when == "pre")
+    assert "must have ended" in schema_finding("audit", left, STEPS).found
+    left |= {step.name for step in STEPS if step.when == "stop"}
+    assert "opsfloor migrate post" in schema_finding("audit", left, STEPS).found

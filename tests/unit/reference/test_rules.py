@@ -105,6 +105,7 @@ def test_an_unreadable_file_and_an_empty_folder_are_faults(tmp_path: Path) -> No
         ("north-entry-01", {"branch_id": "nowhere"}, "branch 'nowhere' is not defined"),
         ("clearkey", {"data_classes": ("public",)}, "field amount: vendors may key it, but none of ['clearkey']"),
         ("house", {"data_classes": ("internal",)}, "nobody in the house may see data of class 'personal'"),
+        ("branch-01", {"label": "Wang\0fujing"}, "branch branch-01: one of its texts holds the character U+0000"),
         ("branch-01", {"public_key": "AAAA"}, "branch branch-01: public_key is no Ed25519 key"),
         ("branch-01", {"public_key": "not base64"}, "branch branch-01: public_key is no Ed25519 key"),
         ("floor", {"time_zone": "Middle/Earth"}, "no IANA time zone"),

@@ -20,7 +20,7 @@ from shared.contracts.core import PostingConfirmed
 from shared.contracts.intake import SubmissionAccepted
 from shared.contracts.message import Message
 from shared.contracts.ops import RecordParked
-from shared.runtime.boards import Boards
+from shared.runtime.boards import Boards, views_of
 from shared.runtime.clock import SetClock
 from shared.runtime.engine import FuseBlownError, Limits
 from shared.runtime.errors import ContractError, InvariantError, RecordLostError, TransientError
@@ -822,3 +822,9 @@ async def test_who_has_more_waiting_than_a_batch_is_behind() -> None:
         await turn(runner)
         told.append((runner.behind, runner._patience() > timedelta()))
     assert told == [(True, True), (True, True), (False, False), (False, False)]
+
+
+def test_a_board_that_the_plan_of_a_service_forgot_is_named() -> None:
+    """Whoever adds a processor learns which line is missing where."""
+    with pytest.raises(InvariantError, match="boards overdue in the service's plan"):
+        views_of(Boards(()), ["overdue"])

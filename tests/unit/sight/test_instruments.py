@@ -420,5 +420,7 @@ def test_a_process_tells_its_boards_and_its_pool() -> None:
     assert [labels[::2] for name, labels in read if name == "opsfloor_service_info"] == [("routing", "routing-0")]
     assert read[("opsfloor_board_changed_timestamp_seconds", ("standing",))] == 1.5
     assert read[("opsfloor_board_refused_records", ())] == 1
+    boards.feed(Record("vendor.standing.v1", 0, 2, b"operator:y", None, (), 2_600))
+    assert boards.refused == 0, "what can be read stands over it"
     assert read[("opsfloor_database_connections", ("busy",))] == 2
     assert read[("opsfloor_database_connections_max", ())] == 10
