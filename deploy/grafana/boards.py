@@ -297,11 +297,11 @@ TEAMS: Final = Board(
             empty_because=_NO_PLAN,
         ),
         Question(
-            "Where does it hurt: what waiting would one more person save?",
+            "What waiting would one more person save?",
             one("max by (team, work_type) (opsfloor_plan_relief_seconds)", "{{team}}: {{work_type}}"),
             "s",
             "bars",
-            about="Waiting in the coming hour, summed over all items, by the plan; «any» is any work of that team.",
+            about="Of the coming hour, over all items, by the plan; «any» is any work of that team.",
             empty_because="no team is so full that one more person would save waiting, or no plan is in force",
             highest=3_600_000,
         ),
@@ -315,7 +315,7 @@ TEAMS: Final = Board(
                 Query("sum by (reason) (increase(opsfloor_items_unplaceable_total[15m]))", "nobody: {{reason}}"),
             ),
             "short",
-            about="Items of the last 15 minutes; said when an item is placed, not when it is late.",
+            about="Items of the last 15 minutes; said when placed, not when late.",
             empty_because=_CALM,
         ),
         Question(
@@ -360,13 +360,6 @@ TEAMS: Final = Board(
             "How long does an item take?",
             one(quantile(0.5, "opsfloor_item_handle_seconds", "step"), "{{step}}, half"),
             "s",
-        ),
-        Question(
-            "How far from the standard times is the pace that desks have learned?",
-            one("max by (team) (opsfloor_desk_pace_ratio)", "{{team}}"),
-            "percentunit",
-            about="At 100 % as long as the reference data say, above it longer. Of those present; plans reckon with it.",
-            empty_because="nobody is signed on",
         ),
         Question(
             "What becomes of what is offered?",
@@ -784,7 +777,7 @@ SERVICE: Final = Board(
 
 PLAN: Final = Board(
     "opsfloor-plan",
-    "Opsfloor: The plan",
+    "Opsfloor: Plan",
     "What can the plan not keep, and is it made in time?",
     (
         Question(
@@ -850,8 +843,8 @@ PLAN: Final = Board(
 
 DESKS: Final = Board(
     "opsfloor-desks",
-    "Opsfloor: At the desks",
-    "Do operators get their next item, and is what they do taken?",
+    "Opsfloor: Desks",
+    "Do operators get their next item, is what they do taken, and how fast are they?",
     (
         Question(
             "How many operators wait for their next item?",
@@ -890,7 +883,14 @@ DESKS: Final = Board(
             empty_because="no operator has asked for an image in the last five minutes",
         ),
         Question(
-            "How often was the desks' word lost sight of?",
+            "How far from the standard times is the pace that desks have learned?",
+            one("max by (team) (opsfloor_desk_pace_ratio)", "{{team}}"),
+            "percentunit",
+            about="At 100 % as long as the reference data say, above it longer. Of those present; plans reckon with it.",
+            empty_because="nobody is signed on",
+        ),
+        Question(
+            "How often did the workbench lose sight of the desks?",
             one(
                 "sum(increase(opsfloor_workbench_tail_restarts_total[1h]))", "times that the tail began anew, last hour"
             ),
@@ -902,14 +902,14 @@ DESKS: Final = Board(
 
 PROCESSORS: Final = Board(
     "opsfloor-processors",
-    "Opsfloor: Inside the processors",
+    "Opsfloor: Processors",
     "What does a processor do with its time and its memory?",
     (
         Question(
             "How long is one decision?",
             one(quantile(0.99, "opsfloor_shard_decision_seconds", "processor"), "{{processor}}, 99 %"),
             "s",
-            highest=10,
+            highest=1,
             about="In the mean of a batch.",
         ),
         Question(

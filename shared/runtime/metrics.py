@@ -62,7 +62,7 @@ DECISION_SECONDS: Final = Histogram(
     "opsfloor_shard_decision_seconds",
     "One decision, in the mean of a batch",
     _P,
-    buckets=(1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 1e-2, 0.1, 1, 10),
+    buckets=(1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 1e-2, 2.5e-2, 0.1, 1),
 )
 BATCH_SECONDS: Final = Histogram(
     "opsfloor_shard_batch_seconds", "A batch from fetched to committed", _P, buckets=SECONDS

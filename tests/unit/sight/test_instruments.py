@@ -380,7 +380,7 @@ BEYOND = {
     "opsfloor_item_handle_seconds": 3_600,  # of an item that somebody left in hand over a meal
     "opsfloor_shard_batch_seconds": 30,  # on the way to BatchWithoutEnd
     "opsfloor_shard_commit_seconds": 30,
-    "opsfloor_shard_decision_seconds": 1,
+    "opsfloor_shard_decision_seconds": 0.1,
     "opsfloor_plan_solve_seconds": 10 * PLAN_SECONDS,
 }
 
