@@ -31,8 +31,9 @@ NO_FIGURES: Final = "its figures are none of this floor's"
 
 
 def status(json: Annotated[bool, typer.Option("--json", help="one JSON document instead of tables")] = False) -> None:
-    """Show what runs, who owns which shards, how far behind it is, what waits where, and which bounds the plan cannot keep.
+    """Show what runs, who owns which shards, how far behind it is, and what waits where.
 
+    At the end, where there are any, the bounds that the plan in force cannot keep, and by how much of all work.
     Exit status 1 when one of the four services, or the balancer, is nowhere to be found or cannot do its work, also when
     two processes of a service have the same OPSFLOOR_INSTANCE, or one refuses to tell its figures or has met a record
     that none of its boards can read.

@@ -886,6 +886,7 @@ DESKS: Final = Board(
             "How far from the standard times is the pace that desks have learned?",
             one("max by (team) (opsfloor_desk_pace_ratio)", "{{team}}"),
             "percentunit",
+            highest=500,  # on a scaled clock a click takes minutes
             about="At 100 % as long as the reference data say, above it longer. Of those present; plans reckon with it.",
             empty_because="nobody is signed on",
         ),
