@@ -1,4 +1,4 @@
-"""`opsfloor status`: services, shards, lag, queues, oldest ages."""
+"""`opsfloor status`: services, shards, lag, queues, oldest ages, what the plan cannot keep."""
 
 from __future__ import annotations
 
@@ -26,12 +26,14 @@ OTHER_KEY: Final = (
     "it refuses a token signed here: start it again if the key pair was changed, else set OPSFLOOR_HOME to the folder with "
     "its keys"
 )
+UNKEPT: Final = "Bounds that the plan in force cannot keep: docs/runbook/BoundNotKept.md"
 NO_FIGURES: Final = "its figures are none of this floor's"
 
 
 def status(json: Annotated[bool, typer.Option("--json", help="one JSON document instead of tables")] = False) -> None:
     """Show what runs, who owns which shards, how far behind it is, and what waits where.
 
+    At the end, where there are any, the bounds that the plan in force cannot keep, and by how much of all work.
     Exit status 1 when one of the four services, or the balancer, is nowhere to be found or cannot do its work, also when
     two processes of a service have the same OPSFLOOR_INSTANCE, or one refuses to tell its figures or has met a record
     that none of its boards can read.
@@ -44,18 +46,19 @@ def status(json: Annotated[bool, typer.Option("--json", help="one JSON document 
     answers = [(entry, _scrape(entry)) for entry in services]
     pages = [(entry, {} if isinstance(answer, str) else answer) for entry, answer in answers]
     shards = [row for entry, samples in pages for row in _shards(entry, samples)]
-    queues = _queues([samples for _, samples in pages])
+    figures = [samples for _, samples in pages]
+    queues, unkept = _queues(figures), _unkept(figures)
     told = _services(pages, {entry: answer for entry, answer in answers if isinstance(answer, str)})
     told += [_absent(name) for name in (*floor.SERVICES, floor.BALANCER) if all(e.service != name for e in services)]
     if json:
-        as_json({"services": told, "shards": shards, "queues": queues})
+        as_json({"services": told, "shards": shards, "queues": queues, "bounds_not_kept": unkept})
     else:
-        _show(told, shards, queues)
+        _show(told, shards, queues, unkept)
     if any(each["reasons"] for each in told):
         raise typer.Exit(1)
 
 
-def _show(told: Rows, shards: Rows, queues: Rows) -> None:
+def _show(told: Rows, shards: Rows, queues: Rows, unkept: Rows) -> None:
     table("Services", ("service", "pid", "url", "instance", "ready"), [_told(each) for each in told])
     table(
         "Shards",
@@ -63,6 +66,8 @@ def _show(told: Rows, shards: Rows, queues: Rows) -> None:
         [list(row.values()) for row in shards],
     )
     table("Queues", ("team", "step or type", "waiting", "oldest s"), [list(row.values()) for row in queues])
+    if unkept:
+        table(UNKEPT, ("whose", "bound", "by, of all work"), [(*_words(row), f"{row['by']:.2%}") for row in unkept])
 
 
 def _scrape(entry: floor.Running) -> Samples | str:
@@ -202,6 +207,19 @@ def _at_no_desk(pages: list[Samples]) -> list[dict[str, object]]:
         for labels, count in _in_order(items, "reason", "business_type")
         if count
     ]
+
+
+def _unkept(pages: list[Samples]) -> Rows:
+    """The contracts' and the centres' bounds that the plan in force cannot keep. Units: `by` as a share of all work."""
+    found = _highest(pages, "opsfloor_plan_bound_relaxed_ratio")
+    return [
+        {"name": dict(labels)["bound"], "bound": dict(labels)["reason"], "by": by}
+        for labels, by in _in_order(found, "bound", "reason")
+    ]
+
+
+def _words(row: Mapping[str, object]) -> tuple[object, str]:
+    return row["name"], str(row["bound"]).replace("_", " ")
 
 
 def _highest(pages: list[Samples], name: str) -> dict[Labels, float]:

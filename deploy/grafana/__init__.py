@@ -1,1 +1,1 @@
-"""Grafana: seven dashboards from tables of questions, built by the SDK, committed as JSON."""
+"""Grafana: ten dashboards from tables of questions, built by the SDK, committed as JSON."""

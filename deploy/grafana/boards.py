@@ -1,11 +1,11 @@
-"""The seven dashboards, as questions."""
+"""The ten dashboards, as questions."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from deploy.grafana.questions import Board, Query, Question, counted, measured, one, per_minute, quantile
-from deploy.prometheus.alerts import PARKED_LATELY, SERVICES, late
+from deploy.prometheus.alerts import PARKED_LATELY, RELAXED_MIN, SERVICES, late
 
 SATURATION: Final = "max by (team) (opsfloor_desk_saturation_ratio)"
 ABOVE_PROMISE: Final = measured(
@@ -33,6 +33,9 @@ _UNPLACEABLE: Final = "max by (reason, business_type) (opsfloor_unplaceable_item
 _AT_NO_DESK: Final = "A reason such as nobody_present stands for what waits at no desk."
 _CALM: Final = "nothing of the kind has happened: a calm day has none"
 _NO_MONTH: Final = "no case has ended in the last thirty days"
+_NO_PLAN: Final = "no plan is in force"
+_NO_DATABASE: Final = "only the balancer has none: what it goes on from stands on the bus"
+_NO_SHARDS: Final = "only the balancer has none: it plans for the whole floor"
 
 FLOOR: Final = Board(
     "opsfloor-floor",
@@ -108,14 +111,13 @@ FLOOR: Final = Board(
             about="Said when the item is placed, not when it is late.",
         ),
         Question(
-            "How much lateness does the plan expect of the coming hour?",
-            one("max(opsfloor_plan_lateness_seconds)", "over all items"),
+            "How much waiting does the plan expect of the coming hour?",
+            one("max(opsfloor_plan_waiting_seconds)", "summed over all items"),
             "s",
             "number",
-            warns_at=600,
-            bad_at=3_600,
-            empty_because="no balancer has made a plan yet",
-            highest=36_000_000,
+            about="No lateness: late is only what waits longer than its slack. Ten hours are ten items waiting at any time.",
+            empty_because=_NO_PLAN,
+            highest=360_000_000,
         ),
         Question(
             "Is somebody being called?",
@@ -231,6 +233,7 @@ LEVELS: Final = Board(
             ),
             "s",
             width=16,
+            highest=259_200,
         ),
         Question(
             "Which share of cases is late?",
@@ -251,6 +254,22 @@ LEVELS: Final = Board(
             one("floor:opsfloor_core_queue:postings_increase1d", "requested and not answered"),
             "short",
             about="Of a day's postings; each process counts for itself, so that a scrape's worth may be missing or too many.",
+        ),
+        Question(
+            "How long does the core bank take to answer?",
+            (
+                Query(quantile(0.5, "opsfloor_core_answer_seconds", "job"), "half"),
+                Query(quantile(0.99, "opsfloor_core_answer_seconds", "job"), "99 %"),
+            ),
+            "s",
+            empty_because="it has answered nothing in the last five minutes",
+        ),
+        Question(
+            "How long until the bank has what a branch scanned?",
+            one(quantile(0.9, "opsfloor_intake_capture_seconds", "job"), "90 %, by the branches' clocks"),
+            "s",
+            highest=259_200,
+            empty_because="no case was opened in the last five minutes",
         ),
         Question(
             "How do cases end?",
@@ -275,15 +294,15 @@ TEAMS: Final = Board(
             0.8,
             1.0,
             about="What each team has and will get by the plan, over what its people can do.",
-            empty_because="no balancer has made a plan yet",
+            empty_because=_NO_PLAN,
         ),
         Question(
-            "Where does it hurt: what would one more person save?",
+            "What waiting would one more person save?",
             one("max by (team, work_type) (opsfloor_plan_relief_seconds)", "{{team}}: {{work_type}}"),
             "s",
             "bars",
-            about="Lateness of the coming hour, over all items, by the plan; «any» is any work of that team.",
-            empty_because="no team is so full that one more person would save lateness",
+            about="Of the coming hour, over all items, by the plan; «any» is any work of that team.",
+            empty_because="no team is so full that one more person would save waiting, or no plan is in force",
             highest=3_600_000,
         ),
         Question(
@@ -296,7 +315,7 @@ TEAMS: Final = Board(
                 Query("sum by (reason) (increase(opsfloor_items_unplaceable_total[15m]))", "nobody: {{reason}}"),
             ),
             "short",
-            about="Items of the last 15 minutes; said when an item is placed, not when it is late.",
+            about="Items of the last 15 minutes; said when placed, not when late.",
             empty_because=_CALM,
         ),
         Question(
@@ -335,6 +354,7 @@ TEAMS: Final = Board(
             "How long from requested to somebody's hand?",
             one(quantile(0.9, "opsfloor_assignment_latency_seconds", "step"), "{{step}}, 90 %"),
             "s",
+            highest=259_200,
         ),
         Question(
             "How long does an item take?",
@@ -522,6 +542,17 @@ VENDORS: Final = Board(
             empty_because="no entry was drawn for inspection",
         ),
         Question(
+            "Do two keyings of a field agree?",
+            one(per_minute("opsfloor_entries_total", "outcome"), "{{outcome}}"),
+            "cpm",
+        ),
+        Question(
+            "What do reviews find?",
+            one(per_minute("opsfloor_reviews_total", "verdict"), "{{verdict}}"),
+            "cpm",
+            empty_because="no entry was reviewed yet",
+        ),
+        Question(
             "How do the people stand?",
             one("max by (provider, standing) (opsfloor_operators_judged)", "{{provider}}: {{standing}}"),
             "short",
@@ -584,13 +615,13 @@ BUS: Final = Board(
                 Query(quantile(0.99, "opsfloor_shard_commit_seconds", "processor"), "{{processor}} transaction"),
             ),
             "s",
-            highest=10,
+            highest=60,
         ),
         Question(
             "How long until the bus has it?",
             one(quantile(0.99, "opsfloor_shard_publish_seconds", "processor"), "{{processor}}, 99 %"),
             "s",
-            highest=10,
+            highest=60,
         ),
         Question(
             "What is committed and not out?",
@@ -660,6 +691,7 @@ SERVICE: Final = Board(
             "How many shards does each process own?",
             one(f"opsfloor_shard_owned{{{_OF}}}", "{{processor}} at {{instance}}"),
             "short",
+            empty_because=_NO_SHARDS,
             highest=1_000,
         ),
         Question(
@@ -668,6 +700,7 @@ SERVICE: Final = Board(
             "s",
             warns_at=10,
             bad_at=60,
+            empty_because="only the balancer has no shards to keep up with: see how old its plan is",
             highest=3_600,
         ),
         Question(
@@ -689,6 +722,7 @@ SERVICE: Final = Board(
                 Query(f"sum(opsfloor_database_connections_max{{{_OF}}})", "at most"),
             ),
             "short",
+            empty_because=_NO_DATABASE,
             highest=1_000,
         ),
         Question(
@@ -741,4 +775,174 @@ SERVICE: Final = Board(
     ("service", "label_values(opsfloor_service_info, job)"),
 )
 
-BOARDS: Final = (FLOOR, LEVELS, TEAMS, EMERGENCY, VENDORS, BUS, SERVICE)
+PLAN: Final = Board(
+    "opsfloor-plan",
+    "Opsfloor: Plan",
+    "What can the plan not keep, and is it made in time?",
+    (
+        Question(
+            "Which bounds can the plan not keep, and by how much of all work?",
+            one("max by (reason, bound) (opsfloor_plan_bound_relaxed_ratio)", "{{bound}}: {{reason}}"),
+            "percentunit",
+            warns_at=RELAXED_MIN,
+            bad_at=0.05,
+            highest=1,
+            about="What contracts promise a provider at least, or allow it or a centre at most.",
+            empty_because="the plan in force keeps every bound, or no plan is in force",
+        ),
+        Question(
+            "How old is the plan?",
+            one('time() - max(opsfloor_board_changed_timestamp_seconds{board="plan"})', "the last one"),
+            "s",
+            lowest=-5,
+            highest=400 * 86_400,
+            about="One is made each second while anybody is there to work.",
+            empty_because="no balancer has made a plan yet",
+        ),
+        Question(
+            "How long does a plan take to make?",
+            (
+                Query(quantile(0.5, "opsfloor_plan_solve_seconds", "job"), "half"),
+                Query(quantile(0.99, "opsfloor_plan_solve_seconds", "job"), "99 %"),
+            ),
+            "s",
+            warns_at=0.5,
+            bad_at=1,
+            highest=30,
+            about="Above a second the next plan is late.",
+        ),
+        Question(
+            "Are plans made, and what keeps one from being made?",
+            (
+                Query(per_minute("opsfloor_plans_made_total"), "made"),
+                Query(per_minute("opsfloor_plans_failed_total", "reason"), "not made: {{reason}}"),
+            ),
+            "cpm",
+        ),
+        Question(
+            "How much of what comes does the balancer hear?",
+            one("60 * max(rate(opsfloor_plan_arrivals_total[5m]))", "items"),
+            "cpm",
+        ),
+        Question(
+            "What does the balancer fail to hear?",
+            (
+                Query("sum(increase(opsfloor_plan_records_refused_total[1h]))", "unreadable records"),
+                Query("sum(increase(opsfloor_plan_listener_restarts_total[1h]))", "times that hearing began anew"),
+            ),
+            "short",
+            about="In the last hour.",
+        ),
+        Question(
+            "Where does placement send work?",
+            one(per_minute("opsfloor_items_placed_total", "team"), "{{team}}"),
+            "cpm",
+        ),
+    ),
+)
+
+DESKS: Final = Board(
+    "opsfloor-desks",
+    "Opsfloor: Desks",
+    "Do operators get their next item, is what they do taken, and how fast are they?",
+    (
+        Question(
+            "How many operators wait for their next item?",
+            one("sum(opsfloor_workbench_long_polls)", "operators"),
+            "short",
+        ),
+        Question(
+            "What do operators hand in, and what becomes of it?",
+            one(per_minute("opsfloor_workbench_commands_total", "kind, outcome"), "{{kind}}: {{outcome}}"),
+            "cpm",
+            empty_because="no operator has handed anything in yet",
+        ),
+        Question(
+            "Why do desks refuse what an operator does?",
+            one(counted("opsfloor_desk_commands_refused_total", "code"), "{{code}}"),
+            "short",
+            empty_because="no desk refused anything in the last hour",
+        ),
+        Question(
+            "Why do desks give items back to placement?",
+            one(counted("opsfloor_items_released_total", "reason"), "{{reason}}"),
+            "short",
+            empty_because="no desk gave an item back in the last hour",
+        ),
+        Question(
+            "Which images are shown, and why are others refused?",
+            one(per_minute("opsfloor_workbench_images_total", "what, outcome"), "{{what}}: {{outcome}}"),
+            "cpm",
+            empty_because="no operator has asked for an image yet",
+        ),
+        Question(
+            "How long does it take to fetch and cut an image?",
+            one(quantile(0.99, "opsfloor_workbench_slice_seconds", "job"), "99 %"),
+            "s",
+            highest=5,
+            empty_because="no operator has asked for an image in the last five minutes",
+        ),
+        Question(
+            "How far from the standard times is the pace that desks have learned?",
+            one("max by (team) (opsfloor_desk_pace_ratio)", "{{team}}"),
+            "percentunit",
+            highest=500,  # on a scaled clock a click takes minutes
+            about="At 100 % as long as the reference data say, above it longer. Of those present; plans reckon with it.",
+            empty_because="nobody is signed on",
+        ),
+        Question(
+            "How often did the workbench lose sight of the desks?",
+            one(
+                "sum(increase(opsfloor_workbench_tail_restarts_total[1h]))", "times that the tail began anew, last hour"
+            ),
+            "short",
+            about="Meanwhile clicks are answered from the desk's rows, and items come up to five seconds later.",
+        ),
+    ),
+)
+
+PROCESSORS: Final = Board(
+    "opsfloor-processors",
+    "Opsfloor: Processors",
+    "What does a processor do with its time and its memory?",
+    (
+        Question(
+            "How long is one decision?",
+            one(quantile(0.99, "opsfloor_shard_decision_seconds", "processor"), "{{processor}}, 99 %"),
+            "s",
+            highest=1,
+            about="In the mean of a batch.",
+        ),
+        Question(
+            "How many events are in a batch?",
+            one(quantile(0.9, "opsfloor_shard_batch_events", "processor"), "{{processor}}, 90 %"),
+            "short",
+        ),
+        Question(
+            "How many states are in memory?",
+            one("sum by (processor) (opsfloor_shard_entities)", "{{processor}}"),
+            "short",
+        ),
+        Question(
+            "How near is the fuse?",
+            one("max by (processor) (opsfloor_shard_fuse_share_ratio)", "{{processor}}"),
+            "percentunit",
+            warns_at=0.05,
+            bad_at=0.2,
+            highest=1,
+            about="Of the last records, the share that was unreadable: at 20 % the processor stops.",
+        ),
+        Question(
+            "How many lawful commands are refused?",
+            one("sum by (processor) (rate(opsfloor_shard_rejected_total[5m]))", "{{processor}}"),
+            "cps",
+        ),
+        Question(
+            "How many alarms fire?",
+            one("sum by (processor) (rate(opsfloor_shard_timers_total[5m]))", "{{processor}}"),
+            "cps",
+        ),
+    ),
+)
+
+BOARDS: Final = (FLOOR, LEVELS, TEAMS, PLAN, DESKS, EMERGENCY, VENDORS, BUS, PROCESSORS, SERVICE)

@@ -21,9 +21,10 @@ HIGHEST: Final[Mapping[str, float]] = {
 """What no panel of a unit shows on any floor, unless it says otherwise: a day's wait, twenty times full, a million waiting."""
 # Okabe and Ito's colours: told apart by people who see red and green alike, and on a grey print.
 GOOD, WARNING, BAD = "#0072B2", "#E69F00", "#D55E00"
-UNTRACED: Final = (  # between people's clicks, in a trace each
-    "opsfloor_reroute_approval_seconds",
+UNTRACED: Final = (
+    "opsfloor_reroute_approval_seconds",  # between people's clicks, in a trace each
     "opsfloor_reroute_effect_seconds",
+    "opsfloor_shard_decision_seconds",  # a mean, of no one case
 )
 
 

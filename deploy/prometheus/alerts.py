@@ -116,6 +116,8 @@ _CUT_OFF: Final = "max by (business_type) (opsfloor_cut_off_left_seconds)"
 CORE_ASKED: Final = "floor:opsfloor_core_asked_timestamp_seconds:max"
 CORE_ANSWERED: Final = "floor:opsfloor_core_answered_timestamp_seconds:max"
 PARKED_LATELY: Final = "floor:opsfloor_shard_parked:lately1h"
+RELAXED_MIN: Final = 0.001
+"""Share of all work below which nothing is said of a bound that is not kept: a hundred of 100,000 items."""
 REMEMBERED: Final = "3d"
 """As long as Prometheus may have been away and still know what it had worked out before."""
 _TRIES: Final = "increase(opsfloor_shard_retries_total[2m]) > 0"
@@ -280,6 +282,14 @@ ALERTS: Final[tuple[Alert, ...]] = (
         "No plan was made for {{ $value | humanizeDuration }}; work still flows, by the last one or by none",
         "opsfloor-service",
         "2m",
+    ),
+    Alert(
+        "BoundNotKept",
+        f"max by (reason, bound) (opsfloor_plan_bound_relaxed_ratio) > {RELAXED_MIN}",
+        "ticket",
+        "The plan cannot keep the {{ $labels.reason }} of {{ $labels.bound }}: by {{ $value | humanizePercentage }} of all work",
+        "opsfloor-plan",
+        "10m",
     ),
     Alert(
         "CoreBankSilent",

@@ -64,6 +64,8 @@ def judge(value: float, warns_at: float, bad_at: float) -> Verdict:
 
 def _duration(seconds: float) -> str:
     sign, left = "−" if seconds < 0 else "", abs(seconds)
+    if 0 < left < 0.001:
+        return f"{sign}{left * 1_000_000:.0f} µs"
     if left < 1:
         return f"{sign}{left * 1_000:.0f} ms" if left else "0 s"
     if left < MINUTE:

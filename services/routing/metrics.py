@@ -21,7 +21,10 @@ from shared.runtime.levels import Level, Read, Reading
 from shared.runtime.tracing import exemplar_of
 
 SATURATED_SECONDS: Final = 900.0  # a team with a quarter of an hour of work for everybody present is full
-_LATENCY: Final = (0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600)
+_LATENCY: Final = (
+    *(0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600),
+    *(7200, 14400, 28800, 86400, 259200),  # within a long promise, and in an overload for days
+)
 _EVERYWHERE: Final = "; the whole floor, the same from every process"
 QUEUED: Final = Level("opsfloor_desk_queue_items", f"Items that wait at a desk{_EVERYWHERE}", ("team", "step"))
 OLDEST: Final = Level(
@@ -81,7 +84,10 @@ BY_PROVIDER: Final = Counter(
 )
 REFUSED: Final = Counter("opsfloor_desk_commands_refused_total", "Commands of operators that a desk refused", ["code"])
 HANDLED: Final = Histogram(
-    "opsfloor_item_handle_seconds", "Handling time", ["step"], buckets=(5, 10, 20, 30, 45, 60, 90, 120, 180, 300, 600)
+    "opsfloor_item_handle_seconds",
+    "Handling time",
+    ["step"],
+    buckets=(5, 10, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1800, 7200),
 )
 
 

@@ -9,8 +9,8 @@ from prometheus_client import Counter, Gauge, Histogram
 from shared.runtime.levels import Level
 
 _P: Final = ["processor"]
-SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-HOP_SECONDS_EDGES: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
+SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+HOP_SECONDS_EDGES: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 28800)
 SIZES: Final = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500)
 
 RECORDS: Final = Counter("opsfloor_shard_records_total", "Records read from the bus", _P)
@@ -62,7 +62,7 @@ DECISION_SECONDS: Final = Histogram(
     "opsfloor_shard_decision_seconds",
     "One decision, in the mean of a batch",
     _P,
-    buckets=(1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 1e-2, 0.1),
+    buckets=(1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 1e-2, 2.5e-2, 0.1, 1),
 )
 BATCH_SECONDS: Final = Histogram(
     "opsfloor_shard_batch_seconds", "A batch from fetched to committed", _P, buckets=SECONDS

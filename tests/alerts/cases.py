@@ -70,6 +70,7 @@ _MADE = 'opsfloor_plans_made_total{job="balancer",instance="a"}'
 _LEFT = 'opsfloor_reroute_left_seconds{instance="r",effect="%s",drill="%s"}'
 _LOAD = 'opsfloor_board_changed_timestamp_seconds{instance="r",board="load"}'
 _PLAN = 'opsfloor_board_changed_timestamp_seconds{instance="r",board="plan"}'
+_RELAXED = 'opsfloor_plan_bound_relaxed_ratio{instance="%s",reason="provider_minimum",bound="clearkey"}'
 _ASKED = 'opsfloor_core_asked_timestamp_seconds{instance="a"}'
 _ANSWERED = 'opsfloor_core_answered_timestamp_seconds{instance="a"}'
 _RECEIPTS = 'opsfloor_intake_receipts_total{instance="i",outcome="%s"}'
@@ -292,6 +293,15 @@ CASES: tuple[Case, ...] = (
         10,
         {_PLAN: "0x20", _MADE: "90x20", _NOT_DUE % "a": "0+60x4 240x20"},
         {_PLAN: "0x4 300+60x20"},
+    ),
+    # A vendor's minimum is given up for twelve minutes; the near miss is kept again after nine.
+    Case("BoundNotKept", 15, {_RELAXED % "r": "_x3 0.04x12 stale"}, {_RELAXED % "r": "_x3 0.04x8 stale"}, value=0.04),
+    Case("BoundNotKept", 20, {_RELAXED % "r": "0.002x30"}, {_RELAXED % "r": "0.0009x30"}),  # less than what is said
+    Case(  # one process tells it to the end, another dies on the way
+        "BoundNotKept",
+        15,
+        {_RELAXED % "r": "0.04x5 stale", _RELAXED % "s": "0.03x20"},
+        {_RELAXED % "s": "0.03x4 stale"},
     ),
     Case("CoreBankSilent", 20, {_ASKED: "0+60x30", _ANSWERED: "0+60x5 300x30"}, {_ANSWERED: "0+60x30"}),
     Case(  # the first posting after a quiet night: its answer may take longer than a look of the rules

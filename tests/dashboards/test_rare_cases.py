@@ -41,8 +41,8 @@ pytestmark = pytest.mark.skipif(
 
 
 def rare() -> list[Message]:
-    """A reroute proposed, approved and at work; an item that will be late, one that nobody may do; a result of the wrong
-    person; an error that was found."""
+    """A reroute proposed, approved and at work; an item that will be late, one that nobody may do; a command that a desk
+    refused; a result of the wrong person; an error that was found."""
     active = fact("routing.reroute-order.v1")
     proposed = active.model_copy(update={"phase": "proposed", "approved_at": None, "version": 1})
     approved = active.model_copy(update={"approved_at": active.proposed_at + timedelta(seconds=40)})
@@ -54,6 +54,7 @@ def rare() -> list[Message]:
         fact("routing.work-released.v1", reroute_id=active.reroute_id),
         fact("routing.work-placed.v1", late_seconds=90.0),
         fact("routing.work-unplaceable.v1"),
+        fact("routing.command-refused.v1"),
         fact("audit.result-refused.v1"),
         fact("vendor.keying-judged.v1", subject="provider", what="keyed", found_by="none"),
         fact("vendor.keying-judged.v1", subject="provider", what="error", found_by="review"),
@@ -73,6 +74,7 @@ def process() -> Iterator[int]:
     standing = StandingView()
     for judged in (fact("vendor.operator-standing.v1"), fact("vendor.provider-standing.v1")):
         fold_standing(standing, "", judged)
+    plan = fact("routing.plan-made.v1")
     waits = Waits("rerouted", "corporate-transfer/review", (active.reroute_id,), 2, active.proposed_at)
     effects = Effects(Moved({active.reroute_id: 40}, {"local": 7}), view, lambda: (waits,))
     asyncio.run(effects.look())
@@ -80,7 +82,7 @@ def process() -> Iterator[int]:
         effects.levels,
         emergency.reroute_levels(ending, lambda: active.ends_at - timedelta(minutes=30)),
         supervision.standing_levels(standing, ReferenceView()),
-        plan_levels(PlanView(fact("routing.plan-made.v1")), lambda: active.ends_at),
+        plan_levels(PlanView(plan), lambda: plan.made_at),
     )
     levels = [Levels(each) for each in shown]
     for level in levels:

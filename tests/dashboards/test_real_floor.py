@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from deploy.grafana.boards import ABOVE_PROMISE, BOARDS, FLOOR
+from deploy.grafana.boards import ABOVE_PROMISE, BOARDS, FLOOR, SERVICE
 from deploy.grafana.questions import Query
 from deploy.local.watch import PROGRAMS, Watch
 from opsfloor.console.app import path_of
@@ -193,10 +193,19 @@ def test_a_slow_case_is_followed_from_the_line_through_every_service(day: Day) -
 
 
 def test_every_service_can_be_chosen_and_the_balancer(day: Day) -> None:
-    """«One service» offers who says which release it is, and shows each one's memory and boards."""
+    """«One service» offers who says which release it is, and shows each one's memory and boards; what one of them does not
+    have, the panel says why."""
     for title in ("Which release runs?", "How much memory does it take?", "How old is what it decides by?"):
         (answers,) = (answers for answers in day.asked if answers.question.title == title)
         assert answers.filled >= set(expressions(answers.question.queries[0]))
+    bare = [
+        answers.question.title
+        for answers in day.asked
+        if answers.board == SERVICE.uid and not answers.question.empty_because
+        for of_service in zip(*(expressions(query) for query in answers.question.queries), strict=True)
+        if not answers.filled & set(of_service)
+    ]
+    assert bare == []
 
 
 def test_every_plan_was_told(day: Day) -> None:

@@ -21,7 +21,7 @@ from shared.runtime.processor import Measure
 from shared.runtime.tracing import exemplar_of
 
 _log: Final = structlog.get_logger("opsfloor.controls")
-MINUTES: Final = (1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 360, 480)
+MINUTES: Final = (1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 360, 480, 720, 1440, 2880, 4320)
 CASES: Final = Counter("opsfloor_cases_total", "Cases ended", ["business_type", "outcome", "on_time"])
 STARTED: Final = Counter("opsfloor_cases_started_total", "Cases taken up", ["business_type"])
 TURNAROUND: Final = PromisedHistogram(
@@ -49,7 +49,7 @@ POSTINGS: Final = Counter("opsfloor_postings_requested_total", "Postings request
 CORE_ANSWER: Final = Histogram(
     "opsfloor_core_answer_seconds",
     "From a posting requested to the case ended by the core bank's answer, of postings that this process requested",
-    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600),
+    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 3600, 14400, 86400),
 )
 ASKED_AT: Final = Gauge(
     "opsfloor_core_asked_timestamp_seconds",

@@ -21,7 +21,7 @@ OPENED: Final = Counter("opsfloor_intake_cases_total", "Cases opened", ["busines
 CAPTURE: Final = Histogram(
     "opsfloor_intake_capture_seconds",
     "From scanned at the branch, by the branch's clock, to received by the bank",
-    buckets=(0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600),
+    buckets=(0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 14400, 86400, 259200),
 )
 
 

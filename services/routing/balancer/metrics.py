@@ -16,7 +16,7 @@ _EVERYWHERE: Final = "; the whole floor, the same from every process"
 SOLVED: Final = Histogram(
     "opsfloor_plan_solve_seconds",
     "From the boards to the plan",
-    buckets=(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 1, 2.5),
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
 MADE: Final = Counter("opsfloor_plans_made_total", "Plans published by this process")
 FAILED: Final = Counter("opsfloor_plans_failed_total", "Plans that could not be made or published", ["reason"])
@@ -31,35 +31,43 @@ REFUSED: Final = Counter("opsfloor_plan_records_refused_total", "Records that th
 LISTENERS: Final = Counter(
     "opsfloor_plan_listener_restarts_total", "Times that Faust gave up hearing of arrivals and was begun anew"
 )
-AGE: Final = Level("opsfloor_plan_age_seconds", f"How old the plan in force is{_EVERYWHERE}")
+AGE: Final = Level("opsfloor_plan_age_seconds", f"How old the last plan is{_EVERYWHERE}")
 SATURATION: Final = Level(
     "opsfloor_plan_saturation_ratio",
     f"Work that a team has and will get in the coming hour, over what its people can do{_EVERYWHERE}",
     ("team",),
 )
-LATENESS: Final = Level(
-    "opsfloor_plan_lateness_seconds",
-    f"Lateness that the plan expects of the coming hour's work, over all items{_EVERYWHERE}",
+WAITING: Final = Level(
+    "opsfloor_plan_waiting_seconds",
+    "Waiting that the plan expects of the coming hour's work, summed over all items; late is only what waits longer "
+    f"than its slack{_EVERYWHERE}",
 )
 RELIEF: Final = Level(
     "opsfloor_plan_relief_seconds",
-    f"Lateness in the coming hour that one more person would save, where it hurts most{_EVERYWHERE}",
+    f"Waiting in the coming hour, summed over all items, that one more person would save, where it hurts most{_EVERYWHERE}",
     ("team", "work_type"),
 )
 ANY_WORK: Final = "any"
 RELAXED: Final = Level(
-    "opsfloor_plan_bound_relaxed_ratio", f"By how much of all work a bound gives way{_EVERYWHERE}", ("reason", "bound")
+    "opsfloor_plan_bound_relaxed_ratio",
+    f"By how much of all work the plan in force cannot keep a bound; none for one that it keeps{_EVERYWHERE}",
+    ("reason", "bound"),
 )
 
 
 def plan_levels(view: PlanView, now: Callable[[], datetime]) -> Read:
-    """Read the plan in force; its age grows with the clock, whether or not a balancer lives."""
+    """Read the plan in force, and how old the last one is: that grows with the clock, whether or not a balancer lives.
+
+    Holds:   of a plan past its `good_until` the age alone is told: nobody draws by it, and what it expected is over.
+    """
 
     def read() -> Iterator[Reading]:
-        plan = view.plan
-        if plan is not None:
-            yield AGE, (), max(0.0, (now() - plan.made_at).total_seconds())
-            yield from _of(plan)
+        instant = now()
+        if view.plan is not None:
+            yield AGE, (), max(0.0, (instant - view.plan.made_at).total_seconds())
+        in_force = view.in_force(instant).plan
+        if in_force is not None:
+            yield from _of(in_force)
 
     return read
 
@@ -67,7 +75,7 @@ def plan_levels(view: PlanView, now: Callable[[], datetime]) -> Read:
 def _of(plan: PlanMade) -> Iterator[Reading]:
     for team in plan.teams:
         yield SATURATION, (team.team_id,), team.saturation
-    yield LATENESS, (), 60.0 * plan.lateness_minutes
+    yield WAITING, (), 60.0 * plan.lateness_minutes
     for relief in plan.reliefs:
         yield RELIEF, (relief.team_id, relief.work_type or ANY_WORK), 60.0 * relief.saves_minutes
     for bound in plan.relaxed:

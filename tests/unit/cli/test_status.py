@@ -51,6 +51,38 @@ opsfloor_unplaceable_oldest_seconds{business_type="cheque-deposit",reason="nobod
     ]
 
 
+RELAXED = """# TYPE opsfloor_plan_bound_relaxed_ratio gauge
+opsfloor_plan_bound_relaxed_ratio{reason="provider_minimum",bound="swiftkey"} 0.0407
+opsfloor_plan_bound_relaxed_ratio{bound="north",reason="centre_maximum"} 0.1
+"""
+
+
+def test_what_the_plan_cannot_keep_is_told_with_how_much(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whose bound, which one, and by how much of all work; a floor whose bounds are all kept has no such table."""
+    monkeypatch.setenv("OPSFLOOR_HOME", str(tmp_path))
+    for name in ("INTAKE", "ROUTING", "VENDOR", "BALANCER", "AUDIT"):
+        monkeypatch.setenv(f"OPSFLOOR_{name}_URL", "http://127.0.0.1:1")
+    well = httpx.Response(200, json={"ready": True, "reasons": []})
+    page = RELAXED
+    monkeypatch.setattr(
+        httpx, "get", lambda url, **_: well if url.endswith("ready") else httpx.Response(200, text=page)
+    )
+    status.status(json=True)
+    assert json.loads(capsys.readouterr().out)["bounds_not_kept"] == [
+        {"name": "north", "bound": "centre_maximum", "by": 0.1},
+        {"name": "swiftkey", "bound": "provider_minimum", "by": 0.0407},
+    ]
+    status.status()
+    told = " ".join(capsys.readouterr().out.split())
+    assert "cannot keep" in told
+    assert all(words in told for words in ("swiftkey", "provider minimum", "4.07%", "centre maximum", "10.00%"))
+    page = ""
+    status.status()
+    assert "cannot keep" not in capsys.readouterr().out
+
+
 def test_services_elsewhere_are_those_that_the_environment_names(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -15,6 +15,7 @@ from opsfloor.console.words import figure, judged, told
     ("value", "unit", "expected"),
     [
         (0, "s", "0 s"),
+        (0.0000423, "s", "42 µs"),
         (0.0423, "s", "42 ms"),
         (7.46, "s", "7.5 s"),
         (59.2, "s", "59 s"),

@@ -16,9 +16,11 @@ from deploy.grafana.boards import BOARDS, SILENT
 from deploy.grafana.dashboards import FOLDER, SOURCE, document, main
 from deploy.grafana.questions import BAD, GOOD, WARNING, Board, Query, Question
 from deploy.prometheus.alerts import ALERTS
+from deploy.prometheus.instruments import instruments
 from deploy.prometheus.rules import recordings
 from shared.runtime.otlp_tracing import exemplar
 from tests.unit.sight.test_alerts import known_names
+from tests.unit.sight.test_runbook_words import figures
 
 PANELS_MAX = 12
 OWN = {"process_resident_memory_bytes", "process_cpu_seconds_total"}
@@ -154,6 +156,29 @@ def test_one_service_shows_that_service_alone() -> None:
     board = next(board for board in BOARDS if board.uid == "opsfloor-service")
     everybodys = [query.expr for panel in board.panels for query in panel.queries if 'job="$service"' not in query.expr]
     assert everybodys == []
+
+
+NOT_OF_THE_BALANCER = ("opsfloor_shard_", "opsfloor_database_", "opsfloor_workbench_")
+
+
+def test_one_service_says_why_the_balancer_lacks_what_the_others_have() -> None:
+    """It owns no shard, keeps no database and answers no click: whoever chooses it reads no bare «no data»."""
+    board = next(board for board in BOARDS if board.uid == "opsfloor-service")
+    lacks = [each for each in board.panels if any(name in each.queries[0].expr for name in NOT_OF_THE_BALANCER)]
+    assert len(lacks) >= len(NOT_OF_THE_BALANCER)
+    assert [each.title for each in lacks if not each.empty_because] == []
+
+
+def _named_without_a_panel() -> list[str]:
+    rows = re.findall(r"^\| (`opsfloor_\w+`.*?) \|", (FOLDER.parent / "README.md").read_text(), re.MULTILINE)
+    return re.findall(r"`(opsfloor_\w+)`", " ".join(rows))
+
+
+def test_every_metric_is_shown_or_in_a_rule_or_it_is_said_why_not() -> None:
+    """A new one gets a panel or an alert, else a line in deploy/grafana/README.md; what has one has no line there."""
+    asked = [query.expr for _, question in questions() for query in question.queries]
+    seen = set().union(*(figures(expr) for expr in (*asked, *recordings().values(), *(alert.expr for alert in ALERTS))))
+    assert sorted(_named_without_a_panel()) == sorted({each.name for each in instruments()} - seen)
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.uid)

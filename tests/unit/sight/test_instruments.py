@@ -21,11 +21,12 @@ from services.audit.controls import metrics as controls
 from services.intake.reception import metrics as reception
 from services.routing import metrics as routing
 from services.routing.balancer.metrics import plan_levels
+from services.routing.balancer.turn import PLAN_SECONDS
 from services.routing.boards import PlanView
 from services.routing.emergency.metrics import proof_levels, reroute_levels
 from services.vendor.supervision import metrics as supervision
 from shared.contracts.audit import CaseEnd, CasePosted
-from shared.contracts.reference import Shift, ShiftBreak
+from shared.contracts.reference import BusinessType, Shift, ShiftBreak
 from shared.contracts.routing import CapacityByWorkType, LoadByWorkType, LoadSnapshot, PlanMade
 from shared.reference import files
 from shared.reference.board import ReferenceView
@@ -197,6 +198,19 @@ def test_where_it_hurts_is_read_off_the_plan() -> None:
     read = {(level.name, labels): value for level, labels, value in plan_levels(view, lambda: AT)()}
     assert read["opsfloor_plan_relief_seconds", (named.team_id, str(named.work_type))] == 60 * named.saves_minutes
     assert read["opsfloor_plan_relief_seconds", (named.team_id, "any")] == 120
+    assert read["opsfloor_plan_waiting_seconds", ()] == 60 * plan.lateness_minutes
+
+
+@pytest.mark.parametrize(("late", "told"), [(timedelta(), True), (timedelta(seconds=1), False)])
+def test_of_a_plan_that_is_in_force_no_more_its_age_alone_is_told(late: timedelta, told: bool) -> None:
+    """A bound that the evening's last plan gave up calls nobody at night; that the plan is old is seen."""
+    plan: PlanMade = fact("routing.plan-made.v1")
+    (bound,) = plan.relaxed
+    instant = plan.good_until + late
+    read = {(level.name, labels): value for level, labels, value in plan_levels(PlanView(plan), lambda: instant)()}
+    assert read.pop(("opsfloor_plan_age_seconds", ())) == (instant - plan.made_at).total_seconds()
+    assert read.get(("opsfloor_plan_bound_relaxed_ratio", (bound.reason, bound.name))) == (bound.by if told else None)
+    assert bool(read) is told
 
 
 def test_a_refused_result_is_counted_by_provider_and_code() -> None:
@@ -346,6 +360,36 @@ def test_every_limit_is_an_edge_of_its_histogram(name: str, limit: float) -> Non
     """Whether a limit holds is counted, not guessed between two edges."""
     (edges,) = (each.edges for each in instruments() if each.name == name)
     assert limit in edges
+
+
+LONGEST_PROMISE = max(
+    template.sla_seconds for template in files.load(BANK.parent) if isinstance(template, BusinessType)
+)
+BEYOND = {
+    **dict.fromkeys(
+        (
+            "opsfloor_assignment_latency_seconds",
+            "opsfloor_case_turnaround_seconds",
+            "opsfloor_case_with_branch_seconds",
+            "opsfloor_intake_capture_seconds",
+        ),
+        10 * LONGEST_PROMISE,  # in an overload work of the longest promise waits for days
+    ),
+    "opsfloor_core_answer_seconds": LONGEST_PROMISE,
+    "opsfloor_shard_hop_seconds": LONGEST_PROMISE,
+    "opsfloor_item_handle_seconds": 3_600,  # of an item that somebody left in hand over a meal
+    "opsfloor_shard_batch_seconds": 30,  # on the way to BatchWithoutEnd
+    "opsfloor_shard_commit_seconds": 30,
+    "opsfloor_shard_decision_seconds": 0.1,
+    "opsfloor_plan_solve_seconds": 10 * PLAN_SECONDS,
+}
+
+
+@pytest.mark.parametrize(("name", "seconds"), sorted(BEYOND.items()))
+def test_a_histogram_tells_how_bad_it_is_when_it_is_bad(name: str, seconds: float) -> None:
+    """A quantile is never more than the last edge: a wait of a day must not read as an hour."""
+    (edges,) = (each.edges for each in instruments() if each.name == name)
+    assert max(edges) > seconds
 
 
 def test_the_time_that_the_branch_had_a_case_is_in_one_figure_and_not_in_the_other() -> None:
