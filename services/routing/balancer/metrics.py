@@ -39,11 +39,11 @@ SATURATION: Final = Level(
 )
 LATENESS: Final = Level(
     "opsfloor_plan_lateness_seconds",
-    f"Lateness that the plan expects of the coming hour's work, over all items{_EVERYWHERE}",
+    f"Waiting in the coming hour that the plan expects, over all items, whatever slack they have{_EVERYWHERE}",
 )
 RELIEF: Final = Level(
     "opsfloor_plan_relief_seconds",
-    f"Lateness in the coming hour that one more person would save, where it hurts most{_EVERYWHERE}",
+    f"Waiting in the coming hour that one more person would save at most, where it hurts most{_EVERYWHERE}",
     ("team", "work_type"),
 )
 ANY_WORK: Final = "any"
