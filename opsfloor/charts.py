@@ -99,14 +99,10 @@ def staffing(by_half_hour: Mapping[str, Mapping[str, float]], title: str) -> Fig
     figure = Figure(figsize=SIZE, layout="constrained")
     axes = figure.add_subplot()
     clocks = list(by_half_hour)
+    edges = range(len(clocks) + 1)  # the last half hour has an end too
     for name, style in zip(next(iter(by_half_hour.values())), STYLES, strict=False):
-        axes.step(
-            range(len(clocks)),
-            [by_half_hour[clock][name] for clock in clocks],
-            where="post",
-            linestyle=style,
-            label=name,
-        )
+        people = [by_half_hour[clock][name] for clock in clocks]
+        axes.step(edges, [*people, people[-1]], where="post", linestyle=style, label=name)
     axes.set_xticks(range(len(clocks)), clocks, rotation=60, fontsize="small")
     axes.set_ylabel("people of the bank's own teams")
     axes.set_title(title)

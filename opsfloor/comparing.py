@@ -25,6 +25,7 @@ MakeDay = Callable[[float, int], Day]
 
 LEAST_IN_TWO_DIGITS: Final = 0.01
 NEAR: Final = 0.05  # of the bound: as near as ours is to come
+FEW_DAYS: Final = 20  # with fewer, intervals of tardiness cover clearly less often than they say
 
 
 def best_of_ours() -> RealDealing:
@@ -57,6 +58,7 @@ class AtLoad:
     figures: Mapping[str, Mapping[str, Interval]]  # policy → figure
     ahead: Mapping[str, Interval]  # policy
     bound: Interval
+    days: int
 
     @property
     def label(self) -> str:
@@ -117,6 +119,7 @@ def _at(
         {name: over_days(found) for name, found in by_policy.items()},
         ahead,
         of_replications(bound, CONFIDENCE),
+        len(days),
     )
 
 
@@ -156,8 +159,19 @@ def cell(figure: str, one: Interval) -> str:
 
 
 def as_markdown(found: Sequence[AtLoad]) -> str:
-    """One table per load, and a sentence on what the aim says."""
-    return "\n".join(_section(at) for at in found)
+    """One table per load, each with a sentence on what the aim says, and what to be careful of."""
+    return "\n".join([*(_section(at) for at in found), *(f"{caution}\n" for caution in cautions(found))])
+
+
+def cautions(found: Sequence[AtLoad]) -> list[str]:
+    """What the intervals are not worth."""
+    days = min(at.days for at in found)
+    if days >= FEW_DAYS:
+        return []
+    return [
+        f"Where tardiness is little on most days and much on a few, its intervals of {CONFIDENCE:.0%} over {days} days cover less "
+        "often than that; those of the share on time nearly as often."
+    ]
 
 
 def _section(at: AtLoad) -> str:

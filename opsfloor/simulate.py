@@ -113,6 +113,8 @@ def compare(
         return
     for at in found:
         _tell(at)
+    for caution in comparing.cautions(found):
+        out.print(caution)
 
 
 PROMPTNESS = ("on_time", "tardiness_mean", "tardiness_p99")

@@ -106,7 +106,11 @@ class Board:
         if self.plan is None:
             return ["[dim]no plan yet[/]"]
         largest = sorted(self.plan.work, key=lambda part: -part.coming_per_hour)[:PLANNED_SHOWN]
-        hurts = self.plan.reliefs[0].words if self.plan.reliefs else "nothing hurts: nobody more would save a minute"
+        hurts = (
+            self.plan.reliefs[0].words
+            if self.plan.reliefs
+            else "nothing hurts: nobody more would save a minute of waiting"
+        )
         return [*(_shared(part) for part in largest), hurts]
 
 

@@ -533,7 +533,12 @@ class LimitPlanned(Part):
 
 
 class Relief(Part):
-    """What one more person would save. Units: minutes of lateness in the hour. Holds: no work type: any of the team's."""
+    """What one more person would save at most.
+
+    Holds:   no work type: any of the team's.
+    Units:   `saves_minutes` is waiting in the hour, over all items of the team: half an hour for each item that the person
+             ends. It is lateness only as far as it outlasts the items' slack.
+    """
 
     team_id: Identity
     work_type: str | None
@@ -564,7 +569,7 @@ class PlanMade(Message):
     work: tuple[PlannedWork, ...]
     teams: tuple[TeamPlanned, ...]
     saturation: float  # of the fullest team
-    lateness_minutes: float  # expected of the coming hour's work, over all items
+    lateness_minutes: float  # of waiting in the coming hour, over all items; late is what of it outlasts their slack
     relaxed: tuple[BoundRelaxed, ...] = ()
     reliefs: tuple[Relief, ...] = ()  # what hurts most, first
     counted_since: Instant | None = None

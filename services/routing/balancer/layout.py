@@ -337,14 +337,14 @@ class Layout:
         return pairs, [row for row in range(ground) if tied_to[row] != row and not roomy[row]]
 
     def lateness(self) -> tuple[Columns, Vector]:
-        """The columns that are lateness, and what each costs. Units: points."""
+        """The columns that are waiting, and what each costs. Units: points."""
         late = np.flatnonzero(self.pieces.late)
         pair = self.pieces.pair[late]
         cost = self.pairs.hours[pair] * self.skills.hour_late[self.skills.of_pair[pair]] * SCARCE[-1][1]
         return np.concatenate([self.piece[late], self.band]), np.concatenate([cost, self.rows.band_cost])
 
     def late_already(self) -> float:
-        """The lateness of what waits already beyond what the people of skills without a row do in the hour."""
+        """The hour's waiting of what waits already beyond what the people of skills without a row do in the hour."""
         return float(self.skills.late(self.skills.waiting)[self.sole_skill].sum())
 
     # -------------------------------------------------------------------- any shares
@@ -362,7 +362,7 @@ class Layout:
         }
 
     def late(self, shares: Vector) -> float:
-        """The lateness of these shares. Units: points."""
+        """The waiting that these shares make in the hour. Units: points."""
         return sum(float(one.late(one.hours(self.pairs, shares)).sum()) for one in (self.teams, self.skills))
 
     def late_minutes(self, shares: Vector) -> float:

@@ -17,7 +17,7 @@ Vector = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 
 SCARCE: Final = ((1.0, 0.0), BANDS[-1])
-"""As `BANDS`, of a skill that not all of a team hold: only what its people cannot do in the hour is late."""
+"""As `BANDS`, of a skill that not all of a team hold: only what its people cannot do in the hour waits."""
 HOURS_MIN: Final = 1e-6
 
 
@@ -26,7 +26,7 @@ class Loads:
     """What can be full: teams, or the scarce skills in them.
 
     Shape:   one entry per load, by team and work type; `of_pair` one per pair, -1 where the pair fills none of these.
-    Units:   `people` and `waiting` in hours; `hour_late` in points for each minute that an hour of work is late.
+    Units:   `people` and `waiting` in hours; `hour_late` in points for each minute that an hour of work waits.
     """
 
     team: Numbers

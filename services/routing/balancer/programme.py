@@ -38,7 +38,7 @@ COSTS_BEGIN: Final = BANDS[0][0]  # nobody is expected to be late where all are 
 
 
 class Footing:
-    """Where the solver stood when it had found the least lateness last: from there it finds the next sooner.
+    """Where the solver stood when it had found the least waiting last: from there it finds the next sooner.
 
     Holds:   one balancer's, from plan to plan; it moves neither shares nor figures. Where an aim has several best ways and so
              no one price, other places than without it may be looked at for what hurts.
@@ -201,7 +201,7 @@ class _Model:
         return falls
 
     def hasten(self, saturation: float, footing: Footing | None = None) -> float:
-        """The second aim: the lateness that the hour's work expects. Units: item-minutes, weighed by cost."""
+        """The second aim: the waiting that the hour's work expects. Units: item-minutes, weighed by cost."""
         self._full, self._cap = saturation, _nearly(saturation)
         shape = self.layout.count, self._solver.getNumRow()
         known = None if footing is None else footing.of(*shape)
@@ -217,7 +217,7 @@ class _Model:
         return self._lateness
 
     def _late(self, cap: float) -> float:
-        """The least lateness when nobody may be fuller than this."""
+        """The least waiting when nobody may be fuller than this. Units: points."""
         layout = self.layout
         self._allow(cap)
         if cap <= COSTS_BEGIN:
@@ -374,7 +374,7 @@ class _Model:
         return sorted(found, key=_most_first)[:HURTS_MAX]
 
     def _saved(self, joined: Joined, basis: highspy.HighsBasis) -> float:
-        """The lateness that is saved when somebody has joined. Units: points.
+        """The waiting that is saved when somebody has joined. Units: points.
 
         Holds:   with one more of so many, the fullest is emptier by no more than what that one is of them all.
         """

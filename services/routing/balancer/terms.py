@@ -12,13 +12,15 @@ Reason = Literal["centre_maximum", "provider_minimum", "provider_maximum", "nobo
 SharesByKind = Mapping[Kind, Mapping[str, float]]
 
 BANDS: Final[tuple[tuple[float, float], ...]] = ((0.7, 0.0), (0.85, 0.2), (0.95, 1.0), (1.0, 5.0), (float("inf"), 30.0))
-"""Up to which saturation of a team a further item expects how much lateness. Units: minutes; beyond an hour's work an
-item waits half an hour in the mean of the hour. Queues grow before a team is full, so the last hours cost before that."""
+"""Up to which saturation of a team a further item costs how many minutes of waiting in the hour. Beyond an hour's work it is
+half an hour: whoever ends more items through the hour takes each off the queue so much sooner in the mean. Queues grow before a
+team is full, so the last hours cost before that. What is called late in this room is such waiting, whatever slack the items
+have: they are late by what of it outlasts their slack."""
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What of one kind of work comes in the hour. Units: items per hour; `cost` in points per minute of lateness."""
+    """What of one kind of work comes in the hour. Units: items per hour; `cost` in points per minute."""
 
     kind: Kind
     items: float
@@ -73,7 +75,7 @@ class Relaxed:
 
 @dataclass(frozen=True, slots=True)
 class Hurt:
-    """What one more person would save. Units: item-minutes of lateness in the hour; `worth` the same in points."""
+    """What one more person would save at most. Units: item-minutes of waiting in the hour; `worth` the same in points."""
 
     team_id: str
     work_type: str | None
@@ -87,7 +89,7 @@ class Shares:
 
     Holds:   the shares of a kind sum to 1, or it is relaxed as `nobody_eligible` and has none; `saturation` is of the
              fullest team or scarce skill; `hurts` the most first.
-    Units:   `tardiness` in points, which is what is made least; `late_minutes` are item-minutes of the same hour.
+    Units:   `tardiness` in points, which is what is made least; `late_minutes` are item-minutes of waiting in the hour.
     """
 
     by_kind: SharesByKind

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from math import ceil
 from typing import Final, Literal
 
@@ -23,6 +24,7 @@ from services.routing.simulator.bank import (
     posts_of,
     quarters,
 )
+from services.routing.simulator.day import Stretches
 from services.routing.simulator.profile_rules import people_for
 from services.routing.solver import new_solver
 
@@ -67,6 +69,12 @@ class Shift:
     ends: float
     lunch: float | None = None
 
+    @classmethod
+    def of(cls, hours: Stretches) -> Shift:
+        """The shift of somebody who is at the desk then."""
+        lunch = hours[0][1] if len(hours) > 1 else None
+        return cls(hours[0][0], min(hours[-1][1], CLOSES), lunch)
+
     @property
     def paid(self) -> float:
         """Hours paid."""
@@ -78,7 +86,7 @@ class Shift:
         at_lunch = self.lunch is not None and self.lunch < begin + HALF_HOUR and begin < self.lunch + LUNCH
         return self.begins <= begin and begin + HALF_HOUR <= self.ends and not at_lunch
 
-    def hours(self) -> tuple[tuple[float, float], ...]:
+    def hours(self) -> Stretches:
         """When somebody on it is at the desk; who closes sees the day out."""
         until = FOREVER if self.ends >= CLOSES else self.ends
         if self.lunch is None:
@@ -96,12 +104,23 @@ SHIFTS: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Rostered:
+    """So many people of one team on one shift; `specialists` of them also do the rare types."""
+
+    team_id: str
+    shift: Shift
+    people: int
+    specialists: int
+
+
 def needs_of(profile: Profile, cases: int, goal: Goal, scale: float = 1.0) -> list[Need]:
     """The first guess, times `scale`: by half hour, team and role.
 
     Holds:   both centres share a role's work as their crews' sizes say; what the vendor keys is its own, as far as it may
-             do it and in the hours in which its contract staffs it; work counts in the half hour in which its case comes;
-             whatever the scale, as many are there as one case needs of different people, until the last that came is due.
+             do it, its contract lets it, and in the hours in which it has people; work counts in the half hour in which
+             its case comes; whatever the scale, as many are there as one case needs of different people, until the last
+             that came is due.
     """
     found = []
     for role in ("entry", "control"):
@@ -180,9 +199,17 @@ def _offered(profile: Profile, cases: int, role: str, half_hour: int, rare: bool
 
 
 def _lent(profile: Profile, cases: int, half_hour: int) -> float:
-    """Erlangs of keying that come in one half hour and that the vendor may do: of its types, the first keying of each."""
+    """Erlangs of keying that come in one half hour and that the vendor may do.
+
+    Holds:   of its types the first keying of each, and of all items no more than its contract's maximum.
+    """
     works = tuple(replace(work, entries=1) for work in profile.work if work.vendor)
-    return _offered(replace(profile, work=works), cases, "entry", half_hour, rare=False)[0]
+    load, service = _offered(replace(profile, work=works), cases, "entry", half_hour, rare=False)
+    if profile.vendor_maximum is None:
+        return load
+    every = (_offered(profile, cases, role, half_hour, rare=False) for role in ("entry", "control"))
+    items = sum(erlangs / each for erlangs, each in every if each > 0)
+    return min(load, profile.vendor_maximum * items * service)
 
 
 def _tasks(work: Work, role: str) -> Iterator[tuple[float, float]]:
@@ -227,6 +254,21 @@ def _cheapest(needs: Sequence[Need]) -> list[int]:
     if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
         raise ArithmeticError(f"Expected a roster for {needs[0].team_id}, found {solver.getModelStatus()}")
     return [round(value) for value in solver.getSolution().col_value]
+
+
+def by_shift(posts: Sequence[Post]) -> list[Rostered]:
+    """Who is on which shift: by team, who comes first and goes first before the others. Holds: nobody of a vendor's."""
+    own = [(post.team_id, Shift.of(post.shifts), post.specialist) for post in posts if post.role != "vendor"]
+    found = []
+    for (team_id, shift), on_it in groupby(sorted(own, key=_in_order), key=lambda one: one[:2]):
+        specialists = [specialist for _, _, specialist in on_it]
+        found.append(Rostered(team_id, shift, len(specialists), sum(specialists)))
+    return found
+
+
+def _in_order(one: tuple[str, Shift, bool]) -> tuple[str, float, float, float]:
+    team_id, shift, _ = one
+    return team_id, shift.begins, shift.ends, shift.lunch or 0.0
 
 
 def present(posts: Sequence[Post], team_id: str, half_hour: int, specialists: bool = False) -> int:

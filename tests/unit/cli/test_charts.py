@@ -16,7 +16,7 @@ from services.routing.simulator.confidence import Interval
 
 def at(load: float, half: float = 0.0) -> AtLoad:
     figures = {name: {"on_time": Interval(0.9 + number / 100, half)} for number, name in enumerate(DEALINGS)}
-    return AtLoad(load, 1000.0, figures, {}, Interval(1.0, 0.0))
+    return AtLoad(load, 1000.0, figures, {}, Interval(1.0, 0.0), 4)
 
 
 def drawn(*loads: AtLoad) -> Axes:
@@ -59,6 +59,13 @@ def test_nothing_is_drawn_above_all_cases(loads: tuple[float, ...]) -> None:
         for segment in whiskers.get_segments()
     ]
     assert max(tops) <= 100.0
+
+
+def test_the_last_half_hour_of_staffing_is_as_wide_as_the_others() -> None:
+    """Who is there from 17:00 on is there until 17:30."""
+    (axes,) = charts.staffing({"16:30": {"needed": 4.0}, "17:00": {"needed": 2.0}}, "a day").axes
+    (line,) = axes.get_lines()
+    assert np.asarray(line.get_xydata()).tolist() == [[0.0, 4.0], [1.0, 2.0], [2.0, 2.0]]
 
 
 @pytest.mark.parametrize("kind", ["svg", "png"])
