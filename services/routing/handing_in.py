@@ -9,7 +9,7 @@ from shared.contracts.message import Message
 from shared.http.problems import Problem
 from shared.runtime.patience import within
 
-PUBLISH_SECONDS: Final = 4.0  # with the seconds for which the answer is awaited, less than clients wait (10 s)
+PUBLISH_SECONDS: Final = 4.0  # less than any client waits for an answer: 5 s a work station, 8 s the control room
 ANSWER_SECONDS: Final = 5.0
 
 Publish = Callable[[Message, str], Awaitable[None]]
