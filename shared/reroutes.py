@@ -1,7 +1,8 @@
 """The reroutes in force, as every service sees them, and which of them applies to what. Pure: the clock is an argument.
 
 One order applies to each point (a team and a work item). Precedence, first difference decides: a real order before a
-drill; then by effect (`STRENGTH`); then the larger share; then the one that started later; then the id.
+drill; then by effect (`STRENGTH`); then the larger share by their terms, also while one comes back; then the one that
+started later; then the id.
 """
 
 from __future__ import annotations

@@ -95,10 +95,33 @@ class Body(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _as_typed(cls, asked: Any) -> Any:
+        return as_typed(cls, asked)
+
+
+TYPES: Final[Mapping[object, tuple[str, tuple[type, ...]]]] = {
+    bool: ("true or false", (bool,)),
+    int: ("a number", (int, float)),
+}
+"""What must stand where a field is so: words and figures that mean it (`"yes"`, `1`) are no answer of a form."""
+
+
+def as_typed(form: type[BaseModel], asked: Any) -> Any:
+    """The fields as they came. Errors: `ValueError` for words where the form has a number, or true or false."""
+    for name, field in form.model_fields.items():
+        if not isinstance(asked, Mapping) or field.annotation not in TYPES or asked.get(name) is None:
+            continue
+        wanted, types = TYPES[field.annotation]
+        if not isinstance(asked[name], types) or (isinstance(asked[name], bool) and bool not in types):
+            raise ValueError(f"Expected {wanted} in {name}, found something else")
+    return asked
+
 
 def as_spelt(asked: Any) -> Any:
     """The terms as they came. Errors: `ValueError` for a field that terms or their scope do not have: what travels on the bus
-    passes over fields of a later release, a person's slip of the pen would make the reroute wider."""
+    passes over fields of a later release, a person's slip of the pen would make the reroute wider; and as `as_typed`."""
     if isinstance(asked, Mapping):
         scope = asked.get("scope")
         strange = [
@@ -109,7 +132,7 @@ def as_spelt(asked: Any) -> Any:
             raise ValueError(
                 f"Expected no field but those of terms, found {', '.join(map(str, strange[:FIELDS_TOLD]))}"
             )
-    return asked
+    return as_typed(RerouteTerms, asked)
 
 
 Terms = Annotated[RerouteTerms, BeforeValidator(as_spelt)]
@@ -176,7 +199,7 @@ class AlertsView(BaseModel):
 
 TAKEN: Final[dict[int | str, dict[str, Any]]] = {
     202: {"model": AnswerView, "description": "The book has not answered yet; see /reroute-commands/{command_id}"},
-    **problem_responses(400, 403, 404, 409, 422),
+    **problem_responses(400, 403, 404, 409, 422, 503),
 }
 
 
@@ -314,7 +337,7 @@ class Control:
         if not held_percent(order, now):
             return ()
         holding = [other for other in await self.reads.open_orders() if held_percent(other, now)]
-        return overlaps(order, holding, list(self.boards["reference"].teams.values()))
+        return overlaps(order, holding, list(self.boards["reference"].teams.values()), now)
 
     async def _came_over_it(self, order: RerouteOrder, now: datetime) -> Sequence[LifeLine]:
         """The orders that came in force over the same place while this one was, and which of the two applied."""

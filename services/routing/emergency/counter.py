@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Final
 
 from services.routing.emergency.decide import fingerprint_of
 from services.routing.emergency.reads import BookReads
 from services.routing.emergency.state import Answer
-from shared.contracts.message import Message
+from services.routing.handing_in import ANSWER_SECONDS, PUBLISH_SECONDS, Publish, handed_over
 from shared.contracts.reroute import RerouteCommand
 from shared.runtime.processor import derived_id
 
-ANSWER_SECONDS: Final = 5.0
 LOOK_SECONDS: Final = 0.05
 ACCEPTED: Final = frozenset({"done", "noted"})
-
-Publish = Callable[[Message, str], Awaitable[None]]
-"""Publishes a command under an event id. Raises `TransientError` when the bus is away."""
 
 
 class RerouteCounter:
@@ -26,19 +21,30 @@ class RerouteCounter:
 
     Holds:   the same command again finds its first answer and is not published again; the same id with other content
              is a conflict.
-    Units:   `answer_seconds` is how long to wait for the book, in real seconds.
+    Units:   `answer_seconds` is how long to wait for the book, `publish_seconds` for the bus, in real seconds.
     """
 
-    def __init__(self, reads: BookReads, publish: Publish, answer_seconds: float = ANSWER_SECONDS) -> None:
+    def __init__(
+        self,
+        reads: BookReads,
+        publish: Publish,
+        answer_seconds: float = ANSWER_SECONDS,
+        publish_seconds: float = PUBLISH_SECONDS,
+    ) -> None:
         self._reads: Final = reads
         self._publish: Final = publish
         self._answer_seconds: Final = answer_seconds
+        self._publish_seconds: Final = publish_seconds
 
     async def hand_in(self, command: RerouteCommand) -> Answer | None:
-        """The book's answer, or `None` when it has not come yet. Errors: `TransientError`; send again."""
+        """The book's answer, or `None` when it has not come yet.
+
+        Errors:  `TransientError`: send again; a `Problem` of a bus that says nothing.
+        """
         answer = await self._reads.answer(command.command_id)
         if answer is None:
-            await self._publish(command, derived_id(command.actor, command.command_id))
+            event_id = derived_id(command.actor, command.command_id)
+            await handed_over(self._publish, command, event_id, self._publish_seconds, "the orders")
             answer = await self._awaited(command.command_id)
         if answer is None or answer.fingerprint == fingerprint_of(command):
             return answer

@@ -103,15 +103,17 @@ def begin(order: RerouteOrder, floor: FloorNow) -> RerouteStarted:
     now = floor.now
     longest = timedelta(minutes=BREAK_GLASS_MINUTES_MAX) if order.break_glass else timedelta(hours=HOURS_MAX)
     last_end_at = max(now, now + longest - ramp_of(order))
+    ends_at = min(now + timedelta(minutes=order.terms.minutes), last_end_at)
+    begun = order.model_copy(update={"started_at": now, "phase": "active", "ends_at": ends_at})
     return RerouteStarted(
         reroute_id=order.reroute_id,
         at=now,
-        ends_at=min(now + timedelta(minutes=order.terms.minutes), last_end_at),
+        ends_at=ends_at,
         last_end_at=last_end_at,
         review_opened=order.break_glass,
         drill_tallies=floor_tallies(floor) if order.terms.drill else (),
         staffed_teams=staffed_teams(order.terms, floor),
-        overlaps=overlaps(order.model_copy(update={"started_at": now}), floor.in_force, floor.teams()),
+        overlaps=overlaps(begun, floor.in_force, floor.teams(), now),
     )
 
 

@@ -66,7 +66,7 @@ from shared.contracts.reroute import (
 )
 from shared.contracts.reroute import RerouteScope as Scope
 from shared.reference.board import ReferenceView
-from shared.reroutes import IN_FORCE
+from shared.reroutes import IN_FORCE, over_at
 from shared.runtime.errors import InvariantError
 from shared.runtime.processor import Event, Facts, Rejection, Situation, TimerFired
 
@@ -339,13 +339,20 @@ def extend(book: OrderBook, order: RerouteOrder, command: ExtendReroute, situati
     """Keep it in force for longer, counted from its end (or from now, when it has begun to return).
 
     Holds:   for longer than was agreed takes somebody other than the proposer, and the safety rules anew. Taking again what
-             has begun to return asks the rules, too: others may hold the rest by now.
+             has begun to return asks the rules, too: others may hold the rest by now. What is over by its own instants is
+             not taken up again, though its last step was not looked at yet.
     """
     view = _view(situation)
     if not may_approve(_duty(command, view), order.terms.scope, view):
         return _not_authorised(command, "extend")
     if order.ends_at is None or order.last_end_at is None:
         raise InvariantError(f"Expected {order.reroute_id} in force to have an end, found none")
+    over = over_at(order)
+    if over is not None and over <= situation.now:
+        return Rejection(
+            "wrong_phase",
+            f"Expected {WANTED[ExtendReroute]}, found {order.reroute_id} over since {in_utc(over)}; propose it anew.",
+        )
     ends_at = max(order.ends_at, situation.now) + timedelta(minutes=command.minutes)
     if ends_at > order.last_end_at:
         return Rejection(

@@ -134,9 +134,7 @@ class Prospect:
         there = [(team, items * self._part) for team, items in mixes]
         queued = sum(items for _, items in there)
         stranded = kept * sum(items for team, items in there if not self._worked_off(kind, team))
-        there_seconds = max(
-            self._there(kind, able, open_share, [team for team, items in there if items > 0]), default=0.0
-        )
+        there_seconds = max(self._there(kind, able, [team for team, items in there if items > 0]), default=0.0)
         wait = self._wait(kind, able, open_share, there_seconds)
         if wait is None and queued > stranded == 0:  # nothing new comes to anybody; what lies there has its people
             wait = round(there_seconds, 1)
@@ -146,30 +144,27 @@ class Prospect:
         """What lies there of the sort stays, and has somebody there."""
         return not moves(self._terms, team, kind) and self._floor.able_for(team, kind) > 0
 
-    def _there(
-        self, kind: Kind, able: Mapping[str, int], open_share: Mapping[str, float], holding: Sequence[Team]
-    ) -> Iterator[float]:
-        """How long what stays at a team that does not take all that is new is worked off by its own people."""
+    def _there(self, kind: Kind, able: Mapping[str, int], holding: Sequence[Team]) -> Iterator[float]:
+        """How long what stays at a team is worked off by its own people, however much of what is new the team takes."""
         for team in holding:
-            if team.id in able and open_share[team.id] < 1 and not moves(self._terms, team, kind):
+            if team.id in able and not moves(self._terms, team, kind):
                 yield self._stays[team.id] / able[team.id]
 
     def _wait(
         self, kind: Kind, able: Mapping[str, int], open_share: Mapping[str, float], there_seconds: float
     ) -> float | None:
-        """How long the last of the sort waits; the last of all is the last there or the last elsewhere.
+        """How long the last of the sort waits: the last where it lies, or the last of all if all were shared out evenly.
 
-        Holds:   terms that move nothing that waits make nothing sooner: of what a team has too much of it has as much with
-                 them, though it is not shared out over everybody then.
+        Holds:   terms that move nothing that waits leave what lies at a team to wait as long as without them, and make nothing
+                 sooner; what comes goes to fewer, so that all waits longer by as much as sharing out takes those longer.
         """
         pooled = self._pooled(able, open_share)
         if pooled is None:
             return None
-        waits = [pooled, there_seconds]
-        if self._terms is not None and self._terms.effect not in MOVES_QUEUE:
-            before = {team.id: self._kept_share(team, kind) for team in self._teams}
-            waits.append(self._pooled(able, before) or 0.0)
-        return round(max(waits), 1)
+        if self._terms is None or self._terms.effect in MOVES_QUEUE:
+            return round(max(pooled, there_seconds), 1)
+        before = self._pooled(able, {team.id: self._kept_share(team, kind) for team in self._teams}) or 0.0
+        return round(max(before, there_seconds) + max(0.0, pooled - before), 1)
 
     def _pooled(self, able: Mapping[str, int], open_share: Mapping[str, float]) -> float | None:
         """How long all that waits takes those who take of it, shared out evenly; `None` where nobody does.

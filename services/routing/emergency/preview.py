@@ -33,7 +33,8 @@ def preview_of(terms: RerouteTerms, floor: FloorNow, past: Sequence[RerouteOrder
     Shape:   one forecast per work type that waits in the scope or that somebody present there may do, by name.
     Holds:   a scope that narrows by data class goes by the sorts of each type and their proportions, one by region by the
              number of branches; of such a scope the forecasts are of what it means, not of whole types;
-             people are shared by all work of their team, so a wait is the teams' whole backlog over all who are there;
+             people are shared by all work of their team, so a wait is the teams' whole backlog over all who are there, and
+             of what stays at a team no less than its own backlog over its own people, without the terms and with them;
              each sort of a work type is looked at by itself (`sorts.py`), and one that nobody may be given is told.
     Errors:  never raises; nobody there gives no wait and a dead end.
     """

@@ -198,12 +198,14 @@ def _line(fact: told.RerouteFact, who: str, sentence: str) -> LifeLine:
 
 
 def came_over_it(order: RerouteOrder, later: Iterable[RerouteOrder], teams: Sequence[Team]) -> tuple[LifeLine, ...]:
-    """The orders that began while it was in force and compete with it, as lines of its life."""
+    """The orders that began while it was in force and compete with it, as lines of its life: what both held then, by their
+    own instants, whatever became of them."""
+    then = order.model_copy(update={"phase": "active"})
     return tuple(
         LifeLine(at=other.started_at, who="", sentence=f"{other.reroute_id} came over the same place: {sentence}")
         for other in later
         if other.started_at is not None
-        for sentence in overlaps(order, (other,), teams)
+        for sentence in overlaps(then, (other.model_copy(update={"phase": "active"}),), teams, other.started_at)
     )
 
 

@@ -16,7 +16,7 @@ from shared.contracts.reference import RerouteDuty, RerouteRule, Team
 from shared.contracts.reroute import BrokenRule, RerouteOrder, RerouteScope, RerouteTerms
 from shared.reference.board import ReferenceView
 from shared.reference.drills import on_duty_for
-from shared.reroutes import covers_team, resolve
+from shared.reroutes import covers_team, rank, resolve, share_now
 from shared.runtime.processor import Rejection
 
 ASSERTIONS: Final = frozenset({"able_centres", "able_people"})
@@ -221,10 +221,26 @@ def rivals(order: RerouteOrder, others: Iterable[RerouteOrder], teams: Sequence[
     ]
 
 
-def overlaps(order: RerouteOrder, others: Iterable[RerouteOrder], teams: Sequence[Team]) -> tuple[str, ...]:
-    """Which of the two applies, for each of the order's rivals among the others, in a sentence."""
-    pairs = (resolve((order, rival)) for rival in rivals(order, others, teams))
-    return tuple(sentence for pair in pairs for _, sentence in pair.passed_over)
+def overlaps(
+    order: RerouteOrder, others: Iterable[RerouteOrder], teams: Sequence[Team], now: datetime
+) -> tuple[str, ...]:
+    """Which of the two applies now, for each of the order's rivals among the others, in a sentence."""
+    return tuple(_which_applies(order, rival, now) for rival in rivals(order, others, teams))
+
+
+def _which_applies(one: RerouteOrder, other: RerouteOrder, now: datetime) -> str:
+    """Holds: who is chosen at a smaller share is chosen at a larger one, so the one that goes before applies to all that it
+    holds now, which is told where its terms do not say it, and the other to what it holds beyond that."""
+    first, second = sorted((one, other), key=rank, reverse=True)
+    ((_, sentence),) = resolve((first, second)).passed_over
+    held, beyond = share_now(first, now), share_now(second, now) - share_now(first, now)
+    if beyond > 0:
+        rest = f", and {second.reroute_id} the {100 * beyond:.3g} % beyond that"
+    elif 100 * held < first.terms.percent:
+        rest = ""
+    else:
+        return sentence
+    return f"{sentence}; it holds {100 * held:.3g} % now{rest}"
 
 
 def _types_meet(one: RerouteScope, other: RerouteScope) -> bool:

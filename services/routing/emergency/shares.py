@@ -22,6 +22,7 @@ WHOSE: Final[Mapping[LimitKind, str]] = {
     "provider_maximum": "provider",
     "centre_maximum": "centre",
 }
+SHARE_DIGITS: Final = 4  # of a share between 0 and 1; a percentage has two places less
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +77,15 @@ def _forecast(limit: ShareLimit, mine: frozenset[str], flows: Sequence[Flow]) ->
 def limit_words(found: LimitForecast) -> str:
     """One limit in a sentence: what is agreed, what the share is without and with the reroute, what can be done."""
     who = f"{WHOSE[found.limit]} {found.name}"
+    digits = _digits(found)
     agreed = (
-        f"at least {found.bound:.0%} is promised" if found.limit == "provider_minimum" else f"at most {found.bound:.0%}"
+        f"at least {found.bound:.{digits}%} is promised"
+        if found.limit == "provider_minimum"
+        else f"at most {found.bound:.{digits}%}"
     )
     if found.share_with is None or found.share_without is None:
         return f"{who}: {agreed} of all work; nothing waits and no plan says what comes."
-    shares = f"{found.share_with:.0%} of all work, {found.share_without:.0%} without it, {agreed}"
+    shares = f"{found.share_with:.{digits}%} of all work, {found.share_without:.{digits}%} without it, {agreed}"
     if not found.broken:
         return f"{who} would have {shares}."
     already = " It is broken without it, too." if found.broken_without else ""
@@ -93,11 +97,21 @@ def limit_words(found: LimitForecast) -> str:
     return f"{who} would have {shares}: broken.{already} {way}"
 
 
+def _digits(found: LimitForecast) -> int:
+    """How many places after the point show that a share lies outside its bound: as few as do."""
+    told = ((found.share_with, found.broken), (found.share_without, found.broken_without))
+    outside = [share for share, broken in told if broken and share is not None]
+    return next(
+        (n for n in range(SHARE_DIGITS - 2) if all(f"{s:.{n}%}" != f"{found.bound:.{n}%}" for s in outside)),
+        SHARE_DIGITS - 2,
+    )
+
+
 def _share(parts: Iterable[tuple[float, float]]) -> float | None:
     """What part of all items, given how many there are of each flow and what part of them."""
     told = list(parts)
     total = sum(items for items, _ in told)
-    return round(sum(items * part for items, part in told) / total, 4) if total > 0 else None
+    return round(sum(items * part for items, part in told) / total, SHARE_DIGITS) if total > 0 else None
 
 
 def _at_least(flow: Flow, mine: frozenset[str]) -> float:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Final
 
 from services.routing.desk.guards import fingerprint_of
+from services.routing.handing_in import ANSWER_SECONDS, PUBLISH_SECONDS, Publish, handed_over
 from services.routing.workbench.answers import Answers, Verdict, happens
 from services.routing.workbench.metrics import COMMAND_SECONDS, COMMANDS
 from services.routing.workbench.reads import DeskReads
-from shared.contracts.message import Message
 from shared.contracts.routing import Command
 from shared.http.timed import timed
 from shared.runtime.processor import derived_id
-
-ANSWER_SECONDS: Final = 5.0
-
-Publish = Callable[[Message, str], Awaitable[None]]
-"""Publishes a command under an event id. Raises `TransientError` when the bus is away."""
 
 
 class CommandCounter:
@@ -25,20 +19,27 @@ class CommandCounter:
 
     Holds:   the same command again finds its first verdict and is not published again once that is known; the same
              id with other content is a conflict; what memory has lost stands in the desk's rows.
-    Units:   `answer_seconds` is how long to wait for a desk, in real seconds.
+    Units:   `answer_seconds` is how long to wait for a desk, `publish_seconds` for the bus, in real seconds.
     """
 
     def __init__(
-        self, reads: DeskReads, answers: Answers, publish: Publish, answer_seconds: float = ANSWER_SECONDS
+        self,
+        reads: DeskReads,
+        answers: Answers,
+        publish: Publish,
+        answer_seconds: float = ANSWER_SECONDS,
+        publish_seconds: float = PUBLISH_SECONDS,
     ) -> None:
         self._reads: Final = reads
         self._answers: Final = answers
         self._publish: Final = publish
         self._answer_seconds: Final = answer_seconds
+        self._publish_seconds: Final = publish_seconds
 
     async def hand_in(self, command: Command, *, named_by_content: bool = False) -> Verdict | None:
-        """The desk's verdict, or `None` when it has not come yet. Errors: `TransientError`; send again.
+        """The desk's verdict, or `None` when it has not come yet.
 
+        Errors:  `TransientError`: send again; a `Problem` of a bus that says nothing.
         Holds:   of a command that is `named_by_content`, as its id follows from what it asks for, the same id is the same
                  command, whatever was measured beside that.
         """
@@ -67,7 +68,8 @@ class CommandCounter:
 
     async def _asked(self, command: Command) -> Verdict | None:
         with self._answers.expecting_answer(command.operator_id, command.command_id) as answered:
-            await self._publish(command, derived_id(command.operator_id, command.command_id))
+            event_id = derived_id(command.operator_id, command.command_id)
+            await handed_over(self._publish, command, event_id, self._publish_seconds, "your work")
             await happens(answered, self._answer_seconds)
         return await self.known(command.team_id, command.operator_id, command.command_id)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
@@ -52,7 +53,8 @@ def face_for(key: Ed25519PrivateKey) -> SharedFace[Control]:
 
 
 class FrontDesk:
-    """The face, and the truth behind it. Holds: a `mute` book takes commands and answers none."""
+    """The face, and the truth behind it. Holds: a `mute` book takes commands and answers none; a `hung` bus does not even say
+    whether it took them."""
 
     def __init__(
         self,
@@ -63,8 +65,9 @@ class FrontDesk:
     ) -> None:
         self.room = room or ControlRoom(*rules)
         self.mute = False
+        self.hung = False
         self.counted: Final[list[Narrowed]] = []  # what the database was asked to count
-        counter = RerouteCounter(self, self.publish, answer_seconds=0.01)
+        counter = RerouteCounter(self, self.publish, answer_seconds=0.01, publish_seconds=0.2)
         self.waiting: Sequence[Waits] = ()
         control = Control(
             self, self.room.views, counter, lambda: self.room.now, lambda: self.waiting, looker or Blind()
@@ -80,6 +83,8 @@ class FrontDesk:
     # ------------------------------------------------------------------ the truth
 
     async def publish(self, message: Message, event_id: str) -> None:
+        if self.hung:
+            await asyncio.Event().wait()
         if not self.mute:
             self.hear(self.room.send(message))
 

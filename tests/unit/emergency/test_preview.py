@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from services.routing import eligibility
 from services.routing.emergency.capacity import capacity_fault
@@ -17,6 +19,7 @@ from shared.contracts.reference import Branch, Operator, Tier
 from shared.contracts.reroute import Preview, ProposeReroute, RerouteScope, SkillForecast
 from shared.contracts.routing import LoadByWorkType
 from shared.reference.board import REFERENCE_BOARD
+from tests.support.examples import share_of
 from tests.unit.emergency.control_room import CHEN, LIN, ControlRoom, desk_load, terms
 from tests.unit.emergency.drilling import DrillRoom
 from tests.unit.emergency.upkeep import OPEN, SECRET, SECRET_WORDS, TEMPLATE, UPKEEP, UPKEEP_REVIEW, UpkeepRoom
@@ -48,9 +51,9 @@ def foreseen(reviews: float = 0.0, **changes: Any) -> SkillForecast:
     ],
 )
 def test_what_waits_is_waited_for_with_the_order_too(changes: dict[str, Any], seconds: float) -> None:
-    """Without it 1,500 s of work are for four. Taking people away never makes the last of the queue wait less."""
+    """Without it the north's two work off what is there, too: what stays there waits as long with it, what moves longer."""
     skill = foreseen(**changes)
-    assert skill.wait_seconds_without == 375
+    assert skill.wait_seconds_without == 600
     assert skill.wait_seconds_with == pytest.approx(seconds, rel=0.01)
 
 
@@ -78,6 +81,59 @@ def test_what_its_own_people_work_off_in_time_is_not_late_though_nothing_new_com
     assert (both.people_with, both.queued, both.wait_seconds_with) == (0, 20, 600)
     assert both.misses_with == both.misses_without == 0
     assert foreseen(effect="evacuate", scope=RerouteScope(centres=("n", "s"))).misses_with == 20
+
+
+SECONDS = st.integers(0, 20_000)
+SKEWED = st.tuples(SECONDS, SECONDS, SECONDS)  # of entries in the north, of entries and of reviews in the south
+
+
+def shifted(room: ControlRoom, percent: int) -> SkillForecast:
+    """What a shift of so much away from the north does to the entries."""
+    preview = preview_of(terms(effect="shift", percent=percent), FloorNow.of(room.views, (), room.now))
+    return next(skill for skill in preview.skills if skill.work_type == ENTRY)
+
+
+def skewed(north: int, south: int, reviews: int) -> ControlRoom:
+    """So many seconds of entries wait in the north, of entries and reviews in the south; two people in each."""
+    room = ControlRoom()
+    there = (waiting(ENTRY, south), waiting(REVIEW, reviews))
+    for team_id, people, parts in (
+        ("north", ("ann", "bob"), (waiting(ENTRY, north),)),
+        ("south", ("cai", "dee"), there),
+    ):
+        room.tell_load(desk_load(team_id, people).model_copy(update={"queued": parts}))
+    return room
+
+
+@settings(max_examples=share_of(60))
+@given(SKEWED)
+def test_the_figures_of_a_shift_rise_smoothly_from_those_without_it(seconds: tuple[int, int, int]) -> None:
+    """However unevenly it waits: one percent is about nothing, more percent is never less."""
+    room = skewed(*seconds)
+    course = [shifted(room, percent) for percent in (1, 5, 30, 70, 99, 100)]
+    told = [course[0].wait_seconds_without, *(skill.wait_seconds_with for skill in course)]
+    waits = [wait for wait in told if wait is not None]
+    assert len(waits) == len(told)
+    late = [course[0].misses_without, *(skill.misses_with for skill in course)]
+    assert waits == sorted(waits)
+    assert late == sorted(late)
+    assert waits[1] == pytest.approx(waits[0], rel=0.01, abs=0.2)
+    assert late[1] - late[0] <= 1
+
+
+def test_a_shift_is_not_charged_with_the_queue_that_waits_there_anyway() -> None:
+    """Three quarters wait in the north, whose own two work it off with the order and without it."""
+    for percent in (1, 30, 100):
+        skill = shifted(skewed(8_790, 2_700, 0), percent)
+        assert (skill.moves, skill.wait_seconds_without, skill.wait_seconds_with) == (0, 4_395, 4_395)
+        assert skill.misses_with == skill.misses_without > 0
+
+
+def test_a_shift_away_from_those_who_have_little_to_do_counts_by_its_percent() -> None:
+    """The south has most of it, and less help with what comes: more of it is late."""
+    none, half, whole = (shifted(skewed(600, 9_000, 0), percent) for percent in (1, 50, 100))
+    assert none.wait_seconds_with < half.wait_seconds_with < whole.wait_seconds_with  # type: ignore[operator]
+    assert none.misses_with < half.misses_with < whole.misses_with
 
 
 def test_a_drain_is_no_less_than_a_shift_of_nearly_all() -> None:
@@ -191,7 +247,7 @@ def test_a_sort_waits_for_those_who_may_be_given_it() -> None:
     (skill,) = looked_at(UpkeepRoom(), scope=NORTH_ENTRIES).skills
     assert skill.dead_sorts == ()
     assert skill.wait_seconds_with == 750
-    assert skill.wait_seconds_without == 375  # the four of the house, for the sort that is theirs alone
+    assert skill.wait_seconds_without == 750  # the north's own two, for all that lies there
 
 
 def test_a_dead_sort_that_was_not_approved_is_a_drift() -> None:

@@ -207,6 +207,39 @@ async def test_a_misspelt_field_is_refused() -> None:
     assert answer.status_code == 422
 
 
+async def test_a_bus_that_says_nothing_is_told_in_time_with_what_to_do() -> None:
+    """The client is still there to hear it; the command may come out of the bus later."""
+    desk = FrontDesk()
+    desk.hung = True
+    answer = await desk.client(LIN, "proposer").post("/reroutes", json={"terms": TERMS})
+    assert (answer.status_code, answer.json()["code"]) == (503, "broker_silent")
+    for words in ("may still be carried out", "look at the orders before you send it again", "same Idempotency-Key"):
+        assert words in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("words", ["yes", "false", 1, 0, [], {}])
+async def test_what_is_true_or_false_is_said_so(words: object) -> None:
+    """Whatever else could be taken for it: a glass is not broken by a guess."""
+    client = FrontDesk().client(LIN, "on_call")
+    for body in ({"terms": TERMS, "break_glass": words}, {"terms": {**TERMS, "drill": words}}):
+        answer = await client.post("/reroutes", json=body)
+        assert (answer.status_code, "true or false" in answer.text) == (422, True)
+    assert (await client.post("/reroutes/preview", json={**TERMS, "drill": words})).status_code == 422
+
+
+@pytest.mark.parametrize("words", ["30", True])
+async def test_a_number_is_said_as_one(words: object) -> None:
+    """In the terms, and where an order is kept for longer."""
+    desk = FrontDesk()
+    reroute_id = await proposed(desk)
+    for part in ("minutes", "percent"):
+        said = {"terms": {**TERMS, "effect": "shift", part: words}}
+        answer = await desk.client(LIN, "proposer").post("/reroutes", json=said)
+        assert (answer.status_code, f"a number in {part}" in answer.text) == (422, True)
+    answer = await desk.client(CHEN, "approver").post(f"/reroutes/{reroute_id}/extend", json={**WHY, "minutes": words})
+    assert (answer.status_code, "a number in minutes" in answer.text) == (422, True)
+
+
 async def test_extend_end_cancel_refuse_and_review_reach_the_book() -> None:
     """Each verb has its path."""
     desk = FrontDesk()

@@ -271,6 +271,20 @@ def test_a_glass_is_broken_only_by_who_may() -> None:
     assert proposed(room, MO, minutes=5, break_glass=True) == "not_authorised"
 
 
+@pytest.mark.parametrize("seconds", [0, 1, 300])
+def test_what_is_over_by_its_own_instants_is_not_kept_for_longer(seconds: int) -> None:
+    """The command comes before the look at its last step: its work is back already."""
+    room = in_force()
+    over = over_at(room.order())
+    assert over is not None
+    room.now = over + timedelta(seconds=seconds)
+    assert room.ask(ExtendReroute, CHEN, minutes=20) == "wrong_phase"
+    assert f"found r1 over since {over:%Y-%m-%d %H:%M:%S} UTC; propose it anew" in said(room)
+    room.everybody_well()
+    room.wait(60)
+    assert room.order().phase == "ended"
+
+
 def test_nothing_stays_in_force_for_more_than_three_days() -> None:
     """Extended openly, so that all is back 72 hours after the start."""
     room = in_force()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 from html import escape
@@ -11,7 +12,7 @@ import pytest
 
 from services.routing.emergency.floor import FloorNow
 from services.routing.emergency.report import line_of
-from services.routing.emergency.safety import broken_rules
+from services.routing.emergency.safety import broken_rules, overlaps
 from shared.contracts.reference import Branch, Operator, RerouteRule
 from shared.contracts.reroute import (
     CancelReroute,
@@ -22,8 +23,8 @@ from shared.contracts.reroute import (
     RerouteScope,
 )
 from shared.reference.board import REFERENCE_BOARD
-from shared.reroutes import chosen
-from tests.unit.emergency.control_room import CHEN, LIN, ControlRoom, desk_load, terms
+from shared.reroutes import chosen, resolve, share_now
+from tests.unit.emergency.control_room import CHEN, LIN, NORTH, ControlRoom, desk_load, terms
 from tests.unit.emergency.front_desk import FrontDesk
 from tests.unit.routing.floor import NOW, operator
 
@@ -360,6 +361,57 @@ async def test_only_orders_that_compete_are_said_to_overlap() -> None:
         "north applies: drain goes before shift of secret",
     ]
     assert told["secret"] == ["north applies: drain goes before shift of secret"]
+
+
+def eighty_and_thirty() -> ControlRoom:
+    """Two shifts over the north, the larger one on its way back."""
+    room = ControlRoom()
+    for name, percent, scope in (("r-80", 80, NORTH), ("r-30", 30, RerouteScope(teams=("north",)))):
+        asked = terms(effect="shift", percent=percent, scope=scope)
+        assert (room.ask(ProposeReroute, LIN, name, terms=asked), room.approve(CHEN, name)) == ("done", "done")
+    assert room.ask(EndReroute, LIN, "r-80") == "done"
+    return room
+
+
+@pytest.mark.parametrize(
+    ("steps", "words", "first", "second"),
+    [
+        (0, "it holds 60 % now", 0.6, 0.0),
+        (1, "it holds 40 % now", 0.4, 0.0),
+        (2, "it holds 20 % now, and r-30 the 10 % beyond that", 0.2, 0.1),
+    ],
+)
+def test_which_of_two_applies_is_told_with_what_each_holds_now(
+    steps: int, words: str, first: float, second: float
+) -> None:
+    """As counted over many items by what desks ask."""
+    room = eighty_and_thirty()
+    one, other = (room.order(name) for name in ("r-80", "r-30"))
+    now = room.now + timedelta(seconds=steps * one.return_step_seconds + 1)
+    said = overlaps(other, (one, other), list(room.views["reference"].teams.values()), now)
+    assert said == (f"r-80 applies: it takes 80 %, r-30 30 %; {words}",)
+    counts = Counter(
+        applied.reroute_id
+        for n in range(20_000)
+        if (applied := resolve([o for o in (one, other) if chosen(f"item-{n}", share_now(o, now))]).applied)
+    )
+    assert counts["r-80"] / 20_000 == pytest.approx(first, abs=0.01)
+    assert counts["r-30"] / 20_000 == pytest.approx(second, abs=0.01)
+
+
+async def test_what_came_over_an_order_on_its_way_back_is_told_as_it_was_then() -> None:
+    """After both are over, too."""
+    room = eighty_and_thirty()
+    room.now += timedelta(seconds=1)
+    small = terms(effect="shift", percent=70)
+    assert (room.ask(ProposeReroute, LIN, "r-70", terms=small), room.approve(CHEN, "r-70")) == ("done", "done")
+    for name in room.book.orders:
+        assert room.ask(CancelReroute, LIN, name) == "done"
+    client = FrontDesk(room=room).client("au", "auditor")
+    told = {name: (await client.get(f"/reroutes/{name}")).json()["life"] for name in ("r-80", "r-70")}
+    words = "r-80 applies: it takes 80 %, r-70 70 %; it holds 60 % now, and r-70 the 10 % beyond that"
+    assert f"r-70 came over the same place: {words}" in [line["sentence"] for line in told["r-80"]]
+    assert any(words in line["sentence"] for line in told["r-70"] if line["sentence"].startswith("in force"))
 
 
 async def test_which_of_two_orders_applied_stays_on_record() -> None:

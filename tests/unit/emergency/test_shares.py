@@ -78,6 +78,19 @@ def test_a_limit_that_would_be_broken_is_named_with_what_can_be_done() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("bound", "words"),
+    [
+        (0.597, "60.0% of all work, 30.0% without it, at most 59.7%"),
+        (0.5999, "60.00% of all work, 30.00% without it, at most 59.99%"),
+    ],
+)
+def test_what_lies_just_outside_is_told_with_the_digits_that_show_it(bound: float, words: str) -> None:
+    """Rounded, it would read as if the limit were kept."""
+    (south,) = Agreed(SOUTH_AT_MOST.model_copy(update={"share_maximum": bound})).foreseen()
+    assert south.words.startswith(f"centre s would have {words}: broken.")
+
+
 def test_a_limit_that_no_sharing_can_keep_says_so() -> None:
     """What is kept in the house can go nowhere but south."""
     room = Agreed(SOUTH_AT_MOST, shares={"north": 0.5, "south": 0.5}, in_house_only=True)

@@ -412,6 +412,17 @@ async def test_a_desk_that_is_silent_leaves_the_command_pending(window: Window) 
     assert (await anna.get(f"/commands/{answer.json()['command_id']}")).json()["state"] == "taken"
 
 
+async def test_a_bus_that_says_nothing_is_told_in_time_with_what_to_do(window: Window) -> None:
+    """The client is still there to hear it; the same request again works once the bus does."""
+    anna = await window.in_hand()
+    window.desks.hung = True
+    answer = await anna.post("/assignment/item-1/complete", json=RESULT)
+    assert (answer.status_code, answer.json()["code"]) == (503, "broker_silent")
+    assert "look at your work before you send it again" in answer.json()["detail"]
+    window.desks.hung = False
+    assert (await anna.post("/assignment/item-1/complete", json=RESULT)).status_code == 200
+
+
 async def test_a_bus_that_is_away_is_told_and_nothing_is_lost(window: Window) -> None:
     """The command was not taken: 503, and the same request again works."""
     anna = await window.in_hand()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from datetime import timedelta
 from io import BytesIO
@@ -77,11 +78,13 @@ class Desks:
         self.by_team = {team: Floor(desk(), team, self.views) for team in ("north", "south", "vendor")}
         self.placed_items: dict[str, PlacedItem] = {}
         self.published: list[tuple[Message, str]] = []
-        self.deaf = self.mute = self.away = False
+        self.deaf = self.mute = self.away = self.hung = False
 
     async def publish(self, message: Message, event_id: str) -> None:
         if self.away:
             raise TransientError("the broker's address")
+        if self.hung:
+            await asyncio.Event().wait()
         self.published.append((message, event_id))
         if not self.deaf:
             self.meet(message.key, message)
@@ -166,7 +169,7 @@ class Window:
             reads=self.desks,
             boards=self.desks.views,
             answers=answers,
-            counter=CommandCounter(self.desks, answers, self.desks.publish, self.answer_seconds),
+            counter=CommandCounter(self.desks, answers, self.desks.publish, self.answer_seconds, publish_seconds=0.2),
             slices=SliceCutter(self.shelf),
             now=lambda: self.desks.by_team["north"].now,
         )
