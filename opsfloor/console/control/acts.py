@@ -14,12 +14,15 @@ from opsfloor.console.control.orders import may_not
 from opsfloor.console.control.preview_pane import PreviewPane
 from opsfloor.console.control.previews import misses, rule_words, stay_words
 from opsfloor.console.control.routing import PREVIEW, RefusedError, RoutingAwayError, SignedOutError
-from opsfloor.console.control.telling import on_duty_there, phase_at
+from opsfloor.console.control.telling import day_clock, on_duty_there, phase_at
 from opsfloor.console.elements import Button, Confirmation, Field, Press, Tick, words
 from opsfloor.reroute_words import NOT_NOTED, OVER
 from shared.contracts.reroute import MINUTES_MAX, Preview, RerouteOrder
+from shared.reroutes import over_at
 
-OVER_TELLS: Final = f"Nothing is left to end or to keep: {NOT_NOTED}. Needed again, it is proposed anew."
+OVER_TELLS: Final = (
+    f"Over since {{}}: {NOT_NOTED}. Nothing is left to end or to keep; needed again, it is proposed anew."
+)
 
 
 class Acts:
@@ -91,7 +94,8 @@ class Acts:
         self._rule_boxes.set_visibility(there["approve"])
         self._moved.set_visibility(there["read"])
         self._moved.say(_what_moved(self.agreed, order.preview) if there["read"] else "")
-        self._why_not.say(OVER_TELLS if over else self._hindrance(order, self._frame.person.duty.subject, now))
+        gone = OVER_TELLS.format(day_clock(over_at(order), now.zone, seconds=True)) if over else ""
+        self._why_not.say(gone or self._hindrance(order, self._frame.person.duty.subject, now))
 
     def _outlived(self) -> None:
         """The order has gone on: an answer stays beside the change that it made, and no longer."""

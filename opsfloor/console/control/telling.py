@@ -282,7 +282,7 @@ def time_left(order: RerouteOrder, now: datetime) -> str:
         case "returning":
             return f"all back in {span((end - now).total_seconds())}" if (end := over_at(order)) else ""
         case told if told == OVER:
-            return f"all back since {ago(over_at(order), now)}"
+            return f"all back {ago(over_at(order), now)} ago"
         case _:
             return ""
 

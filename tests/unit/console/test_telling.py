@@ -210,7 +210,7 @@ def test_an_order_over_by_its_own_clock_is_not_called_in_force() -> None:
     assert phase_cell(order, ends - timedelta(seconds=1)).word == "IN FORCE"
     assert phase_cell(order, back).text == "work is coming back"
     assert phase_cell(order, gone).word == "over by its own clock, not noted yet"
-    assert time_left(order, gone).startswith("all back since ")
+    assert time_left(order, gone).startswith("all back 5")
 
 
 def test_what_was_never_in_force_did_not_begin() -> None:
