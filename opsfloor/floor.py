@@ -41,6 +41,13 @@ ORDERS_STAY: Final = (
     "orders in force hold, and end on time by themselves; start routing again: `opsfloor run routing` "
     "(docs/runbook/ServiceAbsent.md)"
 )
+STUCK: Final = (
+    "its process is there and waits for something: `opsfloor stack status` tells whether broker and database are up; ask "
+    "again when they are"
+)
+MAY_STILL: Final = "it was sent and may still be done; `opsfloor stack status` tells whether broker and database are up"
+UNANSWERED: Final = "unanswered"
+"""The code of a command that was sent and may be carried out, though nobody has said so."""
 LOOK: Final = "see the service's log"
 REMEDIES: Final = {
     "dependency_away": "`opsfloor stack status` tells whether broker and database are up",
@@ -208,7 +215,8 @@ def text_of(service: str, path: str, role: str, subject: str) -> str:
 
 
 def _call(service: str, method: str, path: str, headers: dict[str, str], body: Any) -> httpx.Response:
-    """What the first of a service's processes that answers says. Errors: `Remedied` when none does.
+    """What the first of a service's processes that answers says. Errors: `Remedied` when none does, with the code
+    `UNANSWERED` when one may have heard a command.
 
     Holds:   what changes something is asked for once: of another process only under the same key, by which the service
              knows it again, or when the first one cannot have heard of it.
@@ -219,15 +227,22 @@ def _call(service: str, method: str, path: str, headers: dict[str, str], body: A
     import httpx
 
     again = method == "GET" or "Idempotency-Key" in headers
-    silent = []
+    silent, failed = [], []
     for url in urls:
         try:
             return httpx.request(method, f"{url}{path}", headers=headers, json=body, timeout=10, verify=_trusted())
         except httpx.HTTPError as error:
             silent.append(f"{url}: {error}")
-            if not again and not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+            if not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+                failed.append(error)
+            if failed and not again:
                 break
-    raise Remedied(f"Expected {service} to answer, found {'; '.join(silent)}", to_start(service, path))
+    what = f"Expected {service} to answer, found {'; '.join(silent)}"
+    if failed and "Idempotency-Key" in headers:
+        raise Remedied(what, MAY_STILL, UNANSWERED)
+    if any(isinstance(error, httpx.TimeoutException) for error in failed):
+        raise Remedied(what, STUCK)
+    raise Remedied(what, to_start(service, path))
 
 
 def to_start(service: str, path: str = "") -> str:

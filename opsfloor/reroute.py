@@ -15,9 +15,11 @@ from opsfloor import floor
 from opsfloor.answers import AN_INSTANT, Remedied, an_instant, as_json, in_address, out, said, table
 from opsfloor.reroute_names import expect_known, known_names
 from opsfloor.reroute_words import (
+    OVER,
     all_back_at,
     clock,
     next_steps,
+    phase_in,
     tell_drift,
     tell_drills,
     tell_list,
@@ -53,6 +55,14 @@ INSTEAD: Final = {
     "returning": "it comes back by itself; `opsfloor reroute cancel {0} --reason WHY` stops it at once",
 }
 """What to do with an order that a command does not fit, by its phase."""
+MAY_COME: Final = frozenset({floor.UNANSWERED, "dependency_away"})
+"""The codes of what may have reached the book of reroutes, though nobody has said what became of it."""
+SAME_AGAIN: Final = {
+    "propose": "then: the same again is another order beside it, not the same one",
+    "extend": "then: the same again keeps it for so many minutes once more",
+}
+"""What the same command again does, besides; every run of a command is a new one to the book."""
+NO_HARM: Final = "the same again does no harm: what is done by then is refused, not done twice"
 STOPS: Final = frozenset({"refuse", "cancel", "end"})
 EFFECTS: Final = ("drain", "evacuate", "recall", "shift", "local")
 
@@ -298,8 +308,10 @@ def _propose(terms: dict[str, Any], break_glass: bool, rules: list[str], actor: 
         if break_glass and terms.get("starts_at") and refusal.code == "start_too_far":
             remedy = "leave `--starts-at` out; or leave `--break-glass` out, and have a second person approve it"
             raise Remedied(refusal.what, remedy, refusal.code) from refusal
+        if refusal.code in MAY_COME:
+            raise Remedied(refusal.what, _may_come("propose"), refusal.code) from refusal
         raise
-    _told(answer, actor, json)
+    _told(answer, "propose", actor, json)
 
 
 @app.command("approve")
@@ -318,11 +330,20 @@ def approve(
     if not json:
         with out.unread(goes_on=yes):
             tell_preview(order["terms"], order["preview"])
-            now = {**order["terms"], "starts_at": None}
-            tell_drift(order["preview"], floor.tell("routing", "/reroutes/preview", now, "viewer", actor))
+            tell_drift(order["preview"], _as_it_would_be_now(order["terms"], actor))
         _confirm("Approve exactly this?", yes)
     body = {"preview_sha256": order["preview"]["sha256"], "override_rules": override or [], "reason": reason}
     _do(identity, "approve", body, "approver", actor, json)
+
+
+def _as_it_would_be_now(terms: dict[str, Any], actor: str) -> Any:
+    """The preview on the floor as it is now, from the same start on as what was foreseen; a start that has gone by is now."""
+    try:
+        return floor.tell("routing", "/reroutes/preview", terms, "viewer", actor)
+    except Remedied as refusal:
+        if refusal.code != "start_past":
+            raise
+        return floor.tell("routing", "/reroutes/preview", {**terms, "starts_at": None}, "viewer", actor)
 
 
 @app.command("refuse")
@@ -358,8 +379,9 @@ def extend(
     _expect_asked(json, yes)
     expect_known({}, override or ())
     if not json:
-        order = floor.ask("routing", f"/reroutes/{identity}", "viewer", actor)["order"]
-        _expect_in_force(order)
+        report = floor.ask("routing", f"/reroutes/{identity}", "viewer", actor)
+        order = report["order"]
+        _expect_in_force(report)
         stay = floor.ask("routing", f"/reroutes/{identity}/stay?minutes={minutes}", "viewer", actor)
         with out.unread(goes_on=yes):
             tell_stay(minutes, stay, order["overridden_rules"], drill=order["terms"]["drill"])
@@ -383,8 +405,9 @@ def list_reroutes(
     if json:
         as_json(orders)
     else:
-        tell_list(orders)
-        tell_unproved(floor.ask("routing", "/reroutes/drills", "viewer"))
+        drills = floor.ask("routing", "/reroutes/drills", "viewer")
+        tell_list(orders, datetime.fromisoformat(drills["at"]))
+        tell_unproved(drills)
 
 
 @app.command("show")
@@ -436,12 +459,13 @@ def _expect_asked(json: bool, yes: bool) -> None:
         )
 
 
-def _expect_in_force(order: dict[str, Any]) -> None:
+def _expect_in_force(report: dict[str, Any]) -> None:
     """Errors: `Remedied` where there is nothing to keep for longer, with what to do instead."""
-    name, phase = order["reroute_id"], order["phase"]
+    order, phase = report["order"], phase_in(report)
     if phase not in IN_FORCE:
-        remedy = _instead(order, "extend")
-        raise Remedied(f"Expected an order in force to keep for longer, found {name} {phase}", remedy, "wrong_phase")
+        remedy = PROPOSE_ANEW if phase == OVER else _instead(order, "extend")
+        what = f"Expected an order in force to keep for longer, found {order['reroute_id']} {phase}"
+        raise Remedied(what, remedy, "wrong_phase")
 
 
 def _instead(order: dict[str, Any], verb: str) -> str:
@@ -468,8 +492,19 @@ def _instead_of_more(order: dict[str, Any]) -> str | None:
     )
 
 
+def _may_come(verb: str, identity: str | None = None) -> str:
+    """What to do about a command of which nobody has said what became of it."""
+    where = "list --all" if identity is None else f"show {identity}"
+    return (
+        "it may still be done, minutes from now, once broker and database are back (`opsfloor stack status`): look first, "
+        f"`opsfloor reroute {where}`; {SAME_AGAIN.get(verb, NO_HARM)}"
+    )
+
+
 def _remedy(code: str, identity: str, verb: str, actor: str) -> str | None:
     """What to do about a refusal of this command, where that depends on the command and the order; else none."""
+    if code in MAY_COME:
+        return _may_come(verb, unquote(identity))
     if code == "own_proposal" and verb == "refuse":
         return f"withdraw it: `opsfloor reroute cancel {unquote(identity)} --reason WHY`"
     if code not in ("too_long", "wrong_phase"):
@@ -494,10 +529,10 @@ def _do(identity: str, verb: str, body: dict[str, Any], role: str, actor: str, j
         if remedy is None:
             raise
         raise Remedied(refusal.what, remedy, refusal.code) from refusal
-    _told(answer, actor, json)
+    _told(answer, verb, actor, json)
 
 
-def _told(answer: dict[str, Any], actor: str, json: bool) -> None:
+def _told(answer: dict[str, Any], verb: str, actor: str, json: bool) -> None:
     """What was done, and what to do next."""
     if json:
         as_json(answer)
@@ -506,8 +541,8 @@ def _told(answer: dict[str, Any], actor: str, json: bool) -> None:
     mark = "[green]✓[/]" if done else "[yellow]…[/]"
     out.print(f"{mark} [bold]{said(answer['reroute_id'])}[/] {said(answer['detail'])}")
     if not done:
-        out.print(f"  [bold]Next:[/] opsfloor reroute show {said(answer['reroute_id'])}")
+        out.print(f"  [bold]Next:[/] {said(_may_come(verb, answer['reroute_id']))}")
         return
     there = floor.ask("routing", f"/reroutes/{in_address(answer['reroute_id'])}", "viewer", actor)
-    for line in next_steps(there["order"]):
+    for line in next_steps(there["order"], phase_in(there)):
         out.print(f"  [bold]Next:[/] {said(line)}")

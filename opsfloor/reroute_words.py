@@ -15,6 +15,7 @@ from services.routing.emergency.nowhere import PreviewSeen, kept_words, nowhere_
 from services.routing.emergency.report import SentBackView, back_words, minutes_in_force, sent_back_words, share_held
 from shared.contracts.reroute import RerouteOrder
 from shared.reference.shifts import WEEKDAYS
+from shared.reroutes import IN_FORCE, held_percent
 
 NOUNS: Final[Mapping[str, str]] = {
     "centres": "centre",
@@ -32,6 +33,13 @@ LONG_ID: Final = 32  # to which text is broken that stands below an id
 BESIDE_ID: Final = 78  # that a list needs beside the ids for words that one can read
 A_MONDAY: Final = date(2024, 1, 1)
 SKILL: Final = ("work type", "moves", "people", "cleared in", "late", "takers")
+WHOLE: Final = 100  # percent
+TAKERS_MAX: Final = 6  # teams named in one cell; the rest of them is counted
+OVER: Final = "over by its own clock"
+NOT_NOTED: Final = (
+    "desks and placement have let go of it; the book has not noted that: where this stays so, emergency, the broker or the "
+    "database is away"
+)
 PHASE_STYLE: Final = {"active": "bold red", "returning": "yellow", "proposed": "cyan", "approved": "cyan"}
 
 
@@ -43,7 +51,9 @@ def scope_words(scope: dict[str, Sequence[str]]) -> str:
 
 def terms_words(terms: dict[str, Any]) -> str:
     """What the reroute does, in one line."""
-    what = f"shift {terms['percent']} % away from" if terms["effect"] == "shift" else terms["effect"]
+    what = {"shift": f"shift {terms['percent']} % away from", "local": "send back to its branches what is new of"}.get(
+        terms["effect"], terms["effect"]
+    )
     drill = " (a drill)" if terms["drill"] else ""
     return f"{what} {scope_words(terms['scope'])} for {terms['minutes']} min{_from(terms.get('starts_at'))}{drill}"
 
@@ -59,6 +69,22 @@ def _from(starts_at: str | datetime | None) -> str:
 def order_words(order: dict[str, Any]) -> str:
     """What the reroute does, with the minutes that it is in force by now: it may have been kept for longer."""
     return terms_words(order["terms"] | {"minutes": minutes_in_force(RerouteOrder.model_validate(order))})
+
+
+def phase_now(order: RerouteOrder, held: int) -> str:
+    """Where the order is in its life as desks and placement see it, who go by its own instants and wait for no book: its
+    phase, or `returning` after its end, or `OVER` when all is back.
+
+    Units:   `held` is what it holds now, in percent, as `held_percent` says.
+    """
+    if order.phase not in IN_FORCE or held == WHOLE:
+        return order.phase
+    return "returning" if held else OVER
+
+
+def phase_in(report: dict[str, Any]) -> str:
+    """The same of a report, by routing's own clock."""
+    return phase_now(RerouteOrder.model_validate(report["order"]), report["held_percent"])
 
 
 def until_words(order: dict[str, Any]) -> str:
@@ -177,14 +203,15 @@ def _tell_against(preview: dict[str, Any], named: Collection[str] = (), *, drill
 
 
 def _skill(skill: dict[str, Any]) -> tuple[object, ...]:
-    takers = "\n".join(f"{taker['team_id']} ({taker['people']})" for taker in skill["takers"]) or "NOBODY"
+    named = [f"{taker['team_id']} ({taker['people']})" for taker in skill["takers"]]
+    more = [f"and {len(named) - TAKERS_MAX} more"] if len(named) > TAKERS_MAX else []
     return (
         skill["work_type"].replace("/", "/\n"),
         skill["moves"],
         f"{skill['people_without']} → {skill['people_with']}",
         f"{minutes(skill['wait_seconds_without'])} →\n{minutes(skill['wait_seconds_with'])}",
         f"{skill['misses_without']} → {skill['misses_with']}",
-        takers,
+        "\n".join((*named[:TAKERS_MAX], *more)) or "NOBODY",
     )
 
 
@@ -196,12 +223,15 @@ def minutes(seconds: float | None) -> str:
 def tell_report(report: dict[str, Any]) -> None:
     """One reroute, whole."""
     order = report["order"]
-    style = PHASE_STYLE.get(order["phase"], "bold")
-    out.print(f"\n[bold]{said(order['reroute_id'])}[/] [{style}]{order['phase'].upper()}[/] {said(order_words(order))}")
+    phase = phase_in(report)
+    style = PHASE_STYLE.get(phase, "bold")
+    out.print(f"\n[bold]{said(order['reroute_id'])}[/] [{style}]{phase.upper()}[/] {said(order_words(order))}")
+    if phase == OVER:
+        out.print(f"  [bold]Over since {clock(all_back_at(order))}[/]: {NOT_NOTED}")
     out.print(f"  Why: {said(order['terms']['reason'])}")
     if report["held_percent"]:
         share = share_held(RerouteOrder.model_validate(order), report["held_percent"])
-        out.print(f"  Holds {share} % of that work, {until_words(order)}")
+        out.print(f"  Holds {share} % of that work, {until_words(order | {'phase': phase})}")
     if order.get("drill_outcome"):
         out.print(f"  Drill: {said(outcome_words(order['drill_outcome']))}")
     moved = ", ".join(f"{row['items']:,} from {row['team_id']}" for row in report["moved"])
@@ -219,14 +249,14 @@ def tell_report(report: dict[str, Any]) -> None:
     for sentence in report["passed_over"]:
         out.print(f"  [dim]Overlap: {said(sentence)}[/]")
     table("What happened", ("at", "who", "what"), ((clock(e["at"]), e["who"], e["sentence"]) for e in report["life"]))
-    for line in next_steps(order):
+    for line in next_steps(order, phase):
         out.print(f"  [bold]Next:[/] {said(line)}")
 
 
-def next_steps(order: dict[str, Any]) -> Iterable[str]:
-    """What somebody would type now."""
+def next_steps(order: dict[str, Any], phase: str | None = None) -> Iterable[str]:
+    """What somebody would type now. `phase` is where it is now, if that is known better than from the order alone."""
     name = order["reroute_id"]
-    match order["phase"]:
+    match phase or order["phase"]:
         case "proposed":
             yield _approval(order)
             yield f"or: opsfloor reroute cancel {name} --reason WHY (it expires at {clock(order['approve_by'])})"
@@ -237,6 +267,12 @@ def next_steps(order: dict[str, Any]) -> Iterable[str]:
             yield f"needs longer: {_longer(order)}"
         case "returning":
             yield f"it comes back by itself; to hold on: {_longer(order)}"
+        case told if told == OVER:
+            yield (
+                "nothing is left to end or to keep; `opsfloor stack status` tells whether broker and database are up "
+                "(docs/runbook/ServiceAbsent.md)"
+            )
+            yield "needed again: propose it anew: opsfloor reroute propose"
     if order["review"] == "open":
         yield f"answer for the broken glass: opsfloor reroute review {name} --as SOMEBODY-ELSE --reason WORDS"
 
@@ -266,8 +302,8 @@ def _longer(order: dict[str, Any]) -> str:
     return f"opsfloor reroute extend {order['reroute_id']} MINUTES --as APPROVER --reason WHY"
 
 
-def tell_list(orders: Sequence[dict[str, Any]]) -> None:
-    """Reroutes as a table, those in force first."""
+def tell_list(orders: Sequence[dict[str, Any]], now: datetime) -> None:
+    """Reroutes as a table, those in force first. `now` is routing's own clock."""
     if not orders:
         out.print("[green]✓[/] no reroute is open")
         return
@@ -276,32 +312,42 @@ def tell_list(orders: Sequence[dict[str, Any]]) -> None:
     longest = max(len(order["reroute_id"]) for order in rows)
     if longest > SHORT_ID and out.width < longest + BESIDE_ID:  # an id is to be copied whole, and a drill's is long
         table(
-            "Reroutes", ("phase", "id, what", "by", "until"), map(_folded, rows), whole=("phase", "id, what", "until")
+            "Reroutes",
+            ("phase", "id, what", "by", "until"),
+            (_folded(row, now) for row in rows),
+            whole=("phase", "id, what", "until"),
         )
         return
-    table("Reroutes", ("id", "phase", "what", "by", "until"), map(_row, rows), whole=("id", "phase", "until"))
-
-
-def _folded(order: dict[str, Any]) -> tuple[object, ...]:
-    """A row in which what it is stands below the id, in lines no longer than a long id."""
-    name, phase, what, by, until = _row(order)
-    return phase, f"{name}\n{fill(str(what).replace(chr(10), ' '), LONG_ID, break_on_hyphens=False)}", by, until
-
-
-def _row(order: dict[str, Any]) -> tuple[object, ...]:
-    review = "\nREVIEW\nOPEN" if order["review"] == "open" else ""
-    return (
-        order["reroute_id"],
-        order["phase"] + review,
-        f"{order_words(order)}\n«{order['terms']['reason']}»",
-        "\n".join(name for name in (order["proposed_by"], order["approved_by"]) if name),
-        _until(order),
+    table(
+        "Reroutes",
+        ("id", "phase", "what", "by", "until"),
+        (_row(row, now) for row in rows),
+        whole=("id", "phase", "until"),
     )
 
 
-def _until(order: dict[str, Any]) -> str:
+def _folded(order: dict[str, Any], now: datetime) -> tuple[object, ...]:
+    """A row in which what it is stands below the id, in lines no longer than a long id."""
+    name, phase, what, by, until = _row(order, now)
+    return phase, f"{name}\n{fill(str(what).replace(chr(10), ' '), LONG_ID, break_on_hyphens=False)}", by, until
+
+
+def _row(order: dict[str, Any], now: datetime) -> tuple[object, ...]:
+    known = RerouteOrder.model_validate(order)
+    phase = phase_now(known, held_percent(known, now))
+    review = "\nREVIEW\nOPEN" if order["review"] == "open" else ""
+    return (
+        order["reroute_id"],
+        phase.replace(" by ", "\nby ") + review,
+        f"{order_words(order)}\n«{order['terms']['reason']}»",
+        "\n".join(name for name in (order["proposed_by"], order["approved_by"]) if name),
+        _until(order, phase),
+    )
+
+
+def _until(order: dict[str, Any], phase: str) -> str:
     """The instant that matters next, in a narrow column: the day, the time, what comes then."""
-    match order["phase"]:
+    match phase:
         case "proposed":
             at, then = order["approve_by"], "expires"
         case "approved":
@@ -310,6 +356,8 @@ def _until(order: dict[str, Any]) -> str:
             at, then = order["ends_at"], "ends"
         case "returning":
             at, then = all_back_at(order), "all back"
+        case told if told == OVER:
+            return f"{clock(all_back_at(order))}\nover, not noted yet"
         case _:
             at, then = order["over_at"], "over"
     return f"{clock(at)}\n{then}" if order["over_at"] else f"{clock(at)}\n{then}, {left(at)}"

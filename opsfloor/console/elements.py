@@ -12,7 +12,8 @@ from nicegui import ui
 from opsfloor.answers import WORD_MAX
 from opsfloor.console.words import SIGNS, Verdict
 
-Press = Callable[[], Awaitable[None]]
+Press = Callable[[], Awaitable[bool | None]]
+"""What a button does. Returns true when the page goes: nothing of it is to be pressed any more."""
 _WORD: Final = re.compile(r"\S+")
 _ID: Final = re.compile(r"\br-\w+")  # a reroute's, as routing makes them
 
@@ -129,7 +130,7 @@ class OneOf:
 
 
 class Button:
-    """A button that does one thing at a time: pressed again while it works, it does nothing."""
+    """A button that does one thing at a time: pressed again while it works, or while its page goes, it does nothing."""
 
     def __init__(self, text: str, press: Press, kind: str = "plain") -> None:
         self._press: Final = press
@@ -148,11 +149,12 @@ class Button:
             return
         self._busy = True
         self.element.props["aria-disabled"] = "true"
+        goes: bool | None = False
         try:
-            await self._press()
+            goes = await self._press()
         finally:
-            self._busy = False
-            if not self.element.is_deleted:
+            self._busy = bool(goes)
+            if not goes and not self.element.is_deleted:
                 self.element.props.pop("aria-disabled", None)
                 self.element.update()
 

@@ -16,12 +16,14 @@ FIGURE_MAX: Final = 24  # characters; what is so short stands in one line
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What stands in one cell. Shape: words, a verdict's word beside them, an address that the words lead to."""
+    """What stands in one cell. Shape: words, a verdict's word beside them, an address that the words lead to, and more words
+    in a fold behind how many they are."""
 
     text: str
     verdict: Verdict = ""
     word: str = ""
     link: str = ""
+    folded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,10 @@ def _fill(cell: Cell) -> None:
             _text(cell.text)
     elif cell.text:
         _text(cell.text)
+    if cell.folded:
+        with ui.element("details"):
+            words("summary", f"and {len(cell.folded)} more")
+            words("span", ", ".join(cell.folded))
     if cell.word:
         badge(cell.verdict, cell.word)
 

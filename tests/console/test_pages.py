@@ -3,6 +3,7 @@ and by the rules of accessibility."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,7 +15,7 @@ from playwright.sync_api import Browser, expect
 
 from deploy.local.children import free_port
 from shared.contracts.intake import SubmissionSentBack
-from shared.contracts.reroute import CancelReroute, ProposeReroute, RerouteScope, RerouteTerms
+from shared.contracts.reroute import CancelReroute, EndReroute, ProposeReroute, RerouteScope, RerouteTerms
 from tests.console.looking import PHONE, Person, sits_down
 from tests.console.small_floor import SmallFloor, small_floor
 from tests.dashboards.looking import CHROMIUM, browser, console
@@ -258,6 +259,110 @@ def test_a_screen_has_one_clock_and_counts_what_waits_for_its_reader(stage: Stag
             seen.page.get_by_text("Drain team south-entry for 60 min from 2026-03-02 10:04: 0 waiting")
         ).to_be_visible()
         seen.keep(f"one-clock-{subject}")
+
+
+def focus_on(person: Person, says: str) -> None:
+    """The keyboard stands on what says so."""
+    person.page.wait_for_function("says => document.activeElement.innerText.includes(says)", arg=says)
+    assert person.page.evaluate("() => document.activeElement.tagName") != "BODY"
+
+
+def test_the_keyboard_stands_on_what_became_of_it(stage: Stage) -> None:
+    """When the button that was pressed goes, another person ends it, the floor moves, or a row goes: it never falls to the
+    page as a whole, where a screen reader says nothing."""
+    propose(stage.floor, effect="drain", scope=RerouteScope(teams=("north-entry",)))
+    chen = stage.person(CHEN, "approver")
+    chen.go("/control/orders/r-test")
+    chen.tab_to(chen.page.get_by_label("Why"))
+    chen.page.keyboard.type("seen on site")
+    chen.tab_to(chen.page.get_by_role("button", name="Approve exactly this"))
+    chen.page.keyboard.press("Enter")
+    focus_on(chen, "Done. In force until")
+    chen.keep("focus-after-approval")
+    chen.tab_to(chen.page.get_by_role("button", name="End it"))
+    stage.floor.do(lambda desk: desk.room.ask(EndReroute, LIN, "r-test"))
+    focus_on(chen, "work is coming back")
+    propose(stage.floor, reroute_id="r-gone", scope=RerouteScope(teams=("south-control",)))
+    chen.go("/control/inbox")
+    chen.tab_to(chen.page.get_by_role("link", name="r-gone"))
+    stage.floor.do(lambda desk: desk.room.ask(CancelReroute, LIN, "r-gone"))
+    focus_on(chen, "For you to decide")
+    propose(stage.floor, reroute_id="r-moved", scope=RerouteScope(teams=("south-entry",)))
+    chen.go("/control/orders/r-moved")
+    expect(chen.page.get_by_role("button", name="Approve exactly this")).to_be_visible()
+    stage.floor.load(3.0)
+    for box in chen.page.get_by_role("checkbox").all():
+        box.check()
+    chen.page.get_by_label("Why").fill("seen")
+    chen.tab_to(chen.page.get_by_role("button", name="Approve exactly this"))
+    chen.page.keyboard.press("Enter")
+    focus_on(chen, "The floor has moved")
+
+
+def test_a_form_is_proposed_once_however_often_it_is_pressed(stage: Stage) -> None:
+    """The page takes its time to go, and its button stays busy until then."""
+    lin = stage.person(LIN, "proposer")
+    lin.go("/control/propose")
+    lin.page.get_by_label("clearkey: ").check()
+    lin.page.get_by_label("Why").fill("twice")
+    lin.page.route("**/control/orders/r-*", lambda route: route.fulfill(status=204))  # the page stays
+    button = lin.page.get_by_role("button", name="Propose it")
+    button.focus()
+    lin.page.keyboard.press("Enter")
+    expect(lin.page.get_by_text("● Done.")).to_be_visible()
+    for _ in range(3):
+        lin.page.keyboard.press("Enter")
+        lin.page.wait_for_timeout(500)
+    assert button.get_attribute("aria-disabled") == "true"
+    assert len(stage.floor.do(lambda desk: list(desk.room.book.orders))) == 1
+
+
+def test_who_is_on_duty_elsewhere_is_asked_for_no_decision(stage: Stage) -> None:
+    """The inbox counts nothing for them, and no button is offered that routing would refuse."""
+    propose(stage.floor)
+    harbour = stage.person("duty-harbour", "approver")
+    harbour.go("/control/inbox")
+    expect(harbour.page.get_by_text("Nothing waits for you.")).to_be_visible()
+    expect(harbour.page.get_by_role("link", name="r-test")).to_be_visible()
+    expect(harbour.page.get_by_role("link", name="Inbox", exact=True)).to_be_visible()
+    harbour.go("/control/orders/r-test")
+    expect(harbour.page.get_by_text("is not on duty for all of this scope")).to_be_visible()
+    for button in ("Approve exactly this", "Refuse", "Withdraw it"):
+        expect(harbour.page.get_by_role("button", name=button)).to_be_hidden()
+    harbour.keep("on-duty-elsewhere")
+
+
+def test_an_order_that_is_over_by_its_own_clock_is_not_shown_in_force(stage: Stage) -> None:
+    """Emergency being away, the book does not note it: nothing is offered that would end or keep it."""
+    propose(stage.floor, effect="drain", scope=RerouteScope(teams=("north-entry",)))
+    stage.floor.do(lambda desk: desk.room.approve(CHEN, "r-test"))
+    stage.floor.do(lambda desk: setattr(desk.room, "now", desk.room.now + timedelta(hours=3)))
+    chen = stage.person(CHEN, "approver")
+    chen.go("/control/orders/r-test")
+    expect(chen.page.get_by_text("r-test: over by its own clock, not noted yet")).to_be_visible()
+    expect(chen.page.get_by_text("Nothing is left to end or to keep")).to_be_visible()
+    for button in ("End it", "Keep it for longer", "Stop it at once"):
+        expect(chen.page.get_by_role("button", name=button)).to_be_hidden()
+    chen.keep("over-by-its-own-clock")
+    assert chen.serious_findings() == []
+
+
+def test_what_an_order_to_come_would_do_now_is_told_of_its_own_hour(stage: Stage) -> None:
+    """What was foreseen of that hour stands beside that hour, and not beside this one."""
+    beside = RerouteScope(teams=("south-entry",))
+    propose(stage.floor, reroute_id="r-beside", effect="drain", scope=beside, minutes=30)
+    rules = stage.floor.do(lambda desk: [one.rule_id for one in desk.room.order("r-beside").preview.broken_rules])
+    stage.floor.do(lambda desk: desk.room.approve(CHEN, "r-beside", override_rules=tuple(rules)))
+    stage.floor.load(6.0)
+    propose(stage.floor, scope=RerouteScope(teams=("north-entry",)), starts_at=NOW + timedelta(hours=2))
+    chen = stage.person(CHEN, "approver")
+    chen.go("/control/orders/r-test")
+    told = chen.page.get_by_text("it would move")
+    expect(told).to_be_visible()
+    found = re.search(r"move (\d+) items \(foreseen: (\d+)\); late: (\d+) \(foreseen: (\d+)\)", told.inner_text())
+    assert found is not None
+    assert found[3] == found[4]
+    assert found[1] == found[2]
 
 
 def test_a_preview_that_is_no_longer_true_must_be_read_anew(stage: Stage) -> None:

@@ -9,13 +9,20 @@ from typing import Any, Final
 from nicegui import ui
 
 from opsfloor.console.control.draft import UnfinishedError, number
-from opsfloor.console.control.frame import Frame, Outcome
+from opsfloor.console.control.frame import Frame, Now, Outcome
 from opsfloor.console.control.orders import may_not
 from opsfloor.console.control.preview_pane import PreviewPane
 from opsfloor.console.control.previews import misses, rule_words, stay_words
 from opsfloor.console.control.routing import PREVIEW, RefusedError, RoutingAwayError, SignedOutError
+from opsfloor.console.control.telling import day_clock, on_duty_there, phase_at
 from opsfloor.console.elements import Button, Confirmation, Field, Press, Tick, words
+from opsfloor.reroute_words import NOT_NOTED, OVER
 from shared.contracts.reroute import MINUTES_MAX, Preview, RerouteOrder
+from shared.reroutes import over_at
+
+OVER_TELLS: Final = (
+    f"Over since {{}}: {NOT_NOTED}. Nothing is left to end or to keep; needed again, it is proposed anew."
+)
 
 
 class Acts:
@@ -26,6 +33,7 @@ class Acts:
         self._path: Final = path
         self._pane: Final = pane
         self._order: RerouteOrder | None = None
+        self._now: Now | None = None
         self._just_told = False
         self.agreed: Preview | None = None  # what the person has before their eyes
         self._rules: Final[set[str]] = set()
@@ -64,17 +72,21 @@ class Acts:
         ):
             self._buttons[name] = (Button(text, press, kind), there)
 
-    def show(self, order: RerouteOrder) -> None:
+    def show(self, order: RerouteOrder, now: Now) -> None:
         """Offer what this order allows this person.
 
         Holds:   what somebody has before their eyes to decide on is not replaced before they ask for it.
         """
         if self._order is not None and order.phase != self._order.phase:
             self._outlived()
-        self._order = order
-        if self.agreed is None or not (self._permitted("approve") and self._may_decide(order)):
+        self._order, self._now = order, now
+        over = phase_at(order, now.at) == OVER
+        if self.agreed is None or not (self._permitted("approve", order, now) and self._may_decide(order)):
             self._take(order)
-        there = {name: needs(order) and self._permitted(name) for name, (_, needs) in self._buttons.items()}
+        there = {
+            name: needs(order) and self._permitted(name, order, now) and (name == "review" or not over)
+            for name, (_, needs) in self._buttons.items()
+        }
         for name, (button, _) in self._buttons.items():
             button.show(there[name])
         self._reason.around.set_visibility(any(shown for name, shown in there.items() if name != "read"))
@@ -82,7 +94,8 @@ class Acts:
         self._rule_boxes.set_visibility(there["approve"])
         self._moved.set_visibility(there["read"])
         self._moved.say(_what_moved(self.agreed, order.preview) if there["read"] else "")
-        self._why_not.say(self._hindrance(order, self._frame.person.duty.subject))
+        gone = OVER_TELLS.format(day_clock(over_at(order), now.zone, seconds=True)) if over else ""
+        self._why_not.say(gone or self._hindrance(order, self._frame.person.duty.subject, now))
 
     def _outlived(self) -> None:
         """The order has gone on: an answer stays beside the change that it made, and no longer."""
@@ -111,9 +124,13 @@ class Acts:
 
     # ---------------------------------------------------------------- what is allowed
 
-    def _permitted(self, name: str) -> bool:
+    def _permitted(self, name: str, order: RerouteOrder, now: Now) -> bool:
+        """By the duty and its place, as the book judges it: what somebody proposed they may end wherever they are on duty."""
         duty = self._frame.person.duty
-        return duty.approves if name in ("approve", "read", "refuse", "extend", "review") else duty.proposes
+        there = on_duty_there(duty, order.terms.scope, now.floor)
+        if name in ("approve", "read", "refuse", "extend", "review"):
+            return duty.approves and there
+        return duty.proposes and (there or order.proposed_by == duty.subject)
 
     def _may_decide(self, order: RerouteOrder) -> bool:
         return order.phase == "proposed" and order.proposed_by != self._frame.person.duty.subject
@@ -131,7 +148,7 @@ class Acts:
     def _may_review(self, order: RerouteOrder) -> bool:
         return order.review == "open" and order.proposed_by != self._frame.person.duty.subject
 
-    def _hindrance(self, order: RerouteOrder, subject: str) -> str:
+    def _hindrance(self, order: RerouteOrder, subject: str, now: Now) -> str:
         """Why the person sees no button that they may look for."""
         if order.phase == "proposed" and order.proposed_by == subject:
             return "You proposed it: somebody else must approve it."
@@ -141,14 +158,16 @@ class Acts:
             return "It is over: nothing is left to do."
         if not self._frame.person.duty.approves:
             return may_not(self._frame)
+        if not on_duty_there(self._frame.person.duty, order.terms.scope, now.floor):
+            return f"{self._frame.person.name} is not on duty for all of this scope: somebody who is must decide it."
         return ""
 
     # ----------------------------------------------------------------------- commands
 
     async def _read_anew(self) -> None:
-        if self._order is not None:
+        if self._order is not None and self._now is not None:
             self._take(self._order)
-            self.show(self._order)
+            self.show(self._order, self._now)
 
     async def _approve(self) -> None:
         if self.agreed is not None:

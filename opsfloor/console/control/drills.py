@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from opsfloor.console.control.frame import Frame, Now
 from opsfloor.console.control.heard import HeardSheet
-from opsfloor.console.control.telling import PHASES, day_clock, drilled, local, order_page
+from opsfloor.console.control.telling import PHASES, day_clock, drilled, local, named, order_page
 from opsfloor.console.elements import words
 from opsfloor.console.sheet import Cell, Line
 from services.routing.emergency.proofs import DrillsView, DrillView, EntryView, PointView
@@ -48,7 +48,7 @@ def _point_line(point: PointView, now: Now) -> Line:
     return Line(
         f"{point.noun}/{point.id}",
         (
-            Cell(f"{point.label} ({point.noun})"),
+            Cell(f"{named(point.id, point.label)} ({point.noun})"),
             Cell("", "good", "proved") if point.proved else Cell("", "bad", "UNPROVED"),
             Cell(day_clock(point.passed_at, now.zone)),
             _drill(point.last),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,7 +16,7 @@ from pydantic import TypeAdapter
 from opsfloor.console.control.hour import Hour
 from opsfloor.console.control.people import People, Person
 from opsfloor.console.control.routing import RefusedError, Routing, RoutingAwayError, SignedOutError
-from opsfloor.console.control.style import STYLE, UNHEARD
+from opsfloor.console.control.style import KEPT_FOCUS, STYLE, UNHEARD
 from opsfloor.console.control.telling import clock, inbox_words, local, silent_desks, span
 from opsfloor.console.elements import Button, Words, words
 from services.routing.emergency.glance import FloorGlance
@@ -80,9 +82,11 @@ class Frame:
         self._browser: Final = browser
         self._path: Final = path
         self._shown_at: str = ""
+        self._unanswered: Final[dict[str, str]] = {}  # the key of what was handed in and not answered yet
         self._zone, self._at = "UTC", utc_now()  # until the floor has told its own
         ui.add_css(STYLE)
         ui.add_head_html(UNHEARD)
+        ui.add_head_html(KEPT_FOCUS)
         ui.page_title(f"{title}: control room")
         self._head(title)
         self.main: Final = (
@@ -129,20 +133,27 @@ class Frame:
         return await self.room.routing.ask(path, self.person.token, form)
 
     async def tell(self, path: str, body: Mapping[str, Any], answer: Outcome) -> str | None:
-        """Hand a command in and show what became of it. Returns the reroute's id when it was done."""
+        """Hand a command in and show what became of it. Returns the reroute's id when it was done.
+
+        Holds:   the same again, while nobody has answered it, is the same command; once answered it is another.
+        """
+        same = f"{path} {json.dumps(body, sort_keys=True)}"
+        key = self._unanswered.setdefault(same, uuid.uuid4().hex)
         answer.wait()
         try:
             self._still_here()
-            view = await self.room.routing.tell(path, self.person.token, body, answer.still)
+            view = await self.room.routing.tell(path, self.person.token, body, key, answer.still)
         except RoutingAwayError as error:
             answer.unsure(str(error))
             return None
         except RefusedError as error:
+            self._unanswered.pop(same, None)
             answer.bad(self.here(str(error)))
             return None
         except SignedOutError:
             self.leave()
             return None
+        self._unanswered.pop(same, None)
         answer.good(self.here(view.detail))
         return view.reroute_id
 
@@ -200,7 +211,7 @@ class Frame:
         self._told.say(f"figures of {self._shown_at} ({now.zone})")
         silent = silent_desks(now.floor)
         self._silent.say(f"■ {silent}").set_visibility(bool(silent))
-        self._links["/control/inbox"].set_text(inbox_words(self.person.duty, now.orders))
+        self._links["/control/inbox"].set_text(inbox_words(self.person.duty, now.orders, now.floor))
         seconds = (self.person.duty.expires_at - utc_now()).total_seconds()
         self._ending.say(f"▲ Your token ends in {span(seconds)}: sign in with a new one before that.")
         self._ending.set_visibility(seconds < ENDING_SECONDS)
@@ -253,7 +264,12 @@ class Outcome:
 
     def unsure(self, text: str) -> None:
         """Nobody answered."""
-        self._say(self._bad, self._good, f"▲ NOT ANSWERED: {text}. It may still be done: look at the orders first.")
+        self._say(
+            self._bad,
+            self._good,
+            f"▲ NOT ANSWERED: {text}. It may still be done: look at the orders first. "
+            "Pressed again on this page with nothing changed it is the same command, not a second one.",
+        )
 
     def _say(self, shown: Words, hidden: Words, text: str) -> None:
         shown.say(text).set_visibility(True)

@@ -9,7 +9,7 @@ from nicegui import ui
 from opsfloor.console.control.frame import Frame, Now
 from opsfloor.console.control.heard import HeardSheet
 from opsfloor.console.control.orders import ORDER_COLUMNS, order_lines
-from opsfloor.console.control.telling import ago, count, oldest, place_line, punctual, quiet, work_line
+from opsfloor.console.control.telling import ago, count, named, oldest, phase_at, place_line, punctual, quiet, work_line
 from opsfloor.console.elements import words
 from opsfloor.console.sheet import Cell
 from opsfloor.console.words import SIGNS
@@ -67,7 +67,7 @@ class Glance:
         self._tell(now)
         self._acting.show(await order_lines(self._frame, now, now.orders))
         hour, floor = self._frame.room.hour, now.floor
-        labels = {centre.id: centre.label for centre in floor.centres}
+        labels = {centre.id: named(centre.id, centre.label) for centre in floor.centres}
         members = {
             centre.id: [team.id for team in floor.teams if team.centre_id == centre.id] for centre in floor.centres
         }
@@ -113,7 +113,7 @@ class Glance:
         )
         here, all_teams = sum(1 for team in teams if team.present), len(teams)
         self._people.show(Cell(count(sum(team.present for team in teams))), f"at {here} of {all_teams} teams")
-        acting = [order for order in now.orders if order.phase in ("active", "returning")]
+        acting = [order for order in now.orders if phase_at(order, now.at) in ("active", "returning")]
         self._orders.show(Cell(str(len(acting)), "watch", "moved work" if acting else ""))
         waiting = [order for order in now.orders if order.phase == "proposed"]
         self._inbox.show(Cell(str(len(waiting)), "watch", "decide" if waiting else ""))

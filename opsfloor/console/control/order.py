@@ -22,8 +22,11 @@ from opsfloor.console.control.telling import (
     full,
     local,
     moved_words,
+    named,
     oldest,
     order_page,
+    phase_at,
+    team_of,
     time_left,
     what_now,
 )
@@ -38,8 +41,7 @@ from services.routing.emergency.report import (
     sent_back_words,
     share_held,
 )
-from shared.contracts.reference import Team
-from shared.contracts.reroute import RerouteOrder
+from shared.contracts.reroute import RerouteOrder, RerouteTerms
 from shared.reroutes import covers_team
 
 PLACES: Final = ("team", "how full", "waits", "oldest", "in hand", "people", "moved away")
@@ -88,7 +90,7 @@ class OneOrder:
         self._know(False)
 
     def _what(self) -> None:
-        self._phase = words("h2")
+        self._phase = words("h2").props("data-became")
         self._terms = words("p").classes("big")
         self._left = words("p").props("role=timer")
         with ui.element("div").classes("left-bar").props("aria-hidden=true") as self._bar:
@@ -122,14 +124,13 @@ class OneOrder:
         self._tell_facts(report, now)
         self._tell_places(report, now.floor)
         self._life.show([_life_line(index, line, now) for index, line in enumerate(report.life)])
-        self._acts.show(order)
+        self._acts.show(order, now)
         await self._tell_now(order, now)
 
     async def _tell_now(self, order: RerouteOrder, now: Now) -> None:
         """While it waits for approval: what it would do on the floor as it is now."""
         if order.phase == "proposed":
-            begun_now = order.terms.model_copy(update={"starts_at": None})
-            preview, shown = await self._frame.preview(begun_now), self._acts.agreed or order.preview
+            preview, shown = await self._frame.preview(_begun(order, now)), self._acts.agreed or order.preview
             self._now.say(
                 f"On the floor of {clock(now.at, now.zone)} it would move {preview.items_moving} items "
                 f"(foreseen: {shown.items_moving}); late: {misses(preview)[1]} (foreseen: {misses(shown)[1]})."
@@ -139,8 +140,9 @@ class OneOrder:
     def _tell(self, report: RerouteReport, now: Now) -> None:
         order = report.order
         drill = "DRILL, " if order.terms.drill else ""
-        held = f", {share_held(order, report.held_percent)} % still held" if order.phase == "returning" else ""
-        self._phase.say(f"{order.reroute_id}: {drill}{PHASES[order.phase]}{held}")
+        phase = phase_at(order, now.at)
+        held = f", {share_held(order, report.held_percent)} % still held" if phase == "returning" else ""
+        self._phase.say(f"{order.reroute_id}: {drill}{PHASES[phase]}{held}")
         self._terms.say(what_now(order, now.zone))
         self._left.say(
             time_left(order, now.at) or local(order.over_because, now.zone, order.over_at or order.proposed_at)
@@ -182,24 +184,29 @@ class OneOrder:
 
 def _share_left(order: RerouteOrder, now: Now) -> float | None:
     """How much of its time in force is left; none while it is not in force."""
-    if order.phase != "active" or order.started_at is None or order.ends_at is None:
+    if phase_at(order, now.at) != "active" or order.started_at is None or order.ends_at is None:
         return None
     whole = (order.ends_at - order.started_at).total_seconds()
     return max(0.0, min(1.0, (order.ends_at - now.at).total_seconds() / whole)) if whole > 0 else None
 
 
-def _touched(order: RerouteOrder, team: PlaceGlance) -> bool:
-    if order.terms.effect == "local" or team.provider_id is None:
-        return False
-    known = Team(id=team.id, label=team.label, centre_id=team.centre_id, provider_id=team.provider_id)
-    return covers_team(order.terms.scope, known)
+def _begun(order: RerouteOrder, now: Now) -> RerouteTerms:
+    """The terms from the same start on as what was foreseen; a start that has gone by is now."""
+    starts_at = order.terms.starts_at
+    gone_by = starts_at is not None and starts_at <= now.at
+    return order.terms.model_copy(update={"starts_at": None}) if gone_by else order.terms
+
+
+def _touched(order: RerouteOrder, place: PlaceGlance) -> bool:
+    team = team_of(place)
+    return order.terms.effect != "local" and team is not None and covers_team(order.terms.scope, team)
 
 
 def _place_line(team: PlaceGlance, moved: int, floor: FloorGlance) -> Line:
     return Line(
         team.id,
         (
-            Cell(team.label),
+            Cell(named(team.id, team.label)),
             full(team),
             Cell(str(team.queued)),
             oldest(team.oldest_requested_at, floor.at),

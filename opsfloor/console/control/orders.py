@@ -81,7 +81,7 @@ class Inbox:
     async def show(self, now: Now) -> None:
         """Show what waits now."""
         waiting = by_urgency(order for order in now.orders if undecided(order))
-        mine = [order for order in waiting if for_them(self._frame.person.duty, order)]
+        mine = [order for order in waiting if for_them(self._frame.person.duty, order, now.floor)]
         self._yours.show([_inbox_line(order, now) for order in mine])
         self._others.show([_inbox_line(order, now) for order in waiting if order not in mine])
 
@@ -101,7 +101,7 @@ def _inbox_line(order: RerouteOrder, now: Now) -> Line:
         order.reroute_id,
         (
             Cell(order.reroute_id, link=order_page(order.reroute_id)),
-            phase_cell(order),
+            phase_cell(order, now.at),
             Cell(what_now(order, now.zone)),
             Cell(time_left(order, now.at)),
             Cell(preview_words(order.preview), "bad" if bad else verdict, "look closely" if bad else ""),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from opsfloor.console.control.telling import capital, count, local, wait, what
 from opsfloor.console.sheet import Cell, Line
 from opsfloor.console.words import Verdict
+from opsfloor.reroute_words import TAKERS_MAX
 from services.routing.emergency.counted import counted_words
 from services.routing.emergency.looking import LookAhead
 from services.routing.emergency.nowhere import PreviewSeen, kept_words, nowhere_words, stranded_words
@@ -104,7 +105,7 @@ def untouched(skill: SkillForecast, preview: Preview) -> bool:
 
 def skill_line(skill: SkillForecast) -> Line:
     """What becomes of one work type."""
-    takers = ", ".join(f"{taker.team_id} ({taker.people})" for taker in skill.takers)
+    takers = tuple(f"{taker.team_id} ({taker.people})" for taker in skill.takers)
     return Line(
         skill.work_type,
         (
@@ -113,6 +114,6 @@ def skill_line(skill: SkillForecast) -> Line:
             Cell(f"{skill.people_without} → {skill.people_with}"),
             Cell(f"{wait(skill.wait_seconds_without)} → {wait(skill.wait_seconds_with)}"),
             Cell(f"{skill.misses_without} → {skill.misses_with}"),
-            Cell(takers, "bad", "" if takers else "NOBODY"),
+            Cell(", ".join(takers[:TAKERS_MAX]), "bad", "" if takers else "NOBODY", folded=takers[TAKERS_MAX:]),
         ),
     )

@@ -14,7 +14,7 @@ from opsfloor.console.control.frame import Frame, Now, Outcome
 from opsfloor.console.control.preview_pane import PreviewPane
 from opsfloor.console.control.previews import played
 from opsfloor.console.control.routing import RefusedError, RoutingAwayError, SignedOutError
-from opsfloor.console.control.telling import ABOUT, capital, order_page, what
+from opsfloor.console.control.telling import ABOUT, capital, named, order_page, what
 from opsfloor.console.elements import Button, Confirmation, Field, OneOf, Tick, words
 from services.routing.emergency.glance import NamedView, ScopeNames
 from shared.contracts.reroute import MINUTES_MAX, Effect
@@ -148,8 +148,7 @@ class Proposing:
             words("legend", legend)
             with ui.element("div").classes("ticks"):
                 for one in names:
-                    label = one.id if one.id == one.label else f"{one.id}: {one.label}"
-                    Tick(label, partial(turned, one.id))
+                    Tick(named(one.id, one.label), partial(turned, one.id))
 
     # -------------------------------------------------------------------- changes
 
@@ -203,21 +202,22 @@ class Proposing:
 
     # ------------------------------------------------------------------- commands
 
-    async def _propose(self) -> None:
+    async def _propose(self) -> bool:
         self._draft.break_glass = False
-        await self._hand_in()
+        return await self._hand_in()
 
-    async def _break(self) -> None:
+    async def _break(self) -> bool:
         await self._glass_question.close()
         self._draft.break_glass = True
-        await self._hand_in()
+        return await self._hand_in()
 
-    async def _hand_in(self) -> None:
+    async def _hand_in(self) -> bool:
+        """Propose what the form says. Returns whether the page goes to the order."""
         try:
             terms = self._draft.terms(self._zone)
         except UnfinishedError as error:
             self._outcome.bad(str(error))
-            return
+            return False
         body = {
             "terms": terms.model_dump(mode="json"),
             "break_glass": self._draft.break_glass,
@@ -226,6 +226,7 @@ class Proposing:
         name = await self._frame.tell("/reroutes", body, self._outcome)
         if name is not None:
             ui.navigate.to(order_page(name))
+        return name is not None
 
 
 def _may_not(frame: Frame) -> str:

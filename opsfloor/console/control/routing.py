@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
@@ -75,14 +74,16 @@ class Routing:
         body = terms.model_dump(mode="json")
         return _read(LOOK, await self._call("POST", "/reroutes/look-ahead", token, body, patience=LOOK_SECONDS))
 
-    async def tell(self, path: str, token: str, body: Mapping[str, Any], still: Still = ignored) -> AnswerView:
-        """Hand a command in and wait for the book's answer.
+    async def tell(
+        self, path: str, token: str, body: Mapping[str, Any], key: str, still: Still = ignored
+    ) -> AnswerView:
+        """Hand a command in under a key of its own and wait for the book's answer.
 
         Holds:   it is sent again under the same key while nobody answers, so that it is one command; `still` is told why
                  it is not answered yet each time.
         Errors:  as `ask`; after `RoutingAwayError` it may still be carried out.
         """
-        key, end = uuid.uuid4().hex, time.monotonic() + TELL_SECONDS
+        end = time.monotonic() + TELL_SECONDS
         while True:
             try:
                 answer = _read(ANSWER, await self._call("POST", path, token, body, key, COMMAND_SECONDS))

@@ -100,3 +100,22 @@ setInterval(() => {  // the console renews #told every two seconds, also when ro
   document.body.classList.toggle("unheard-of", Date.now() - saidAt > 12000);
 }, 1000);
 </script>"""
+KEPT_FOCUS: Final = """<script>
+(() => {  // where the keyboard stood goes away: it goes to what says what became of it, which a screen reader then reads
+  const seen = (part) => part.isConnected && part.getClientRects().length > 0;
+  let held = null, card = null, asked = false;
+  document.addEventListener("focusin", (event) => { held = event.target; card = held.closest(".card"); });
+  document.addEventListener("focusout", (event) => {  // somebody left it, unless it is about to go
+    setTimeout(() => { if (held === event.target && seen(held) && document.activeElement !== held) held = null; });
+  });
+  const stands = () => {
+    asked = false;
+    if (!held || seen(held) || ![document.body, held].includes(document.activeElement)) return;
+    const told = [...(card?.querySelectorAll(".outcome") ?? []), ...document.querySelectorAll("[data-became]"),
+      ...(card?.querySelectorAll("h2") ?? []), ...document.querySelectorAll("h1")].find(seen);
+    if (told) { told.tabIndex = -1; told.focus(); }
+  };
+  new MutationObserver(() => { if (!asked) { asked = true; requestAnimationFrame(stands); } }).observe(
+    document.documentElement, { subtree: true, childList: true, attributes: true, attributeFilter: ["class", "style"] });
+})();
+</script>"""

@@ -12,11 +12,14 @@ from zoneinfo import ZoneInfo
 from opsfloor.console.control.hour import OnTime
 from opsfloor.console.sheet import Cell, Line
 from opsfloor.console.words import Verdict, judge, told
-from opsfloor.reroute_words import terms_words
+from opsfloor.reroute_words import OVER, phase_now, terms_words
 from services.routing.emergency.glance import DutyView, FloorGlance, PlaceGlance, WorkGlance
 from services.routing.emergency.report import MovedView, minutes_in_force
-from shared.contracts.reroute import Effect, RerouteOrder, RerouteTerms
-from shared.reroutes import over_at
+from services.routing.emergency.safety import covers
+from shared.contracts.reference import RerouteDuty, Team
+from shared.contracts.reroute import Effect, RerouteOrder, RerouteScope, RerouteTerms
+from shared.reference.board import ReferenceView
+from shared.reroutes import held_percent, over_at
 
 ABOUT: Final[Mapping[Effect, str]] = {
     "drain": "takes nothing new; what is queued is worked off where it is",
@@ -30,6 +33,7 @@ PHASES: Final[Mapping[str, str]] = {
     "approved": "approved, starts by itself",
     "active": "IN FORCE",
     "returning": "work is coming back",
+    OVER: "over by its own clock, not noted yet",
     "ended": "ended",
     "cancelled": "cancelled",
     "expired": "expired",
@@ -46,6 +50,11 @@ ORDERS: Final = "/control/orders"
 def order_page(reroute_id: str) -> str:
     """Where an order is found."""
     return f"{ORDERS}/{quote(reroute_id, safe='')}"
+
+
+def named(identity: str, label: str) -> str:
+    """What has an id and a label, by both: sentences name it by its id, people by its label."""
+    return identity if identity == label else f"{identity}: {label}"
 
 
 # ----------------------------------------------------------------------- times
@@ -168,7 +177,7 @@ def place_line(place: PlaceGlance, done: OnTime, floor: FloorGlance, *beside: Ce
     return Line(
         place.id,
         (
-            Cell(place.label),
+            Cell(named(place.id, place.label)),
             *beside,
             full(place),
             Cell(count(place.queued)),
@@ -247,17 +256,23 @@ def what_now(order: RerouteOrder, zone: str) -> str:
     return what(order.terms.model_copy(update={"minutes": minutes_in_force(order)}), zone)
 
 
-def phase_cell(order: RerouteOrder) -> Cell:
+def phase_at(order: RerouteOrder, now: datetime) -> str:
+    """Where the order is in its life now, by its own instants where the book has not noted it yet."""
+    return phase_now(order, held_percent(order, now))
+
+
+def phase_cell(order: RerouteOrder, now: datetime) -> Cell:
     """Where the order is in its life; what needs somebody is marked."""
+    phase = phase_at(order, now)
     if order.review == "open":
-        return Cell(PHASES[order.phase], "bad", "review open")
-    marked = order.phase in ("proposed", "active")
-    return Cell("", "watch", PHASES[order.phase]) if marked else Cell(PHASES[order.phase])
+        return Cell(PHASES[phase], "bad", "review open")
+    marked = phase in ("proposed", "active", OVER)
+    return Cell("", "watch", PHASES[phase]) if marked else Cell(PHASES[phase])
 
 
 def time_left(order: RerouteOrder, now: datetime) -> str:
     """Until when something must be decided, or the order comes to its end."""
-    match order.phase:
+    match phase_at(order, now):
         case "proposed":
             return f"{left(order.approve_by, now)} to approve" if now < order.approve_by else "too late to approve"
         case "approved":
@@ -266,6 +281,8 @@ def time_left(order: RerouteOrder, now: datetime) -> str:
             return left(order.ends_at, now)
         case "returning":
             return f"all back in {span((end - now).total_seconds())}" if (end := over_at(order)) else ""
+        case told if told == OVER:
+            return f"all back {ago(over_at(order), now)} ago"
         case _:
             return ""
 
@@ -276,7 +293,7 @@ def order_line(order: RerouteOrder, now: datetime, zone: str, moved: Sequence[Mo
         order.reroute_id,
         (
             Cell(order.reroute_id, link=order_page(order.reroute_id)),
-            phase_cell(order),
+            phase_cell(order, now),
             Cell(what_now(order, zone)),
             Cell(time_left(order, now)),
             Cell("" if moved is None else moved_words(moved)),
@@ -300,14 +317,29 @@ def undecided(order: RerouteOrder) -> bool:
     return order.phase == "proposed" or order.review == "open"
 
 
-def for_them(duty: DutyView, order: RerouteOrder) -> bool:
+def for_them(duty: DutyView, order: RerouteOrder, floor: FloorGlance) -> bool:
     """The person may decide it, as far as their token and their duty tell: nobody decides what they proposed."""
-    return duty.approves and order.proposed_by != duty.subject
+    return duty.approves and order.proposed_by != duty.subject and on_duty_there(duty, order.terms.scope, floor)
 
 
-def inbox_words(duty: DutyView, orders: Iterable[RerouteOrder]) -> str:
+def on_duty_there(duty: DutyView, scope: RerouteScope, floor: FloorGlance) -> bool:
+    """The person is on duty for all of the scope, by the rule that the book of reroutes goes by."""
+    where = RerouteDuty(id=duty.subject, name=duty.subject, centres=duty.centres, providers=duty.providers)
+    return covers(
+        where, scope, ReferenceView(teams={place.id: team for place in floor.teams if (team := team_of(place))})
+    )
+
+
+def team_of(place: PlaceGlance) -> Team | None:
+    """The team that a place is; none for a whole centre."""
+    if place.provider_id is None:
+        return None
+    return Team(id=place.id, label=place.label, centre_id=place.centre_id, provider_id=place.provider_id)
+
+
+def inbox_words(duty: DutyView, orders: Iterable[RerouteOrder], floor: FloorGlance) -> str:
     """The link to the inbox, with how much waits there for this person."""
-    waiting = sum(1 for order in orders if undecided(order) and for_them(duty, order))
+    waiting = sum(1 for order in orders if undecided(order) and for_them(duty, order, floor))
     return f"Inbox ({waiting})" if waiting else "Inbox"
 
 
@@ -327,7 +359,7 @@ def past_line(order: RerouteOrder, zone: str) -> Line:
             Cell(order.reroute_id, link=order_page(order.reroute_id)),
             _outcome(order),
             Cell(what_now(order, zone)),
-            Cell(day_clock(order.started_at or order.proposed_at, zone)),
+            Cell(day_clock(order.started_at, zone)),
             Cell(lasted + again),
             Cell(local(ended, zone, order.over_at or order.proposed_at)),
             Cell(order.proposed_by),

@@ -69,6 +69,24 @@ def test_what_may_have_been_heard_is_not_said_again_without_a_key(asked: Callabl
     assert floor.tell("routing", "/reroutes/preview", {}, "viewer", "lin") == {"by": f"{SECOND}/reroutes/preview"}
 
 
+@pytest.mark.parametrize(("failure", "code"), [(LOST, floor.UNANSWERED), (REFUSED, "expected_otherwise")])
+def test_what_was_sent_may_still_be_done(failure: Exception, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that nobody answers in time is not lost, and whoever waits for an answer is not away."""
+    monkeypatch.setenv("OPSFLOOR_ROUTING_URL", FIRST)
+
+    def request(*_: object, **__: object) -> httpx.Response:
+        raise failure
+
+    monkeypatch.setattr(httpx, "request", request)
+    with pytest.raises(Remedied) as told:
+        floor.tell("routing", "/reroutes/r-1/end", {}, "proposer", "lin", "k-1")
+    assert told.value.code == code
+    with pytest.raises(Remedied) as asked:
+        floor.ask("routing", "/reroutes/r-1")
+    for heard in (told.value.remedy, asked.value.remedy):
+        assert ("start routing again" in heard) is (failure is REFUSED)
+
+
 def test_every_address_that_was_asked_in_vain_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """And what came of it."""
     monkeypatch.setenv("OPSFLOOR_ROUTING_URL", f"{FIRST} {SECOND}")

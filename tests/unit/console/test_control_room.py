@@ -98,7 +98,7 @@ async def test_a_command_is_one_command_however_often_it_is_sent(monkeypatch: py
         )
 
     waits: list[str] = []
-    answer = await at(answering).tell("/reroutes/r1/end", "mine", {"reason": "x"}, waits.append)
+    answer = await at(answering).tell("/reroutes/r1/end", "mine", {"reason": "x"}, "k-1", waits.append)
     assert answer.code == "done"
     assert ["does not answer" in waits[0], "has not answered yet" in waits[1], len(waits)] == [True, True, 2]
     assert len(heard) == 3
@@ -109,7 +109,7 @@ async def test_a_command_that_nobody_answers_is_not_called_done(monkeypatch: pyt
     """Waiting has an end, and what is told then is no yes and no no."""
     monkeypatch.setattr(asking, "TELL_SECONDS", 0.0)
     with pytest.raises(RoutingAwayError, match="has not answered yet"):
-        await at(lambda _: httpx.Response(202, json=DONE | {"code": "pending"})).tell("/x", "t", {})
+        await at(lambda _: httpx.Response(202, json=DONE | {"code": "pending"})).tell("/x", "t", {}, "k-1")
 
 
 # ------------------------------------------------------------------------ people

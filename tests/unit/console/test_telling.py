@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from opsfloor.console.control.hour import OnTime
-from opsfloor.console.control.previews import foreseen, rule_words, stay_words, untouched, warnings
+from opsfloor.console.control.previews import foreseen, rule_words, skill_line, stay_words, untouched, warnings
 from opsfloor.console.control.telling import (
     by_urgency,
     full,
@@ -35,6 +35,7 @@ from shared.contracts.reroute import (
     ProposeReroute,
     RerouteOrder,
     RerouteScope,
+    TakerForecast,
 )
 from tests.unit.console.test_control_room import ZONE, floor_at
 from tests.unit.emergency.control_room import CHEN, LIN, ControlRoom, terms
@@ -170,9 +171,9 @@ def test_what_needs_somebody_is_marked_and_comes_first() -> None:
     """In force before proposed; both by a word in a badge."""
     waiting, acting = ordered(), ordered(ApproveReroute)
     assert [order.phase for order in by_urgency([waiting, acting])] == ["active", "proposed"]
-    assert (phase_cell(acting).word, phase_cell(waiting).word) == ("IN FORCE", "waits for approval")
+    assert (phase_cell(acting, NOW).word, phase_cell(waiting, NOW).word) == ("IN FORCE", "waits for approval")
     opened = waiting.model_copy(update={"phase": "ended", "review": "open"})
-    assert (phase_cell(opened).verdict, phase_cell(opened).word) == ("bad", "review open")
+    assert (phase_cell(opened, NOW).verdict, phase_cell(opened, NOW).word) == ("bad", "review open")
 
 
 @pytest.mark.parametrize(
@@ -191,8 +192,40 @@ def test_the_inbox_counts_what_waits_for_whoever_looks(subject: str, approves: b
         centres=(),
         providers=(),
     )
-    assert inbox_words(duty, [ordered(), ordered(ApproveReroute)]) == says
-    assert inbox_words(duty, []) == "Inbox"
+    floor = floor_at(0, 0, 0)
+    assert inbox_words(duty, [ordered(), ordered(ApproveReroute)], floor) == says
+    assert inbox_words(duty, [], floor) == "Inbox"
+    for elsewhere in ({"providers": ("clearkey",)}, {"centres": ("s",)}):
+        assert inbox_words(duty.model_copy(update=elsewhere), [ordered()], floor) == "Inbox", "on duty elsewhere alone"
+    here = duty.model_copy(update={"providers": ("house",), "centres": ("n",)})
+    assert inbox_words(here, [ordered()], floor) == says
+
+
+def test_an_order_over_by_its_own_clock_is_not_called_in_force() -> None:
+    """Though the book has not noted it, emergency being away; and what comes back is said to."""
+    order = ordered(ApproveReroute)
+    assert order.ends_at is not None
+    ends = order.ends_at
+    back, gone = ends + timedelta(seconds=1), ends + timedelta(hours=1)
+    assert phase_cell(order, ends - timedelta(seconds=1)).word == "IN FORCE"
+    assert phase_cell(order, back).text == "work is coming back"
+    assert phase_cell(order, gone).word == "over by its own clock, not noted yet"
+    assert time_left(order, gone).startswith("all back 5")
+
+
+def test_what_was_never_in_force_did_not_begin() -> None:
+    """Its proposal's time is not told as its beginning."""
+    cells = past_line(ordered(CancelReroute), ZONE).cells
+    assert (cells[3].text, cells[4].text) == ("", "never in force")
+
+
+def test_who_takes_a_work_type_is_told_in_a_few_words_and_the_rest_in_a_fold() -> None:
+    """However many teams do, and none is left out."""
+    skill = ordered().preview.skills[0]
+    crowd = tuple(TakerForecast(team_id=f"t{number}", people=1) for number in range(60))
+    cell = skill_line(skill.model_copy(update={"takers": crowd})).cells[-1]
+    assert cell.text.count("(1)") + len(cell.folded) == 60
+    assert 0 < cell.text.count("(1)") < 10
 
 
 def test_a_line_leads_to_its_order() -> None:

@@ -9,9 +9,10 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
+import httpx
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
@@ -25,6 +26,7 @@ from shared.contracts.reference import Centre, Provider, RerouteRule
 from shared.contracts.reroute import CancelReroute, ExtendReroute, ProposeReroute, RerouteScope
 from shared.contracts.routing import LoadByWorkType
 from shared.reference.board import REFERENCE_BOARD
+from shared.reroutes import over_at
 from tests.unit.emergency.control_room import CHEN, LIN, ControlRoom, desk_load, terms
 from tests.unit.emergency.front_desk import FrontDesk
 from tests.unit.routing.floor import NOW
@@ -553,7 +555,7 @@ def test_a_drills_long_id_leaves_room_for_words_on_a_narrow_terminal(
         told = io.StringIO()
         monkeypatch.setattr(reroute_words, "out", Console(file=told, width=width))
         monkeypatch.setattr(answers, "out", Console(file=told, width=width))
-        reroute_words.tell_list([order])
+        reroute_words.tell_list([order], desk.room.now)
         lines = told.getvalue().splitlines()
         assert any(drill in line for line in lines)
         assert any("drain centre n for" in line for line in lines)
@@ -568,3 +570,112 @@ def test_a_glass_of_its_full_time_is_not_offered_for_longer(desk: FrontDesk) -> 
     assert "--starts-at" not in told
     assert "reroute extend" not in told
     assert "reroute extend" in CliRunner().invoke(app, [*SHORT_GLASS, "--yes"]).output
+
+
+UNHEARD = [
+    (("end", "r1", "--reason", "back", "--as", LIN), "`opsfloor reroute show r1`", "does no harm"),
+    (("approve", "r1", "--reason", "ok", "--as", CHEN, "--yes"), "`opsfloor reroute show r1`", "does no harm"),
+    (("extend", "r1", "30", "--reason", "x", "--as", CHEN, "--yes"), "`opsfloor reroute show r1`", "once more"),
+    ((*PROPOSE[1:], "again", "--yes"), "`opsfloor reroute list --all`", "another order"),
+]
+
+
+@pytest.mark.parametrize(("words", "look", "again"), UNHEARD)
+def test_a_command_that_nobody_answered_may_still_be_done(
+    words: tuple[str, ...], look: str, again: str, desk: FrontDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the broker hung, whether the answer fails to come in time or routing says that there is none yet: nobody is told
+    that routing is away, and who would type it again learns what that does."""
+    assert desk.room.ask(ProposeReroute, LIN, terms=terms(scope=RerouteScope(teams=("north-entry",)))) == "done"
+    if words[0] != "approve":
+        assert desk.room.approve(CHEN) == "done"
+    desk.mute = True
+    spoken = " ".join(said(*words).split())
+    assert "it may still be done" in spoken
+    assert "look first, `opsfloor reroute show r" in spoken
+    assert re.search(again, spoken)
+    ask = httpx.request
+
+    def hung(method: str, url: str, headers: dict[str, str], **more: Any) -> httpx.Response:
+        if "Idempotency-Key" in headers:
+            raise httpx.ReadTimeout("timed out")
+        return ask(method, url, headers=headers, **more)
+
+    monkeypatch.setattr(httpx, "request", hung)
+    lost = refused(*words)
+    assert (lost.code, "start routing" in lost.remedy) == ("unanswered", False)
+    assert "it may still be done" in lost.remedy
+    assert look in lost.remedy
+    assert re.search(again, lost.remedy)
+
+
+def test_an_order_that_is_over_by_its_own_clock_is_not_called_active(desk: FrontDesk) -> None:
+    """However long the book does not say so, emergency or the broker being away: nobody is sent to end it or to keep it."""
+    scope = RerouteScope(teams=("north-entry",))
+    assert desk.room.ask(ProposeReroute, LIN, terms=terms(scope=scope, effect="drain")) == "done"
+    assert desk.room.approve(CHEN) == "done"
+    assert "ACTIVE" in said("show", "r1")
+    ends_at = desk.room.order().ends_at
+    assert ends_at is not None
+    desk.room.now = ends_at + timedelta(seconds=1)  # on its way back, and nobody has noted that
+    assert "RETURNING" in said("show", "r1")
+    assert "it comes back by itself" in said("show", "r1")
+    desk.room.now = ends_at + timedelta(hours=1)
+    assert desk.room.order().phase == "active"
+    told, listed = (" ".join(said(*words).split()) for words in (("show", "r1"), ("list",)))
+    gone = over_at(desk.room.order())
+    assert gone is not None
+    assert "OVER BY ITS OWN CLOCK" in told
+    assert f"Over since {gone.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" in told
+    assert "the book has not noted that" in told
+    assert "reroute end" not in told
+    assert "reroute extend" not in told
+    assert "active" not in listed
+    assert "not noted yet" in listed
+    keep = refused("extend", "r1", "30", "--reason", "still down", "--as", CHEN, "--yes")
+    assert "over by its own clock" in keep.what
+    assert "propose it anew" in keep.remedy
+
+
+def test_whoever_agrees_to_an_order_to_come_compares_like_with_like(desk: FrontDesk) -> None:
+    """What was foreseen of its own hour beside that hour as it looks now, and not beside this one."""
+    desk.room.tell_load(desk_load("north-entry", ("north-entry-01",)).model_copy(update={"queued": (WAITING,)}))
+    scope, later = RerouteScope(teams=("north-entry",)), desk.room.now + timedelta(hours=2)
+    beside = terms(scope=RerouteScope(teams=("south-entry",)), minutes=30)  # over by then, and in force now
+    assert desk.room.ask(ProposeReroute, LIN, "r0", terms=beside) == "done"
+    rules = tuple(rule.rule_id for rule in desk.room.order("r0").preview.broken_rules)
+    assert desk.room.approve(CHEN, "r0", override_rules=rules) == "done"
+    assert desk.room.ask(ProposeReroute, LIN, terms=terms(scope=scope, starts_at=later)) == "done"
+    rules = tuple(rule.rule_id for rule in desk.room.order().preview.broken_rules)
+    named = [word for rule in rules for word in ("--override", rule)]
+    told = " ".join(said("approve", "r1", "--reason", "agreed", "--as", CHEN, "--yes", *named).split())
+    found = re.search(
+        r"([\d,]+) items would move \(foreseen: ([\d,]+)\) and ([\d,]+) be late \(foreseen: ([\d,]+)\)", told
+    )
+    assert found is not None, told
+    moving, foreseen, late, late_foreseen = found.groups()
+    assert (moving, late) == (foreseen, late_foreseen)
+    now = json.loads(said("preview", "evacuate", "--team", "north-entry", "--json"))
+    assert f"{sum(skill['misses_with'] for skill in now['skills']):,}" != late, "this hour is another matter"
+
+
+def test_what_a_local_order_does_is_said_as_a_sentence() -> None:
+    """As its effect's name is no verb."""
+    local = {
+        "effect": "local",
+        "percent": 100,
+        "scope": {"business_types": ["transfer"]},
+        "minutes": 60,
+        "drill": False,
+    }
+    told = "send back to its branches what is new of business type transfer for 60 min"
+    assert reroute_words.terms_words(local) == told
+
+
+def test_who_takes_a_work_type_is_told_in_a_few_lines(desk: FrontDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many teams do; the rest of them is counted."""
+    desk.room.tell_load(desk_load("north-entry", ("north-entry-01",)).model_copy(update={"queued": (WAITING,)}))
+    assert "clearkey-one" in said("preview", "drain", "--team", "north-entry")
+    monkeypatch.setattr(reroute_words, "TAKERS_MAX", 1)
+    told = said("preview", "drain", "--team", "north-entry")
+    assert re.search(r"and \d more", told), told
