@@ -51,6 +51,7 @@ UNANSWERED: Final = "unanswered"
 LOOK: Final = "see the service's log"
 REMEDIES: Final = {
     "dependency_away": "`opsfloor stack status` tells whether broker and database are up",
+    "broker_silent": "`opsfloor stack status` tells whether broker and database are up",
     "not_authorised": "`--as NAME` says who you are; deploy/reference/reroutes.yaml says who is on duty",
     "own_proposal": "ask a second person on duty to do it",
     "rules_broken": "name the rule with `--override RULE` if you answer for it",

@@ -55,7 +55,7 @@ INSTEAD: Final = {
     "returning": "it comes back by itself; `opsfloor reroute cancel {0} --reason WHY` stops it at once",
 }
 """What to do with an order that a command does not fit, by its phase."""
-MAY_COME: Final = frozenset({floor.UNANSWERED, "dependency_away"})
+MAY_COME: Final = frozenset({floor.UNANSWERED, "dependency_away", "broker_silent"})
 """The codes of what may have reached the book of reroutes, though nobody has said what became of it."""
 SAME_AGAIN: Final = {
     "propose": "then: the same again is another order beside it, not the same one",
