@@ -51,6 +51,7 @@ DARK_CENTRE: Final = "north"
 DARK_MINUTE: Final = 10 * 60 + 30
 DARK_MINUTES: Final = 60
 BALANCER_KILLED_MINUTE: Final = 15 * 60
+GATHER_SECONDS: Final = 0.05  # six processes share few cores: larger batches take a seventh less of them
 SET_UP_SECONDS: Final = 12.0  # real ones that the services have before the first document comes
 WATCHED: Final = (
     branch.SUBMISSION, intake.RECEIPT, intake.CASE, audit.WORK, audit.CASE, audit.POSTING, core.POSTING,
@@ -142,6 +143,7 @@ class Demo:
             "OPSFLOOR_CLOCK_START": clock.start.isoformat(),
             "OPSFLOOR_CLOCK_ANCHOR": str(clock.anchor),
             "OPSFLOOR_SESSION_TIMEOUT_SECONDS": "4",
+            "OPSFLOOR_GATHER_SECONDS": str(GATHER_SECONDS),
         }
 
     @asynccontextmanager
