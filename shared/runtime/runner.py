@@ -65,9 +65,9 @@ def went_back(processor: str, inlets: Mapping[Place, int], read: Mapping[Place, 
         )
 
 
-def gather_seconds(turn_seconds: float) -> float:
-    """How long to let records gather after a small batch that took so long."""
-    return min(GATHER_FACTOR * turn_seconds, GATHER_SECONDS_MAX)
+def gather_seconds(turn_seconds: float, least: float) -> float:
+    """How long to let records gather after a small batch that took so long, and at least."""
+    return max(least, min(GATHER_FACTOR * turn_seconds, GATHER_SECONDS_MAX))
 
 
 _log: Final = structlog.get_logger("opsfloor.runner")
@@ -172,8 +172,7 @@ class Runner:
                     await flushing
                 flushing = asyncio.create_task(self.flush()) if self._pending else None
                 if self.lets_gather(len(reads)):
-                    least = max(self._limits.gather_seconds, self.processor.gather_seconds)
-                    await asyncio.sleep(max(gather_seconds(self._turn_seconds), least))
+                    await asyncio.sleep(self.gathers_for)
         finally:
             if flushing is not None:
                 await flushing
@@ -181,6 +180,11 @@ class Runner:
     def lets_gather(self, records: int) -> bool:
         """Whether, after a batch of so many records, the next ones are let gather: not when it had, or told, many."""
         return not self._ahead and not self.behind and records > 0 and max(records, self._turn_facts) < GATHER_RECORDS
+
+    @property
+    def gathers_for(self) -> float:
+        """How long the next records are let gather. Units: seconds."""
+        return gather_seconds(self._turn_seconds, max(self._limits.gather_seconds, self.processor.gather_seconds))
 
     async def _batch(self) -> list[Read]:
         """One batch; while a large one is decided and written, what comes next is read."""

@@ -350,10 +350,22 @@ async def test_an_event_from_which_nothing_follows_writes_no_state() -> None:
     assert part.next_offsets == {(0, IN.name): 2}
 
 
-@pytest.mark.parametrize(("turn_seconds", "gathered"), [(0.01, 0.01), (2.0, 0.1)])
+@pytest.mark.parametrize(("turn_seconds", "gathered"), [(0.001, 0.004), (0.01, 0.01), (2.0, 0.1)])
 def test_records_gather_as_long_as_the_last_batch_took(turn_seconds: float, gathered: float) -> None:
-    """Within a bound: a busy machine makes fewer batches and still answers."""
-    assert gather_seconds(turn_seconds) == gathered
+    """Within bounds: a quiet machine answers soon, a busy one makes fewer batches and still answers."""
+    assert gather_seconds(turn_seconds, Limits().gather_seconds) == gathered
+
+
+def test_records_gather_no_shorter_than_the_floor_or_the_processor_asks_for() -> None:
+    """Whichever asks for more: where processor time is short, larger batches are worth their latency."""
+    bench, patient = Bench(), replace(PROCESSOR, gather_seconds=0.2)
+    store = bench.database.store("counting")
+    for processor, limits, seconds in (
+        (PROCESSOR, Limits(), 0.004),
+        (PROCESSOR, Limits(gather_seconds=0.05), 0.05),
+        (patient, Limits(gather_seconds=0.05), 0.2),
+    ):
+        assert Runner(processor, bench.log, store, Boards(()), bench.clock, limits).gathers_for == seconds
 
 
 async def test_records_gather_after_a_small_batch_alone() -> None:
