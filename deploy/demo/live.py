@@ -109,7 +109,7 @@ class Board:
         hurts = (
             self.plan.reliefs[0].words
             if self.plan.reliefs
-            else "nothing hurts: nobody more would save a minute of waiting"
+            else "nothing hurts: nobody more would save a minute of lateness"
         )
         return [*(_shared(part) for part in largest), hurts]
 

@@ -495,7 +495,9 @@ class PlannedWork(Part):
     """One kind of work in the plan: what comes of it and how it is shared.
 
     Shape:   a kind of work is a work type with what decides which providers may see it.
-    Units:   items per hour: `recent_per_hour` as in the last minutes, `coming_per_hour` expected for the coming hour.
+    Units:   items per hour: `recent_per_hour` as in the last minutes, `coming_per_hour` expected for the coming hour;
+             the slack in minutes: how long an item may wait when it comes and be in time, in the mean of the last minutes,
+             and as the plan reckons for the coming hour; none: of no item is it known, or a plan of an earlier release.
     Holds:   the shares sum to 1; there are none when no team may do it.
     """
 
@@ -505,6 +507,8 @@ class PlannedWork(Part):
     recent_per_hour: float
     coming_per_hour: float
     shares: tuple[TeamShare, ...] = ()
+    recent_slack_minutes: float | None = None
+    slack_minutes: float | None = None
 
 
 class TeamPlanned(Part):
@@ -533,11 +537,10 @@ class LimitPlanned(Part):
 
 
 class Relief(Part):
-    """What one more person would save at most.
+    """What one more person would save.
 
     Holds:   no work type: any of the team's.
-    Units:   `saves_minutes` is waiting in the hour, over all items of the team: half an hour for each item that the person
-             ends. It is lateness only as far as it outlasts the items' slack.
+    Units:   `saves_minutes` is expected lateness in the hour, over all items.
     """
 
     team_id: Identity
@@ -569,7 +572,7 @@ class PlanMade(Message):
     work: tuple[PlannedWork, ...]
     teams: tuple[TeamPlanned, ...]
     saturation: float  # of the fullest team
-    lateness_minutes: float  # of waiting in the coming hour, over all items; late is what of it outlasts their slack
+    lateness_minutes: float  # expected of the coming hour, over all items
     relaxed: tuple[BoundRelaxed, ...] = ()
     reliefs: tuple[Relief, ...] = ()  # what hurts most, first
     counted_since: Instant | None = None

@@ -46,6 +46,7 @@ WORK_TYPES: Final = 40
 HELD: Final = (8, 15, 40)  # work types that a team holds: some, many, all
 PLANS: Final = 30
 LOAD: Final = 0.8
+SLACKS: Final = (5.0, 20.0, 30.0, 240.0, 1_440.0)  # minutes, of the work types in turn
 TARGET_MS: Final = 100.0
 AT: Final = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 NAMES: Final = tuple(f"type-{n:02}/entry" for n in range(WORK_TYPES))
@@ -94,7 +95,13 @@ def boards_of(held: int, draw: random.Random) -> tuple[dict[str, Any], dict[str,
 def first_plan(arrivals: dict[str, float]) -> PlanMade:
     """A plan that tells the arrivals and nothing else: what a new balancer resumes from."""
     work = tuple(
-        PlannedWork(work_type=name, recent_per_hour=rate, coming_per_hour=rate) for name, rate in arrivals.items()
+        PlannedWork(
+            work_type=name,
+            recent_per_hour=rate,
+            coming_per_hour=rate,
+            recent_slack_minutes=SLACKS[number % len(SLACKS)],
+        )
+        for number, (name, rate) in enumerate(arrivals.items())
     )
     return PlanMade(
         made_at=AT - timedelta(seconds=1),

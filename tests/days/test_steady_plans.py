@@ -92,7 +92,7 @@ def by_chance(draw: random.Random, per_hour: float, begin: float, seconds: float
 def hear(floor: Floor, instants: Mapping[Kind, Iterator[float]]) -> None:
     """Let the instants of all kinds be heard in their order."""
     for at, kind in sorted((at, kind) for kind, mine in instants.items() for at in mine):
-        floor.arrivals.heard(kind, SINCE + timedelta(seconds=at))
+        floor.arrivals.heard(kind, SINCE + timedelta(seconds=at), 20.0)
 
 
 def plans_of(floor: Floor, begin: int, seconds: Sequence[Mapping[Kind, Iterator[float]]]) -> list[PlanMade]:

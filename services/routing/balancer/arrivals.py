@@ -1,4 +1,4 @@
-"""How much work comes: in the last minutes, and by kind of day and time of day. Pure: instants are arguments."""
+"""What comes: how much in the last minutes, by kind of day and time of day, and how long it may wait. Pure."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from math import exp, expm1, sqrt, tanh
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from services.routing.delay import slack_of
 from services.routing.kinds import Kind
 from shared.contracts.reference import FloorLimits, Shift
 from shared.contracts.routing import ArrivalsLearned, DayKind, PlanMade
+from shared.contracts.work import WorkOrder
 from shared.reference.shifts import day_kind
 
 MEMORY_SECONDS: Final = 900.0  # "the last minutes": what came before so long weighs 1/e
@@ -30,17 +32,23 @@ Slot = tuple[DayKind, int]
 
 @dataclass(slots=True)
 class _Recent:
-    """Arrivals with fading weight. Units: `weight` in items as of `at`; `since` is when counting began."""
+    """Arrivals with fading weight.
+
+    Units:   `weight` in items as of `at`; `since` is when counting began; `slack` in minutes, the weighted mean of what came,
+             none: of nothing that came it is known.
+    """
 
     since: datetime
     at: datetime
     weight: float = 0.0
+    slack: float | None = None
 
-    def count(self, when: datetime, items: float) -> None:
+    def count(self, when: datetime, slack: float) -> None:
         """Holds: what is heard late weighs as little as if it had been heard in its turn."""
         until = max(self.at, when)
-        self.weight = self.weight_at(until) + items * _faded(when, until)
-        self.at = until
+        before, one = self.weight_at(until), _faded(when, until)
+        self.slack = slack if self.slack is None else self.slack + (slack - self.slack) * one / (before + one)
+        self.weight, self.at = before + one, until
 
     def weight_at(self, now: datetime) -> float:
         return self.weight * _faded(self.at, now)
@@ -116,7 +124,7 @@ class Arrivals:
         since = min(plan.counted_since or at - LONG, at) if heard_since else self._since
         self.counted_since = min(self.counted_since, since)
         for part in plan.work:
-            kind, recent = Kind.told(part), _Recent(since, at)
+            kind, recent = Kind.told(part), _Recent(since, at, slack=part.recent_slack_minutes)
             if heard_since:
                 recent.weight = part.recent_per_hour * recent.hours_at(at)
             self._recent.setdefault(kind, recent)
@@ -127,12 +135,16 @@ class Arrivals:
 
     # --------------------------------------------------------------- what comes
 
-    def heard(self, kind: Kind, at: datetime) -> None:
-        """One item of the kind was asked for."""
+    def asked(self, order: WorkOrder) -> None:
+        """An item was asked for."""
+        self.heard(Kind.of(order), order.requested_at, slack_of(order, order.requested_at) / 60.0)
+
+    def heard(self, kind: Kind, at: datetime, slack: float) -> None:
+        """One item of the kind was asked for that could wait so many minutes."""
         recent = self._recent.get(kind)
         if recent is None:
             recent = self._recent[kind] = _Recent(self.counted_since, self.counted_since)
-        recent.count(at, 1.0)
+        recent.count(at, slack)
         self._counted[kind] = self._counted.get(kind, 0) + 1
 
     def turn(self, now: datetime, calendar: Calendar) -> Iterator[ArrivalsLearned]:
@@ -194,6 +206,11 @@ class Arrivals:
         if recent is None or was <= 0.0:
             return coming
         return was if abs(coming - was) <= CHANCES * recent.by_chance(coming, now) else coming
+
+    def slack(self, kind: Kind) -> float | None:
+        """How long what came in the last minutes could wait and be in time, in the mean; none: not known. Units: minutes."""
+        recent = self._recent.get(kind)
+        return None if recent is None else recent.slack
 
     def _coming_slots(self, now: datetime, calendar: Calendar) -> Sequence[Slot]:
         """The quarters of the coming hour. They follow from both alone: worked out once for all kinds that a plan asks about."""

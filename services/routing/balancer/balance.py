@@ -11,7 +11,6 @@ from services.routing.balancer.arrivals import Arrivals
 from services.routing.balancer.planner import FloorNow, calendar_of, make_plan
 from services.routing.balancer.programme import Footing
 from services.routing.boards import ARRIVALS_BOARD, PLAN_BOARD, LearnedView, PlanView
-from services.routing.kinds import Kind
 from shared.contracts.audit import WorkRequested
 from shared.contracts.routing import ArrivalsLearned, HeardTo, PlanMade
 from shared.contracts.vendor import InspectionRequested
@@ -86,7 +85,7 @@ class Balance:
             return
         if isinstance(asked, WorkRequested | InspectionRequested):
             self.heard += 1
-            self._arrivals.heard(Kind.of(asked.order), asked.order.requested_at)
+            self._arrivals.asked(asked.order)
             self._heard_at = max(self._heard_at, asked.order.requested_at)
 
     def plan(self, now: datetime, interval_seconds: float) -> PlanMade | None:

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import cached_property
 from typing import Final
 
 import highspy
 import numpy as np
 from numpy.typing import NDArray
 
-from services.routing.balancer.loads import SCARCE, Loads, Numbers, Pairs, Vector
+from services.routing.balancer.loads import Loads, Numbers, Pairs, Stair, Vector
 from services.routing.balancer.terms import Bounds, Reason, Relaxed
 
 INFINITE: Final = highspy.kHighsInf
@@ -107,16 +107,13 @@ class Rows:
     def __init__(self, teams: Loads, skills: Loads, shared: Numbers) -> None:
         self.people: Final = np.concatenate([teams.people, skills.people[shared]])
         self.waiting: Final = np.concatenate([teams.waiting, skills.waiting[shared]])
-        self._first: Final = np.repeat([teams.bands[0][0], skills.bands[0][0]], [len(teams), len(shared)])
-        bands = [
-            (row, below, upto, minutes * late)
-            for loads, numbers, begin in ((teams, range(len(teams)), 0), (skills, shared.tolist(), len(teams)))
-            for row, late in enumerate(loads.hour_late[numbers], begin)
-            for (below, _), (upto, minutes) in pairwise(loads.bands)
-        ]
-        rows, below, upto, cost = zip(*bands, strict=True)
-        self.band_row: Final = np.array(rows, dtype=np.int64)
-        self._below, self._upto, self.band_cost = np.array(below), np.array(upto), np.array(cost)
+        rows = np.split(np.arange(len(self.people)), [len(teams)])
+        of_teams = _bands(teams.stair, np.arange(len(teams)), rows[0])
+        of_skills = _bands(skills.stair, shared, rows[1])
+        self._first, row, self._below, self._upto, self.band_cost = (
+            np.concatenate(both) for both in zip(of_teams, of_skills, strict=True)
+        )
+        self.band_row: Final = row.astype(np.int64)
 
     def __len__(self) -> int:
         return len(self.people)
@@ -210,13 +207,23 @@ class Layout:
                  nothing of it is done in the hour, `eased` tells what they save: at least that.
         """
         pieces = self.pieces
-        full, fuller = (np.clip(self.limit(SCARCE[0][0], more), 0.0, 1.0) for more in (0.0, joined.sole))
+        full, fuller = (np.clip(self.limit(self._skill_full, more), 0.0, 1.0) for more in (0.0, joined.sole))
         more = np.where(pieces.late[pieces.first], 0.0, fuller - full)[pieces.pair]
         limit = self.limit(cap, joined.sole)
         first = np.zeros(len(pieces), dtype=bool)
         first[pieces.first] = True
         uppers = np.clip(limit[pieces.pair] - pieces.begin - np.where(pieces.late, more, 0.0), 0.0, pieces.width)
         return np.asarray(uppers + np.where(first, more, 0.0))
+
+    @property
+    def _skill_full(self) -> float:
+        """Up to which saturation a skill makes nobody wait."""
+        return self.skills.stair.upto[0]
+
+    @property
+    def sole_dearest(self) -> Vector:
+        """What an hour costs that the people of a skill without a row do not do. Units: points."""
+        return np.asarray(self.skills.stair.points[self.sole_skill, -1])
 
     @property
     def overdue(self) -> bool:
@@ -227,14 +234,14 @@ class Layout:
         """What those who have joined save where more waits for a skill than its people do in the hour. Units: points."""
         hours = self.skills.waiting[self.sole_skill] - self.skills.people[self.sole_skill]
         late = np.where(hours < 0.0, 0.0, hours + (self.pairs.hours * shares)[self.sole])
-        return float((np.minimum(joined.sole, late) * SCARCE[-1][1] * self.skills.hour_late[self.sole_skill]).sum())
+        return float((np.minimum(joined.sole, late) * self.sole_dearest).sum())
 
     def _full_hour(self, near: float) -> Vector:
         """Up to which share each pair's people do the work within the hour; all of it, when nobody will be so full."""
         may_stay = self.whole(self.was) and self.keeps_bounds(self.was, np.zeros(len(self.bounds)))
-        if may_stay and self.fullest(self.was) * near < SCARCE[0][0]:
+        if may_stay and self.fullest(self.was) * near < self._skill_full:
             return np.ones(len(self.pairs))
-        return np.asarray(np.clip(self.limit(SCARCE[0][0]), 0.0, 1.0))
+        return np.asarray(np.clip(self.limit(self._skill_full), 0.0, 1.0))
 
     # ----------------------------------------------------------------- the solver's
 
@@ -337,14 +344,15 @@ class Layout:
         return pairs, [row for row in range(ground) if tied_to[row] != row and not roomy[row]]
 
     def lateness(self) -> tuple[Columns, Vector]:
-        """The columns that are waiting, and what each costs. Units: points."""
+        """The columns that are late, and what each costs. Units: points."""
         late = np.flatnonzero(self.pieces.late)
         pair = self.pieces.pair[late]
-        cost = self.pairs.hours[pair] * self.skills.hour_late[self.skills.of_pair[pair]] * SCARCE[-1][1]
+        cost = self.pairs.hours[pair] * self.skills.stair.points[self.skills.of_pair[pair], -1]
         return np.concatenate([self.piece[late], self.band]), np.concatenate([cost, self.rows.band_cost])
 
+    @cached_property
     def late_already(self) -> float:
-        """The hour's waiting of what waits already beyond what the people of skills without a row do in the hour."""
+        """The hour's lateness of what waits already beyond what the people of skills without a row do in the hour."""
         return float(self.skills.late(self.skills.waiting)[self.sole_skill].sum())
 
     # -------------------------------------------------------------------- any shares
@@ -362,13 +370,17 @@ class Layout:
         }
 
     def late(self, shares: Vector) -> float:
-        """The waiting that these shares make in the hour. Units: points."""
+        """The lateness that these shares make in the hour. Units: points."""
         return sum(float(one.late(one.hours(self.pairs, shares)).sum()) for one in (self.teams, self.skills))
 
-    def late_minutes(self, shares: Vector) -> float:
-        """The same whatever it costs. Units: item-minutes."""
-        loads = (self.teams, self.skills)
-        return sum(float((one.late(one.hours(self.pairs, shares)) / one.cost).sum()) for one in loads)
+    def late_minutes(self, shares: Vector, joined: Joined | None = None) -> float:
+        """The same whatever it costs, and without what waits and is in time; when somebody has joined. Units: item-minutes."""
+        joined = joined or self.nobody
+        teams, shared = np.split(joined.rows, [len(self.teams)])
+        skills = np.zeros(len(self.skills))
+        skills[self.shared], skills[self.sole_skill] = shared, joined.sole
+        loads = ((self.teams, teams), (self.skills, skills))
+        return sum(float(one.late_minutes(one.hours(self.pairs, shares), more).sum()) for one, more in loads)
 
     def whole(self, shares: Vector) -> bool:
         """The shares of each kind sum to 1."""
@@ -386,6 +398,13 @@ class Layout:
         bounds = sorted(self.bounds, key=lambda bound: (in_order.index(bound.reason), bound.name))
         found = [Relaxed(bound.reason, bound.name, bound.broken_by(shares)) for bound in bounds]
         return [one for one in found if one.by > NAMED]
+
+
+def _bands(stair: Stair, those: Numbers, rows: Numbers) -> tuple[Vector, ...]:
+    """Of some loads: up to where each costs nothing; of each band above that its row, where it begins and ends, its cost."""
+    points = stair.points[those, 1:]
+    below, upto = (np.broadcast_to(edges, points.shape).ravel() for edges in (stair.upto[:-1], stair.upto[1:]))
+    return np.full(len(rows), stair.upto[0]), np.repeat(rows, points.shape[1]), below, upto, points.ravel()
 
 
 def _following(*counts: int) -> tuple[Columns, ...]:

@@ -10,15 +10,43 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from services.routing.balancer.terms import BANDS, Demand, SharesByKind, TeamNow
+from services.routing.balancer.terms import TIMELY_WEIGHT, WAITS, Demand, SharesByKind, TeamNow
 from services.routing.kinds import may_see
 
 Vector = NDArray[np.float64]
 Numbers = NDArray[np.int64]
+Bands = tuple[tuple[float, float, int], ...]
 
-SCARCE: Final = ((1.0, 0.0), BANDS[-1])
-"""As `BANDS`, of a skill that not all of a team hold: only what its people cannot do in the hour waits."""
+PARTS: Final = 3
+TEAM_BANDS: Final[Bands] = (
+    *((upto, minutes, 0) for upto, minutes in WAITS[:-1]),
+    *((1.0 + (n + 1) / PARTS if n + 1 < PARTS else float("inf"), WAITS[-1][1], n) for n in range(PARTS)),
+)
+"""The bands of a team's saturation: up to where, what a further item waits in minutes, and which part of the team's work it
+falls to. The desks let those wait for whom it costs least, so that waits fall to the first third of the hours by that, until
+more is left over than a third can bear."""
+SKILL_BANDS: Final[Bands] = ((1.0, 0.0, 0), (float("inf"), WAITS[-1][1], 0))
+"""The same of a skill that not all of a team hold: only what its people cannot do in the hour waits, and all of it is alike."""
 HOURS_MIN: Final = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Stair:
+    """What an hour of work more costs each load, by the band that it falls in.
+
+    Shape:   an entry per band in `upto`; `points` and `minutes` loads × bands.
+    Units:   `upto` as saturation; `points` is what is made least, `minutes` item-minutes of lateness.
+    Holds:   no band costs less than the one below it, so that the lower ones are filled first.
+    """
+
+    upto: tuple[float, ...]
+    points: NDArray[np.float64]
+    minutes: NDArray[np.float64]
+
+    def cost(self, hours: Vector, people: Vector, each: NDArray[np.float64]) -> Vector:
+        """What so many hours of work cost each load, by what `each` hour of a band does: `points` or `minutes`."""
+        beyond = np.maximum(hours[:, None] - people[:, None] * (0.0, *self.upto[:-1]), 0.0)  # where each band begins
+        return np.asarray(np.einsum("lb,lb->l", beyond, np.diff(each, prepend=0.0)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +54,7 @@ class Loads:
     """What can be full: teams, or the scarce skills in them.
 
     Shape:   one entry per load, by team and work type; `of_pair` one per pair, -1 where the pair fills none of these.
-    Units:   `people` and `waiting` in hours; `hour_late` in points for each minute that an hour of work waits.
+    Units:   `people` and `waiting` in hours; `cost` in points per late minute, in the mean.
     """
 
     team: Numbers
@@ -34,9 +62,8 @@ class Loads:
     people: Vector
     waiting: Vector
     cost: Vector
-    hour_late: Vector
+    stair: Stair
     of_pair: Numbers
-    bands: tuple[tuple[float, float], ...]
 
     def hours(self, pairs: Pairs, shares: Vector) -> Vector:
         """The hours of work of each load with these shares, what waits included."""
@@ -50,12 +77,11 @@ class Loads:
 
     def late(self, hours: Vector) -> Vector:
         """What so many hours of work are expected to cost each. Units: points."""
-        total, below = np.zeros(len(self)), 0.0
-        for upto, minutes in self.bands:
-            within = np.clip(hours - below * self.people, 0.0, (upto - below) * self.people)
-            total += minutes * within * self.hour_late
-            below = upto
-        return total
+        return self.stair.cost(hours, self.people, self.stair.points)
+
+    def late_minutes(self, hours: Vector, joined: Vector | float = 0.0) -> Vector:
+        """How late they are expected to be, when somebody has joined. Units: item-minutes."""
+        return self.stair.cost(hours, self.people + joined, self.stair.minutes)
 
     def __len__(self) -> int:
         return len(self.people)
@@ -80,12 +106,12 @@ class Pairs:
     @classmethod
     def of(cls, demands: Sequence[Demand], teams: Sequence[TeamNow]) -> Pairs:
         """The pairs of demands in the order of their kinds and teams in the order of their names."""
-        found = np.fromiter(chain.from_iterable(_pairs(demands, teams)), dtype=float).reshape(-1, 5)
+        found = np.fromiter(chain.from_iterable(_pairs(demands, teams)), dtype=float).reshape(-1, 6)
         demand, team = found[:, 0].astype(np.int64), found[:, 1].astype(np.int64)
         order = np.lexsort((team, demand))
-        demand, team, (people, seconds, waiting) = demand[order], team[order], found[order, 2:].T.copy()
+        demand, team, skills = demand[order], team[order], Skills(*found[order, 2:].T.copy())
         items = np.array([demand.items for demand in demands])[demand]
-        return cls(demands, teams, demand, team, items * seconds / 3600.0, items, Skills(people, seconds, waiting))
+        return cls(demands, teams, demand, team, items * skills.seconds / 3600.0, items, skills)
 
     def __len__(self) -> int:
         return len(self.hours)
@@ -112,44 +138,105 @@ class Pairs:
         """The teams that may do any of the work, as loads."""
         costs = np.array([demand.cost for demand in self.demands])[self.demand]
         numbers, of_pair = np.unique(self.team, return_inverse=True)
-        items = np.bincount(of_pair, self.items)
-        cost = np.bincount(of_pair, self.items * costs) / items
-        per_hour = items / np.maximum(np.bincount(of_pair, self.hours), HOURS_MIN)
         mine = [self.teams[number] for number in numbers.tolist()]
         return Loads(
             numbers,
             [None] * len(mine),
             np.array([team.people for team in mine]),
             np.array([team.waiting for team in mine]),
-            cost,
-            per_hour * cost,
+            np.bincount(of_pair, self.items * costs) / np.bincount(of_pair, self.items),
+            self._mixed(of_pair),
             of_pair,
-            BANDS,
         )
 
     def scarce_skills(self) -> Loads:
         """The work types that only some of a team's people hold, as loads."""
-        types = sorted({demand.kind.work_type for demand in self.demands})
-        place = {name: number for number, name in enumerate(types)}
-        type_of = np.array([place[demand.kind.work_type] for demand in self.demands], dtype=np.int64)
+        types, type_of = self._types()
         scarce = np.flatnonzero(self.skills.people < np.array([team.people for team in self.teams])[self.team])
-        keys = self.team[scarce] * len(types) + type_of[self.demand[scarce]]
+        keys = self.team[scarce] * len(types) + type_of[scarce]
         groups, first, group = np.unique(keys, return_index=True, return_inverse=True)
         of_pair = np.full(len(self), -1, dtype=np.int64)
         of_pair[scarce] = group
         cost = np.zeros(len(groups))
         np.maximum.at(cost, group, np.array([demand.cost for demand in self.demands])[self.demand[scarce]])
+        slack = np.full(len(groups), np.inf)
+        np.minimum.at(slack, group, self._slack[scarce])
         pair = scarce[first]
+        upto, waits, _ = zip(*SKILL_BANDS, strict=True)
+        late, per_hour = lateness_of(np.array(waits), slack[:, None]), 3600.0 / self.skills.seconds[pair]
         return Loads(
             groups // len(types),
             [types[number] for number in (groups % len(types)).tolist()],
             self.skills.people[pair],
             self.skills.waiting[pair],
             cost,
-            3600.0 / self.skills.seconds[pair] * cost,
+            Stair(upto, weighed(late, np.array(waits)) * (per_hour * cost)[:, None], late * per_hour[:, None]),
             of_pair,
-            SCARCE,
         )
+
+    def _types(self) -> tuple[list[str], Numbers]:
+        """The work types by name, and the number of each pair's."""
+        types = sorted({demand.kind.work_type for demand in self.demands})
+        place = {name: number for number, name in enumerate(types)}
+        return types, np.array([place[demand.kind.work_type] for demand in self.demands], dtype=np.int64)[self.demand]
+
+    @property
+    def _slack(self) -> Vector:
+        """How long what comes of each pair may wait. Units: minutes."""
+        return np.array([demand.slack for demand in self.demands])[self.demand]
+
+    def _mixed(self, team: Numbers) -> Stair:
+        """What an hour of each team's work costs by band: of an hour of what may come, and of what waits.
+
+        Holds:   of what, is reckoned as if each kind came evenly to all teams that may do it, so that it stands still when
+                 shares and people move. What waits has less slack by its age.
+        """
+        costs = np.array([demand.cost for demand in self.demands])[self.demand]
+        coming = self.hours / np.bincount(self.demand)[self.demand]
+        types, type_of = self._types()
+        _, alike = np.unique(team * len(types) + type_of, return_inverse=True)  # pairs whose work waits as one
+        waiting = self.skills.waiting * self.hours / np.maximum(np.bincount(alike, self.hours), HOURS_MIN)[alike]
+        slack = np.concatenate([self._slack, self._slack - self.skills.age])
+        upto, waits, parts = zip(*TEAM_BANDS, strict=True)
+        late, per_hour = lateness_of(np.array(waits), slack[:, None]), np.tile(3600.0 / self.skills.seconds, 2)
+        points = weighed(late, np.array(waits)) * (per_hour * np.tile(costs, 2))[:, None]
+        teams, hours = np.tile(team, 2), np.concatenate([coming, waiting])
+        of_part = _parts(teams, hours, points[:, -1])
+
+        def mean(each: NDArray[np.float64]) -> NDArray[np.float64]:
+            """Over the hours of each band's part. Shape: entries × bands in, teams × bands out."""
+            bands = [(of_part[:, part], each[:, band]) for band, part in enumerate(parts)]
+            return np.column_stack([np.bincount(teams, of * those) / np.bincount(teams, of) for of, those in bands])
+
+        return Stair(upto, mean(points), mean(late * per_hour[:, None]))
+
+
+def lateness_of(wait: Vector, slack: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What of a wait is lateness, in the mean. Units: minutes, all of them.
+
+    Source:  the wait in a busy queue is about exponential, in M/M/c exactly so for whoever waits at all: of one of mean
+             w, w·e^(-s/w) outlasts a slack s.
+    """
+    waits = np.maximum(wait, HOURS_MIN)
+    return np.asarray(np.where(wait > 0.0, waits * np.exp(-np.maximum(slack, 0.0) / waits), 0.0))
+
+
+def weighed(late: NDArray[np.float64], wait: Vector) -> NDArray[np.float64]:
+    """A wait as it is weighed: what of it is late in full, the rest by `TIMELY_WEIGHT`."""
+    return np.asarray(late + TIMELY_WEIGHT * (wait - late))
+
+
+def _parts(load: Numbers, hours: Vector, dear: Vector) -> NDArray[np.float64]:
+    """The hours of each entry in each of its load's `PARTS` of equal hours, the cheapest first. Shape: entries × parts."""
+    order = np.argsort(load + dear / (1.0 + 2.0 * dear.max()), kind="stable")  # by load, then by price: below 1
+    load, hours = load[order], hours[order]
+    total = np.bincount(load, hours)
+    ends = np.cumsum(hours) - (np.cumsum(total) - total)[load]
+    edges = np.arange(PARTS + 1) / PARTS * total[load][:, None]
+    within = np.minimum(ends[:, None], edges[:, 1:]) - np.maximum((ends - hours)[:, None], edges[:, :-1])
+    found = np.empty_like(within)
+    found[order] = np.maximum(within, 0.0)
+    return found
 
 
 def _summing_to_one(shares: Mapping[str, float]) -> Mapping[str, float]:
@@ -159,15 +246,18 @@ def _summing_to_one(shares: Mapping[str, float]) -> Mapping[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class Skills:
-    """Of each pair, who holds its work type in its team. Units: people, seconds per item, hours."""
+    """Of each pair, who holds its work type in its team, and what waits. Units: people, seconds per item, hours, minutes."""
 
     people: Vector
     seconds: Vector
     waiting: Vector
+    age: Vector
 
 
-def _pairs(demands: Sequence[Demand], teams: Sequence[TeamNow]) -> Iterator[tuple[int, int, float, float, float]]:
-    """Number of the demand, number of the team, and the skill's people, seconds and waiting hours."""
+def _pairs(
+    demands: Sequence[Demand], teams: Sequence[TeamNow]
+) -> Iterator[tuple[int, int, float, float, float, float]]:
+    """Number of the demand, number of the team, and the skill."""
     asked: dict[str, list[int]] = {}
     for number, demand in enumerate(demands):
         asked.setdefault(demand.kind.work_type, []).append(number)
@@ -180,7 +270,7 @@ def _pairs(demands: Sequence[Demand], teams: Sequence[TeamNow]) -> Iterator[tupl
                 for work_type, numbers in asked.items()
             }
         may_see_of, barred = seen[sees], team.barred
-        for work_type, (people, seconds, waiting) in team.skills.items():
+        for work_type, skill in team.skills.items():
             for one in may_see_of.get(work_type, ()):
                 if not barred or demands[one].kind not in barred:
-                    yield one, number, people, seconds, waiting
+                    yield one, number, *skill

@@ -37,14 +37,13 @@ SATURATION: Final = Level(
     f"Work that a team has and will get in the coming hour, over what its people can do{_EVERYWHERE}",
     ("team",),
 )
-WAITING: Final = Level(
-    "opsfloor_plan_waiting_seconds",
-    "Waiting that the plan expects of the coming hour's work, summed over all items; late is only what waits longer "
-    f"than its slack{_EVERYWHERE}",
+LATENESS: Final = Level(
+    "opsfloor_plan_lateness_seconds",
+    f"Lateness that the plan expects of the coming hour's work, summed over all items{_EVERYWHERE}",
 )
 RELIEF: Final = Level(
     "opsfloor_plan_relief_seconds",
-    f"Waiting in the coming hour, summed over all items, that one more person would save at most, where it hurts most{_EVERYWHERE}",
+    f"Lateness in the coming hour, summed over all items, that one more person would save, where it hurts most{_EVERYWHERE}",
     ("team", "work_type"),
 )
 ANY_WORK: Final = "any"
@@ -75,7 +74,7 @@ def plan_levels(view: PlanView, now: Callable[[], datetime]) -> Read:
 def _of(plan: PlanMade) -> Iterator[Reading]:
     for team in plan.teams:
         yield SATURATION, (team.team_id,), team.saturation
-    yield WAITING, (), 60.0 * plan.lateness_minutes
+    yield LATENESS, (), 60.0 * plan.lateness_minutes
     for relief in plan.reliefs:
         yield RELIEF, (relief.team_id, relief.work_type or ANY_WORK), 60.0 * relief.saves_minutes
     for bound in plan.relaxed:

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from services.routing.balancer.arrivals import Arrivals, Calendar
+from services.routing.balancer.arrivals import AHEAD, QUARTER, Arrivals, Calendar
 from services.routing.balancer.programme import Footing, solve
 from services.routing.balancer.terms import Bounds, Demand, Hurt, Shares, Skill, TeamNow
 from services.routing.boards import LoadView, PlanView
+from services.routing.delay import closings
 from services.routing.eligibility import Rulebook
 from services.routing.kinds import Kind
 from services.routing.limits import share_limits
-from shared.contracts.reference import Team
+from shared.contracts.reference import BusinessType, Team
 from shared.contracts.routing import (
     BoundRelaxed,
     HeardTo,
@@ -32,6 +33,8 @@ from shared.reroutes import RerouteView, covers_team, covers_work_type, share_no
 UNEXPECTED: Final = 0.25  # who is at the desk although the calendar expects nobody counts for a quarter of an hour
 PEOPLE_MIN: Final = 0.05  # a team with fewer in the mean of the hour is closed
 BARRED_SHARE: Final = 0.5  # a reroute that holds more of a kind than this away keeps the plan from counting on the team
+SLACK_STIRS: Final = 0.2  # of what the last plan reckoned with: a slack that differs by less is taken for the same
+SLACK_STIRS_MIN: Final = 1.0  # minute
 GOOD_PLANS: Final = 60  # a plan is good for so many intervals at least, however fast the floor's clock runs
 DIGITS: Final = 4
 
@@ -73,9 +76,11 @@ def make_plan(
     reference, last = floor.book.reference, last.in_force(floor.now)
     calendar, known = calendar_of(reference), floor.now if known_at is None else known_at
     kinds = arrivals.kinds()
-    before = {Kind.told(part): part.coming_per_hour for part in last.plan.work} if last.plan else {}
-    coming = {kind: arrivals.settled(kind, known, calendar, before.get(kind, 0.0)) for kind in kinds}
-    demands = [Demand(kind, items, _cost(kind, reference)) for kind, items in coming.items()]
+    before = {Kind.told(part): part for part in last.plan.work} if last.plan else {}
+    was = {kind: part.coming_per_hour for kind, part in before.items()}
+    coming = {kind: arrivals.settled(kind, known, calendar, was.get(kind, 0.0)) for kind in kinds}
+    slack = {kind: _slack(arrivals.slack(kind), kind, before.get(kind), reference, known) for kind in kinds}
+    demands = [Demand(kind, items, _cost(kind, reference), slack[kind] or 0.0) for kind, items in coming.items()]
     teams = list(teams_now(floor, kinds))
     shares = solve(demands, teams, bounds_of(reference), last.shares, reliefs_told, footing)
     good = timedelta(seconds=max(reference.limits.plan_good_seconds, GOOD_PLANS * interval_seconds))
@@ -88,6 +93,8 @@ def make_plan(
                 **kind._asdict(),
                 recent_per_hour=round(arrivals.recent_per_hour(kind, floor.now), 2),
                 coming_per_hour=round(coming[kind], 2),
+                recent_slack_minutes=_rounded(arrivals.slack(kind)),
+                slack_minutes=slack[kind],
                 shares=tuple(TeamShare(team_id=team, share=share) for team, share in _sorted(shares, kind)),
             )
             for kind in kinds
@@ -201,22 +208,28 @@ def waiting_of(load: LoadSnapshot) -> Mapping[str, float]:
     return {work_type: seconds / 3600.0 for work_type, seconds in load.seconds_by_work_type.items()}
 
 
+def ages_of(load: LoadSnapshot) -> Mapping[str, float]:
+    """How old what waits is in the mean, by work type: half as old as the oldest, as it came evenly. Units: minutes."""
+    return {
+        part.work_type: max((load.at - part.oldest_requested_at).total_seconds(), 0.0) / 120.0
+        for part in load.queued
+        if part.oldest_requested_at is not None
+    }
+
+
 def skills_of(load: LoadSnapshot, waiting: Mapping[str, float]) -> Mapping[str, Skill]:
     """The people by work type, how long each takes them, and what waits for them."""
-    if not load.expected_people_by_hour:
-        return {
-            one.work_type: Skill(float(one.present), one.learned_seconds, waiting.get(one.work_type, 0.0))
-            for one in load.capacity
-            if one.present >= PEOPLE_MIN and one.learned_seconds > 0
-        }
-    found = {
-        one.work_type: Skill(UNEXPECTED * one.present, one.learned_seconds, waiting.get(one.work_type, 0.0))
-        for one in load.capacity
-    }
+    ages = ages_of(load)
+
+    def skill(work_type: str, people: float, seconds: float) -> Skill:
+        return Skill(people, seconds, waiting.get(work_type, 0.0), ages.get(work_type, 0.0))
+
+    counts = UNEXPECTED if load.expected_people_by_hour else 1.0
+    found = {one.work_type: skill(one.work_type, counts * one.present, one.learned_seconds) for one in load.capacity}
     for coming in load.expected:
         known = found.get(coming.work_type)
         people = max(coming.people_by_hour[0], 0.0 if known is None else known.people)
-        found[coming.work_type] = Skill(people, coming.learned_seconds, waiting.get(coming.work_type, 0.0))
+        found[coming.work_type] = skill(coming.work_type, people, coming.learned_seconds)
     return {work_type: skill for work_type, skill in found.items() if skill.people >= PEOPLE_MIN and skill.seconds > 0}
 
 
@@ -234,8 +247,40 @@ def _barred(kind: Kind, team: Team, floor: FloorNow) -> bool:
 
 
 def _cost(kind: Kind, reference: ReferenceView) -> float:
-    template = reference.business_types.get(kind.work_type.rpartition("/")[0])
+    template = _template(kind, reference)
     return 1.0 if template is None else template.delay.late_per_minute
+
+
+def _template(kind: Kind, reference: ReferenceView) -> BusinessType | None:
+    return reference.business_types.get(kind.work_type.rpartition("/")[0])
+
+
+def _slack(
+    recent: float | None, kind: Kind, last: PlannedWork | None, reference: ReferenceView, now: datetime
+) -> float | None:
+    """How long what comes in the hour may wait and be in time, in the mean; none: not known. Units: minutes.
+
+    Holds:   as what came in the last minutes, but no longer than until the rail closes: a cut-off counts before it is there.
+             What the last plan reckoned with stays while the two differ by no more than `SLACK_STIRS` of it.
+    """
+    if recent is None:
+        return None
+    template = _template(kind, reference)
+    closes = frozenset[datetime]() if template is None else closings(template, reference.limits.time_zone, now)
+    instants = [now + ahead * QUARTER for ahead in range(AHEAD)]
+    left = [
+        min(((at - instant).total_seconds() / 60.0 for at in closes if at > instant), default=recent)
+        for instant in instants
+    ]
+    found = sum(min(recent, minutes) for minutes in left) / AHEAD
+    told = None if last is None else last.slack_minutes
+    if told is not None and abs(found - told) <= max(SLACK_STIRS * abs(told), SLACK_STIRS_MIN):
+        return told
+    return _rounded(found)
+
+
+def _rounded(minutes: float | None) -> float | None:
+    return None if minutes is None else round(minutes, 1)
 
 
 def _sorted(shares: Shares, kind: Kind) -> list[tuple[str, float]]:
@@ -247,7 +292,7 @@ def _told(hurt: Hurt, reference: ReferenceView) -> Relief:
     where = hurt.team_id if team is None else team.label
     what = "any work" if hurt.work_type is None else _label(hurt.work_type, reference)
     words = (
-        f"another operator for {what} at {where} would save up to {hurt.saves:,.0f} minutes of waiting there this hour, "
+        f"another operator for {what} at {where} would save {hurt.saves:,.0f} minutes of lateness this hour, "
         f"{hurt.worth:,.0f} points by their cost"
     )
     return Relief(team_id=hurt.team_id, work_type=hurt.work_type, saves_minutes=round(hurt.saves, 1), words=words)

@@ -14,8 +14,8 @@ import highspy
 import numpy as np
 
 from services.routing.balancer.layout import DUST, INFINITE, Bound, Columns, Joined, Layout, bounds_of
-from services.routing.balancer.loads import SCARCE, Loads, Pairs, Vector
-from services.routing.balancer.terms import BANDS, Bounds, Demand, Hurt, Reason, Relaxed, Shares, SharesByKind, TeamNow
+from services.routing.balancer.loads import Loads, Pairs, Vector
+from services.routing.balancer.terms import WAITS, Bounds, Demand, Hurt, Reason, Relaxed, Shares, SharesByKind, TeamNow
 from services.routing.solver import new_solver
 
 RELAXED_IN_ORDER: Final[tuple[Reason, ...]] = ("centre_maximum", "provider_minimum", "provider_maximum")
@@ -34,11 +34,11 @@ TRIED_MAX: Final = 8  # people more whose plans are made, one after the other: e
 TRIED_PAIRS: Final = 16_000  # pairs of work and team over all those plans: on the largest floors fewer are tried
 DUAL, PRIMAL = 1, 4  # HiGHS's numbers for its ways of the simplex
 DEVEX: Final = 1  # HiGHS's number for the edge weights of the dual simplex that cost nothing to begin with
-COSTS_BEGIN: Final = BANDS[0][0]  # nobody is expected to be late where all are less full
+COSTS_BEGIN: Final = WAITS[0][0]  # nobody is expected to be late where all are less full
 
 
 class Footing:
-    """Where the solver stood when it had found the least waiting last: from there it finds the next sooner.
+    """Where the solver stood when it had found the least lateness last: from there it finds the next sooner.
 
     Holds:   one balancer's, from plan to plan; it moves neither shares nor figures. Where an aim has several best ways and so
              no one price, other places than without it may be looked at for what hurts.
@@ -201,7 +201,7 @@ class _Model:
         return falls
 
     def hasten(self, saturation: float, footing: Footing | None = None) -> float:
-        """The second aim: the waiting that the hour's work expects. Units: item-minutes, weighed by cost."""
+        """The second aim: the lateness that the hour's work expects. Units: item-minutes, weighed by cost."""
         self._full, self._cap = saturation, _nearly(saturation)
         shape = self.layout.count, self._solver.getNumRow()
         known = None if footing is None else footing.of(*shape)
@@ -217,12 +217,12 @@ class _Model:
         return self._lateness
 
     def _late(self, cap: float) -> float:
-        """The least waiting when nobody may be fuller than this. Units: points."""
+        """The least lateness when nobody may be fuller than this. Units: points."""
         layout = self.layout
         self._allow(cap)
         if cap <= COSTS_BEGIN:
             return 0.0
-        late = self._minimise(*layout.lateness()) + layout.late_already()
+        late = self._minimise(*layout.lateness()) + layout.late_already
         return late - layout.eased(self._joined, self.found) if layout.overdue else late
 
     def _allow(self, cap: float) -> None:
@@ -245,7 +245,7 @@ class _Model:
         if self._sooner:  # what moves shares follows from the last ones to the last digit
             self.hasten(self._full)
         if self._cap > COSTS_BEGIN:
-            self._keep(*layout.lateness(), self._lateness_max - layout.late_already())
+            self._keep(*layout.lateness(), self._lateness_max - layout.late_already)
         self._begin_afresh()
         moved = np.flatnonzero(layout.pieces.moved)
         self._minimise(layout.piece[moved], layout.pairs.items[layout.pieces.pair[moved]])
@@ -362,19 +362,21 @@ class _Model:
             return []
         tried = min(TRIED_MAX, max(1, TRIED_PAIRS // len(self.layout.pairs)))
         values, basis, found = self.values, self._solver.getBasis(), list[Hurt]()
+        late = self.layout.late_minutes(self.found)
         for hurt, joined in self._promised()[:tried]:
             try:
                 worth = self._saved(joined, basis)
             except ArithmeticError:  # what cannot be reckoned is not told; the plan itself is made already
                 continue
-            if worth > MINUTES_WORTH * hurt.worth / hurt.saves:
-                found.append(replace(hurt, saves=hurt.saves * worth / hurt.worth, worth=worth))
+            saves = late - self.layout.late_minutes(self.found, joined)
+            if worth > 0.0 and saves > MINUTES_WORTH:
+                found.append(replace(hurt, saves=saves, worth=worth))
         self._values, self._joined = values, self.layout.nobody
         self._allow(self._cap)
         return sorted(found, key=_most_first)[:HURTS_MAX]
 
     def _saved(self, joined: Joined, basis: highspy.HighsBasis) -> float:
-        """The waiting that is saved when somebody has joined. Units: points.
+        """The lateness that is saved when somebody has joined. Units: points.
 
         Holds:   with one more of so many, the fullest is emptier by no more than what that one is of them all.
         """
@@ -410,18 +412,16 @@ class _Model:
         """What an hour more of each skill without a row would save: the worth of its pair's limit at the full hour."""
         layout = self.layout
         first = layout.pieces.first[layout.sole]
-        most = SCARCE[-1][1] * layout.skills.hour_late[layout.sole_skill]
-        return np.where(layout.pieces.late[first], most, -self._reduced[first] / layout.pairs.hours[layout.sole])
+        prices = -self._reduced[first] / layout.pairs.hours[layout.sole]
+        return np.where(layout.pieces.late[first], layout.sole_dearest, prices)
 
     def _worth(self, loads: Loads, prices: Vector) -> Vector:
         """What another person is worth to each load. Holds: no hour is dearer than in the band that may still be filled."""
-        dearest = next(minutes for upto, minutes in loads.bands if self._cap <= upto)
-        prices = np.minimum(prices, dearest * loads.hour_late)
-        worth, below = np.zeros(len(loads)), 0.0
-        for upto, minutes in loads.bands[:-1]:
-            worth += (upto - below) * np.maximum(prices - minutes * loads.hour_late, 0.0)
-            below = upto
-        return worth
+        stair = loads.stair
+        dearest = next(band for band, upto in enumerate(stair.upto) if self._cap <= upto)
+        prices = np.minimum(prices, stair.points[:, dearest])
+        widths = np.diff((0.0, *stair.upto[:-1]))
+        return np.asarray((np.maximum(prices[:, None] - stair.points[:, :-1], 0.0) * widths).sum(axis=1))
 
     def _hurts_of(self, loads: Loads, worth: Vector) -> Iterator[tuple[Hurt, Joined]]:
         likely = np.flatnonzero(worth > MINUTES_WORTH * loads.cost)

@@ -11,28 +11,40 @@ from services.routing.kinds import Kind, may_see
 Reason = Literal["centre_maximum", "provider_minimum", "provider_maximum", "nobody_eligible"]
 SharesByKind = Mapping[Kind, Mapping[str, float]]
 
-BANDS: Final[tuple[tuple[float, float], ...]] = ((0.7, 0.0), (0.85, 0.2), (0.95, 1.0), (1.0, 5.0), (float("inf"), 30.0))
-"""Up to which saturation of a team a further item costs how many minutes of waiting in the hour. Beyond an hour's work it is
-half an hour: whoever ends more items through the hour takes each off the queue so much sooner in the mean. Queues grow before a
-team is full, so the last hours cost before that. What is called late in this room is such waiting, whatever slack the items
-have: they are late by what of it outlasts their slack."""
+WAITS: Final[tuple[tuple[float, float], ...]] = ((0.7, 0.0), (0.85, 0.2), (0.95, 1.0), (1.0, 5.0), (float("inf"), 30.0))
+"""Up to which saturation of a team a further item costs how many minutes of waiting in the hour, in the mean. Beyond an hour's
+work it is half an hour: whoever ends more items through the hour takes each off the queue so much sooner. Queues grow before
+a team is full, so the last hours cost before that. What of it is lateness follows from the slack (`loads.lateness_of`)."""
+
+TIMELY_WEIGHT: Final = 0.01
+"""What a minute of waiting weighs that makes nobody late, against a late one: so little that it only decides between ways by
+which as much is late, and no team is filled while another that could do the work at once stands idle."""
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What of one kind of work comes in the hour. Units: items per hour; `cost` in points per minute."""
+    """What of one kind of work comes in the hour.
+
+    Units:   items per hour; `cost` in points per late minute; `slack` is how many minutes an item may wait, when it comes,
+             and still be in time over all the steps behind it.
+    """
 
     kind: Kind
     items: float
     cost: float = 1.0
+    slack: float = 0.0
 
 
 class Skill(NamedTuple):
-    """A team's people for one work type, how long they take, and what waits. Units: people, seconds per item, hours."""
+    """A team's people for one work type, how long they take, and what waits.
+
+    Units:   people, seconds per item, hours; `age` in minutes, of what waits in the mean.
+    """
 
     people: float
     seconds: float
     waiting: float = 0.0
+    age: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +87,7 @@ class Relaxed:
 
 @dataclass(frozen=True, slots=True)
 class Hurt:
-    """What one more person would save at most. Units: item-minutes of waiting in the hour; `worth` the same in points."""
+    """What one more person would save. Units: item-minutes of lateness in the hour; `worth` in points, as `tardiness` is."""
 
     team_id: str
     work_type: str | None
@@ -89,7 +101,8 @@ class Shares:
 
     Holds:   the shares of a kind sum to 1, or it is relaxed as `nobody_eligible` and has none; `saturation` is of the
              fullest team or scarce skill; `hurts` the most first.
-    Units:   `tardiness` in points, which is what is made least; `late_minutes` are item-minutes of waiting in the hour.
+    Units:   `tardiness` in points, which is what is made least, what waits without being late included (`TIMELY_WEIGHT`);
+             `late_minutes` are expected item-minutes of lateness in the hour.
     """
 
     by_kind: SharesByKind

@@ -16,7 +16,6 @@ from services.routing.desk import decide as desk_rules
 from services.routing.desk import watch
 from services.routing.desk.processor import desk
 from services.routing.desk.state import TeamDesk, new_desk
-from services.routing.kinds import Kind
 from services.routing.placement import decide as placement_rules
 from services.routing.placement import state as placement_state
 from services.routing.placement.choice import BatchSight
@@ -138,7 +137,7 @@ class RealDealing:
             )
             self._placed[order.work_item_id] = placement_state.apply(new_item(order.work_item_id), placed)
             return self._tell_desk(waits_at, placed)
-        self._arrivals.heard(Kind.of(order), order.requested_at)
+        self._arrivals.asked(order)
         return self._place(order.work_item_id, work_requested(order=order))
 
     def withdrawn(self, order: WorkOrder) -> Starts:

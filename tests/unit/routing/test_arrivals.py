@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -14,7 +15,8 @@ from shared.contracts.reference import FloorLimits, Shift
 from shared.contracts.routing import ArrivalsLearned
 from shared.reference.shifts import day_kind
 from tests.support.examples import share_of
-from tests.unit.routing.floor import rates_told
+from tests.unit.routing.floor import NOW, rates_told
+from tests.unit.routing.test_choice import order
 
 SINCE = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)  # 10:00 in Shanghai, a Monday
 ENTRY = Kind("transfer/entry")
@@ -25,7 +27,7 @@ CALENDAR = Calendar.of(FloorLimits(id="floor"), (WEEK,))
 def hear(arrivals: Arrivals, per_hour: float, seconds: float, since: datetime = SINCE) -> datetime:
     """Evenly spaced arrivals for so long; returns the instant when they end."""
     for n in range(int(per_hour * seconds / 3600)):
-        arrivals.heard(ENTRY, since + timedelta(seconds=(n + 0.5) * 3600 / per_hour))
+        arrivals.heard(ENTRY, since + timedelta(seconds=(n + 0.5) * 3600 / per_hour), 20.0)
     return since + timedelta(seconds=seconds)
 
 
@@ -182,3 +184,41 @@ def learned(profile: list[float | None]) -> ArrivalsLearned:
 def test_days_are_told_apart(day: date, kind: str) -> None:
     """Off when no shift is worked, a peak by its place in the month, else a working day."""
     assert day_kind(day, (WEEK,), (5, 10, 15, 31)) == kind
+
+
+def test_slack_is_the_mean_of_what_came_lately() -> None:
+    """What came a quarter of an hour before weighs 1/e; what is heard late as if in its turn; quiet changes nothing."""
+    in_turn, late = Arrivals(SINCE), Arrivals(SINCE)
+    assert in_turn.slack(ENTRY) is None
+    then = SINCE + timedelta(seconds=MEMORY_SECONDS)
+    for arrivals, heard in ((in_turn, ((SINCE, 10.0), (then, 40.0))), (late, ((then, 40.0), (SINCE, 10.0)))):
+        for at, slack in heard:
+            arrivals.heard(ENTRY, at, slack)
+        assert arrivals.slack(ENTRY) == pytest.approx((10.0 / math.e + 40.0) / (1.0 / math.e + 1.0))
+
+
+@pytest.mark.parametrize("heard_since", [True, False])
+def test_slack_goes_on_from_what_the_last_plan_said(heard_since: bool) -> None:
+    """It weighs as what it was heard of; after an outage what comes first counts alone."""
+    arrivals, told = Arrivals(SINCE), rates_told({ENTRY: 600.0}, SINCE - timedelta(seconds=3))
+    part = told.work[0].model_copy(update={"recent_slack_minutes": 20.0})
+    arrivals.resume(told.model_copy(update={"work": (part,)}), heard_since=heard_since)
+    assert arrivals.slack(ENTRY) == 20.0
+    arrivals.heard(ENTRY, SINCE, 30.0)
+    assert arrivals.slack(ENTRY) == (pytest.approx(20.0 + 10.0 / 151, abs=0.01) if heard_since else 30.0)
+
+
+def test_slack_is_unknown_of_what_an_earlier_release_told() -> None:
+    """Until the first item is heard."""
+    arrivals = Arrivals(SINCE)
+    arrivals.resume(rates_told({ENTRY: 600.0}, SINCE - timedelta(seconds=3)))
+    assert arrivals.slack(ENTRY) is None
+    arrivals.heard(ENTRY, SINCE, 30.0)
+    assert arrivals.slack(ENTRY) == 30.0
+
+
+def test_an_item_asked_for_has_its_slack_over_all_steps() -> None:
+    """Due in 1,000 s, takes 30, and 100 behind it, which wait twice as long in front: 670 s."""
+    arrivals = Arrivals(NOW)
+    arrivals.asked(order(due_seconds=1000, standard_seconds=30, later_seconds=100))
+    assert arrivals.slack(Kind.of(order())) == pytest.approx(670 / 60)

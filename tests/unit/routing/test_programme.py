@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from services.routing.balancer.programme import solve
@@ -147,6 +149,53 @@ def test_a_scarce_skill_is_told_by_name() -> None:
     team = TeamNow("north", "bank", "n", 10, {"y": Skill(1, 60.0)})
     hurts = solve([Demand(Kind("y"), 120)], [team], Bounds()).hurts
     assert [(hurt.team_id, hurt.work_type) for hurt in hurts] == [("north", "y")]
+
+
+def test_what_may_wait_is_where_teams_are_filled() -> None:
+    """One team is full as it is; z can be done beside what is due at once, or beside what has until tomorrow."""
+    full = TeamNow("full", "bank", "f", 1, {"y": Skill(1, 60.0)}, waiting=0.98)
+    hasty = TeamNow("hasty", "bank", "a", 5, {"u": Skill(5, 60.0), "z": Skill(5, 60.0)})
+    patient = TeamNow("patient", "bank", "b", 5, {"v": Skill(5, 60.0), "z": Skill(5, 60.0)})
+    found = {}
+    for slack in (0.0, 240.0):
+        comes = [
+            Demand(Kind("u"), 180),
+            Demand(Kind("v"), 180, slack=slack),
+            Demand(Kind("z"), 130),
+            Demand(Kind("y"), 0.1),
+        ]
+        plan = solve(comes, [full, hasty, patient], Bounds())
+        found[slack] = plan.by_team
+    assert found[0.0]["hasty"] > 0.75
+    assert found[240.0]["hasty"] <= 0.701
+    assert found[240.0]["patient"] > 0.9
+
+
+def test_work_that_is_left_over_is_late_by_what_outlasts_its_slack() -> None:
+    """An hour of sixty items more than people: at once due, in time within the hour, tomorrow."""
+    late = []
+    for slack in (-5.0, 0.0, 30.0, 60.0, 1440.0):
+        plan = solve([Demand(Kind("x"), 120, slack=slack)], [SOUTH], Bounds())
+        late.append(plan.late_minutes)
+        assert (slack < 1440.0) == bool(plan.hurts)
+    overdue, at_once, half, hour, tomorrow = late
+    assert overdue == at_once
+    assert at_once == pytest.approx(60 * 30.0, rel=0.05)
+    assert half == pytest.approx(at_once / math.e, rel=0.05)
+    assert hour == pytest.approx(half / math.e, rel=0.05)
+    assert tomorrow < 1e-6
+
+
+def test_who_may_wait_waits_first() -> None:
+    """A team with as much work due at once as due tomorrow, and a tenth too much of it: nobody is late. Three quarters: some are."""
+    team = TeamNow("north", "bank", "n", 2, {"u": Skill(2, 60.0), "v": Skill(2, 60.0)})
+    found = [
+        solve([Demand(Kind("u"), 60 * much), Demand(Kind("v"), 60 * much, slack=1440.0)], [team], Bounds())
+        for much in (1.1, 1.75)
+    ]
+    assert [plan.saturation for plan in found] == pytest.approx([1.1, 1.75], rel=0.01)
+    assert found[0].late_minutes < 1.0
+    assert found[1].late_minutes > 100.0
 
 
 def test_shares_that_are_still_as_good_stay() -> None:

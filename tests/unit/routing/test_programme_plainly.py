@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from services.routing.balancer.programme import RELAXED_IN_ORDER, SLACK_SHARE, TOLERANCE, Footing, solve
-from services.routing.balancer.terms import BANDS, Bounds, Demand, Hurt, SharesByKind, Skill, TeamNow
+from services.routing.balancer.terms import TIMELY_WEIGHT, WAITS, Bounds, Demand, Hurt, SharesByKind, Skill, TeamNow
 from services.routing.kinds import Kind
 from services.routing.solver import new_solver
 
@@ -20,13 +21,19 @@ TYPES = ("u", "v", "w", "x", "y")
 def a_floor(draw: random.Random) -> tuple[list[Demand], list[TeamNow], Bounds]:
     """Some kinds, several of one work type; teams of several providers, some of them full already; bounds at times."""
     kinds = [Kind(name, house) for name in TYPES for house in (False, True) if draw.random() < 0.7]
-    demands = [Demand(kind, draw.uniform(5, 400), draw.choice((0.5, 1.0, 3.0))) for kind in kinds]
+    demands = [
+        Demand(kind, draw.uniform(5, 400), draw.choice((0.5, 1.0, 3.0)), draw.choice((-3.0, 0.0, 12.0, 50.0, 240.0)))
+        for kind in kinds
+    ]
     teams = []
     for number in range(draw.randint(2, 9)):
         people = draw.randint(1, 8)
         skills = {
             name: Skill(
-                draw.uniform(0.3, 1.0) * people, draw.uniform(20, 200), draw.choice((0.0, 0.0, draw.uniform(0, 4)))
+                draw.uniform(0.3, 1.0) * people,
+                draw.uniform(20, 200),
+                draw.choice((0.0, 0.0, draw.uniform(0, 4))),
+                draw.uniform(0, 40),
             )
             for name in draw.sample(TYPES, draw.randint(1, 5))
         }
@@ -41,6 +48,49 @@ def a_floor(draw: random.Random) -> tuple[list[Demand], list[TeamNow], Bounds]:
             {"vendor-0": draw.uniform(0, 0.2)}, {"vendor-1": draw.uniform(0, 0.4)}, {"c0": draw.uniform(0, 0.8)}
         )
     return demands, teams, bounds
+
+
+def weighed(demand: Demand, wait: float, age: float = 0.0) -> float:
+    """Points of an item that waits in such a band: late beyond its slack, or only kept waiting."""
+    late = wait and wait * math.exp(-max(demand.slack - age, 0.0) / wait)
+    return demand.cost * (late + TIMELY_WEIGHT * (wait - late))
+
+
+def in_thirds(hours_at: list[tuple[float, float, float]]) -> Iterator[float]:
+    """Of (hours, price, other price): the mean of the other price over each third of the hours, the cheapest first."""
+    third = sum(hours for hours, _, _ in hours_at) / 3
+    left = sorted(hours_at, key=lambda entry: entry[1])
+    for _ in range(3):
+        room, total = third, 0.0
+        while room > 1e-12 * third and left:
+            hours, price, other = left.pop(0)
+            taken = min(hours, room)
+            room, total = room - taken, total + taken * other
+            if hours > taken:
+                left.insert(0, (hours - taken, price, other))
+        yield total / third
+
+
+def stair_of(team: TeamNow, mine: list[Demand], teams: list[TeamNow]) -> list[tuple[float, float]]:
+    """Up to which saturation of a team an hour of its work more costs how many points."""
+    hours = {d.kind: d.items * team.skills[d.kind.work_type].seconds / 3600 for d in mine}
+    entries: list[tuple[Demand, float, float, float]] = []
+    for d in mine:
+        skill = team.skills[d.kind.work_type]
+        alike = sum(hours[other.kind] for other in mine if other.kind.work_type == d.kind.work_type)
+        entries.append((d, skill.seconds, hours[d.kind] / sum(other.may_do(d.kind) for other in teams), 0.0))
+        entries.append((d, skill.seconds, skill.waiting * hours[d.kind] / alike, skill.age))
+
+    def thirds(wait: float) -> list[float]:
+        priced = [
+            (part, weighed(d, 30.0, age) * 3600 / seconds, weighed(d, wait, age) * 3600 / seconds)
+            for d, seconds, part, age in entries
+        ]
+        return list(in_thirds(priced))
+
+    first, second, third = thirds(30.0)
+    below = [(upto, thirds(wait)[0]) for upto, wait in WAITS[:-1]]
+    return [*below, (4 / 3, first), (5 / 3, second), (float("inf"), third)]
 
 
 def plainly(demands: list[Demand], teams: list[TeamNow], bounds: Bounds) -> tuple[float, float] | None:
@@ -62,22 +112,21 @@ def plainly(demands: list[Demand], teams: list[TeamNow], bounds: Bounds) -> tupl
         hours = {d.kind: d.items * team.skills[d.kind.work_type].seconds / 3600 for d in mine}
         if not mine:
             continue
-        items = sum(d.items for d in mine)
-        cost = sum(d.cost * d.items for d in mine) / items
-        loads = [(team.people, team.waiting, mine, cost * items / sum(hours.values()), BANDS)]
+        loads = [(team.people, team.waiting, mine, stair_of(team, mine, teams))]
         for name, skill in team.skills.items():
             those = [d for d in mine if d.kind.work_type == name]
             if those and skill.people < team.people:
-                each = max(d.cost for d in those) * 3600 / skill.seconds
-                loads.append((skill.people, skill.waiting, those, each, ((1.0, 0.0), BANDS[-1])))
-        for people, waiting, those, each, bands in loads:
+                hardest = Demand(those[0].kind, 1.0, max(d.cost for d in those), min(d.slack for d in those))
+                dear = weighed(hardest, WAITS[-1][1]) * 3600 / skill.seconds
+                loads.append((skill.people, skill.waiting, those, [(1.0, 0.0), (float("inf"), dear)]))
+        for people, waiting, those, bands in loads:
             work = waiting + sum(hours[d.kind] * share[d.kind, team.team_id] for d in those)
             solver.addConstr(work <= people * fullest)
             below = 0.0
             widths = []
-            for upto, minutes in bands:
+            for upto, points in bands:
                 width = solver.addVariable(lb=0, ub=min((upto - below) * people, 1e9))
-                lateness.append(minutes * each * width)
+                lateness.append(points * width)
                 widths.append(width)
                 below = upto
             solver.addConstr(work <= sum(widths))

@@ -198,7 +198,7 @@ def test_where_it_hurts_is_read_off_the_plan() -> None:
     read = {(level.name, labels): value for level, labels, value in plan_levels(view, lambda: AT)()}
     assert read["opsfloor_plan_relief_seconds", (named.team_id, str(named.work_type))] == 60 * named.saves_minutes
     assert read["opsfloor_plan_relief_seconds", (named.team_id, "any")] == 120
-    assert read["opsfloor_plan_waiting_seconds", ()] == 60 * plan.lateness_minutes
+    assert read["opsfloor_plan_lateness_seconds", ()] == 60 * plan.lateness_minutes
 
 
 @pytest.mark.parametrize(("late", "told"), [(timedelta(), True), (timedelta(seconds=1), False)])
