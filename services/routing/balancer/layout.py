@@ -218,7 +218,7 @@ class Layout:
     @property
     def _skill_full(self) -> float:
         """Up to which saturation a skill makes nobody wait."""
-        return self.skills.stair.upto[0]
+        return self.skills.stair.begins[1]
 
     @property
     def sole_dearest(self) -> Vector:
@@ -403,8 +403,8 @@ class Layout:
 def _bands(stair: Stair, those: Numbers, rows: Numbers) -> tuple[Vector, ...]:
     """Of some loads: up to where each costs nothing; of each band above that its row, where it begins and ends, its cost."""
     points = stair.points[those, 1:]
-    below, upto = (np.broadcast_to(edges, points.shape).ravel() for edges in (stair.upto[:-1], stair.upto[1:]))
-    return np.full(len(rows), stair.upto[0]), np.repeat(rows, points.shape[1]), below, upto, points.ravel()
+    below, upto = (np.broadcast_to(edges[1:], points.shape).ravel() for edges in (stair.begins, stair.ends))
+    return np.full(len(rows), stair.begins[1]), np.repeat(rows, points.shape[1]), below, upto, points.ravel()
 
 
 def _following(*counts: int) -> tuple[Columns, ...]:

@@ -418,9 +418,9 @@ class _Model:
     def _worth(self, loads: Loads, prices: Vector) -> Vector:
         """What another person is worth to each load. Holds: no hour is dearer than in the band that may still be filled."""
         stair = loads.stair
-        dearest = next(band for band, upto in enumerate(stair.upto) if self._cap <= upto)
+        dearest = next(band for band, end in enumerate(stair.ends) if self._cap <= end)
         prices = np.minimum(prices, stair.points[:, dearest])
-        widths = np.diff((0.0, *stair.upto[:-1]))
+        widths = np.diff(stair.begins)
         return np.asarray((np.maximum(prices[:, None] - stair.points[:, :-1], 0.0) * widths).sum(axis=1))
 
     def _hurts_of(self, loads: Loads, worth: Vector) -> Iterator[tuple[Hurt, Joined]]:

@@ -15,8 +15,7 @@ from shared.contracts.reference import FloorLimits, Shift
 from shared.contracts.routing import ArrivalsLearned
 from shared.reference.shifts import day_kind
 from tests.support.examples import share_of
-from tests.unit.routing.floor import NOW, rates_told
-from tests.unit.routing.test_choice import order
+from tests.unit.routing.floor import NOW, order, rates_told
 
 SINCE = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)  # 10:00 in Shanghai, a Monday
 ENTRY = Kind("transfer/entry")

@@ -505,3 +505,34 @@ def test_a_faust_that_crashes_says_of_what() -> None:
     ended = Joining(joins=True)
     asyncio.run(balancer_app.heard_out(ended))
     assert ended.stopped == 1
+
+
+def slack_of_next(recent: float, told: float | None, cut_off: str | None = None, minutes: float = 0.0) -> float | None:
+    """The slack that the next plan reckons with, after a plan that reckoned with `told`; NOW is 10:00 in Shanghai."""
+    floor = views(desk("north", 2))
+    REFERENCE_BOARD.fold(floor["reference"], (entry := template("transfer", cut_off=cut_off)).key, entry)
+    before = rates_told({ANY: 60.0}, NOW)
+    last = before.model_copy(update={"work": (before.work[0].model_copy(update={"slack_minutes": told}),)})
+    known = Arrivals(NOW)
+    known.heard(ANY, NOW, recent)
+    at = NOW + timedelta(minutes=minutes)
+    (part,) = make_plan(FloorNow.of(floor, at), known, PlanView(last), "b", 1.0).work
+    assert part.recent_slack_minutes == recent
+    return part.slack_minutes
+
+
+def test_a_slack_that_hardly_differs_is_taken_for_the_same() -> None:
+    """By less than a fifth, or than a minute; so shares do not move by the chance of what came last."""
+    assert slack_of_next(23.0, None) == 23.0
+    assert slack_of_next(23.0, 20.0) == 20.0
+    assert slack_of_next(25.0, 20.0) == 25.0
+    assert slack_of_next(1.9, 1.0) == 1.0
+    assert slack_of_next(-3.0, 1.0) == -3.0
+
+
+def test_no_slack_outlasts_the_closing_of_the_rail() -> None:
+    """It closes half an hour after ten: what comes at 10:00 and 10:15 has that long, what comes later has until tomorrow."""
+    assert slack_of_next(240.0, None) == 240.0
+    assert slack_of_next(240.0, None, cut_off="10:30") == pytest.approx((30 + 15 + 240 + 240) / 4, abs=0.1)
+    assert slack_of_next(20.0, None, cut_off="10:30") == pytest.approx((20 + 15 + 20 + 20) / 4, abs=0.1)
+    assert slack_of_next(240.0, None, cut_off="10:30", minutes=31) == 240.0

@@ -181,19 +181,19 @@ def test_work_that_is_left_over_is_late_by_what_outlasts_its_slack() -> None:
     overdue, at_once, half, hour, tomorrow = late
     assert overdue == at_once
     assert at_once == pytest.approx(60 * 30.0, rel=0.05)
-    assert half == pytest.approx(at_once / math.e, rel=0.05)
-    assert hour == pytest.approx(half / math.e, rel=0.05)
+    assert half == pytest.approx(60 * (25 * math.exp(-30 / 30) + 4 * math.exp(-30 / 5)), rel=0.02)
+    assert hour == pytest.approx(60 * 25 * math.exp(-60 / 30), rel=0.02)
     assert tomorrow < 1e-6
 
 
 def test_who_may_wait_waits_first() -> None:
-    """A team with as much work due at once as due tomorrow, and a tenth too much of it: nobody is late. Three quarters: some are."""
+    """A team with as much work due at once as due tomorrow, and a tenth too much of it: nobody is late. Twice too much: some are."""
     team = TeamNow("north", "bank", "n", 2, {"u": Skill(2, 60.0), "v": Skill(2, 60.0)})
     found = [
         solve([Demand(Kind("u"), 60 * much), Demand(Kind("v"), 60 * much, slack=1440.0)], [team], Bounds())
-        for much in (1.1, 1.75)
+        for much in (1.1, 2.5)
     ]
-    assert [plan.saturation for plan in found] == pytest.approx([1.1, 1.75], rel=0.01)
+    assert [plan.saturation for plan in found] == pytest.approx([1.1, 2.5], rel=0.01)
     assert found[0].late_minutes < 1.0
     assert found[1].late_minutes > 100.0
 

@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import accumulate, pairwise
 from typing import Any
 
 import pytest
@@ -50,51 +51,59 @@ def a_floor(draw: random.Random) -> tuple[list[Demand], list[TeamNow], Bounds]:
     return demands, teams, bounds
 
 
+EDGES = (0.0, 0.7, 0.85, 0.95, 1.0, 1.15, 1.3, 1.5, 1.75, 2.0, 2.5, 3.0, 6.0)
+
+
 def weighed(demand: Demand, wait: float, age: float = 0.0) -> float:
-    """Points of an item that waits in such a band: late beyond its slack, or only kept waiting."""
-    late = wait and wait * math.exp(-max(demand.slack - age, 0.0) / wait)
-    return demand.cost * (late + TIMELY_WEIGHT * (wait - late))
-
-
-def in_thirds(hours_at: list[tuple[float, float, float]]) -> Iterator[float]:
-    """Of (hours, price, other price): the mean of the other price over each third of the hours, the cheapest first."""
-    third = sum(hours for hours, _, _ in hours_at) / 3
-    left = sorted(hours_at, key=lambda entry: entry[1])
-    for _ in range(3):
-        room, total = third, 0.0
-        while room > 1e-12 * third and left:
-            hours, price, other = left.pop(0)
-            taken = min(hours, room)
-            room, total = room - taken, total + taken * other
-            if hours > taken:
-                left.insert(0, (hours - taken, price, other))
-        yield total / third
+    """Points of a minute of such a wait: late beyond the slack, or only kept waiting."""
+    late = math.exp(-max(demand.slack - age, 0.0) / wait)
+    return demand.cost * (late + TIMELY_WEIGHT * (1 - late))
 
 
 def stair_of(team: TeamNow, mine: list[Demand], teams: list[TeamNow]) -> list[tuple[float, float]]:
     """Up to which saturation of a team an hour of its work more costs how many points."""
     hours = {d.kind: d.items * team.skills[d.kind.work_type].seconds / 3600 for d in mine}
-    entries: list[tuple[Demand, float, float, float]] = []
+    entries: list[tuple[float, float, Demand, float]] = []  # price, how full it makes the team, what it is
     for d in mine:
         skill = team.skills[d.kind.work_type]
         alike = sum(hours[other.kind] for other in mine if other.kind.work_type == d.kind.work_type)
-        entries.append((d, skill.seconds, hours[d.kind] / sum(other.may_do(d.kind) for other in teams), 0.0))
-        entries.append((d, skill.seconds, skill.waiting * hours[d.kind] / alike, skill.age))
+        people = sum(other.people for other in teams if other.may_do(d.kind))
+        for filled, age in (
+            (hours[d.kind] / people, 0.0),
+            (skill.waiting * hours[d.kind] / alike / team.people, skill.age),
+        ):
+            entries.append((weighed(d, 30.0, age) * 3600 / skill.seconds, filled, d, age))
+    entries.sort(key=lambda entry: entry[0])
+    ends = [*accumulate(filled for _, filled, _, _ in entries)]
+    ends[-1] = math.inf  # the dearest stands for what is beyond all
 
-    def thirds(wait: float) -> list[float]:
-        priced = [
-            (part, weighed(d, 30.0, age) * 3600 / seconds, weighed(d, wait, age) * 3600 / seconds)
-            for d, seconds, part, age in entries
-        ]
-        return list(in_thirds(priced))
+    def over(begin: float, end: float, wait: float) -> float:
+        """What so much saturation costs whose cheapest is at `begin`."""
+        total, low = 0.0, 0.0
+        for high, (_, _, d, age) in zip(ends, entries, strict=True):
+            part = max(min(high, end) - max(low, begin), 0.0)
+            total += part * weighed(d, wait, age) * 3600 / team.skills[d.kind.work_type].seconds
+            low = high
+        return total
 
-    first, second, third = thirds(30.0)
-    below = [(upto, thirds(wait)[0]) for upto, wait in WAITS[:-1]]
-    return [*below, (4 / 3, first), (5 / 3, second), (float("inf"), third)]
+    found, dearest = [], 0.0
+    for low, high in pairwise(EDGES):
+        points = 0.0
+        for (begins, below), (_, above) in pairwise(WAITS):
+            points += (above - below) * over(max(low - begins, 0.0), high - begins, above) / (high - low)
+        dearest = max(dearest, points)
+        found.append((high if high < 6 else math.inf, dearest))
+    return found
 
 
-def plainly(demands: list[Demand], teams: list[TeamNow], bounds: Bounds) -> tuple[float, float] | None:
-    """Least saturation, and least lateness with nearly that; `None` where the bounds cannot all be kept."""
+def plainly(
+    demands: list[Demand], teams: list[TeamNow], bounds: Bounds, mixed_as: list[TeamNow] | None = None
+) -> tuple[float, float] | None:
+    """Least saturation, and least lateness with nearly that; `None` where the bounds cannot all be kept.
+
+    What waits for whom may be reckoned as with other people.
+    """
+    of = {team.team_id: team for team in mixed_as or teams}
     solver = new_solver()
     share = {
         (demand.kind, team.team_id): solver.addVariable(lb=0, ub=1)
@@ -112,12 +121,12 @@ def plainly(demands: list[Demand], teams: list[TeamNow], bounds: Bounds) -> tupl
         hours = {d.kind: d.items * team.skills[d.kind.work_type].seconds / 3600 for d in mine}
         if not mine:
             continue
-        loads = [(team.people, team.waiting, mine, stair_of(team, mine, teams))]
+        loads = [(team.people, team.waiting, mine, stair_of(of[team.team_id], mine, list(of.values())))]
         for name, skill in team.skills.items():
             those = [d for d in mine if d.kind.work_type == name]
             if those and skill.people < team.people:
                 hardest = Demand(those[0].kind, 1.0, max(d.cost for d in those), min(d.slack for d in those))
-                dear = weighed(hardest, WAITS[-1][1]) * 3600 / skill.seconds
+                dear = 30.0 * weighed(hardest, 30.0) * 3600 / skill.seconds
                 loads.append((skill.people, skill.waiting, those, [(1.0, 0.0), (float("inf"), dear)]))
         for people, waiting, those, bands in loads:
             work = waiting + sum(hours[d.kind] * share[d.kind, team.team_id] for d in those)
@@ -240,9 +249,13 @@ def test_one_more_person_saves_what_the_plan_with_that_person_saves(seed: int) -
     draw = random.Random(seed)
     demands, teams, bounds = a_floor(draw)
     demands = [replace(demand, items=demand.items * draw.choice((0.2, 0.5, 1.0))) for demand in demands]
+    demands = [demand for demand in demands if any(team.may_do(demand.kind) for team in teams)]
+    bounds = Bounds() if plainly(demands, teams, bounds) is None else bounds
     plan = solve(demands, teams, bounds)
     for hurt in plan.hurts:
-        saved = plan.tardiness - solve(demands, with_one_more(teams, hurt), bounds).tardiness
+        expected = plainly(demands, with_one_more(teams, hurt), bounds, mixed_as=teams)
+        assert expected is not None
+        saved = plan.tardiness - expected[1]
         at_least = any(team.team_id == hurt.team_id and just_not_done(team) for team in teams)
         assert hurt.worth <= 1.02 * saved + 1.0
         assert at_least or hurt.worth >= 0.98 * saved - 1.0
