@@ -297,7 +297,7 @@ TEAMS: Final = Board(
             empty_because=_NO_PLAN,
         ),
         Question(
-            "What waiting would one more person save?",
+            "What lateness would one more person save?",
             one("max by (team, work_type) (opsfloor_plan_relief_seconds)", "{{team}}: {{work_type}}"),
             "s",
             "bars",

@@ -537,7 +537,7 @@ class LimitPlanned(Part):
 
 
 class Relief(Part):
-    """What one more person would save.
+    """What one more person would save at most.
 
     Holds:   no work type: any of the team's.
     Units:   `saves_minutes` is expected lateness in the hour, over all items.

@@ -292,7 +292,7 @@ def _told(hurt: Hurt, reference: ReferenceView) -> Relief:
     where = hurt.team_id if team is None else team.label
     what = "any work" if hurt.work_type is None else _label(hurt.work_type, reference)
     words = (
-        f"another operator for {what} at {where} would save {hurt.saves:,.0f} minutes of lateness this hour, "
+        f"another operator for {what} at {where} would save up to {hurt.saves:,.0f} minutes of lateness this hour, "
         f"{hurt.worth:,.0f} points by their cost"
     )
     return Relief(team_id=hurt.team_id, work_type=hurt.work_type, saves_minutes=round(hurt.saves, 1), words=words)

@@ -154,7 +154,7 @@ def test_a_plan_is_of_the_loads_that_were_told_last() -> None:
 def test_what_hurts_is_told_in_words() -> None:
     """More work than people: another operator is worth minutes of lateness, and the team is called by its name."""
     plan = planned(views(desk("north", 1)), arrivals(any=120))
-    assert plan.reliefs[0].words.startswith("another operator for any work at North would save ")
+    assert plan.reliefs[0].words.startswith("another operator for any work at North would save up to ")
     assert plan.saturation == pytest.approx(2.0, abs=0.02)
 
 
@@ -184,7 +184,7 @@ def test_what_hurts_most_is_told_first_by_the_points_that_its_words_name() -> No
     assert first.saves_minutes < last.saves_minutes
     minutes, points = f"{first.saves_minutes:,.0f}", f"{20 * first.saves_minutes:,.0f}"
     assert first.words.endswith(
-        f" at North would save {minutes} minutes of lateness this hour, {points} points by their cost"
+        f" at North would save up to {minutes} minutes of lateness this hour, {points} points by their cost"
     )
     told = [float(relief.words.split()[-5].replace(",", "")) for relief in reliefs]
     assert told == sorted(told, reverse=True)
