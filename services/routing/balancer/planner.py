@@ -79,7 +79,7 @@ def make_plan(
     before = {Kind.told(part): part for part in last.plan.work} if last.plan else {}
     was = {kind: part.coming_per_hour for kind, part in before.items()}
     coming = {kind: arrivals.settled(kind, known, calendar, was.get(kind, 0.0)) for kind in kinds}
-    slack = {kind: _slack(arrivals.slack(kind), kind, before.get(kind), reference, known) for kind in kinds}
+    slack = {kind: _slack(arrivals.slack(kind), kind, before.get(kind), reference, floor.now) for kind in kinds}
     demands = [Demand(kind, items, _cost(kind, reference), slack[kind] or 0.0) for kind, items in coming.items()]
     teams = list(teams_now(floor, kinds))
     shares = solve(demands, teams, bounds_of(reference), last.shares, reliefs_told, footing)
