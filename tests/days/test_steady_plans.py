@@ -25,6 +25,7 @@ WATCHED = 3600  # seconds before the first plan
 SETTLED = 30  # plans
 SEEDS = range(12)
 MOVED_MAX = 0.01
+SLACKS = (4.0, 17.0, 19.0, 20.0, 22.0, 240.0)  # minutes, of what comes, by chance: some of it is urgent
 
 Shares = Mapping[tuple[Kind, str], float]
 
@@ -92,7 +93,7 @@ def by_chance(draw: random.Random, per_hour: float, begin: float, seconds: float
 def hear(floor: Floor, instants: Mapping[Kind, Iterator[float]]) -> None:
     """Let the instants of all kinds be heard in their order."""
     for at, kind in sorted((at, kind) for kind, mine in instants.items() for at in mine):
-        floor.arrivals.heard(kind, SINCE + timedelta(seconds=at), 20.0)
+        floor.arrivals.heard(kind, SINCE + timedelta(seconds=at), SLACKS[int(1000 * at) % len(SLACKS)])
 
 
 def plans_of(floor: Floor, begin: int, seconds: Sequence[Mapping[Kind, Iterator[float]]]) -> list[PlanMade]:

@@ -18,7 +18,8 @@ import highspy
 import numpy as np
 from numpy.typing import NDArray
 
-from services.routing.balancer.loads import Loads, Numbers, Pairs, Stair, Vector
+from services.routing.balancer.lateness import Numbers, Stair, Vector
+from services.routing.balancer.loads import Loads, Pairs
 from services.routing.balancer.terms import Bounds, Reason, Relaxed
 
 INFINITE: Final = highspy.kHighsInf

@@ -13,8 +13,9 @@ from typing import Final
 import highspy
 import numpy as np
 
+from services.routing.balancer.lateness import Vector
 from services.routing.balancer.layout import DUST, INFINITE, Bound, Columns, Joined, Layout, bounds_of
-from services.routing.balancer.loads import Loads, Pairs, Vector
+from services.routing.balancer.loads import Loads, Pairs
 from services.routing.balancer.terms import WAITS, Bounds, Demand, Hurt, Reason, Relaxed, Shares, SharesByKind, TeamNow
 from services.routing.solver import new_solver
 

@@ -14,7 +14,7 @@ SharesByKind = Mapping[Kind, Mapping[str, float]]
 WAITS: Final[tuple[tuple[float, float], ...]] = ((0.7, 0.0), (0.85, 0.2), (0.95, 1.0), (1.0, 5.0), (float("inf"), 30.0))
 """Up to which saturation of a team a further item costs how many minutes of waiting in the hour, in the mean. Beyond an hour's
 work it is half an hour: whoever ends more items through the hour takes each off the queue so much sooner. Queues grow before
-a team is full, so the last hours cost before that. What of it is lateness follows from the slack (`loads.late_part`)."""
+a team is full, so the last hours cost before that. What of it is lateness follows from the slack (`lateness.late_part`)."""
 
 TIMELY_WEIGHT: Final = 0.01
 """What a minute of waiting weighs that makes nobody late, against a late one: so little that it only decides between ways by
