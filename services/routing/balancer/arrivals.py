@@ -47,8 +47,11 @@ class _Recent:
         """Holds: what is heard late weighs as little as if it had been heard in its turn."""
         until = max(self.at, when)
         before, one = self.weight_at(until), _faded(when, until)
-        self.slack = slack if self.slack is None else self.slack + (slack - self.slack) * one / (before + one)
         self.weight, self.at = before + one, until
+        if self.slack is None or self.weight == 0.0:
+            self.slack = slack
+        else:
+            self.slack += (slack - self.slack) * one / self.weight
 
     def weight_at(self, now: datetime) -> float:
         return self.weight * _faded(self.at, now)
@@ -136,7 +139,7 @@ class Arrivals:
     # --------------------------------------------------------------- what comes
 
     def asked(self, order: WorkOrder) -> None:
-        """An item was asked for."""
+        """An item was asked for. Errors: `OverflowError` where no calendar has its latest start."""
         self.heard(Kind.of(order), order.requested_at, slack_of(order, order.requested_at) / 60.0)
 
     def heard(self, kind: Kind, at: datetime, slack: float) -> None:

@@ -84,8 +84,12 @@ class Balance:
             self.refused += 1
             return
         if isinstance(asked, WorkRequested | InspectionRequested):
+            try:
+                self._arrivals.asked(asked.order)
+            except OverflowError:
+                self.refused += 1
+                return
             self.heard += 1
-            self._arrivals.asked(asked.order)
             self._heard_at = max(self._heard_at, asked.order.requested_at)
 
     def plan(self, now: datetime, interval_seconds: float) -> PlanMade | None:

@@ -28,7 +28,7 @@ class Stair:
 
     Shape:   an entry per band in `begins`; `points` and `minutes` loads × bands.
     Units:   `begins` as saturation; `points` is what is made least, `minutes` item-minutes of lateness.
-    Holds:   no band costs less than the one below it, so that the lower ones are filled first.
+    Holds:   no band costs fewer points than the one below it, so that the lower ones are filled first.
     """
 
     begins: tuple[float, ...]

@@ -10,7 +10,7 @@ Rows: the pieces of a kind sum to 1; the hours of teams, and of scarce skills th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
@@ -18,7 +18,7 @@ import highspy
 import numpy as np
 from numpy.typing import NDArray
 
-from services.routing.balancer.lateness import Numbers, Stair, Vector
+from services.routing.balancer.lateness import Numbers, Stair, Vector, stair_of_teams
 from services.routing.balancer.loads import Loads, Pairs
 from services.routing.balancer.terms import Bounds, Reason, Relaxed
 
@@ -109,9 +109,8 @@ class Rows:
         self.people: Final = np.concatenate([teams.people, skills.people[shared]])
         self.waiting: Final = np.concatenate([teams.waiting, skills.waiting[shared]])
         rows = np.split(np.arange(len(self.people)), [len(teams)])
-        of_teams = _bands(teams.stair, np.arange(len(teams)), rows[0])
-        of_skills = _bands(skills.stair, shared, rows[1])
-        self._first, row, self._below, self._upto, self.band_cost = (
+        of_teams, of_skills = _bands(teams.stair, rows[0]), _bands(skills.stair, rows[1])
+        self._first, row, self._below, self._upto = (
             np.concatenate(both) for both in zip(of_teams, of_skills, strict=True)
         )
         self.band_row: Final = row.astype(np.int64)
@@ -344,12 +343,14 @@ class Layout:
                 pairs.append(pair)
         return pairs, [row for row in range(ground) if tied_to[row] != row and not roomy[row]]
 
-    def lateness(self) -> tuple[Columns, Vector]:
-        """The columns that are late, and what each costs. Units: points."""
+    def lateness(self, joined: Joined) -> tuple[Columns, Vector]:
+        """The columns that are late, and what each costs, when somebody has joined. Units: points."""
+        teams, _ = self._loads(joined)
+        bands = [teams.stair.points[:, 1:].ravel(), self.skills.stair.points[self.shared, 1:].ravel()]
         late = np.flatnonzero(self.pieces.late)
         pair = self.pieces.pair[late]
         cost = self.pairs.hours[pair] * self.skills.stair.points[self.skills.of_pair[pair], -1]
-        return np.concatenate([self.piece[late], self.band]), np.concatenate([cost, self.rows.band_cost])
+        return np.concatenate([self.piece[late], self.band]), np.concatenate([cost, *bands])
 
     @cached_property
     def late_already(self) -> float:
@@ -374,14 +375,21 @@ class Layout:
         """The lateness that these shares make in the hour. Units: points."""
         return sum(float(one.late(one.hours(self.pairs, shares)).sum()) for one in (self.teams, self.skills))
 
-    def late_minutes(self, shares: Vector, joined: Joined | None = None) -> float:
+    def late_minutes(self, shares: Vector, joined: Joined) -> float:
         """The same whatever it costs, and without what waits and is in time; when somebody has joined. Units: item-minutes."""
-        joined = joined or self.nobody
-        teams, shared = np.split(joined.rows, [len(self.teams)])
-        skills = np.zeros(len(self.skills))
-        skills[self.shared], skills[self.sole_skill] = shared, joined.sole
-        loads = ((self.teams, teams), (self.skills, skills))
-        return sum(float(one.late_minutes(one.hours(self.pairs, shares), more).sum()) for one, more in loads)
+        return sum(float(one.late_minutes(one.hours(self.pairs, shares)).sum()) for one in self._loads(joined))
+
+    def _loads(self, joined: Joined) -> tuple[Loads, Loads]:
+        """Teams and scarce skills when somebody has joined."""
+        if not joined.rows.any():
+            return self.teams, self.skills
+        more, shared = np.split(joined.rows, [len(self.teams)])
+        people = self.teams.people + more
+        stair = stair_of_teams(self.pairs.work_of(self.teams.of_pair), people)
+        skilled = self.skills.people.copy()
+        skilled[self.shared] += shared
+        skilled[self.sole_skill] += joined.sole
+        return replace(self.teams, people=people, stair=stair), replace(self.skills, people=skilled)
 
     def whole(self, shares: Vector) -> bool:
         """The shares of each kind sum to 1."""
@@ -401,11 +409,11 @@ class Layout:
         return [one for one in found if one.by > NAMED]
 
 
-def _bands(stair: Stair, those: Numbers, rows: Numbers) -> tuple[Vector, ...]:
-    """Of some loads: up to where each costs nothing; of each band above that its row, where it begins and ends, its cost."""
-    points = stair.points[those, 1:]
-    below, upto = (np.broadcast_to(edges[1:], points.shape).ravel() for edges in (stair.begins, stair.ends))
-    return np.full(len(rows), stair.begins[1]), np.repeat(rows, points.shape[1]), below, upto, points.ravel()
+def _bands(stair: Stair, rows: Numbers) -> tuple[Vector, ...]:
+    """Of some loads: up to where each costs nothing; of each band above that its row, where it begins and where it ends."""
+    shape = len(rows), len(stair.begins) - 1
+    below, upto = (np.broadcast_to(edges[1:], shape).ravel() for edges in (stair.begins, stair.ends))
+    return np.full(len(rows), stair.begins[1]), np.repeat(rows, shape[1]), below, upto
 
 
 def _following(*counts: int) -> tuple[Columns, ...]:

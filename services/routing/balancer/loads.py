@@ -46,9 +46,9 @@ class Loads:
         """What so many hours of work are expected to cost each. Units: points."""
         return self.stair.cost(hours, self.people, self.stair.points)
 
-    def late_minutes(self, hours: Vector, joined: Vector | float = 0.0) -> Vector:
-        """How late they are expected to be, when somebody has joined. Units: item-minutes."""
-        return self.stair.cost(hours, self.people + joined, self.stair.minutes)
+    def late_minutes(self, hours: Vector) -> Vector:
+        """How late they are expected to be. Units: item-minutes."""
+        return self.stair.cost(hours, self.people, self.stair.minutes)
 
     def __len__(self) -> int:
         return len(self.people)
@@ -112,7 +112,7 @@ class Pairs:
             people,
             np.array([team.waiting for team in mine]),
             np.bincount(of_pair, self.items * self._cost) / np.bincount(of_pair, self.items),
-            stair_of_teams(self._work(of_pair, people), people),
+            stair_of_teams(self.work_of(of_pair), people),
             of_pair,
         )
 
@@ -155,13 +155,13 @@ class Pairs:
         """How long what comes of each pair may wait. Units: minutes."""
         return np.array([demand.slack for demand in self.demands])[self.demand]
 
-    def _work(self, team: Numbers, people: Vector) -> Work:
+    def work_of(self, team: Numbers) -> Work:
         """What may come to each team, and what waits there.
 
-        Holds:   what comes is reckoned as if each kind came to the teams that may do it by their people, so that it stands
-                 still when shares move. What waits has less slack by its age.
+        Holds:   what comes is reckoned as if each kind came to all teams that may do it evenly, so that it stands still when
+                 shares and people move. What waits has less slack by its age.
         """
-        coming = self.hours * people[team] / np.bincount(self.demand, people[team])[self.demand]
+        coming = self.hours / np.bincount(self.demand)[self.demand]
         types, type_of = self._types()
         _, alike = np.unique(team * len(types) + type_of, return_inverse=True)  # pairs whose work waits as one
         waiting = self.skills.waiting * self.hours / np.maximum(np.bincount(alike, self.hours), HOURS_MIN)[alike]

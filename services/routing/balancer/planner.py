@@ -37,6 +37,7 @@ SLACK_STIRS: Final = 0.2  # of what the last plan reckoned with: a slack that di
 SLACK_STIRS_MIN: Final = 1.0  # minute
 GOOD_PLANS: Final = 60  # a plan is good for so many intervals at least, however fast the floor's clock runs
 DIGITS: Final = 4
+RESUMED_DIGITS: Final = 6  # of what another balancer goes on from: so many that what it expects is the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +92,9 @@ def make_plan(
         work=tuple(
             PlannedWork(
                 **kind._asdict(),
-                recent_per_hour=round(arrivals.recent_per_hour(kind, floor.now), 2),
+                recent_per_hour=round(arrivals.recent_per_hour(kind, floor.now), RESUMED_DIGITS),
                 coming_per_hour=round(coming[kind], 2),
-                recent_slack_minutes=_rounded(arrivals.slack(kind)),
+                recent_slack_minutes=_rounded(arrivals.slack(kind), RESUMED_DIGITS),
                 slack_minutes=slack[kind],
                 shares=tuple(TeamShare(team_id=team, share=share) for team, share in _sorted(shares, kind)),
             )
@@ -276,11 +277,11 @@ def _slack(
     told = None if last is None else last.slack_minutes
     if told is not None and abs(found - told) <= max(SLACK_STIRS * abs(told), SLACK_STIRS_MIN):
         return told
-    return _rounded(found)
+    return _rounded(found, 1)
 
 
-def _rounded(minutes: float | None) -> float | None:
-    return None if minutes is None else round(minutes, 1)
+def _rounded(minutes: float | None, digits: int) -> float | None:
+    return None if minutes is None else round(minutes, digits)
 
 
 def _sorted(shares: Shares, kind: Kind) -> list[tuple[str, float]]:

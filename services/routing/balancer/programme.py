@@ -103,7 +103,7 @@ def solve(
         by_team,
         saturation,
         tardiness,
-        model.layout.late_minutes(shares),
+        model.layout.late_minutes(shares, model.layout.nobody),
         (*nobody, *relaxed),
         tuple(hurts),
     )
@@ -223,7 +223,7 @@ class _Model:
         self._allow(cap)
         if cap <= COSTS_BEGIN:
             return 0.0
-        late = self._minimise(*layout.lateness()) + layout.late_already
+        late = self._minimise(*layout.lateness(self._joined)) + layout.late_already
         return late - layout.eased(self._joined, self.found) if layout.overdue else late
 
     def _allow(self, cap: float) -> None:
@@ -246,7 +246,7 @@ class _Model:
         if self._sooner:  # what moves shares follows from the last ones to the last digit
             self.hasten(self._full)
         if self._cap > COSTS_BEGIN:
-            self._keep(*layout.lateness(), self._lateness_max - layout.late_already)
+            self._keep(*layout.lateness(self._joined), self._lateness_max - layout.late_already)
         self._begin_afresh()
         moved = np.flatnonzero(layout.pieces.moved)
         self._minimise(layout.piece[moved], layout.pairs.items[layout.pieces.pair[moved]])
@@ -363,7 +363,7 @@ class _Model:
             return []
         tried = min(TRIED_MAX, max(1, TRIED_PAIRS // len(self.layout.pairs)))
         values, basis, found = self.values, self._solver.getBasis(), list[Hurt]()
-        late = self.layout.late_minutes(self.found)
+        late = self.layout.late_minutes(self.found, self._joined)
         for hurt, joined in self._promised()[:tried]:
             try:
                 worth = self._saved(joined, basis)

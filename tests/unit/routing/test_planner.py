@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import asyncio
 import inspect
-from datetime import timedelta
+import math
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -536,3 +537,28 @@ def test_no_slack_outlasts_the_closing_of_the_rail() -> None:
     assert slack_of_next(240.0, None, cut_off="10:30") == pytest.approx((30 + 15 + 240 + 240) / 4, abs=0.1)
     assert slack_of_next(20.0, None, cut_off="10:30") == pytest.approx((20 + 15 + 20 + 20) / 4, abs=0.1)
     assert slack_of_next(240.0, None, cut_off="10:30", minutes=31) == 240.0
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"due_at": datetime(1, 1, 1, tzinfo=UTC)},
+        {"later_seconds": 1e15},
+        {"standard_seconds": float("inf")},
+        {"requested_at": NOW - timedelta(days=9)},
+        {"requested_at": datetime(1, 1, 1, tzinfo=UTC)},
+        {"due_at": datetime(9999, 12, 31, tzinfo=UTC)},
+    ],
+)
+def test_no_order_stops_the_hearing_whatever_its_instants(odd: dict[str, Any]) -> None:
+    """What no calendar can tell the latest start of is refused, what came long ago weighs nothing; the next one counts."""
+    balance = Balance(views(desk("north", 1)), "b", NOW)
+    for number, changes in enumerate((odd, odd, {})):
+        asked_for = WorkRequested(order=order(f"item-{number}", **changes))
+        balance.hear(record(asked_for, offset=number))
+    assert balance.heard + balance.refused == 3
+    plan = balance.plan(NOW + timedelta(seconds=5), 1.0)
+    assert plan is not None
+    (part,) = plan.work
+    assert part.recent_slack_minutes is not None
+    assert math.isfinite(part.recent_slack_minutes)

@@ -67,9 +67,9 @@ def stair_of(team: TeamNow, mine: list[Demand], teams: list[TeamNow]) -> list[tu
     for d in mine:
         skill = team.skills[d.kind.work_type]
         alike = sum(hours[other.kind] for other in mine if other.kind.work_type == d.kind.work_type)
-        people = sum(other.people for other in teams if other.may_do(d.kind))
+        evenly = sum(other.may_do(d.kind) for other in teams)
         for filled, age in (
-            (hours[d.kind] / people, 0.0),
+            (hours[d.kind] / evenly / team.people, 0.0),
             (skill.waiting * hours[d.kind] / alike / team.people, skill.age),
         ):
             entries.append((weighed(d, 30.0, age) * 3600 / skill.seconds, filled, d, age))
@@ -96,14 +96,8 @@ def stair_of(team: TeamNow, mine: list[Demand], teams: list[TeamNow]) -> list[tu
     return found
 
 
-def plainly(
-    demands: list[Demand], teams: list[TeamNow], bounds: Bounds, mixed_as: list[TeamNow] | None = None
-) -> tuple[float, float] | None:
-    """Least saturation, and least lateness with nearly that; `None` where the bounds cannot all be kept.
-
-    What waits for whom may be reckoned as with other people.
-    """
-    of = {team.team_id: team for team in mixed_as or teams}
+def plainly(demands: list[Demand], teams: list[TeamNow], bounds: Bounds) -> tuple[float, float] | None:
+    """Least saturation, and least lateness with nearly that; `None` where the bounds cannot all be kept."""
     solver = new_solver()
     share = {
         (demand.kind, team.team_id): solver.addVariable(lb=0, ub=1)
@@ -121,7 +115,7 @@ def plainly(
         hours = {d.kind: d.items * team.skills[d.kind.work_type].seconds / 3600 for d in mine}
         if not mine:
             continue
-        loads = [(team.people, team.waiting, mine, stair_of(of[team.team_id], mine, list(of.values())))]
+        loads = [(team.people, team.waiting, mine, stair_of(team, mine, teams))]
         for name, skill in team.skills.items():
             those = [d for d in mine if d.kind.work_type == name]
             if those and skill.people < team.people:
@@ -253,7 +247,7 @@ def test_one_more_person_saves_what_the_plan_with_that_person_saves(seed: int) -
     bounds = Bounds() if plainly(demands, teams, bounds) is None else bounds
     plan = solve(demands, teams, bounds)
     for hurt in plan.hurts:
-        expected = plainly(demands, with_one_more(teams, hurt), bounds, mixed_as=teams)
+        expected = plainly(demands, with_one_more(teams, hurt), bounds)
         assert expected is not None
         saved = plan.tardiness - expected[1]
         at_least = any(team.team_id == hurt.team_id and just_not_done(team) for team in teams)
