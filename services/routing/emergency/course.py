@@ -10,7 +10,7 @@ from typing import Any, Final
 from services.routing.emergency.capacity import capacity_fault
 from services.routing.emergency.drills import floor_tallies
 from services.routing.emergency.floor import FloorNow
-from services.routing.emergency.health import staffed_teams, tallies_of, unwell
+from services.routing.emergency.health import nobody_expected, staffed_teams, tallies_of, unwell
 from services.routing.emergency.preview import drift_between, preview_of
 from services.routing.emergency.safety import broken_by_staying, fixed, overlaps, rivals, same_hold, unnamed
 from services.routing.emergency.state import OVER, OrderBook, Phase, phase_of, step_ends_at
@@ -191,21 +191,24 @@ def step_back(book: OrderBook, order: RerouteOrder, situation: Situation) -> Seq
     """A step of the return is done: the next if the scope is well, in force again if not, over after the last.
 
     Holds:   a look that comes late judges nobody: data planes went on by the clock, and what was silent meanwhile may
-             have been the floor and not the scope. So an order that is over by its own instants is never taken up again.
-             Nor is one past a rule that nobody overrode: others may hold the rest by now, so its return goes on.
+             have been the floor and not the scope. An order that is over by its own instants is judged, so that it is on
+             record, and never taken up again: its work is back, as was promised. Nor is one past a rule that nobody
+             overrode: others may hold the rest by now, so its return goes on.
     """
     floor = floor_of(book, situation)
     view: ReferenceView = situation.boards["reference"]
     late = _looked_late(order, situation.now)
     fault = None if late else unwell(order, floor)
-    if fault is not None and order.last_end_at is not None and situation.now < order.last_end_at:
+    if fault is not None and _is_over(order, situation.now):
+        fault = f"{fault} It is over and not taken again: all work is back; propose it anew if it is still needed."
+    elif fault is not None and order.last_end_at is not None and situation.now < order.last_end_at:
         again = situation.now + timedelta(seconds=view.limits.reroute_fall_back_seconds)
         ends_at = min(again, order.last_end_at)
         barred = stay_breach(book, order, ends_at, order.overridden_rules, situation)
         if barred is None:
             return (RerouteFellBack(reroute_id=order.reroute_id, at=situation.now, detail=fault, ends_at=ends_at),)
         fault = f"{fault} It is not taken again: {barred.detail}"
-    held = _held_by_others(order, floor)
+    held = f"{_held_by_others(order, floor)}{'' if late else nobody_expected(order, floor)}"
     if order.return_steps_done >= len(order.return_held):
         well = f"All work is back{held}. Nobody could look in time." if late else f"All work is back{held}."
         over = _over(order, "ended", fault or well, situation)
@@ -231,6 +234,12 @@ def _held_by_others(order: RerouteOrder, floor: FloorNow) -> str:
     others = rivals(order, floor.in_force, floor.teams())
     names = ", ".join(sorted(other.reroute_id for other in others))
     return f", but for what {names} {'holds' if len(others) == 1 else 'hold'} of it" if others else ""
+
+
+def _is_over(order: RerouteOrder, now: datetime) -> bool:
+    """Data planes have let go of all of it."""
+    over = over_at(order)
+    return over is not None and over <= now
 
 
 def _looked_late(order: RerouteOrder, now: datetime) -> bool:

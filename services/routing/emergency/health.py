@@ -60,22 +60,47 @@ def unwell(order: RerouteOrder, floor: FloorNow) -> str | None:
 def _nobody_there(team: Team, order: RerouteOrder, floor: FloorNow) -> str | None:
     """Why nobody takes what comes back to the team, though somebody should; `None` when somebody is there, or should not be.
 
-    Holds:   ill is who is gone: somebody was there when the order began, or has come since, or a shift is worked now. A
-             team without people, one whose people all go by shifts of which none is worked now, and one where nobody was
-             or is expected have nobody to lose, and their desks nothing to say.
+    Holds:   ill is who is gone: a shift is worked now, or of people without one somebody was there when the order began or
+             has come since, at an hour when the floor works. A team without people, one whose people all go by shifts of
+             which none is worked now, and one where nobody was or is expected have nobody to lose, and their desks nothing
+             to say.
     """
+    if _somebody_there(team, floor):
+        return None
     load, shifts = floor.load(team.id), _shifts(team, floor)
-    heard = load is not None and not silent(load, floor.now)
-    if load is not None and heard and load.present:
-        return None
-    zone = ZoneInfo(floor.book.reference.limits.time_zone)
-    expected = any(shift is not None and at_work(shift, floor.now, zone) for shift in shifts)
+    expected = any(shift is not None and _worked(shift, floor) for shift in shifts)
     were_there = order.staffed_teams is None or team.id in order.staffed_teams or (load is not None and load.present)
-    if not expected and (None not in shifts or not were_there):
+    if not expected and (None not in shifts or not were_there or not _floor_works(floor)):
         return None
-    if not heard:
+    if silent(load, floor.now):
         return f"Expected the desk of {team.id} to tell its load, heard nothing."
     return f"Expected somebody present at {team.id}, found nobody."
+
+
+def nobody_expected(order: RerouteOrder, floor: FloorNow) -> str:
+    """At which teams with people nobody is there and nobody is missed, in words to be added; none: nothing."""
+    names = [
+        team.id
+        for team in _teams(order.terms, floor)
+        if _shifts(team, floor) and not _somebody_there(team, floor) and _nobody_there(team, order, floor) is None
+    ]
+    return f"; nobody is there, and nobody is expected now, at {', '.join(names)}" if names else ""
+
+
+def _somebody_there(team: Team, floor: FloorNow) -> bool:
+    """The desk tells so, and not too long ago."""
+    load = floor.load(team.id)
+    return load is not None and not silent(load, floor.now) and bool(load.present)
+
+
+def _worked(shift: Shift, floor: FloorNow) -> bool:
+    return at_work(shift, floor.now, ZoneInfo(floor.book.reference.limits.time_zone))
+
+
+def _floor_works(floor: FloorNow) -> bool:
+    """Some shift of the floor is worked now; of a floor without shifts nobody knows better."""
+    shifts = floor.book.reference.shifts.values()
+    return not shifts or any(_worked(shift, floor) for shift in shifts)
 
 
 def _shifts(team: Team, floor: FloorNow) -> list[Shift | None]:
