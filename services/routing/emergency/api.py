@@ -17,6 +17,7 @@ from services.routing.emergency.bounds import drill_fault, plain, start_fault, t
 from services.routing.emergency.capacity import FAILED, capacity_fault
 from services.routing.emergency.counted import Counted, counted, narrowed
 from services.routing.emergency.counter import RerouteCounter
+from services.routing.emergency.course import asks_the_rules, drill_stay_fault, longer
 from services.routing.emergency.effects import held_by_reroute
 from services.routing.emergency.floor import FloorNow
 from services.routing.emergency.glance import DutyView, FloorGlance, ScopeNames, duty_of, glance_of, names_of
@@ -240,11 +241,16 @@ class Control:
         order = await self.known(reroute_id)
         if order.phase not in IN_FORCE:
             raise Problem(409, "wrong_phase", f"Expected an order in force, found {reroute_id} {order.phase}.")
-        orders = await self.reads.orders()
-        floor = FloorNow.of(self.boards, orders, self.now()).without(reroute_id)
+        now, orders = self.now(), await self.reads.orders()
+        until = longer(order, minutes, now)
+        if isinstance(until, Rejection):
+            raise Problem(STATUS_BY_CODE.get(until.code, 409), until.code, until.detail)
+        floor = FloorNow.of(self.boards, orders, now).without(reroute_id)
+        asked = order.terms.drill and asks_the_rules(order, until)
+        refused = drill_stay_fault(order, until, floor) if asked else None
         terms = order.terms.model_copy(update={"minutes": minutes, "starts_at": None})
         staying = preview_of(terms, floor).model_copy(update={"broken_rules": tuple(broken_by_staying(terms, floor))})
-        return seen(staying, terms, floor, self.waiting(), reroute_id)
+        return seen(staying, terms, floor, self.waiting(), reroute_id, drill_refused=refused)
 
     async def look_ahead(self, terms: RerouteTerms) -> LookAhead:
         """The next minutes with the terms and without them, or the problem that they cannot be played now."""
@@ -322,6 +328,7 @@ class Control:
         order, now = await self.known(reroute_id), self.now()
         life = await self.reads.history(reroute_id)
         return report_of(
+            now,
             order,
             life,
             await self.reads.moved(reroute_id),

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from math import ceil
 from typing import Any, Final
 
+from services.routing.emergency.bounds import in_utc
 from services.routing.emergency.capacity import capacity_fault
 from services.routing.emergency.drills import floor_tallies
 from services.routing.emergency.floor import FloorNow
@@ -16,6 +17,7 @@ from services.routing.emergency.safety import broken_by_staying, fixed, overlaps
 from services.routing.emergency.state import OVER, OrderBook, Phase, phase_of, step_ends_at
 from shared.contracts.reroute import (
     BREAK_GLASS_MINUTES_MAX,
+    DRILL_MINUTES_MAX,
     HOURS_MAX,
     BrokenRule,
     Preview,
@@ -32,6 +34,8 @@ from shared.reference.board import ReferenceView
 from shared.reroutes import IN_FORCE, over_at, ramp_of
 from shared.runtime.errors import InvariantError
 from shared.runtime.processor import Rejection, Situation
+
+TO_KEEP: Final = "a reroute in force to keep for longer"
 
 Course = Callable[[OrderBook, RerouteOrder, Situation], Sequence[RerouteFact]]
 
@@ -81,12 +85,65 @@ def stay_breach(
     Holds:   the rules that are `named` do not bar, but for those that nobody overrides; of a drill every rule bars.
     """
     if order.terms.drill:
-        others = floor_of(book, situation).without(order.reroute_id)
-        rest = order.terms.model_copy(update={"minutes": ceil((until - situation.now) / timedelta(minutes=1))})
-        fault = capacity_fault(preview_of(rest, others), rest, others)
+        fault = drill_stay_fault(order, until, floor_of(book, situation).without(order.reroute_id))
         return None if fault is None else Rejection("drill_breaks_rule", fault)
     broken = broken_now(book, order, situation)
     return fixed(broken) or unnamed(broken, named)
+
+
+def drill_stay_fault(order: RerouteOrder, until: datetime, others: FloorNow) -> str | None:
+    """Why a drill must not stay until then, in a sentence; `None` when it may. `others` is the floor without it."""
+    rest = order.terms.model_copy(update={"minutes": ceil((until - others.now) / timedelta(minutes=1))})
+    return capacity_fault(preview_of(rest, others), rest, others)
+
+
+def longer(order: RerouteOrder, minutes: int, now: datetime) -> datetime | Rejection:
+    """Until when an order in force would hold, kept so many minutes longer; or why nobody may keep it so.
+
+    Holds:   counted from its end, or from now when it has begun to return; what is over by its own instants stays over.
+    """
+    if order.ends_at is None or order.last_end_at is None:
+        raise InvariantError(f"Expected {order.reroute_id} in force to have an end, found none")
+    over = over_at(order)
+    if over is not None and over <= now:
+        detail = f"Expected {TO_KEEP}, found {order.reroute_id} over since {in_utc(over)}; propose it anew."
+        return Rejection("wrong_phase", detail)
+    ends_at = max(order.ends_at, now) + timedelta(minutes=minutes)
+    if ends_at > order.last_end_at:
+        return Rejection(
+            "too_long",
+            f"Expected an end by {in_utc(order.last_end_at)}, found {in_utc(ends_at)}; {_instead_of_more(order)}.",
+        )
+    if order.terms.drill and ends_at > _began(order) + timedelta(minutes=DRILL_MINUTES_MAX):
+        return Rejection(
+            "drill_minutes",
+            f"Expected a drill of at most {DRILL_MINUTES_MAX} minutes, found an end at {in_utc(ends_at)}; extend it by less, "
+            "or propose in earnest what is to stay.",
+        )
+    return ends_at
+
+
+def _instead_of_more(order: RerouteOrder) -> str:
+    """Why it is not kept for so long, and what to do."""
+    if order.break_glass:
+        return f"one person alone holds for at most {BREAK_GLASS_MINUTES_MAX} minutes: propose it with a second one"
+    return f"nothing holds for more than {HOURS_MAX} hours, its return counted in: extend it by less, or propose it anew for after it"
+
+
+def asks_the_rules(order: RerouteOrder, until: datetime) -> bool:
+    """Whether the rules have a word on keeping it until then: for longer than was agreed, or anew as it comes back."""
+    return until > agreed_end(order) or order.phase == "returning"
+
+
+def agreed_end(order: RerouteOrder) -> datetime:
+    """Until when who approved it agreed that it is in force."""
+    return _began(order) + timedelta(minutes=order.terms.minutes)
+
+
+def _began(order: RerouteOrder) -> datetime:
+    if order.started_at is None:
+        raise InvariantError(f"Expected {order.reroute_id} in force to have started, found that it did not")
+    return order.started_at
 
 
 def broken_now(book: OrderBook, order: RerouteOrder, situation: Situation) -> list[BrokenRule]:

@@ -13,6 +13,7 @@ from shared.contracts.routing import DeskTally, LoadSnapshot
 from shared.reference.shifts import at_work
 
 SILENT_INTERVALS_MAX: Final = 45  # a desk tells its load at least every ten intervals while anything is there
+UNHEARD_INTERVALS_MAX: Final = 15  # so long without a word of any desk, and it is the bus that says nothing
 EXPIRED_SHARE_MAX: Final = 0.2
 DECLINED_SHARE_MAX: Final = 0.5  # of what was offered: more, and hardly anybody takes what comes back
 EVIDENCE_MIN: Final = 5  # assignments; a share of fewer says nothing
@@ -110,9 +111,26 @@ def _shifts(team: Team, floor: FloorNow) -> list[Shift | None]:
     return [reference.shifts.get(reference.operators[name].shift_id or "") for name in people]
 
 
-def silent(load: LoadSnapshot | None, now: datetime) -> bool:
+def silent(load: LoadSnapshot | None, now: datetime, intervals_max: int = SILENT_INTERVALS_MAX) -> bool:
     """The desk has not told its load for too long to be believed."""
-    return load is None or (now - load.at).total_seconds() > SILENT_INTERVALS_MAX * load.interval_seconds
+    return load is None or (now - load.at).total_seconds() > intervals_max * load.interval_seconds
+
+
+def unheard(floor: FloorNow) -> list[LoadSnapshot]:
+    """What the desks told last whose figures are old, the last of them first: a desk is silent, or none is heard any more.
+
+    Holds:   a desk at which nobody and nothing was has nothing to say, so that what it told last is still so.
+    """
+    speaking = with_something(floor)
+    nobody_speaks = all(silent(load, floor.now, UNHEARD_INTERVALS_MAX) for load in speaking)
+    old = [load for load in speaking if nobody_speaks or silent(load, floor.now)]
+    return sorted(old, key=lambda load: (load.at, load.team_id), reverse=True)
+
+
+def with_something(floor: FloorNow) -> list[LoadSnapshot]:
+    """What the desks told last at which somebody or something was: they tell it again and again."""
+    told = (load for team in floor.teams() if (load := floor.load(team.id)) is not None)
+    return [load for load in told if load.present or load.queued or load.in_hand]
 
 
 def _fault(before: TeamTally, now: TeamTally) -> str | None:

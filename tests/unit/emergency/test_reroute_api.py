@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -17,18 +18,19 @@ from services.routing.placement.waiting import Waits
 from shared.contracts.reference import Branch, RerouteRule
 from shared.contracts.reroute import ProposeReroute, RefuseReroute, RerouteScope
 from shared.reference.board import REFERENCE_BOARD
-from tests.unit.emergency.control_room import CHEN, LIN, terms
+from tests.unit.emergency.control_room import CHEN, LIN, desk_load, terms
 from tests.unit.emergency.drilling import DRILL, DrillRoom
 from tests.unit.emergency.front_desk import FrontDesk
 from tests.unit.emergency.upkeep import UPKEEP, UPKEEP_REVIEW, UpkeepRoom
+from tests.unit.routing.floor import NOW
 
 TERMS: dict[str, Any] = {"effect": "evacuate", "scope": {"centres": ["n"]}, "minutes": 60, "reason": "<b>smoke</b>"}
 WHY = {"reason": "because"}
 
 
-async def proposed(desk: FrontDesk) -> str:
-    """Lin proposes to evacuate; returns the reroute's id."""
-    answer = await desk.client(LIN, "proposer").post("/reroutes", json={"terms": TERMS})
+async def proposed(desk: FrontDesk, **changes: Any) -> str:
+    """Lin proposes to evacuate, or what is said; returns the reroute's id."""
+    answer = await desk.client(LIN, "proposer").post("/reroutes", json={"terms": TERMS | changes})
     assert (answer.status_code, answer.json()["code"]) == (200, "done")
     return str(answer.json()["reroute_id"])
 
@@ -475,3 +477,75 @@ async def test_rules_are_named_by_whoever_starts_it() -> None:
     }
     answer = await FrontDesk().client(LIN, "proposer").post("/reroutes", json=body)
     assert (answer.status_code, "override_rules with break_glass" in answer.text) == (422, True)
+
+
+async def held_drill(desk: FrontDesk, begins: timedelta) -> str:
+    """A drill of the north of 30 minutes in force, a window of two hours later on in which none may be held."""
+    opens = NOW.astimezone(ZoneInfo("Asia/Shanghai")) + begins
+    closes = opens + timedelta(hours=2)
+    window = RerouteRule(
+        id="cut-off",
+        label="busy",
+        form="blocked_window",
+        begins=f"{opens:%H:%M}",
+        ends=f"{closes:%H:%M}",
+        drills_only=True,
+    )
+    REFERENCE_BOARD.fold(desk.room.views["reference"], window.key, window)
+    reroute_id = await proposed(desk, effect="drain", minutes=30, drill=True)
+    assert desk.room.approve(CHEN, reroute_id) == "done"
+    return reroute_id
+
+
+@pytest.mark.parametrize(("minutes", "refused"), [(30, False), (31, True)])
+async def test_who_would_keep_a_drill_sees_that_it_would_lie_in_a_blocked_window(minutes: int, refused: bool) -> None:
+    """Beforehand, in the words in which the extension is refused: counted from its end, as the extension is."""
+    desk = FrontDesk()
+    desk.room.tell_load(desk_load("north", ("ann", "bob")))  # nothing waits, so that a drill makes nothing late
+    name = await held_drill(desk, timedelta(hours=1))
+    shown = (await desk.client(LIN, "viewer").get(f"/reroutes/{name}/stay", params={"minutes": minutes})).json()
+    answer = await desk.client(CHEN, "approver").post(
+        f"/reroutes/{name}/extend", json={"reason": "more", "minutes": minutes}
+    )
+    assert (shown["drill_refused"] is not None, answer.status_code == 409) == (refused, refused)
+    if refused:
+        assert shown["drill_refused"] == answer.json()["detail"]
+        assert "Expected no drill between 11:00 and 13:00" in shown["drill_refused"]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "later", "code"), [(5, 64, "wrong_phase"), (4320, 0, "too_long"), (5, 62, None), (60, 0, None)]
+)
+async def test_who_would_keep_an_order_hears_beforehand_that_it_cannot_be(
+    minutes: int, later: int, code: str | None
+) -> None:
+    """It is over by its own instants, noted or not; or would be in force for too long. Looking and doing say the same."""
+    desk = FrontDesk()
+    name = await proposed(desk)
+    assert desk.room.approve(CHEN, name) == "done"
+    desk.room.now += timedelta(minutes=later)
+    looked = await desk.client(LIN, "viewer").get(f"/reroutes/{name}/stay", params={"minutes": minutes})
+    done = await desk.client(CHEN, "approver").post(
+        f"/reroutes/{name}/extend", json={"reason": "more", "minutes": minutes}
+    )
+    if code is None:
+        assert (looked.status_code, done.status_code) == (200, 200)
+    else:
+        assert looked.json()["detail"] == done.json()["detail"]
+        assert (looked.status_code, looked.json()["code"]) == (done.status_code, done.json()["code"]) == (409, code)
+
+
+async def test_a_drill_over_by_its_own_end_is_not_called_under_way() -> None:
+    """The broker is away, so that the book notes nothing: it comes back by its own instants, and is over by them."""
+    desk = FrontDesk(room=DrillRoom())
+    desk.room.wait(30 * 60)
+    began = desk.room.now
+    assert desk.room.order(DRILL).phase == "active"
+    viewer = desk.client(LIN, "viewer")
+    seen = []
+    for minutes in (29, 31, 34):
+        desk.room.now = began + timedelta(minutes=minutes)
+        seen.append((await viewer.get("/reroutes/drills")).json()["entries"][0]["under_way"]["phase"])
+    assert seen == ["active", "returning", "over by its own clock"]
+    page = await viewer.get(f"/reroutes/{DRILL}/report.html")
+    assert "over by its own clock" in page.text
