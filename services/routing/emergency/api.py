@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Self
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from services.routing.emergency.alerts import Alert, Notification, proposal_of
+from services.routing.emergency.alerts import Alert, Notification, proposal_of, withdrawal_of
 from services.routing.emergency.bounds import drill_fault, plain, start_fault, terms_fault
 from services.routing.emergency.capacity import FAILED, capacity_fault
 from services.routing.emergency.counted import Counted, counted, narrowed
@@ -188,13 +188,14 @@ class AnswerView(BaseModel):
 
 class AlertsView(BaseModel):
     """What became of the alerts of one notification: the proposals, which proposals were refused and so are none, why some
-    alerts could not be read, how many asked for none."""
+    alerts could not be read, which proposals went with their alerts, how many asked for none."""
 
     model_config = ConfigDict(frozen=True)
 
     proposals: tuple[AnswerView, ...]
     refused: tuple[AnswerView, ...]
     unreadable: tuple[str, ...]
+    withdrawn: tuple[AnswerView, ...]
     passed_over: int
 
 
@@ -300,8 +301,8 @@ class Control:
     async def by_alert(self, alert: Alert) -> AnswerView | Rejection | None:
         """What became of the alert's proposal, or why there is none.
 
-        Holds:   an alert that goes on proposes again when its last proposal was refused by a rule or expired unseen, and
-                 not when people decided about it: then its answer says what became of that one.
+        Holds:   an alert that goes on proposes again when its last proposal was refused by a rule, expired unseen or went as
+                 the alert resolved, and not when people decided about it: then its answer says what became of that one.
         """
         nth = 0
         while isinstance(command := proposal_of(alert, self.now(), nth), ProposeReroute):
@@ -311,10 +312,31 @@ class Control:
             order = await self.reads.order(command.reroute_id) if answer.code == "done" else None
             if answer.code == "done" and (order is None or order.phase == "proposed"):
                 return _view(answer)
-            if order is not None and order.phase != "expired":
+            if order is not None and order.phase != "expired" and not await self._withdrew(command):
                 return _decided(answer, order)
             nth += 1
         return command
+
+    async def withdrawn(self, alert: Alert) -> AnswerView | None:
+        """What became of the withdrawal of a resolved alert's proposal; `None` where none waits for people any more.
+
+        Holds:   what people have agreed to or refused is theirs.
+        """
+        nth = 0
+        while nth <= ALERT_TRIES_MAX and isinstance(proposal := proposal_of(alert, self.now(), nth), ProposeReroute):
+            if await self.reads.answer(proposal.command_id) is None:
+                break
+            order = await self.reads.order(proposal.reroute_id)
+            if order is not None and order.phase == "proposed":
+                answer = await self.handed_in(withdrawal_of(proposal, self.now()))
+                return answer if answer.code in TAKEN_CODES else None
+            nth += 1
+        return None
+
+    async def _withdrew(self, proposal: ProposeReroute) -> bool:
+        """The proposal went with its alert."""
+        answer = await self.reads.answer(withdrawal_of(proposal, self.now()).command_id)
+        return answer is not None and answer.code == "done"
 
     async def known(self, reroute_id: str) -> RerouteOrder:
         """The reroute, or the problem that there is none."""
@@ -518,18 +540,24 @@ def _approve(router: APIRouter, control: Control) -> None:
 def _alert(router: APIRouter, control: Control) -> None:
     @router.post(
         "/reroutes/alerts",
-        summary="Alertmanager's webhook: firing alerts with reroute labels become proposals, never more",
+        summary="Alertmanager's webhook: firing alerts with reroute labels become proposals, never more; resolved ones withdraw them",
         responses=problem_responses(400, 422),
     )
     async def alerts(body: Notification) -> AlertsView:
-        asked = [await control.by_alert(alert) for alert in body.alerts]
+        resolved = [await control.withdrawn(alert) for alert in body.alerts if alert.status == "resolved"]
+        asked = [await control.by_alert(alert) for alert in body.alerts if alert.status == "firing"]
+        withdrawn = tuple(answer for answer in resolved if answer is not None)
         answers = [answer for answer in asked if isinstance(answer, AnswerView)]
         proposals = tuple(answer for answer in answers if answer.code in TAKEN_CODES)
         refused = tuple(answer for answer in answers if answer.code not in TAKEN_CODES)
         unreadable = [rejection.detail for rejection in asked if isinstance(rejection, Rejection)]
-        count_alerts([answer.code for answer in answers], unreadable)
+        count_alerts([answer.code for answer in answers], unreadable, len(withdrawn))
         return AlertsView(
-            proposals=proposals, refused=refused, unreadable=tuple(unreadable), passed_over=asked.count(None)
+            proposals=proposals,
+            refused=refused,
+            unreadable=tuple(unreadable),
+            withdrawn=withdrawn,
+            passed_over=asked.count(None) + resolved.count(None),
         )
 
 

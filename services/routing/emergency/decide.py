@@ -70,7 +70,7 @@ from shared.runtime.processor import Event, Facts, Rejection, Situation, TimerFi
 
 BOOK: Final = "floor"  # the key of the one book, and of every command to it
 ALERTING: Final = frozenset({"alert"})
-"""Sources that propose without a duty of their own, and never more than propose."""
+"""Sources that propose without a duty of their own, and never more than propose, and withdraw what they proposed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,8 +327,10 @@ def refuse_it(book: OrderBook, order: RerouteOrder, command: RefuseReroute, situ
 
 
 def cancel(book: OrderBook, order: RerouteOrder, command: CancelReroute, situation: Situation) -> Done | Rejection:
-    """Stop it where it stands. Anybody on duty for the scope may, and who proposed it while on any duty."""
-    if not _on_duty(order, command, situation):
+    """Stop it where it stands. Anybody on duty for the scope may, who proposed it while on any duty, and an alert that has
+    resolved, as long as nobody has agreed to what it proposed."""
+    by_alert = order.source in ALERTING and order.phase == "proposed" and command.actor == order.proposed_by
+    if not by_alert and not _on_duty(order, command, situation):
         return _not_authorised(command, "cancel")
     return Done((_over(order, command, "cancelled", situation),), "Cancelled; nothing of it is in force any more.")
 

@@ -16,7 +16,7 @@ from services.routing.emergency import api
 from services.routing.emergency.counted import Counted, Narrowed, counted_words
 from services.routing.placement.waiting import Waits
 from shared.contracts.reference import Branch, RerouteRule
-from shared.contracts.reroute import ProposeReroute, RefuseReroute, RerouteScope
+from shared.contracts.reroute import CancelReroute, ProposeReroute, RefuseReroute, RerouteScope
 from shared.reference.board import REFERENCE_BOARD
 from tests.unit.emergency.control_room import CHEN, LIN, desk_load, terms
 from tests.unit.emergency.drilling import DRILL, DrillRoom
@@ -295,9 +295,10 @@ ALERT = {
 
 
 async def test_a_firing_alert_becomes_one_proposal_however_often_it_is_told() -> None:
-    """Resolved ones and ones without the labels become nothing."""
+    """Resolved ones that proposed nothing and ones without the labels become nothing."""
     desk = FrontDesk()
-    others = [{**ALERT, "status": "resolved"}, {**ALERT, "labels": {"alertname": "Lag"}}]
+    unknown = {**ALERT, "status": "resolved", "fingerprint": "another"}
+    others = [unknown, {**ALERT, "labels": {"alertname": "Lag"}}]
     for _ in range(2):
         answer = await desk.client("alertmanager", "service").post(
             "/reroutes/alerts", json={"alerts": [ALERT, *others]}
@@ -393,6 +394,40 @@ async def test_an_alert_that_goes_on_proposes_again_what_nobody_saw() -> None:
     assert f"{second['reroute_id']} is refused" in third["detail"]
     assert REGISTRY.get_sample_value("opsfloor_reroute_alerts_total", {"outcome": "decided"}) == decided + 1
     assert not list(desk.room.book.open_orders())
+
+
+RESOLVED = {**ALERT, "status": "resolved"}
+
+
+async def test_a_resolved_alert_withdraws_what_it_proposed() -> None:
+    """Nobody who looks into the inbox agrees to what is needed no more; should it fire again, it proposes anew."""
+    desk = FrontDesk()
+    await told_alert(desk, ALERT)
+    desk.room.wait(3_600)  # nobody saw the first one
+    (second,) = (await told_alert(desk, ALERT))["proposals"]
+    before = REGISTRY.get_sample_value("opsfloor_reroute_alerts_total", {"outcome": "withdrawn"}) or 0
+    told = await told_alert(desk, RESOLVED)
+    assert ([one["reroute_id"] for one in told["withdrawn"]], told["passed_over"]) == ([second["reroute_id"]], 0)
+    order = desk.room.order(second["reroute_id"])
+    assert (order.phase, order.over_because) == ("cancelled", "the alert has resolved")
+    assert REGISTRY.get_sample_value("opsfloor_reroute_alerts_total", {"outcome": "withdrawn"}) == before + 1
+    assert (await told_alert(desk, RESOLVED))["passed_over"] == 1
+    for again in (ALERT, {**ALERT, "startsAt": "2026-03-02T05:00:00Z"}):
+        (third,) = (await told_alert(desk, again))["proposals"]
+        assert desk.room.order(third["reroute_id"]).phase == "proposed"
+
+
+async def test_what_people_agreed_to_stays_when_its_alert_resolves() -> None:
+    """In force it is theirs to end; and nobody withdraws so what somebody else proposed."""
+    desk = FrontDesk()
+    (proposal,) = (await told_alert(desk, ALERT))["proposals"]
+    await approved(desk, proposal["reroute_id"])
+    told = await told_alert(desk, RESOLVED)
+    assert (told["withdrawn"], told["passed_over"]) == ([], 1)
+    assert desk.room.order(proposal["reroute_id"]).phase == "active"
+    assert desk.room.ask(CancelReroute, "alertmanager", proposal["reroute_id"]) == "not_authorised"
+    assert desk.room.ask(ProposeReroute, LIN, "mine", terms=terms(scope=RerouteScope(centres=("s",)))) == "done"
+    assert desk.room.ask(CancelReroute, "alertmanager", "mine") == "not_authorised"
 
 
 async def test_an_alert_that_was_refused_by_a_rule_proposes_again() -> None:
