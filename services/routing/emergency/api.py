@@ -348,14 +348,14 @@ class Control:
     async def report(self, reroute_id: str) -> RerouteReport:
         """Everything of one reroute."""
         order, now = await self.known(reroute_id), self.now()
-        life = await self.reads.history(reroute_id)
+        life, held = await self.reads.history(reroute_id), held_percent(order, now)
         return report_of(
             now,
             order,
             life,
             await self.reads.moved(reroute_id),
-            held_by_reroute(self.waiting()).get(reroute_id, 0),
-            held_percent(order, now),
+            held_by_reroute(self.waiting()).get(reroute_id, 0) if held else 0,
+            held,
             await self._overlaps(order, now),
             await self.reads.sent_back(reroute_id),
             await self._came_over_it(order, now),
