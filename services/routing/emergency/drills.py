@@ -145,6 +145,11 @@ def _verdict(order: RerouteOrder, found: DrillOutcome, over_it: Sequence[str], d
             "failed",
             f"Expected the scope well as the work came back, found that it was not in {order.not_well} steps.",
         )
+    if _unseen(order):
+        return (
+            "unmeasured",
+            "Expected somebody to look as the work came back, found it noted too late: nothing is proved.",
+        )
     if over_it:
         names = ", ".join(over_it)
         return "unmeasured", f"Expected the drill alone at its place, found {names} over it: nothing is proved."
@@ -155,6 +160,16 @@ def _verdict(order: RerouteOrder, found: DrillOutcome, over_it: Sequence[str], d
     if share < usual - drop_max:
         return "failed", f"Expected about {usual:.1%} on time as in {HOURS[found.baseline]}, found {share:.1%}."
     return "passed", f"{share:.1%} on time, {usual:.1%} in {HOURS[found.baseline]}; all work came back."
+
+
+def _unseen(order: RerouteOrder) -> bool:
+    """It was over for half a step by its own clock before anybody looked at its last step."""
+    back = over_at(order)
+    return (
+        back is not None
+        and order.over_at is not None
+        and order.over_at - back > timedelta(seconds=order.return_step_seconds / 2)
+    )
 
 
 def on_time(completed: int, late: int) -> float:
