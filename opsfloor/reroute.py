@@ -513,6 +513,8 @@ def _remedy(code: str, identity: str, verb: str, actor: str) -> str | None:
     """What to do about a refusal of this command, where that depends on the command and the order; else none."""
     if code in MAY_COME:
         return _may_come(unquote(identity))
+    if code == "preview_changed":
+        return f"look again with `opsfloor reroute show {unquote(identity)}`, then approve what it says now"
     if code == "own_proposal" and verb == "refuse":
         return f"withdraw it: `opsfloor reroute cancel {unquote(identity)} --reason WHY`"
     if code not in ("too_long", "wrong_phase"):

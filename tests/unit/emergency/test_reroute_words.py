@@ -632,6 +632,17 @@ def test_a_command_that_nobody_answered_is_the_same_when_it_is_typed_again(
     assert len(set(desk.published)) == 3
 
 
+def test_who_approves_a_floor_that_has_moved_is_told_where_to_look(desk: FrontDesk) -> None:
+    """By the order's own id, to be copied."""
+    scope = RerouteScope(teams=("north-entry",))
+    assert desk.room.ask(ProposeReroute, LIN, terms=terms(scope=scope)) == "done"
+    load = desk.room.views["load"]["north-entry"]
+    desk.room.tell_load(load.model_copy(update={"queued": (WAITING,)}))
+    found = refused("approve", "r1", "--reason", "seen", "--as", CHEN, "--yes")
+    assert found.code == "preview_changed"
+    assert found.remedy.startswith("look again with `opsfloor reroute show r1`")
+
+
 def test_what_was_typed_long_ago_is_meant_anew(desk: FrontDesk, tmp_path: Path) -> None:
     """After a quarter of an hour, whatever became of it; and a file that says nothing keeps nobody from acting."""
     words = (*PROPOSE[1:], "flood", "--yes")
