@@ -57,6 +57,7 @@ INSTEAD: Final = {
 """What to do with an order that a command does not fit, by its phase."""
 MAY_COME: Final = frozenset({floor.UNANSWERED, "dependency_away", "broker_silent"})
 """The codes of what may have reached the book of reroutes, though nobody has said what became of it."""
+SILENT: Final = "Expected the broker to take the command, found that it has not said in time whether it did"
 STOPS: Final = frozenset({"refuse", "cancel", "end"})
 EFFECTS: Final = ("drain", "evacuate", "recall", "shift", "local")
 
@@ -303,7 +304,7 @@ def _propose(terms: dict[str, Any], break_glass: bool, rules: list[str], actor: 
             remedy = "leave `--starts-at` out; or leave `--break-glass` out, and have a second person approve it"
             raise Remedied(refusal.what, remedy, refusal.code) from refusal
         if refusal.code in MAY_COME:
-            raise Remedied(refusal.what, _may_come(), refusal.code) from refusal
+            raise Remedied(_what_came(refusal), _may_come(), refusal.code) from refusal
         raise
     _told(answer, "propose", actor, json)
 
@@ -506,7 +507,12 @@ def _may_come(identity: str | None = None) -> str:
 def _with_remedy(refusal: Remedied, identity: str, verb: str, actor: str) -> Remedied:
     """The refusal with what to do about it, where that depends on the command and the order."""
     remedy = _remedy(refusal.code, identity, verb, actor)
-    return refusal if remedy is None else Remedied(refusal.what, remedy, refusal.code)
+    return refusal if remedy is None else Remedied(_what_came(refusal), remedy, refusal.code)
+
+
+def _what_came(refusal: Remedied) -> str:
+    """What did not work, for people: of a silent broker routing tells programs what to do, whose keys nobody types."""
+    return SILENT if refusal.code == "broker_silent" else refusal.what
 
 
 def _remedy(code: str, identity: str, verb: str, actor: str) -> str | None:

@@ -591,7 +591,11 @@ def test_a_command_that_nobody_answered_may_still_be_done(
     assert desk.room.ask(ProposeReroute, LIN, terms=terms(scope=RerouteScope(teams=("north-entry",)))) == "done"
     if words[0] != "approve":
         assert desk.room.approve(CHEN) == "done"
-    desk.mute = True
+    desk.hung = True
+    silent = refused(*words)
+    assert (silent.code, silent.what) == ("broker_silent", reroute.SILENT)
+    assert SAME_AGAIN in silent.remedy
+    desk.hung, desk.mute = False, True
     spoken = " ".join(said(*words).split())
     assert "it may still be done" in spoken
     assert "look first, `opsfloor reroute show r" in spoken
