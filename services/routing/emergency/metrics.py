@@ -107,7 +107,7 @@ def measure(facts: Sequence[Message], now: datetime) -> None:
     _approved_at_once(facts)
 
 
-def count_alerts(codes: Sequence[str], unreadable: Sequence[str], withdrawn: int) -> None:
+def count_alerts(codes: Sequence[str], unreadable: Sequence[str], withdrawn: int = 0) -> None:
     """Count what became of the alerts of one notification, and say what no proposal came of: no order shows it."""
     for code in codes:
         outcome = _NO_FAULT.get(code, "refused")
