@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,9 +12,9 @@ import typer
 
 from opsfloor import floor
 from opsfloor.answers import AN_INSTANT, Remedied, an_instant, as_json, in_address, out, said, table
+from opsfloor.reroute_again import AGAIN_MINUTES, Unanswered
 from opsfloor.reroute_names import expect_known, known_names
 from opsfloor.reroute_words import (
-    OVER,
     all_back_at,
     clock,
     next_steps,
@@ -31,6 +30,7 @@ from opsfloor.reroute_words import (
     to_type,
 )
 from opsfloor.writing import expect_writable
+from services.routing.emergency.report import OVER
 from shared.contracts.reroute import DRILL_MINUTES_MAX, DRILL_MINUTES_MIN, HOURS_MAX, MINUTES_MAX
 from shared.reroutes import IN_FORCE
 
@@ -57,12 +57,7 @@ INSTEAD: Final = {
 """What to do with an order that a command does not fit, by its phase."""
 MAY_COME: Final = frozenset({floor.UNANSWERED, "dependency_away", "broker_silent"})
 """The codes of what may have reached the book of reroutes, though nobody has said what became of it."""
-SAME_AGAIN: Final = {
-    "propose": "then: the same again is another order beside it, not the same one",
-    "extend": "then: the same again keeps it for so many minutes once more",
-}
-"""What the same command again does, besides; every run of a command is a new one to the book."""
-NO_HARM: Final = "the same again does no harm: what is done by then is refused, not done twice"
+SILENT: Final = "Expected the broker to take the command, found that it has not said in time whether it did"
 STOPS: Final = frozenset({"refuse", "cancel", "end"})
 EFFECTS: Final = ("drain", "evacuate", "recall", "shift", "local")
 
@@ -303,13 +298,13 @@ def _propose(terms: dict[str, Any], break_glass: bool, rules: list[str], actor: 
         _confirm(question, yes)
     body = {"terms": terms, "break_glass": break_glass, "override_rules": rules}
     try:
-        answer = floor.tell("routing", "/reroutes", body, "proposer", actor, uuid.uuid4().hex)
+        answer = _hand_in("/reroutes", body, "proposer", actor, json)
     except Remedied as refusal:
         if break_glass and terms.get("starts_at") and refusal.code == "start_too_far":
             remedy = "leave `--starts-at` out; or leave `--break-glass` out, and have a second person approve it"
             raise Remedied(refusal.what, remedy, refusal.code) from refusal
         if refusal.code in MAY_COME:
-            raise Remedied(refusal.what, _may_come("propose"), refusal.code) from refusal
+            raise Remedied(_what_came(refusal), _may_come(), refusal.code) from refusal
         raise
     _told(answer, "propose", actor, json)
 
@@ -334,6 +329,14 @@ def approve(
         _confirm("Approve exactly this?", yes)
     body = {"preview_sha256": order["preview"]["sha256"], "override_rules": override or [], "reason": reason}
     _do(identity, "approve", body, "approver", actor, json)
+
+
+def _stay(identity: str, minutes: int, actor: str) -> Any:
+    """What keeping it would do. Errors: `Remedied`, also where nobody may keep it for so long."""
+    try:
+        return floor.ask("routing", f"/reroutes/{identity}/stay?minutes={minutes}", "viewer", actor)
+    except Remedied as refusal:
+        raise _with_remedy(refusal, identity, "extend", actor) from refusal
 
 
 def _as_it_would_be_now(terms: dict[str, Any], actor: str) -> Any:
@@ -382,7 +385,7 @@ def extend(
         report = floor.ask("routing", f"/reroutes/{identity}", "viewer", actor)
         order = report["order"]
         _expect_in_force(report)
-        stay = floor.ask("routing", f"/reroutes/{identity}/stay?minutes={minutes}", "viewer", actor)
+        stay = _stay(identity, minutes, actor)
         with out.unread(goes_on=yes):
             tell_stay(minutes, stay, order["overridden_rules"], drill=order["terms"]["drill"])
         _confirm(f"Keep it in force for {minutes} more minutes?", yes)
@@ -492,19 +495,32 @@ def _instead_of_more(order: dict[str, Any]) -> str | None:
     )
 
 
-def _may_come(verb: str, identity: str | None = None) -> str:
+def _may_come(identity: str | None = None) -> str:
     """What to do about a command of which nobody has said what became of it."""
     where = "list --all" if identity is None else f"show {identity}"
     return (
         "it may still be done, minutes from now, once broker and database are back (`opsfloor stack status`): look first, "
-        f"`opsfloor reroute {where}`; {SAME_AGAIN.get(verb, NO_HARM)}"
+        f"`opsfloor reroute {where}`; typed again within {AGAIN_MINUTES} minutes it is the same command, and done once"
     )
+
+
+def _with_remedy(refusal: Remedied, identity: str, verb: str, actor: str) -> Remedied:
+    """The refusal with what to do about it, where that depends on the command and the order."""
+    remedy = _remedy(refusal.code, identity, verb, actor)
+    return refusal if remedy is None else Remedied(_what_came(refusal), remedy, refusal.code)
+
+
+def _what_came(refusal: Remedied) -> str:
+    """What did not work, for people: of a silent broker routing tells programs what to do, whose keys nobody types."""
+    return SILENT if refusal.code == "broker_silent" else refusal.what
 
 
 def _remedy(code: str, identity: str, verb: str, actor: str) -> str | None:
     """What to do about a refusal of this command, where that depends on the command and the order; else none."""
     if code in MAY_COME:
-        return _may_come(verb, unquote(identity))
+        return _may_come(unquote(identity))
+    if code == "preview_changed":
+        return f"look again with `opsfloor reroute show {unquote(identity)}`, then approve what it says now"
     if code == "own_proposal" and verb == "refuse":
         return f"withdraw it: `opsfloor reroute cancel {unquote(identity)} --reason WHY`"
     if code not in ("too_long", "wrong_phase"):
@@ -521,14 +537,30 @@ def _confirm(question: str, yes: bool) -> None:
         raise typer.Exit(1)
 
 
+def _hand_in(path: str, body: dict[str, Any], role: str, actor: str, json: bool) -> Any:
+    """What became of a command. Errors: `Remedied`.
+
+    Holds:   one that nobody has answered is the same command when it is typed again.
+    """
+    command = Unanswered.of(path, body, actor)
+    if command.again and not json:
+        out.print("  The same was sent before, and nobody answered: it goes out as that command, not as a second one.")
+    try:
+        answer = floor.tell("routing", path, body, role, actor, command.key)
+    except Remedied as refusal:
+        if refusal.code not in MAY_COME:
+            command.forget()
+        raise
+    if answer["code"] != "pending":
+        command.forget()
+    return answer
+
+
 def _do(identity: str, verb: str, body: dict[str, Any], role: str, actor: str, json: bool) -> None:
     try:
-        answer = floor.tell("routing", f"/reroutes/{identity}/{verb}", body, role, actor, uuid.uuid4().hex)
+        answer = _hand_in(f"/reroutes/{identity}/{verb}", body, role, actor, json)
     except Remedied as refusal:
-        remedy = _remedy(refusal.code, identity, verb, actor)
-        if remedy is None:
-            raise
-        raise Remedied(refusal.what, remedy, refusal.code) from refusal
+        raise _with_remedy(refusal, identity, verb, actor) from refusal
     _told(answer, verb, actor, json)
 
 
@@ -541,7 +573,7 @@ def _told(answer: dict[str, Any], verb: str, actor: str, json: bool) -> None:
     mark = "[green]✓[/]" if done else "[yellow]…[/]"
     out.print(f"{mark} [bold]{said(answer['reroute_id'])}[/] {said(answer['detail'])}")
     if not done:
-        out.print(f"  [bold]Next:[/] {said(_may_come(verb, answer['reroute_id']))}")
+        out.print(f"  [bold]Next:[/] {said(_may_come(answer['reroute_id']))}")
         return
     there = floor.ask("routing", f"/reroutes/{in_address(answer['reroute_id'])}", "viewer", actor)
     for line in next_steps(there["order"], phase_in(there)):

@@ -11,11 +11,26 @@ from zoneinfo import ZoneInfo
 
 from opsfloor.answers import out, said, table
 from services.routing.emergency.counted import counted_words
-from services.routing.emergency.nowhere import PreviewSeen, kept_words, nowhere_words, stranded_words
-from services.routing.emergency.report import SentBackView, back_words, minutes_in_force, sent_back_words, share_held
-from shared.contracts.reroute import RerouteOrder
+from services.routing.emergency.nowhere import (
+    PreviewSeen,
+    kept_words,
+    later_words,
+    nowhere_words,
+    stale_words,
+    stranded_words,
+)
+from services.routing.emergency.report import (
+    OVER,
+    SentBackView,
+    back_words,
+    minutes_in_force,
+    phase_now,
+    sent_back_words,
+    share_held,
+)
+from shared.contracts.reroute import Preview, RerouteOrder, RerouteTerms
 from shared.reference.shifts import WEEKDAYS
-from shared.reroutes import IN_FORCE, held_percent
+from shared.reroutes import held_percent
 
 NOUNS: Final[Mapping[str, str]] = {
     "centres": "centre",
@@ -33,9 +48,7 @@ LONG_ID: Final = 32  # to which text is broken that stands below an id
 BESIDE_ID: Final = 78  # that a list needs beside the ids for words that one can read
 A_MONDAY: Final = date(2024, 1, 1)
 SKILL: Final = ("work type", "moves", "people", "cleared in", "late", "takers")
-WHOLE: Final = 100  # percent
 TAKERS_MAX: Final = 6  # teams named in one cell; the rest of them is counted
-OVER: Final = "over by its own clock"
 NOT_NOTED: Final = (
     "desks and placement have let go of it; the book has not noted that: where this stays so, emergency, the broker or the "
     "database is away"
@@ -71,28 +84,17 @@ def order_words(order: dict[str, Any]) -> str:
     return terms_words(order["terms"] | {"minutes": minutes_in_force(RerouteOrder.model_validate(order))})
 
 
-def phase_now(order: RerouteOrder, held: int) -> str:
-    """Where the order is in its life as desks and placement see it, who go by its own instants and wait for no book: its
-    phase, or `returning` after its end, or `OVER` when all is back.
-
-    Units:   `held` is what it holds now, in percent, as `held_percent` says.
-    """
-    if order.phase not in IN_FORCE or held == WHOLE:
-        return order.phase
-    return "returning" if held else OVER
-
-
 def phase_in(report: dict[str, Any]) -> str:
     """The same of a report, by routing's own clock."""
     return phase_now(RerouteOrder.model_validate(report["order"]), report["held_percent"])
 
 
-def until_words(order: dict[str, Any]) -> str:
-    """Until when it holds, and when all is back."""
+def until_words(order: dict[str, Any], now: datetime) -> str:
+    """Until when it holds, and when all is back. `now` is routing's own clock."""
     if order["phase"] != "returning":
-        return f"until {clock(order['ends_at'])}, {left(order['ends_at'])}"
+        return f"until {clock(order['ends_at'])}, {left(order['ends_at'], now)}"
     back = all_back_at(order)
-    return f"less in each step; all back at {clock(back)}, {left(back)}"
+    return f"less in each step; all back at {clock(back)}, {left(back, now)}"
 
 
 def to_type(instant: str) -> str:
@@ -116,6 +118,9 @@ def tell_preview(terms: dict[str, Any], preview: dict[str, Any]) -> None:
             "  What branches send of it from then on goes back to them, to be done there; what is here stays here."
         )
         out.print(f"  {back_words(preview.get('submissions_back'))}")
+    later = later_words(RerouteTerms.model_validate(terms), Preview.model_validate(preview))
+    if later:
+        out.print(f"  [bold]{said(later)}[/]")
     hand = f", and {preview['in_hand_moving']} in hand" if preview["in_hand_moving"] else ""
     out.print(f"  {preview['items_moving']:,} waiting items move now{hand}.")
     exactly = counted_words(PreviewSeen.model_validate(preview).counted)
@@ -178,11 +183,20 @@ def tell_drift(foreseen: dict[str, Any], now: dict[str, Any]) -> None:
         f"move (foreseen: {foreseen['items_moving']:,}) and {late_now:,} be late (foreseen: {late:,}). "
         "When it has moved too far from that, the order asks again instead of starting."
     )
+    _tell_stale(PreviewSeen.model_validate(now))
+
+
+def _tell_stale(seen: PreviewSeen) -> None:
+    """That its figures are old, where they are."""
+    stale = stale_words(seen)
+    if stale:
+        out.print(f"  [bold red]STALE[/] {said(stale)} [bold]Next:[/] `opsfloor stack status`")
 
 
 def _tell_against(preview: dict[str, Any], named: Collection[str] = (), *, drill: bool) -> None:
     """What speaks against it, before the figures. `named` are rules that it overrides already."""
     seen = PreviewSeen.model_validate(preview)
+    _tell_stale(seen)
     if seen.drill_refused is not None:
         out.print(f"  [bold red]REFUSED[/] as a drill: {said(seen.drill_refused)}")
     for words in nowhere_words(seen):
@@ -231,7 +245,9 @@ def tell_report(report: dict[str, Any]) -> None:
     out.print(f"  Why: {said(order['terms']['reason'])}")
     if report["held_percent"]:
         share = share_held(RerouteOrder.model_validate(order), report["held_percent"])
-        out.print(f"  Holds {share} % of that work, {until_words(order | {'phase': phase})}")
+        out.print(
+            f"  Holds {share} % of that work, {until_words(order | {'phase': phase}, datetime.fromisoformat(report['at']))}"
+        )
     if order.get("drill_outcome"):
         out.print(f"  Drill: {said(outcome_words(order['drill_outcome']))}")
     moved = ", ".join(f"{row['items']:,} from {row['team_id']}" for row in report["moved"])
@@ -341,11 +357,11 @@ def _row(order: dict[str, Any], now: datetime) -> tuple[object, ...]:
         phase.replace(" by ", "\nby ") + review,
         f"{order_words(order)}\n«{order['terms']['reason']}»",
         "\n".join(name for name in (order["proposed_by"], order["approved_by"]) if name),
-        _until(order, phase),
+        _until(order, phase, now),
     )
 
 
-def _until(order: dict[str, Any], phase: str) -> str:
+def _until(order: dict[str, Any], phase: str, now: datetime) -> str:
     """The instant that matters next, in a narrow column: the day, the time, what comes then."""
     match phase:
         case "proposed":
@@ -360,7 +376,7 @@ def _until(order: dict[str, Any], phase: str) -> str:
             return f"{clock(all_back_at(order))}\nover, not noted yet"
         case _:
             at, then = order["over_at"], "over"
-    return f"{clock(at)}\n{then}" if order["over_at"] else f"{clock(at)}\n{then}, {left(at)}"
+    return f"{clock(at)}\n{then}" if order["over_at"] else f"{clock(at)}\n{then}, {left(at, now)}"
 
 
 def outcome_words(outcome: dict[str, Any]) -> str:
@@ -385,11 +401,9 @@ def tell_drills(found: dict[str, Any]) -> None:
         if entry["unsigned_because"]:
             out.print(f"  [bold yellow]NOT SIGNED[/] {said(entry['id'])}: {said(entry['unsigned_because'])}")
         if entry["under_way"]:
-            name = entry["under_way"]["reroute_id"]
-            out.print(
-                f"  [bold]Next:[/] {said(name)} is {entry['under_way']['phase']}; "
-                f"opsfloor reroute cancel {said(name)} stops it"
-            )
+            name, phase = entry["under_way"]["reroute_id"], entry["under_way"]["phase"]
+            stop = f"opsfloor reroute cancel {name} --reason WHY stops it"
+            out.print(f"  [bold]Next:[/] {said(name)} is {phase}; {NOT_NOTED if phase == OVER else said(stop)}")
     table(
         f"Can the floor do without? (a passed drill counts {found['proof_days']:g} days)",
         ("place", "proved", "passed", "last drill", "why not"),
@@ -444,9 +458,9 @@ def clock(at: str | None) -> str:
     return "" if at is None else f"{datetime.fromisoformat(at).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def left(at: str | None) -> str:
-    """How long until then, by this machine's clock."""
+def left(at: str | None, now: datetime) -> str:
+    """How long until then. `now` is routing's own clock: that of the machine one types at may go wrong, or be another day's."""
     if at is None:
         return ""
-    seconds = (datetime.fromisoformat(at) - datetime.now(UTC)).total_seconds()
+    seconds = (datetime.fromisoformat(at) - now).total_seconds()
     return f"{seconds / 60:.0f} min left" if seconds > 0 else "its end has come"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -9,11 +10,17 @@ from shared.contracts.message import Message
 from shared.http.problems import Problem
 from shared.runtime.patience import within
 
-PUBLISH_SECONDS: Final = 4.0  # less than any client waits for an answer: 5 s a work station, 8 s the control room
-ANSWER_SECONDS: Final = 5.0
+PUBLISH_SECONDS: Final = 4.0  # less than the 5 s that a work station waits
+ANSWER_SECONDS: Final = 5.0  # from when the command came, publishing counted in: less than the control room's 8 s
+LEAST_SECONDS: Final = 1.0  # each wait has so long, however late it begins
 
 Publish = Callable[[Message, str], Awaitable[None]]
 """Publishes a command under an event id. Raises `TransientError` when the bus is away."""
+
+
+def seconds_left(deadline: float) -> float:
+    """How long may still be waited, so that whoever waits hears in time. Units: `deadline` by the running loop's clock."""
+    return max(deadline - asyncio.get_running_loop().time(), LEAST_SECONDS)
 
 
 async def handed_over(publish: Publish, command: Message, event_id: str, seconds: float, look_at: str) -> None:

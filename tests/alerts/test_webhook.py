@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import time
@@ -35,10 +36,11 @@ def floor(tmp_path: Path) -> Iterator[SmallFloor]:
 
 @pytest.fixture
 def alertmanager(tmp_path: Path, floor: SmallFloor) -> Iterator[str]:
-    """Configured as committed, but that `routing` is this control room and that it groups for a second only. Gives its URL."""
+    """Configured as committed, but that `routing` is this control room and that it groups for seconds only. Gives its URL."""
     text = (ROOT / "deploy" / "prometheus" / "alertmanager.yaml").read_text()
     assert "http://routing:8080/" in text
     told = text.replace("http://routing:8080/", f"{floor.url}/").replace("group_wait: 10s", "group_wait: 1s")
+    told = re.sub(r"group_interval: \w+", "group_interval: 2s", told)
     (tmp_path / "alertmanager.yaml").write_text(told)
     secrets = tmp_path / "secrets"
     secrets.mkdir()
@@ -78,8 +80,11 @@ def _until(look: Any) -> Any:
     return found
 
 
-def test_an_alert_that_names_a_reroute_becomes_a_proposal_and_no_more(floor: SmallFloor, alertmanager: str) -> None:
-    """`WorkWithNobody`, with the labels that its rule gives it, waits in the control room for a person's word."""
+def test_an_alert_that_names_a_reroute_becomes_a_proposal_as_long_as_it_fires(
+    floor: SmallFloor, alertmanager: str
+) -> None:
+    """`WorkWithNobody`, with the labels that its rule gives it, waits in the control room for a person's word;
+    when it resolves it waits no more."""
     (rule,) = [alert for alert in ALERTS if alert.name == "WorkWithNobody"]
     filled = {name: value.replace("{{ $labels.team }}", TEAM) for name, value in (rule.labels or {}).items()}
     labels = {"alertname": rule.name, "severity": rule.severity, "team": TEAM, **filled}
@@ -89,6 +94,10 @@ def test_an_alert_that_names_a_reroute_becomes_a_proposal_and_no_more(floor: Sma
     (order,) = _until(lambda: floor.do(lambda desk: list(desk.room.book.orders.values())))
     assert (order.phase, order.source, order.proposed_by) == ("proposed", "alert", "alertmanager")
     assert (order.terms.effect, order.terms.scope.teams, order.terms.minutes) == ("evacuate", (TEAM,), 60)
+    gone = {**alert, "endsAt": datetime.now(UTC).isoformat()}
+    assert httpx.post(f"{alertmanager}/api/v2/alerts", json=[gone]).status_code == httpx.codes.OK
+    (order,) = _until(lambda: floor.do(lambda desk: [o for o in desk.room.book.orders.values() if o.over_at]))
+    assert (order.phase, order.over_because) == ("cancelled", "the alert has resolved")
 
 
 def test_an_alert_is_silent_while_the_one_that_explains_it_fires(alertmanager: str) -> None:

@@ -16,7 +16,8 @@ from opsfloor.console.control.previews import misses, rule_words, stay_words
 from opsfloor.console.control.routing import PREVIEW, RefusedError, RoutingAwayError, SignedOutError
 from opsfloor.console.control.telling import day_clock, on_duty_there, phase_at
 from opsfloor.console.elements import Button, Confirmation, Field, Press, Tick, words
-from opsfloor.reroute_words import NOT_NOTED, OVER
+from opsfloor.reroute_words import NOT_NOTED
+from services.routing.emergency.report import OVER
 from shared.contracts.reroute import MINUTES_MAX, Preview, RerouteOrder
 from shared.reroutes import over_at
 

@@ -13,7 +13,7 @@ from opsfloor.console.control.frame import Frame, Now
 from opsfloor.console.control.heard import HeardSheet
 from opsfloor.console.control.orders import report_of
 from opsfloor.console.control.preview_pane import PreviewPane
-from opsfloor.console.control.previews import misses
+from opsfloor.console.control.previews import misses, stale_of
 from opsfloor.console.control.routing import RefusedError
 from opsfloor.console.control.telling import (
     PHASES,
@@ -134,6 +134,7 @@ class OneOrder:
             self._now.say(
                 f"On the floor of {clock(now.at, now.zone)} it would move {preview.items_moving} items "
                 f"(foreseen: {shown.items_moving}); late: {misses(preview)[1]} (foreseen: {misses(shown)[1]})."
+                + (f" STALE: {local(stale, now.zone, now.at)}" if (stale := stale_of(preview)) else "")
             )
         self._now.set_visibility(order.phase == "proposed")
 

@@ -8,7 +8,14 @@ from opsfloor.console.words import Verdict
 from opsfloor.reroute_words import TAKERS_MAX
 from services.routing.emergency.counted import counted_words
 from services.routing.emergency.looking import LookAhead
-from services.routing.emergency.nowhere import PreviewSeen, kept_words, nowhere_words, stranded_words
+from services.routing.emergency.nowhere import (
+    PreviewSeen,
+    kept_words,
+    later_words,
+    nowhere_words,
+    stale_words,
+    stranded_words,
+)
 from services.routing.emergency.report import back_words
 from shared.contracts.reroute import BrokenRule, Preview, RerouteTerms, SkillForecast
 
@@ -19,7 +26,8 @@ def foreseen(terms: RerouteTerms, preview: Preview, zone: str) -> str:
     moves = f"{count(preview.items_moving)} waiting items move at once{hand}."
     if terms.effect == "local":
         moves = back_words(preview.submissions_back)
-    return f"{capital(what(terms, zone))}: {moves}"
+    later = local(later_words(terms, preview), zone, preview.taken_at)
+    return f"{capital(what(terms, zone))}: {moves} {later}".rstrip()
 
 
 def warnings(preview: Preview, zone: str, *, drill: bool = False) -> list[tuple[Verdict, str]]:
@@ -47,7 +55,15 @@ def warnings(preview: Preview, zone: str, *, drill: bool = False) -> list[tuple[
     found += [("good", f"Kept: {limit.words}") for limit in preview.limits if not limit.broken]
     if not preview.dead_ends and not preview.broken_rules and not at_no_desk(preview):
         found.insert(0, ("good", "Somebody is left for every work type, and no safety rule is broken."))
-    return [(verdict, local(words, zone, preview.taken_at)) for verdict, words in (late_words(preview), *found)]
+    stated = [late_words(preview), *found]
+    if stale := stale_of(preview):
+        stated.insert(0, ("bad", f"STALE: {stale}"))
+    return [(verdict, local(words, zone, preview.taken_at)) for verdict, words in stated]
+
+
+def stale_of(preview: Preview) -> str:
+    """That its figures are old, in a sentence; nothing of one that was stored with an order, which is of its own instant."""
+    return stale_words(preview) if isinstance(preview, PreviewSeen) else ""
 
 
 def rule_words(rule: BrokenRule, preview: Preview, zone: str) -> str:
@@ -63,13 +79,15 @@ def at_no_desk(preview: Preview) -> list[str]:
 def stay_words(minutes: int, preview: PreviewSeen, zone: str) -> str:
     """What keeping an order in force for so much longer does, and what whoever says yes answers for."""
     before, after = misses(preview)
-    parts = [f"For {minutes} more minutes. Of what waits at desks {after} would be late with it, {before} without it."]
+    parts = [f"STALE: {stale}"] if (stale := stale_words(preview)) else []
+    parts += [f"For {minutes} more minutes. Of what waits at desks {after} would be late with it, {before} without it."]
     parts += [kept_words(preview), *nowhere_words(preview)]
     parts += [f"DEAD END: nobody is left for {name}{stranded_words(name, preview)}." for name in preview.dead_ends]
     parts += [f"LIMIT: {limit.words}" for limit in preview.limits if limit.broken]
     parts += [
         f"You answer for breaking {rule.rule_id}: {rule.detail}" for rule in preview.broken_rules if rule.overridable
     ]
+    parts += [f"It cannot be kept: {preview.drill_refused}"] if preview.drill_refused else []
     parts += [f"It cannot be kept: {rule.detail}" for rule in preview.broken_rules if not rule.overridable]
     return local(" ".join(parts), zone, preview.taken_at)
 

@@ -20,6 +20,8 @@ COMMAND_SECONDS: Final = httpx.Timeout(8.0, connect=2.0)  # routing waits five s
 LOOK_SECONDS: Final = httpx.Timeout(10.0, connect=2.0)  # the first look waits for its process
 TELL_SECONDS: Final = 20.0  # so long the same command is sent again while nobody answers it
 AGAIN_SECONDS: Final = 0.5
+UNTOLD: Final = {"broker_silent": "the broker has not said in time whether it took the command"}
+"""What is said to people of a problem whose own sentence tells programs what to do."""
 ANSWER: Final = TypeAdapter(AnswerView)
 PREVIEW: Final = TypeAdapter(PreviewSeen)
 LOOK: Final = TypeAdapter(LookAhead)
@@ -123,7 +125,8 @@ class Routing:
                 continue
             if answer.status_code < httpx.codes.INTERNAL_SERVER_ERROR:
                 return _checked(answer)
-            why = f"routing at {door} cannot answer: {_problem(answer)[1]}"
+            code, detail = _problem(answer)
+            why = f"routing at {door} cannot answer: {UNTOLD.get(code, detail)}"
         raise RoutingAwayError(why)
 
 

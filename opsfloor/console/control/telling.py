@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 from opsfloor.console.control.hour import OnTime
 from opsfloor.console.sheet import Cell, Line
 from opsfloor.console.words import Verdict, judge, told
-from opsfloor.reroute_words import OVER, phase_now, terms_words
+from opsfloor.reroute_words import terms_words
 from services.routing.emergency.glance import DutyView, FloorGlance, PlaceGlance, WorkGlance
-from services.routing.emergency.report import MovedView, minutes_in_force
+from services.routing.emergency.report import OVER, MovedView, minutes_in_force, phase_now
 from services.routing.emergency.safety import covers
 from shared.contracts.reference import RerouteDuty, Team
 from shared.contracts.reroute import Effect, RerouteOrder, RerouteScope, RerouteTerms

@@ -1,4 +1,4 @@
-"""Alertmanager's webhook: a firing alert with the right labels becomes a proposal, never more."""
+"""Alertmanager's webhook: a firing alert with the right labels becomes a proposal, never more; resolved, it withdraws it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from services.routing.emergency.bounds import made_plain
-from shared.contracts.reroute import ProposeReroute, RerouteTerms
+from shared.contracts.reroute import CancelReroute, ProposeReroute, RerouteTerms
 from shared.runtime.processor import Rejection, derived_id
 
 ACTOR: Final = "alertmanager"
@@ -56,7 +56,7 @@ def proposal_of(alert: Alert, now: datetime, nth: int = 0) -> ProposeReroute | R
              `nth` one again when those before came to nothing; a label
              that is not known is never dropped, since what it was to narrow would then be moved as a whole.
     """
-    if alert.status != "firing" or ASKS not in alert.labels:
+    if ASKS not in alert.labels:
         return None
     unknown = sorted(
         label for label in alert.labels if label.startswith(f"{ASKS}_") and label not in {*SCOPE_LABELS, *TERM_LABELS}
@@ -87,6 +87,17 @@ def proposal_of(alert: Alert, now: datetime, nth: int = 0) -> ProposeReroute | R
         issued_at=now,
         terms=terms,
         source="alert",
+    )
+
+
+def withdrawal_of(proposal: ProposeReroute, now: datetime) -> CancelReroute:
+    """The command by which the alert's proposal goes with it: nobody should agree to what is needed no more."""
+    return CancelReroute(
+        command_id=derived_id("alert-resolved", proposal.command_id),
+        reroute_id=proposal.reroute_id,
+        actor=ACTOR,
+        reason="the alert has resolved",
+        issued_at=now,
     )
 
 

@@ -12,11 +12,12 @@ from typing import Annotated, Any, Final, Self
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from services.routing.emergency.alerts import Alert, Notification, proposal_of
+from services.routing.emergency.alerts import Alert, Notification, proposal_of, withdrawal_of
 from services.routing.emergency.bounds import drill_fault, plain, start_fault, terms_fault
 from services.routing.emergency.capacity import FAILED, capacity_fault
 from services.routing.emergency.counted import Counted, counted, narrowed
 from services.routing.emergency.counter import RerouteCounter
+from services.routing.emergency.course import asks_the_rules, drill_stay_fault, longer
 from services.routing.emergency.effects import held_by_reroute
 from services.routing.emergency.floor import FloorNow
 from services.routing.emergency.glance import DutyView, FloorGlance, ScopeNames, duty_of, glance_of, names_of
@@ -187,13 +188,14 @@ class AnswerView(BaseModel):
 
 class AlertsView(BaseModel):
     """What became of the alerts of one notification: the proposals, which proposals were refused and so are none, why some
-    alerts could not be read, how many asked for none."""
+    alerts could not be read, which proposals went with their alerts, how many asked for none."""
 
     model_config = ConfigDict(frozen=True)
 
     proposals: tuple[AnswerView, ...]
     refused: tuple[AnswerView, ...]
     unreadable: tuple[str, ...]
+    withdrawn: tuple[AnswerView, ...]
     passed_over: int
 
 
@@ -240,11 +242,16 @@ class Control:
         order = await self.known(reroute_id)
         if order.phase not in IN_FORCE:
             raise Problem(409, "wrong_phase", f"Expected an order in force, found {reroute_id} {order.phase}.")
-        orders = await self.reads.orders()
-        floor = FloorNow.of(self.boards, orders, self.now()).without(reroute_id)
+        now, orders = self.now(), await self.reads.orders()
+        until = longer(order, minutes, now)
+        if isinstance(until, Rejection):
+            raise Problem(STATUS_BY_CODE.get(until.code, 409), until.code, until.detail)
+        floor = FloorNow.of(self.boards, orders, now).without(reroute_id)
+        asked = order.terms.drill and asks_the_rules(order, until)
+        refused = drill_stay_fault(order, until, floor) if asked else None
         terms = order.terms.model_copy(update={"minutes": minutes, "starts_at": None})
         staying = preview_of(terms, floor).model_copy(update={"broken_rules": tuple(broken_by_staying(terms, floor))})
-        return seen(staying, terms, floor, self.waiting(), reroute_id)
+        return seen(staying, terms, floor, self.waiting(), reroute_id, drill_refused=refused)
 
     async def look_ahead(self, terms: RerouteTerms) -> LookAhead:
         """The next minutes with the terms and without them, or the problem that they cannot be played now."""
@@ -294,8 +301,8 @@ class Control:
     async def by_alert(self, alert: Alert) -> AnswerView | Rejection | None:
         """What became of the alert's proposal, or why there is none.
 
-        Holds:   an alert that goes on proposes again when its last proposal was refused by a rule or expired unseen, and
-                 not when people decided about it: then its answer says what became of that one.
+        Holds:   an alert that goes on proposes again when its last proposal was refused by a rule, expired unseen or went as
+                 the alert resolved, and not when people decided about it: then its answer says what became of that one.
         """
         nth = 0
         while isinstance(command := proposal_of(alert, self.now(), nth), ProposeReroute):
@@ -305,10 +312,31 @@ class Control:
             order = await self.reads.order(command.reroute_id) if answer.code == "done" else None
             if answer.code == "done" and (order is None or order.phase == "proposed"):
                 return _view(answer)
-            if order is not None and order.phase != "expired":
+            if order is not None and order.phase != "expired" and not await self._withdrew(command):
                 return _decided(answer, order)
             nth += 1
         return command
+
+    async def withdrawn(self, alert: Alert) -> AnswerView | None:
+        """What became of the withdrawal of a resolved alert's proposal; `None` where none waits for people any more.
+
+        Holds:   what people have agreed to or refused is theirs.
+        """
+        nth = 0
+        while nth <= ALERT_TRIES_MAX and isinstance(proposal := proposal_of(alert, self.now(), nth), ProposeReroute):
+            if await self.reads.answer(proposal.command_id) is None:
+                break
+            order = await self.reads.order(proposal.reroute_id)
+            if order is not None and order.phase == "proposed":
+                answer = await self.handed_in(withdrawal_of(proposal, self.now()))
+                return answer if answer.code in TAKEN_CODES else None
+            nth += 1
+        return None
+
+    async def _withdrew(self, proposal: ProposeReroute) -> bool:
+        """The proposal went with its alert."""
+        answer = await self.reads.answer(withdrawal_of(proposal, self.now()).command_id)
+        return answer is not None and answer.code == "done"
 
     async def known(self, reroute_id: str) -> RerouteOrder:
         """The reroute, or the problem that there is none."""
@@ -320,13 +348,14 @@ class Control:
     async def report(self, reroute_id: str) -> RerouteReport:
         """Everything of one reroute."""
         order, now = await self.known(reroute_id), self.now()
-        life = await self.reads.history(reroute_id)
+        life, held = await self.reads.history(reroute_id), held_percent(order, now)
         return report_of(
+            now,
             order,
             life,
             await self.reads.moved(reroute_id),
-            held_by_reroute(self.waiting()).get(reroute_id, 0),
-            held_percent(order, now),
+            held_by_reroute(self.waiting()).get(reroute_id, 0) if held else 0,
+            held,
             await self._overlaps(order, now),
             await self.reads.sent_back(reroute_id),
             await self._came_over_it(order, now),
@@ -511,18 +540,24 @@ def _approve(router: APIRouter, control: Control) -> None:
 def _alert(router: APIRouter, control: Control) -> None:
     @router.post(
         "/reroutes/alerts",
-        summary="Alertmanager's webhook: firing alerts with reroute labels become proposals, never more",
+        summary="Alertmanager's webhook: firing alerts with reroute labels become proposals, never more; resolved ones withdraw them",
         responses=problem_responses(400, 422),
     )
     async def alerts(body: Notification) -> AlertsView:
-        asked = [await control.by_alert(alert) for alert in body.alerts]
+        resolved = [await control.withdrawn(alert) for alert in body.alerts if alert.status == "resolved"]
+        asked = [await control.by_alert(alert) for alert in body.alerts if alert.status == "firing"]
+        withdrawn = tuple(answer for answer in resolved if answer is not None)
         answers = [answer for answer in asked if isinstance(answer, AnswerView)]
         proposals = tuple(answer for answer in answers if answer.code in TAKEN_CODES)
         refused = tuple(answer for answer in answers if answer.code not in TAKEN_CODES)
         unreadable = [rejection.detail for rejection in asked if isinstance(rejection, Rejection)]
-        count_alerts([answer.code for answer in answers], unreadable)
+        count_alerts([answer.code for answer in answers], unreadable, len(withdrawn))
         return AlertsView(
-            proposals=proposals, refused=refused, unreadable=tuple(unreadable), passed_over=asked.count(None)
+            proposals=proposals,
+            refused=refused,
+            unreadable=tuple(unreadable),
+            withdrawn=withdrawn,
+            passed_over=asked.count(None) + resolved.count(None),
         )
 
 

@@ -8,8 +8,10 @@ from typing import Final
 from services.routing.emergency.decide import fingerprint_of
 from services.routing.emergency.reads import BookReads
 from services.routing.emergency.state import Answer
-from services.routing.handing_in import ANSWER_SECONDS, PUBLISH_SECONDS, Publish, handed_over
+from services.routing.handing_in import ANSWER_SECONDS, PUBLISH_SECONDS, Publish, handed_over, seconds_left
 from shared.contracts.reroute import RerouteCommand
+from shared.runtime.errors import TransientError
+from shared.runtime.patience import within
 from shared.runtime.processor import derived_id
 
 LOOK_SECONDS: Final = 0.05
@@ -21,7 +23,8 @@ class RerouteCounter:
 
     Holds:   the same command again finds its first answer and is not published again; the same id with other content
              is a conflict.
-    Units:   `answer_seconds` is how long to wait for the book, `publish_seconds` for the bus, in real seconds.
+    Units:   `answer_seconds` is how long to wait in all from when a command comes, `publish_seconds` of them at most for the
+             bus, in real seconds.
     """
 
     def __init__(
@@ -41,11 +44,13 @@ class RerouteCounter:
 
         Errors:  `TransientError`: send again; a `Problem` of a bus that says nothing.
         """
+        deadline = asyncio.get_running_loop().time() + self._answer_seconds
         answer = await self._reads.answer(command.command_id)
         if answer is None:
             event_id = derived_id(command.actor, command.command_id)
-            await handed_over(self._publish, command, event_id, self._publish_seconds, "the orders")
-            answer = await self._awaited(command.command_id)
+            seconds = round(min(self._publish_seconds, seconds_left(deadline)), 1)
+            await handed_over(self._publish, command, event_id, seconds, "the orders")
+            answer = await self._awaited(command.command_id, deadline)
         if answer is None or answer.fingerprint == fingerprint_of(command):
             return answer
         detail = "Expected the same content under the same Idempotency-Key; take a new key for another command."
@@ -53,11 +58,14 @@ class RerouteCounter:
             command.command_id, command.reroute_id, fingerprint_of(command), "conflict", detail, command.issued_at
         )
 
-    async def _awaited(self, command_id: str) -> Answer | None:
+    async def _awaited(self, command_id: str, deadline: float) -> Answer | None:
+        """The answer, if it comes in time. Holds: it was sent, so a database that is slow or away now makes it no failure."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._answer_seconds
         while True:
-            answer = await self._reads.answer(command_id)
+            try:
+                answer = await within(seconds_left(deadline), self._reads.answer(command_id))
+            except (TimeoutError, TransientError):
+                answer = None
             if answer is not None or loop.time() >= deadline:
                 return answer
             await asyncio.sleep(LOOK_SECONDS)

@@ -7,15 +7,17 @@ from datetime import datetime, timedelta
 from math import ceil
 from typing import Any, Final
 
+from services.routing.emergency.bounds import in_utc
 from services.routing.emergency.capacity import capacity_fault
 from services.routing.emergency.drills import floor_tallies
 from services.routing.emergency.floor import FloorNow
-from services.routing.emergency.health import staffed_teams, tallies_of, unwell
+from services.routing.emergency.health import nobody_expected, staffed_teams, tallies_of, unwell
 from services.routing.emergency.preview import drift_between, preview_of
 from services.routing.emergency.safety import broken_by_staying, fixed, overlaps, rivals, same_hold, unnamed
 from services.routing.emergency.state import OVER, OrderBook, Phase, phase_of, step_ends_at
 from shared.contracts.reroute import (
     BREAK_GLASS_MINUTES_MAX,
+    DRILL_MINUTES_MAX,
     HOURS_MAX,
     BrokenRule,
     Preview,
@@ -32,6 +34,8 @@ from shared.reference.board import ReferenceView
 from shared.reroutes import IN_FORCE, over_at, ramp_of
 from shared.runtime.errors import InvariantError
 from shared.runtime.processor import Rejection, Situation
+
+TO_KEEP: Final = "a reroute in force to keep for longer"
 
 Course = Callable[[OrderBook, RerouteOrder, Situation], Sequence[RerouteFact]]
 
@@ -81,12 +85,65 @@ def stay_breach(
     Holds:   the rules that are `named` do not bar, but for those that nobody overrides; of a drill every rule bars.
     """
     if order.terms.drill:
-        others = floor_of(book, situation).without(order.reroute_id)
-        rest = order.terms.model_copy(update={"minutes": ceil((until - situation.now) / timedelta(minutes=1))})
-        fault = capacity_fault(preview_of(rest, others), rest, others)
+        fault = drill_stay_fault(order, until, floor_of(book, situation).without(order.reroute_id))
         return None if fault is None else Rejection("drill_breaks_rule", fault)
     broken = broken_now(book, order, situation)
     return fixed(broken) or unnamed(broken, named)
+
+
+def drill_stay_fault(order: RerouteOrder, until: datetime, others: FloorNow) -> str | None:
+    """Why a drill must not stay until then, in a sentence; `None` when it may. `others` is the floor without it."""
+    rest = order.terms.model_copy(update={"minutes": ceil((until - others.now) / timedelta(minutes=1))})
+    return capacity_fault(preview_of(rest, others), rest, others)
+
+
+def longer(order: RerouteOrder, minutes: int, now: datetime) -> datetime | Rejection:
+    """Until when an order in force would hold, kept so many minutes longer; or why nobody may keep it so.
+
+    Holds:   counted from its end, or from now when it has begun to return; what is over by its own instants stays over.
+    """
+    if order.ends_at is None or order.last_end_at is None:
+        raise InvariantError(f"Expected {order.reroute_id} in force to have an end, found none")
+    over = over_at(order)
+    if over is not None and over <= now:
+        detail = f"Expected {TO_KEEP}, found {order.reroute_id} over since {in_utc(over)}; propose it anew."
+        return Rejection("wrong_phase", detail)
+    ends_at = max(order.ends_at, now) + timedelta(minutes=minutes)
+    if ends_at > order.last_end_at:
+        return Rejection(
+            "too_long",
+            f"Expected an end by {in_utc(order.last_end_at)}, found {in_utc(ends_at)}; {_instead_of_more(order)}.",
+        )
+    if order.terms.drill and ends_at > _began(order) + timedelta(minutes=DRILL_MINUTES_MAX):
+        return Rejection(
+            "drill_minutes",
+            f"Expected a drill of at most {DRILL_MINUTES_MAX} minutes, found an end at {in_utc(ends_at)}; extend it by less, "
+            "or propose in earnest what is to stay.",
+        )
+    return ends_at
+
+
+def _instead_of_more(order: RerouteOrder) -> str:
+    """Why it is not kept for so long, and what to do."""
+    if order.break_glass:
+        return f"one person alone holds for at most {BREAK_GLASS_MINUTES_MAX} minutes: propose it with a second one"
+    return f"nothing holds for more than {HOURS_MAX} hours, its return counted in: extend it by less, or propose it anew for after it"
+
+
+def asks_the_rules(order: RerouteOrder, until: datetime) -> bool:
+    """Whether the rules have a word on keeping it until then: for longer than was agreed, or anew as it comes back."""
+    return until > agreed_end(order) or order.phase == "returning"
+
+
+def agreed_end(order: RerouteOrder) -> datetime:
+    """Until when who approved it agreed that it is in force."""
+    return _began(order) + timedelta(minutes=order.terms.minutes)
+
+
+def _began(order: RerouteOrder) -> datetime:
+    if order.started_at is None:
+        raise InvariantError(f"Expected {order.reroute_id} in force to have started, found that it did not")
+    return order.started_at
 
 
 def broken_now(book: OrderBook, order: RerouteOrder, situation: Situation) -> list[BrokenRule]:
@@ -191,21 +248,24 @@ def step_back(book: OrderBook, order: RerouteOrder, situation: Situation) -> Seq
     """A step of the return is done: the next if the scope is well, in force again if not, over after the last.
 
     Holds:   a look that comes late judges nobody: data planes went on by the clock, and what was silent meanwhile may
-             have been the floor and not the scope. So an order that is over by its own instants is never taken up again.
-             Nor is one past a rule that nobody overrode: others may hold the rest by now, so its return goes on.
+             have been the floor and not the scope. An order that is over by its own instants is judged, so that it is on
+             record, and never taken up again: its work is back, as was promised. Nor is one past a rule that nobody
+             overrode: others may hold the rest by now, so its return goes on.
     """
     floor = floor_of(book, situation)
     view: ReferenceView = situation.boards["reference"]
     late = _looked_late(order, situation.now)
     fault = None if late else unwell(order, floor)
-    if fault is not None and order.last_end_at is not None and situation.now < order.last_end_at:
+    if fault is not None and _is_over(order, situation.now):
+        fault = f"{fault} It is over and not taken again: all work is back; propose it anew if it is still needed."
+    elif fault is not None and order.last_end_at is not None and situation.now < order.last_end_at:
         again = situation.now + timedelta(seconds=view.limits.reroute_fall_back_seconds)
         ends_at = min(again, order.last_end_at)
         barred = stay_breach(book, order, ends_at, order.overridden_rules, situation)
         if barred is None:
             return (RerouteFellBack(reroute_id=order.reroute_id, at=situation.now, detail=fault, ends_at=ends_at),)
         fault = f"{fault} It is not taken again: {barred.detail}"
-    held = _held_by_others(order, floor)
+    held = f"{_held_by_others(order, floor)}{'' if late else nobody_expected(order, floor)}"
     if order.return_steps_done >= len(order.return_held):
         well = f"All work is back{held}. Nobody could look in time." if late else f"All work is back{held}."
         over = _over(order, "ended", fault or well, situation)
@@ -231,6 +291,12 @@ def _held_by_others(order: RerouteOrder, floor: FloorNow) -> str:
     others = rivals(order, floor.in_force, floor.teams())
     names = ", ".join(sorted(other.reroute_id for other in others))
     return f", but for what {names} {'holds' if len(others) == 1 else 'hold'} of it" if others else ""
+
+
+def _is_over(order: RerouteOrder, now: datetime) -> bool:
+    """Data planes have let go of all of it."""
+    over = over_at(order)
+    return over is not None and over <= now
 
 
 def _looked_late(order: RerouteOrder, now: datetime) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import reduce
 from typing import Any, Final, cast
 
@@ -40,8 +40,6 @@ from shared.contracts.message import Message
 from shared.contracts.reference import RerouteDuty
 from shared.contracts.reroute import (
     BREAK_GLASS_MINUTES_MAX,
-    DRILL_MINUTES_MAX,
-    HOURS_MAX,
     ApproveReroute,
     BrokenRule,
     CancelReroute,
@@ -66,13 +64,13 @@ from shared.contracts.reroute import (
 )
 from shared.contracts.reroute import RerouteScope as Scope
 from shared.reference.board import ReferenceView
-from shared.reroutes import IN_FORCE, over_at
+from shared.reroutes import IN_FORCE
 from shared.runtime.errors import InvariantError
 from shared.runtime.processor import Event, Facts, Rejection, Situation, TimerFired
 
 BOOK: Final = "floor"  # the key of the one book, and of every command to it
 ALERTING: Final = frozenset({"alert"})
-"""Sources that propose without a duty of their own, and never more than propose."""
+"""Sources that propose without a duty of their own, and never more than propose, and withdraw what they proposed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +86,7 @@ WANTED: Final[Mapping[type[RerouteCommand], str]] = {
     ApproveReroute: "a proposal to approve",
     RefuseReroute: "a proposal to refuse",
     CancelReroute: "a reroute to cancel that is not over",
-    ExtendReroute: "a reroute in force to keep for longer",
+    ExtendReroute: course.TO_KEEP,
     EndReroute: "a reroute in force to end",
     CloseReview: "a broken glass to answer for",
 }
@@ -329,8 +327,10 @@ def refuse_it(book: OrderBook, order: RerouteOrder, command: RefuseReroute, situ
 
 
 def cancel(book: OrderBook, order: RerouteOrder, command: CancelReroute, situation: Situation) -> Done | Rejection:
-    """Stop it where it stands. Anybody on duty for the scope may, and who proposed it while on any duty."""
-    if not _on_duty(order, command, situation):
+    """Stop it where it stands. Anybody on duty for the scope may, who proposed it while on any duty, and an alert that has
+    resolved, as long as nobody has agreed to what it proposed."""
+    by_alert = order.source in ALERTING and order.phase == "proposed" and command.actor == order.proposed_by
+    if not by_alert and not _on_duty(order, command, situation):
         return _not_authorised(command, "cancel")
     return Done((_over(order, command, "cancelled", situation),), "Cancelled; nothing of it is in force any more.")
 
@@ -345,27 +345,10 @@ def extend(book: OrderBook, order: RerouteOrder, command: ExtendReroute, situati
     view = _view(situation)
     if not may_approve(_duty(command, view), order.terms.scope, view):
         return _not_authorised(command, "extend")
-    if order.ends_at is None or order.last_end_at is None:
-        raise InvariantError(f"Expected {order.reroute_id} in force to have an end, found none")
-    over = over_at(order)
-    if over is not None and over <= situation.now:
-        return Rejection(
-            "wrong_phase",
-            f"Expected {WANTED[ExtendReroute]}, found {order.reroute_id} over since {in_utc(over)}; propose it anew.",
-        )
-    ends_at = max(order.ends_at, situation.now) + timedelta(minutes=command.minutes)
-    if ends_at > order.last_end_at:
-        return Rejection(
-            "too_long",
-            f"Expected an end by {in_utc(order.last_end_at)}, found {in_utc(ends_at)}; {_instead_of_more(order)}.",
-        )
-    if order.terms.drill and ends_at > _began(order) + timedelta(minutes=DRILL_MINUTES_MAX):
-        return Rejection(
-            "drill_minutes",
-            f"Expected a drill of at most {DRILL_MINUTES_MAX} minutes, found an end at {in_utc(ends_at)}; extend it by less, "
-            "or propose in earnest what is to stay.",
-        )
-    longer = ends_at > _agreed_end(order)
+    ends_at = course.longer(order, command.minutes, situation.now)
+    if isinstance(ends_at, Rejection):
+        return ends_at
+    longer = ends_at > course.agreed_end(order)
     if longer and command.actor == order.proposed_by:
         return Rejection(
             "own_proposal",
@@ -373,7 +356,7 @@ def extend(book: OrderBook, order: RerouteOrder, command: ExtendReroute, situati
         )
     named = (*order.overridden_rules, *command.override_rules)
     barred = _unknown_rules(command.override_rules, view)
-    if barred is None and (longer or order.phase == "returning"):
+    if barred is None and course.asks_the_rules(order, ends_at):
         barred = course.stay_breach(book, order, ends_at, named, situation)
     if barred is not None:
         return barred
@@ -386,24 +369,6 @@ def extend(book: OrderBook, order: RerouteOrder, command: ExtendReroute, situati
         overridden_rules=overridden(course.broken_now(book, order, situation), command.override_rules),
     )
     return Done((fact,), f"In force until {in_utc(ends_at)}.{_idle(command.override_rules, fact.overridden_rules)}")
-
-
-def _instead_of_more(order: RerouteOrder) -> str:
-    """Why it is not kept for so long, and what to do."""
-    if order.break_glass:
-        return f"one person alone holds for at most {BREAK_GLASS_MINUTES_MAX} minutes: propose it with a second one"
-    return f"nothing holds for more than {HOURS_MAX} hours, its return counted in: extend it by less, or propose it anew for after it"
-
-
-def _agreed_end(order: RerouteOrder) -> datetime:
-    """Until when who approved it agreed that it is in force."""
-    return _began(order) + timedelta(minutes=order.terms.minutes)
-
-
-def _began(order: RerouteOrder) -> datetime:
-    if order.started_at is None:
-        raise InvariantError(f"Expected {order.reroute_id} in force to have started, found that it did not")
-    return order.started_at
 
 
 def end(book: OrderBook, order: RerouteOrder, command: EndReroute, situation: Situation) -> Done | Rejection:

@@ -14,6 +14,7 @@ from services.routing.emergency.safety import rivals
 from services.routing.emergency.state import HOUR, Almanac, OrderBook, OrdinaryHour
 from shared.contracts.reference import FloorLimits
 from shared.contracts.reroute import DrillJudged, DrillOutcome, HourTallied, RerouteOrder, TeamTally
+from shared.reroutes import over_at
 from shared.runtime.processor import Situation
 
 EVIDENCE_MIN: Final = 20  # completed items, of a drill and of what it is compared with; a share of fewer says nothing
@@ -115,7 +116,10 @@ def _measured(book: OrderBook, order: RerouteOrder, floor: FloorNow) -> DrillOut
     limits, almanac = floor.book.reference.limits, book.almanac
     completed, late = completed_between(order.drill_tallies, floor_tallies(floor))
     name, hours = ordinary_hours(almanac, hour_of_week(order.started_at or floor.now, limits))
-    began = order.return_began_at
+    began, back = (
+        order.return_began_at,
+        min(floor.now, over_at(order) or floor.now),
+    )  # noted late, it was back by its clock
     bare = DrillOutcome(
         outcome="passed",
         detail="",
@@ -124,7 +128,7 @@ def _measured(book: OrderBook, order: RerouteOrder, floor: FloorNow) -> DrillOut
         baseline=name,
         baseline_completed=sum(one.completed for one in hours),
         baseline_late=sum(one.late for one in hours),
-        return_seconds=None if began is None else (floor.now - began).total_seconds(),
+        return_seconds=None if began is None else (back - began).total_seconds(),
         fell_back=order.fell_back,
     )
     outcome, detail = _verdict(order, bare, laid_over(book, order, floor), limits.drill_on_time_drop_max)
@@ -141,6 +145,11 @@ def _verdict(order: RerouteOrder, found: DrillOutcome, over_it: Sequence[str], d
             "failed",
             f"Expected the scope well as the work came back, found that it was not in {order.not_well} steps.",
         )
+    if _unseen(order):
+        return (
+            "unmeasured",
+            "Expected somebody to look as the work came back, found it noted too late: nothing is proved.",
+        )
     if over_it:
         names = ", ".join(over_it)
         return "unmeasured", f"Expected the drill alone at its place, found {names} over it: nothing is proved."
@@ -151,6 +160,16 @@ def _verdict(order: RerouteOrder, found: DrillOutcome, over_it: Sequence[str], d
     if share < usual - drop_max:
         return "failed", f"Expected about {usual:.1%} on time as in {HOURS[found.baseline]}, found {share:.1%}."
     return "passed", f"{share:.1%} on time, {usual:.1%} in {HOURS[found.baseline]}; all work came back."
+
+
+def _unseen(order: RerouteOrder) -> bool:
+    """It was over for half a step by its own clock before anybody looked at its last step."""
+    back = over_at(order)
+    return (
+        back is not None
+        and order.over_at is not None
+        and order.over_at - back > timedelta(seconds=order.return_step_seconds / 2)
+    )
 
 
 def on_time(completed: int, late: int) -> float:

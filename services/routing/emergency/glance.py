@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.routing.emergency.floor import FloorNow
-from services.routing.emergency.health import silent
+from services.routing.emergency.health import silent, unheard
 from services.routing.emergency.outlook import Outlook, Prospect
 from services.routing.metrics import SATURATED_SECONDS, backlog_seconds
 from services.routing.placement.waiting import Waits
@@ -78,7 +78,8 @@ class PlaceGlance(View):
              place is full; none where nobody is. `held_percent` of all its work is kept away by reroutes.
     Holds:   `late` of the `completed` items came after their due time, since the desks began to count; `promised` are the
              shares in time that the bank promises of the business types that the place's people do, rising; a place is
-             `silent` when a desk of it has not told its load for too long: its figures are old then. `held_partly`: more
+             `silent` when a desk of it has not told its load for too long, or none of the floor has: its figures are old
+             then. `held_partly`: more
              of some sorts of its work, or at some of its teams, is kept away than `held_percent` says.
     """
 
@@ -133,7 +134,8 @@ class FloorGlance(View):
 
 def glance_of(floor: FloorNow, waiting: Sequence[Waits]) -> FloorGlance:
     """The floor as its boards tell it, and what waits at no desk."""
-    teams, prospect = [_team(floor, team) for team in floor.teams()], Prospect(floor)
+    old = {load.team_id for load in unheard(floor)}
+    teams, prospect = [_team(floor, team, old) for team in floor.teams()], Prospect(floor)
     reference = floor.book.reference
     return FloorGlance(
         at=floor.now,
@@ -147,7 +149,7 @@ def glance_of(floor: FloorNow, waiting: Sequence[Waits]) -> FloorGlance:
     )
 
 
-def _team(floor: FloorNow, team: Team) -> PlaceGlance:
+def _team(floor: FloorNow, team: Team, old: Collection[str]) -> PlaceGlance:
     load = floor.load(team.id)
     holding = [o for o in floor.in_force if o.terms.effect != "local" and covers_team(o.terms.scope, team)]
     all_of_it = [order for order in holding if not narrowed(order.terms.scope)]
@@ -171,7 +173,7 @@ def _team(floor: FloorNow, team: Team) -> PlaceGlance:
         held_partly=len(all_of_it) < len(holding),
         reroutes=tuple(order.reroute_id for order in holding),
         told_at=load.at if load else None,
-        silent=silent(load, floor.now),
+        silent=team.id in old or silent(load, floor.now),
     )
 
 

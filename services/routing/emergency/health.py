@@ -13,6 +13,7 @@ from shared.contracts.routing import DeskTally, LoadSnapshot
 from shared.reference.shifts import at_work
 
 SILENT_INTERVALS_MAX: Final = 45  # a desk tells its load at least every ten intervals while anything is there
+UNHEARD_INTERVALS_MAX: Final = 15  # so long without a word of any desk, and it is the bus that says nothing
 EXPIRED_SHARE_MAX: Final = 0.2
 DECLINED_SHARE_MAX: Final = 0.5  # of what was offered: more, and hardly anybody takes what comes back
 EVIDENCE_MIN: Final = 5  # assignments; a share of fewer says nothing
@@ -60,22 +61,47 @@ def unwell(order: RerouteOrder, floor: FloorNow) -> str | None:
 def _nobody_there(team: Team, order: RerouteOrder, floor: FloorNow) -> str | None:
     """Why nobody takes what comes back to the team, though somebody should; `None` when somebody is there, or should not be.
 
-    Holds:   ill is who is gone: somebody was there when the order began, or has come since, or a shift is worked now. A
-             team without people, one whose people all go by shifts of which none is worked now, and one where nobody was
-             or is expected have nobody to lose, and their desks nothing to say.
+    Holds:   ill is who is gone: a shift is worked now, or of people without one somebody was there when the order began or
+             has come since, at an hour when the floor works. A team without people, one whose people all go by shifts of
+             which none is worked now, and one where nobody was or is expected have nobody to lose, and their desks nothing
+             to say.
     """
+    if _somebody_there(team, floor):
+        return None
     load, shifts = floor.load(team.id), _shifts(team, floor)
-    heard = load is not None and not silent(load, floor.now)
-    if load is not None and heard and load.present:
-        return None
-    zone = ZoneInfo(floor.book.reference.limits.time_zone)
-    expected = any(shift is not None and at_work(shift, floor.now, zone) for shift in shifts)
+    expected = any(shift is not None and _worked(shift, floor) for shift in shifts)
     were_there = order.staffed_teams is None or team.id in order.staffed_teams or (load is not None and load.present)
-    if not expected and (None not in shifts or not were_there):
+    if not expected and (None not in shifts or not were_there or not _floor_works(floor)):
         return None
-    if not heard:
+    if silent(load, floor.now):
         return f"Expected the desk of {team.id} to tell its load, heard nothing."
     return f"Expected somebody present at {team.id}, found nobody."
+
+
+def nobody_expected(order: RerouteOrder, floor: FloorNow) -> str:
+    """At which teams with people nobody is there and nobody is missed, in words to be added; none: nothing."""
+    names = [
+        team.id
+        for team in _teams(order.terms, floor)
+        if _shifts(team, floor) and not _somebody_there(team, floor) and _nobody_there(team, order, floor) is None
+    ]
+    return f"; nobody is there, and nobody is expected now, at {', '.join(names)}" if names else ""
+
+
+def _somebody_there(team: Team, floor: FloorNow) -> bool:
+    """The desk tells so, and not too long ago."""
+    load = floor.load(team.id)
+    return load is not None and not silent(load, floor.now) and bool(load.present)
+
+
+def _worked(shift: Shift, floor: FloorNow) -> bool:
+    return at_work(shift, floor.now, ZoneInfo(floor.book.reference.limits.time_zone))
+
+
+def _floor_works(floor: FloorNow) -> bool:
+    """Some shift of the floor is worked now; of a floor without shifts nobody knows better."""
+    shifts = floor.book.reference.shifts.values()
+    return not shifts or any(_worked(shift, floor) for shift in shifts)
 
 
 def _shifts(team: Team, floor: FloorNow) -> list[Shift | None]:
@@ -85,9 +111,26 @@ def _shifts(team: Team, floor: FloorNow) -> list[Shift | None]:
     return [reference.shifts.get(reference.operators[name].shift_id or "") for name in people]
 
 
-def silent(load: LoadSnapshot | None, now: datetime) -> bool:
+def silent(load: LoadSnapshot | None, now: datetime, intervals_max: int = SILENT_INTERVALS_MAX) -> bool:
     """The desk has not told its load for too long to be believed."""
-    return load is None or (now - load.at).total_seconds() > SILENT_INTERVALS_MAX * load.interval_seconds
+    return load is None or (now - load.at).total_seconds() > intervals_max * load.interval_seconds
+
+
+def unheard(floor: FloorNow) -> list[LoadSnapshot]:
+    """What the desks told last whose figures are old, the last of them first: a desk is silent, or none is heard any more.
+
+    Holds:   a desk at which nobody and nothing was has nothing to say, so that what it told last is still so.
+    """
+    speaking = with_something(floor)
+    nobody_speaks = all(silent(load, floor.now, UNHEARD_INTERVALS_MAX) for load in speaking)
+    old = [load for load in speaking if nobody_speaks or silent(load, floor.now)]
+    return sorted(old, key=lambda load: (load.at, load.team_id), reverse=True)
+
+
+def with_something(floor: FloorNow) -> list[LoadSnapshot]:
+    """What the desks told last at which somebody or something was: they tell it again and again."""
+    told = (load for team in floor.teams() if (load := floor.load(team.id)) is not None)
+    return [load for load in told if load.present or load.queued or load.in_hand]
 
 
 def _fault(before: TeamTally, now: TeamTally) -> str | None:

@@ -72,12 +72,12 @@ for _code in get_args(reroute.RerouteAnswered.model_fields["code"].annotation):
     ANSWERS.labels(_code)
 ALERTS: Final = Counter(
     "opsfloor_reroute_alerts_total",
-    "Times that an alert asked for a reroute, the same one again too, by what became of it",
+    "Times that an alert asked for a reroute, the same one again too, or resolved and withdrew it, by what became of it",
     ["outcome"],
 )
 DECIDED: Final = "decided"
 """What became of an alert that goes on after people decided about its proposal: nothing more."""
-for _outcome in ("proposed", "in_force", DECIDED, "refused", "unreadable"):
+for _outcome in ("proposed", "in_force", DECIDED, "refused", "unreadable", "withdrawn"):
     ALERTS.labels(_outcome)
 _NO_FAULT: Final = {
     "done": "proposed",
@@ -107,13 +107,14 @@ def measure(facts: Sequence[Message], now: datetime) -> None:
     _approved_at_once(facts)
 
 
-def count_alerts(codes: Sequence[str], unreadable: Sequence[str]) -> None:
+def count_alerts(codes: Sequence[str], unreadable: Sequence[str], withdrawn: int = 0) -> None:
     """Count what became of the alerts of one notification, and say what no proposal came of: no order shows it."""
     for code in codes:
         outcome = _NO_FAULT.get(code, "refused")
         ALERTS.labels(outcome).inc()
         if outcome == "refused":
             _log.warning("an alert's proposal was refused", code=code)
+    ALERTS.labels("withdrawn").inc(withdrawn)
     for why in unreadable:
         ALERTS.labels("unreadable").inc()
         _log.warning("an alert asks for a reroute that cannot be read", reason=why)

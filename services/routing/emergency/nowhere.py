@@ -1,4 +1,5 @@
-"""What waits at no desk, beside a preview: boards tell queues at desks alone, and what nobody may be given lies in none.
+"""What waits at no desk, beside a preview: boards tell queues at desks alone, and what nobody may be given lies in none; and how
+old what the boards tell is.
 
 The book is pure and knows its boards; what waits at no desk placement's rows tell, and routing's HTTP face looks them up. So it
 stands beside what is hashed and approved, and is part of no drift.
@@ -10,8 +11,10 @@ from collections.abc import Iterator, Sequence
 
 from pydantic import Field
 
+from services.routing.emergency.bounds import in_utc
 from services.routing.emergency.counted import Counted
 from services.routing.emergency.floor import FloorNow
+from services.routing.emergency.health import unheard, with_something
 from services.routing.emergency.outlook import misses, seconds_allowed
 from services.routing.placement.waiting import Waits
 from shared.contracts.message import Instant, Part
@@ -34,9 +37,16 @@ class Nowhere(Part):
     oldest_requested_at: Instant
 
 
+class Unheard(Part):
+    """A desk that has not been heard for too long: its figures are of then."""
+
+    team_id: str
+    told_at: Instant
+
+
 class PreviewSeen(Preview):
-    """A preview as people see it. Holds: `nowhere`, of what the scope means, `counted` and `drill_refused` are no part of
-    `sha256`."""
+    """A preview as people see it. Holds: `nowhere`, of what the scope means, `counted`, `drill_refused` and `unheard` are no
+    part of `sha256`."""
 
     nowhere: tuple[Nowhere, ...] = Field(default=(), description="what waits at no desk now, by work type and reason")
     counted: tuple[Counted, ...] | None = Field(
@@ -46,6 +56,10 @@ class PreviewSeen(Preview):
     drill_refused: str | None = Field(
         default=None, description="why a drill of this would be refused as the floor is now"
     )
+    unheard: tuple[Unheard, ...] = Field(
+        default=(), description="the desks whose figures are old, since when, the last that was heard first"
+    )
+    all_unheard: bool = Field(default=False, description="no desk at all is heard: the broker is silent or away")
 
 
 def seen(
@@ -59,7 +73,15 @@ def seen(
 ) -> PreviewSeen:
     """The preview with what waits at no desk; of an order in force, with what it keeps there itself, whatever it is."""
     there = tuple(_nowhere(terms, floor, waiting, reroute_id))
-    return PreviewSeen(**dict(preview), nowhere=there, counted=counted, drill_refused=drill_refused)
+    old = tuple(Unheard(team_id=load.team_id, told_at=load.at) for load in unheard(floor))
+    return PreviewSeen(
+        **dict(preview),
+        nowhere=there,
+        counted=counted,
+        drill_refused=drill_refused,
+        unheard=old,
+        all_unheard=bool(old) and len(old) == len(with_something(floor)),
+    )
 
 
 def _nowhere(
@@ -80,6 +102,30 @@ def _nowhere(
             late=round(misses(items, age + stay, stay, seconds_allowed(floor, work_type))),
             oldest_requested_at=oldest,
         )
+
+
+def stale_words(preview: PreviewSeen) -> str:
+    """That the figures are old and since when, in a sentence; nothing while they are not."""
+    if not preview.unheard:
+        return ""
+    if preview.all_unheard:
+        return (
+            f"no desk has been heard since {in_utc(preview.unheard[0].told_at)}: the broker is silent or away. Queues, people and "
+            "what would be late are as of then; commands may not get through either."
+        )
+    names = ", ".join(f"{one.team_id} (since {in_utc(one.told_at)})" for one in preview.unheard)
+    return f"no word from the desks of {names}: their figures are as of then."
+
+
+def later_words(terms: RerouteTerms, preview: Preview) -> str:
+    """Of what begins later, which figures are those of today, in a sentence; of what begins at once nothing."""
+    if terms.starts_at is None or terms.starts_at <= preview.taken_at:
+        return ""
+    return (
+        f"It begins at {in_utc(terms.starts_at)}: queues and people are those of {in_utc(preview.taken_at)}, when this was looked "
+        "at, and not of then; only the other orders and the rules that go by the clock are as they will be then. It is looked at "
+        "again when it begins."
+    )
 
 
 def nowhere_words(preview: PreviewSeen) -> list[str]:

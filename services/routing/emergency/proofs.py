@@ -7,16 +7,20 @@ from datetime import date, datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from services.routing.emergency.report import scope_words
+from services.routing.emergency.report import phase_now, scope_words
 from shared.contracts.reference import DrillEntry
 from shared.contracts.reroute import DrillOutcome, RerouteOrder, RerouteScope
 from shared.reference.board import ReferenceView
 from shared.reference.drills import next_start, scope_of, unsigned_because
-from shared.reroutes import Point, Proof, RerouteView, points_of, unproved_because
+from shared.reroutes import Point, Proof, RerouteView, held_percent, points_of, unproved_because
 
 
 class DrillView(BaseModel):
-    """One drill: which reroute it was, and what came of it. Holds: no outcome while it is not over."""
+    """One drill: which reroute it was, and what came of it.
+
+    Holds:   no outcome while it is not over; `phase` goes by its own instants where the book has not noted yet that it comes
+             back, or is over.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -111,8 +115,8 @@ def _entry(entry: DrillEntry, reference: ReferenceView, orders: Sequence[Reroute
         scope_words=scope_words(scope_of(entry)),
         unsigned_because=unsigned_because(entry, reference),
         next_at=next_start(entry, now, reference),
-        under_way=next((_drill(order) for order in mine if order.over_at is None), None),
-        last=next((_drill(order) for order in reversed(mine) if order.over_at is not None), None),
+        under_way=next((_drill(order, now) for order in mine if order.over_at is None), None),
+        last=next((_drill(order, now) for order in reversed(mine) if order.over_at is not None), None),
     )
 
 
@@ -128,14 +132,14 @@ def _point(point: Point, reference: ReferenceView, proof: Proof | None, now: dat
         unproved_because=why,
         passed_at=None if proof is None else proof.passed_at,
         entries=tuple(sorted(e.id for e in reference.drills.values() if point in points_of(scope_of(e)))),
-        last=None if proof is None else _drill(proof.last),
+        last=None if proof is None else _drill(proof.last, now),
     )
 
 
-def _drill(order: RerouteOrder) -> DrillView:
+def _drill(order: RerouteOrder, now: datetime) -> DrillView:
     return DrillView(
         reroute_id=order.reroute_id,
-        phase=order.phase,
+        phase=phase_now(order, held_percent(order, now)),
         starts_at=order.started_at or order.terms.starts_at,
         over_at=order.over_at,
         outcome=order.drill_outcome,

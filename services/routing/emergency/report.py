@@ -15,8 +15,11 @@ from shared.contracts import reroute as told
 from shared.contracts.message import Message
 from shared.contracts.reference import Team
 from shared.contracts.reroute import DrillOutcome, Preview, RerouteOrder, RerouteScope
+from shared.reroutes import IN_FORCE
 
 NOT_FOUND: Final = "none"
+OVER: Final = "over by its own clock"
+WHOLE: Final = 100  # percent
 REVIEWED: Final = "closed the review"
 BRANCHES_TOLD: Final = 20  # by name; the rest of them is counted
 
@@ -50,10 +53,11 @@ class SentBackView(BaseModel):
 
 
 class RerouteReport(BaseModel):
-    """One reroute with everything that came of it."""
+    """One reroute with everything that came of it, as of an instant."""
 
     model_config = ConfigDict(frozen=True)
 
+    at: datetime
     order: RerouteOrder
     scope: str
     held_percent: int
@@ -186,6 +190,17 @@ def sent_back_words(rows: Sequence[SentBackView]) -> str:
     return f"{sum(row.submissions for row in rows):,} submissions ({', '.join(parts)})"
 
 
+def phase_now(order: RerouteOrder, held: int) -> str:
+    """Where the order is in its life as desks and placement see it, who go by its own instants and wait for no book: its
+    phase, or `returning` after its end, or `OVER` when all is back.
+
+    Units:   `held` is what it holds now, in percent, as `held_percent` says.
+    """
+    if order.phase not in IN_FORCE or held == WHOLE:
+        return order.phase
+    return "returning" if held else OVER
+
+
 def minutes_in_force(order: RerouteOrder) -> int:
     """For how long it is to be in force, as it was last said: it may have been kept for longer than was proposed."""
     if order.started_at is None or order.ends_at is None:
@@ -210,6 +225,7 @@ def came_over_it(order: RerouteOrder, later: Iterable[RerouteOrder], teams: Sequ
 
 
 def report_of(
+    at: datetime,
     order: RerouteOrder,
     life: Sequence[Message],
     moved: Mapping[str, int],
@@ -224,6 +240,7 @@ def report_of(
     for line in came_over_it:
         lines.insert(next((n for n, other in enumerate(lines) if other.at > line.at), len(lines)), line)
     return RerouteReport(
+        at=at,
         order=order,
         scope=scope_words(order.terms.scope),
         held_percent=held_percent,
@@ -285,7 +302,7 @@ def page_of(report: RerouteReport) -> str:
     facts = {
         "What": _what(order, report.scope),
         "Why": order.terms.reason,
-        "Phase": order.phase,
+        "Phase": phase_now(order, report.held_percent),
         "Proposed": f"{order.proposed_by}, {in_utc(order.proposed_at)}",
         "Approved": _approved(order),
         "In force": in_force_words(order, in_utc),

@@ -60,6 +60,15 @@ async def test_the_next_door_is_tried_when_one_is_closed() -> None:
         await Routing(lambda: ()).ask("/x", "t", NAMES)
 
 
+async def test_a_silent_broker_is_told_in_words_for_people() -> None:
+    """What routing says of it is for programs: nobody at a page has a key to send anything under."""
+    silent = "found that it says nothing: send it under the same Idempotency-Key"
+    answer = httpx.Response(503, json={"code": "broker_silent", "detail": silent})
+    with pytest.raises(RoutingAwayError) as away:
+        await at(lambda _: answer).ask("/x", "t", NAMES)
+    assert str(away.value).endswith("cannot answer: the broker has not said in time whether it took the command")
+
+
 def test_the_doors_are_the_one_named_or_all_that_answer_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Notes of processes that are gone are passed over; a process that comes later is found without a new start."""
     monkeypatch.setenv("OPSFLOOR_HOME", str(tmp_path))

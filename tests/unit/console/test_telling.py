@@ -25,7 +25,7 @@ from opsfloor.console.control.telling import (
 )
 from services.routing.emergency.counted import Counted
 from services.routing.emergency.glance import DutyView, PlaceGlance
-from services.routing.emergency.nowhere import Nowhere, PreviewSeen
+from services.routing.emergency.nowhere import Nowhere, PreviewSeen, Unheard
 from shared.contracts.reroute import (
     ApproveReroute,
     BrokenRule,
@@ -307,3 +307,30 @@ def test_limits_are_told_broken_or_kept() -> None:
     told = warnings(preview.model_copy(update={"limits": (kept, broken)}), ZONE)
     assert ("good", "Kept: centre s would have 50%.") in told
     assert ("watch", "LIMIT: centre s would have 70%: broken.") in told
+
+
+def test_old_figures_are_called_so_on_the_floors_own_clock() -> None:
+    """Beside a preview and before an order is kept for longer; of what was stored with an order nothing is old."""
+    old = Unheard(team_id="north", told_at=NOW)
+    silent = PreviewSeen(**dict(ordered().preview), unheard=(old,), all_unheard=True)
+    told = "STALE: no desk has been heard since 2026-03-02 10:00:00: the broker is silent or away."
+    verdict, words = warnings(silent, ZONE)[0]
+    assert (verdict, words.startswith(told)) == ("bad", True)
+    assert stay_words(45, silent, ZONE).startswith(told)
+    one = PreviewSeen(**dict(ordered().preview), unheard=(old,))
+    assert stay_words(45, one, ZONE).startswith("STALE: no word from the desks of north (since 2026-03-02 10:00:00)")
+    for fresh in (ordered().preview, PreviewSeen(**dict(ordered().preview))):
+        assert not any("STALE" in words for _, words in warnings(fresh, ZONE))
+
+
+def test_a_drill_that_cannot_be_kept_says_so_before_anybody_is_asked() -> None:
+    """Why, in the book's own words."""
+    preview = PreviewSeen(**dict(ordered().preview), drill_refused="Expected no drill between 11:00 and 13:00.")
+    assert "It cannot be kept: Expected no drill between 11:00 and 13:00." in stay_words(45, preview, ZONE)
+
+
+def test_what_begins_later_counts_the_queues_of_today() -> None:
+    """In the sentence that says what it would do."""
+    order = ordered(starts_at=NOW + timedelta(hours=5))
+    assert "queues and people are those of 2026-03-02 10:00:00" in foreseen(order.terms, order.preview, ZONE)
+    assert "queues and people" not in foreseen(ordered().terms, ordered().preview, ZONE)

@@ -66,6 +66,7 @@ class FrontDesk:
         self.room = room or ControlRoom(*rules)
         self.mute = False
         self.hung = False
+        self.published: Final[list[str]] = []  # what the bus was handed, by event id
         self.counted: Final[list[Narrowed]] = []  # what the database was asked to count
         counter = RerouteCounter(self, self.publish, answer_seconds=0.01, publish_seconds=0.2)
         self.waiting: Sequence[Waits] = ()
@@ -83,6 +84,7 @@ class FrontDesk:
     # ------------------------------------------------------------------ the truth
 
     async def publish(self, message: Message, event_id: str) -> None:
+        self.published.append(event_id)
         if self.hung:
             await asyncio.Event().wait()
         if not self.mute:

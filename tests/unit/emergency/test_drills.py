@@ -110,6 +110,24 @@ def test_a_drill_from_which_the_work_did_not_come_back_at_once_has_failed() -> N
     assert "fell back" in room.outcome().detail
 
 
+def test_a_return_that_is_noted_late_took_no_longer_than_its_steps() -> None:
+    """The broker was away over its end: desks let go by the clock, the outcome tells when that was; and what nobody has seen
+    come back well is no proof."""
+    room = DrillRoom(NOON)
+    room.ordinary_hour()
+    room.ordinary_hour()
+    room.until(MONDAY + timedelta(hours=2, minutes=1))
+    room.count(100, 2)
+    room.until(MONDAY + timedelta(hours=2, minutes=31))
+    assert room.order(NOON_DRILL).phase == "returning"
+    room.now += timedelta(minutes=20)
+    room.until(room.now + timedelta(minutes=1))
+    assert room.order(NOON_DRILL).phase == "ended"
+    found = room.outcome(NOON_DRILL)
+    assert (found.outcome, found.return_seconds) == ("unmeasured", 180)
+    assert found.detail.startswith("Expected somebody to look as the work came back")
+
+
 def test_a_drill_that_is_not_well_and_cannot_be_taken_again_has_failed() -> None:
     """Too much comes by now for those who would be left: the work comes back all the same, and nothing is proved."""
     room = DrillRoom(NOON)

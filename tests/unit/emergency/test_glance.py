@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.routing.emergency.health import SILENT_INTERVALS_MAX
+from services.routing.emergency.health import SILENT_INTERVALS_MAX, UNHEARD_INTERVALS_MAX
 from services.routing.metrics import SATURATED_SECONDS
 from shared.contracts.reference import RerouteRule
 from shared.contracts.reroute import ProposeReroute, RerouteScope
@@ -92,6 +92,17 @@ async def test_a_desk_that_says_nothing_is_silent() -> None:
     found = await seen(desk, "/reroute-floor")
     assert by_id(found["teams"])["north"]["silent"]
     assert by_id(found["centres"])["n"]["silent"]
+
+
+async def test_a_bus_that_says_nothing_is_told_sooner_than_a_single_desk() -> None:
+    """No desk at all is heard: nothing on the screen is of now. One that is heard alone leaves the others their time."""
+    desk = FrontDesk()
+    desk.room.now += timedelta(seconds=UNHEARD_INTERVALS_MAX + 1)
+    teams = by_id((await seen(desk, "/reroute-floor"))["teams"])
+    assert (teams["north"]["silent"], teams["south"]["silent"]) == (True, True)
+    desk.room.tell_load(desk_load("south", ("cai", "dee"), at=desk.room.now, version=2))
+    teams = by_id((await seen(desk, "/reroute-floor"))["teams"])
+    assert (teams["north"]["silent"], teams["south"]["silent"]) == (False, False)
 
 
 async def test_nobody_there_has_no_saturation_and_everything_that_waits_is_late() -> None:

@@ -16,7 +16,7 @@ from tests.unit.emergency.control_room import CHEN, LIN, ControlRoom, terms
 def page(room: ControlRoom) -> str:
     """The auditor's page of the one order."""
     life = [fact for fact in room.facts if isinstance(fact, RerouteFact)]
-    return page_of(report_of(room.order(), life, {}, 0, 0, (), room.book.sent_back.get("r1", {})))
+    return page_of(report_of(room.now, room.order(), life, {}, 0, 0, (), room.book.sent_back.get("r1", {})))
 
 
 def in_force(**changes: Any) -> ControlRoom:

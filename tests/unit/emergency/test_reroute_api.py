@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -15,20 +16,21 @@ from services.routing.emergency import api
 from services.routing.emergency.counted import Counted, Narrowed, counted_words
 from services.routing.placement.waiting import Waits
 from shared.contracts.reference import Branch, RerouteRule
-from shared.contracts.reroute import ProposeReroute, RefuseReroute, RerouteScope
+from shared.contracts.reroute import CancelReroute, ProposeReroute, RefuseReroute, RerouteScope
 from shared.reference.board import REFERENCE_BOARD
-from tests.unit.emergency.control_room import CHEN, LIN, terms
+from tests.unit.emergency.control_room import CHEN, LIN, desk_load, terms
 from tests.unit.emergency.drilling import DRILL, DrillRoom
 from tests.unit.emergency.front_desk import FrontDesk
 from tests.unit.emergency.upkeep import UPKEEP, UPKEEP_REVIEW, UpkeepRoom
+from tests.unit.routing.floor import NOW
 
 TERMS: dict[str, Any] = {"effect": "evacuate", "scope": {"centres": ["n"]}, "minutes": 60, "reason": "<b>smoke</b>"}
 WHY = {"reason": "because"}
 
 
-async def proposed(desk: FrontDesk) -> str:
-    """Lin proposes to evacuate; returns the reroute's id."""
-    answer = await desk.client(LIN, "proposer").post("/reroutes", json={"terms": TERMS})
+async def proposed(desk: FrontDesk, **changes: Any) -> str:
+    """Lin proposes to evacuate, or what is said; returns the reroute's id."""
+    answer = await desk.client(LIN, "proposer").post("/reroutes", json={"terms": TERMS | changes})
     assert (answer.status_code, answer.json()["code"]) == (200, "done")
     return str(answer.json()["reroute_id"])
 
@@ -293,9 +295,10 @@ ALERT = {
 
 
 async def test_a_firing_alert_becomes_one_proposal_however_often_it_is_told() -> None:
-    """Resolved ones and ones without the labels become nothing."""
+    """Resolved ones that proposed nothing and ones without the labels become nothing."""
     desk = FrontDesk()
-    others = [{**ALERT, "status": "resolved"}, {**ALERT, "labels": {"alertname": "Lag"}}]
+    unknown = {**ALERT, "status": "resolved", "fingerprint": "another"}
+    others = [unknown, {**ALERT, "labels": {"alertname": "Lag"}}]
     for _ in range(2):
         answer = await desk.client("alertmanager", "service").post(
             "/reroutes/alerts", json={"alerts": [ALERT, *others]}
@@ -393,6 +396,40 @@ async def test_an_alert_that_goes_on_proposes_again_what_nobody_saw() -> None:
     assert not list(desk.room.book.open_orders())
 
 
+RESOLVED = {**ALERT, "status": "resolved"}
+
+
+async def test_a_resolved_alert_withdraws_what_it_proposed() -> None:
+    """Nobody who looks into the inbox agrees to what is needed no more; should it fire again, it proposes anew."""
+    desk = FrontDesk()
+    await told_alert(desk, ALERT)
+    desk.room.wait(3_600)  # nobody saw the first one
+    (second,) = (await told_alert(desk, ALERT))["proposals"]
+    before = REGISTRY.get_sample_value("opsfloor_reroute_alerts_total", {"outcome": "withdrawn"}) or 0
+    told = await told_alert(desk, RESOLVED)
+    assert ([one["reroute_id"] for one in told["withdrawn"]], told["passed_over"]) == ([second["reroute_id"]], 0)
+    order = desk.room.order(second["reroute_id"])
+    assert (order.phase, order.over_because) == ("cancelled", "the alert has resolved")
+    assert REGISTRY.get_sample_value("opsfloor_reroute_alerts_total", {"outcome": "withdrawn"}) == before + 1
+    assert (await told_alert(desk, RESOLVED))["passed_over"] == 1
+    for again in (ALERT, {**ALERT, "startsAt": "2026-03-02T05:00:00Z"}):
+        (third,) = (await told_alert(desk, again))["proposals"]
+        assert desk.room.order(third["reroute_id"]).phase == "proposed"
+
+
+async def test_what_people_agreed_to_stays_when_its_alert_resolves() -> None:
+    """In force it is theirs to end; and nobody withdraws so what somebody else proposed."""
+    desk = FrontDesk()
+    (proposal,) = (await told_alert(desk, ALERT))["proposals"]
+    await approved(desk, proposal["reroute_id"])
+    told = await told_alert(desk, RESOLVED)
+    assert (told["withdrawn"], told["passed_over"]) == ([], 1)
+    assert desk.room.order(proposal["reroute_id"]).phase == "active"
+    assert desk.room.ask(CancelReroute, "alertmanager", proposal["reroute_id"]) == "not_authorised"
+    assert desk.room.ask(ProposeReroute, LIN, "mine", terms=terms(scope=RerouteScope(centres=("s",)))) == "done"
+    assert desk.room.ask(CancelReroute, "alertmanager", "mine") == "not_authorised"
+
+
 async def test_an_alert_that_was_refused_by_a_rule_proposes_again() -> None:
     """The equal order that stood against it is over."""
     desk = FrontDesk()
@@ -414,6 +451,8 @@ async def test_a_report_tells_what_waits_with_nobody() -> None:
     client = desk.client("vi", "viewer")
     assert (await client.get(f"/reroutes/{reroute_id}")).json()["unplaceable"] == 3
     assert "3 items" in (await client.get(f"/reroutes/{reroute_id}/report.html")).text
+    desk.room.now += timedelta(minutes=64)  # over by its own clock; placement tries what waits again in a moment
+    assert (await client.get(f"/reroutes/{reroute_id}")).json()["unplaceable"] == 0
     work = {part["work_type"]: part for part in (await client.get("/reroute-floor")).json()["work"]}
     assert (work["transfer/review"]["nowhere"], work["transfer/review"]["nowhere_because"]) == (3, ["rerouted"])
 
@@ -475,3 +514,75 @@ async def test_rules_are_named_by_whoever_starts_it() -> None:
     }
     answer = await FrontDesk().client(LIN, "proposer").post("/reroutes", json=body)
     assert (answer.status_code, "override_rules with break_glass" in answer.text) == (422, True)
+
+
+async def held_drill(desk: FrontDesk, begins: timedelta) -> str:
+    """A drill of the north of 30 minutes in force, a window of two hours later on in which none may be held."""
+    opens = NOW.astimezone(ZoneInfo("Asia/Shanghai")) + begins
+    closes = opens + timedelta(hours=2)
+    window = RerouteRule(
+        id="cut-off",
+        label="busy",
+        form="blocked_window",
+        begins=f"{opens:%H:%M}",
+        ends=f"{closes:%H:%M}",
+        drills_only=True,
+    )
+    REFERENCE_BOARD.fold(desk.room.views["reference"], window.key, window)
+    reroute_id = await proposed(desk, effect="drain", minutes=30, drill=True)
+    assert desk.room.approve(CHEN, reroute_id) == "done"
+    return reroute_id
+
+
+@pytest.mark.parametrize(("minutes", "refused"), [(30, False), (31, True)])
+async def test_who_would_keep_a_drill_sees_that_it_would_lie_in_a_blocked_window(minutes: int, refused: bool) -> None:
+    """Beforehand, in the words in which the extension is refused: counted from its end, as the extension is."""
+    desk = FrontDesk()
+    desk.room.tell_load(desk_load("north", ("ann", "bob")))  # nothing waits, so that a drill makes nothing late
+    name = await held_drill(desk, timedelta(hours=1))
+    shown = (await desk.client(LIN, "viewer").get(f"/reroutes/{name}/stay", params={"minutes": minutes})).json()
+    answer = await desk.client(CHEN, "approver").post(
+        f"/reroutes/{name}/extend", json={"reason": "more", "minutes": minutes}
+    )
+    assert (shown["drill_refused"] is not None, answer.status_code == 409) == (refused, refused)
+    if refused:
+        assert shown["drill_refused"] == answer.json()["detail"]
+        assert "Expected no drill between 11:00 and 13:00" in shown["drill_refused"]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "later", "code"), [(5, 64, "wrong_phase"), (4320, 0, "too_long"), (5, 62, None), (60, 0, None)]
+)
+async def test_who_would_keep_an_order_hears_beforehand_that_it_cannot_be(
+    minutes: int, later: int, code: str | None
+) -> None:
+    """It is over by its own instants, noted or not; or would be in force for too long. Looking and doing say the same."""
+    desk = FrontDesk()
+    name = await proposed(desk)
+    assert desk.room.approve(CHEN, name) == "done"
+    desk.room.now += timedelta(minutes=later)
+    looked = await desk.client(LIN, "viewer").get(f"/reroutes/{name}/stay", params={"minutes": minutes})
+    done = await desk.client(CHEN, "approver").post(
+        f"/reroutes/{name}/extend", json={"reason": "more", "minutes": minutes}
+    )
+    if code is None:
+        assert (looked.status_code, done.status_code) == (200, 200)
+    else:
+        assert looked.json()["detail"] == done.json()["detail"]
+        assert (looked.status_code, looked.json()["code"]) == (done.status_code, done.json()["code"]) == (409, code)
+
+
+async def test_a_drill_over_by_its_own_end_is_not_called_under_way() -> None:
+    """The broker is away, so that the book notes nothing: it comes back by its own instants, and is over by them."""
+    desk = FrontDesk(room=DrillRoom())
+    desk.room.wait(30 * 60)
+    began = desk.room.now
+    assert desk.room.order(DRILL).phase == "active"
+    viewer = desk.client(LIN, "viewer")
+    seen = []
+    for minutes in (29, 31, 34):
+        desk.room.now = began + timedelta(minutes=minutes)
+        seen.append((await viewer.get("/reroutes/drills")).json()["entries"][0]["under_way"]["phase"])
+    assert seen == ["active", "returning", "over by its own clock"]
+    page = await viewer.get(f"/reroutes/{DRILL}/report.html")
+    assert "over by its own clock" in page.text

@@ -335,6 +335,23 @@ def test_who_has_gone_home_is_not_ill(begins: str, ends: str, phase: str) -> Non
     assert room.order().phase == phase
 
 
+@pytest.mark.parametrize(("begins", "ends", "phase"), [("08:00", "09:30", "returning"), ("09:00", "17:30", "active")])
+def test_who_goes_by_no_shift_is_missed_while_the_floor_works(begins: str, ends: str, phase: str) -> None:
+    """The south goes by a shift and the north by none: at an hour without one an empty desk is no illness, and is told."""
+    room = in_force()
+    shift = Shift(id="day", label="Day", begins=begins, ends=ends)
+    REFERENCE_BOARD.fold(room.views["reference"], shift.key, shift)
+    room.ask(EndReroute, LIN)
+    for _ in range(3 if phase == "returning" else 1):
+        room.tell_load(desk_load("north", (), at=room.now + timedelta(seconds=59)))
+        room.wait(60)
+    assert room.order().phase == ("ended" if phase == "returning" else "active")
+    empty = "nobody is there, and nobody is expected now, at north"
+    steps = [fact.reason for fact in room.facts if isinstance(fact, RerouteReturning)][1:]
+    assert steps == ([f"the scope is well; {empty}"] * 2 if phase == "returning" else [])
+    assert room.order().over_because == (f"All work is back; {empty}." if phase == "returning" else "")
+
+
 def test_a_team_that_has_nobody_is_not_ill() -> None:
     """Defined, and not yet hired for: its desk says nothing, and who ends the order gets the work back."""
     room = ControlRoom()
@@ -424,13 +441,32 @@ def test_work_is_stalled_when_it_had_its_time_and_nothing_is_completed(seconds: 
     """Twelve accepted at once: whether none completed is an illness goes by how long the work takes."""
     room = in_force()
     room.ask(EndReroute, LIN)
-    fell_back_after = None
+    not_well_after = None
     for step in (1, 2, 3):
         at_the_pace(room, seconds, accepted=12)
-        if room.order().phase == "active":
-            fell_back_after = step
+        if room.order().phase == "active" or room.order().not_well:
+            not_well_after = step
             break
-    assert fell_back_after == steps
+    assert not_well_after == steps
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 29])  # within half a step: looked at in time
+def test_what_was_not_well_in_its_last_step_is_not_held_again(seconds: float) -> None:
+    """Its promised end has come and desks have let go: nothing is taken again, and what was not well is on record."""
+    room = in_force()
+    room.ask(EndReroute, LIN)
+    for _ in range(2):
+        room.everybody_well(60)
+        room.wait(60)
+    over = over_at(room.order())
+    assert over == NOW + timedelta(minutes=3)
+    room.tell_load(desk_load("north", (), at=over))
+    back_after(room, 60 + seconds)
+    order = room.order()
+    assert (order.phase, order.fell_back, order.not_well) == ("ended", 0, 1)
+    assert order.over_because.startswith(
+        "Expected somebody present at north, found nobody. It is over and not taken again"
+    )
 
 
 def test_a_return_of_before_its_first_tallies_were_told_gives_the_order_of_before() -> None:
