@@ -57,7 +57,9 @@ COMMANDS: Final[Mapping[str, Written]] = {
         "The floor in the browser: the control room of reroutes, and the dashboards where there is a Prometheus.",
     ),
     "reroute": Written("opsfloor.reroute:app", "Move people's work in an emergency: propose, approve, end, look."),
-    "dlq": Written("opsfloor.dead_letters:app", "Records that a reader could not take: list, show, redrive."),
+    "dlq": Written(
+        "opsfloor.dead_letters:app", "Records that a reader could not take: list, show, redrive, reset-fuse."
+    ),
     "simulate": Written("opsfloor.simulate:app", "The floor in virtual time, with the real placement and desk."),
     "staffing": Written(
         "opsfloor.staffing:staffing",
