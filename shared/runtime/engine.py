@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
+from pydantic import ValidationError
+
 from shared.contracts.message import Message
 from shared.contracts.ops import RecordParked
 from shared.contracts.registry import CONTRACTS, WITHOUT_LANES
@@ -30,6 +32,7 @@ from shared.runtime.processor import Alarm, Event, Processor, Rejection, Situati
 from shared.runtime.shard import ADOPTS, BLOWN, SPARED, Entity, Shard, take_from_lane
 from shared.runtime.store import Batch, JournalRow, OutboxRow, Run, TimerRow, Told
 
+FAULTS_MAX: Final = 3  # of one row, that are told
 ENTITIES_MAX: Final = 50_000  # states at hand per shard, least recently used first out
 
 
@@ -52,6 +55,19 @@ class Limits:
     fuse_window: int = 500
     fuse_share: float = 0.2
     fuse_parked_min: int = 25
+
+
+def unlike_its_row(processor: Processor, key: str, error: ValidationError) -> str:
+    """Why a state cannot be made of its rows, for whoever changed it; what stands in the row is not told."""
+    found = "; ".join(
+        f"{'.'.join(map(str, each['loc'])) or 'it'}: {each['msg']}"
+        for each in error.errors(include_url=False, include_input=False)[:FAULTS_MAX]
+    )
+    return (
+        f"Expected the row of {key} in the table {processor.table.name} of {processor.full_name} to be read as {error.title}, "
+        f"found {found}. Remedy: rows of earlier releases stay as they were: give each field a default that is right for "
+        "them, or rewrite them in a step (docs/adding-a-processor.md, «Changing a state later»)"
+    )
 
 
 class FuseBlownError(InvariantError):
@@ -306,8 +322,14 @@ class Engine:
         return list({(t.shard.number, t.key): None for t in taken if t.key not in t.shard.entities})
 
     def put(self, shard_number: int, key: str, rows: Mapping[str, bytes], journal_length: int) -> None:
-        """Take an entity's stored rows into memory."""
-        state = self.processor.table.read(key, rows)
+        """Take an entity's stored rows into memory.
+
+        Errors:  `InvariantError` names the field of a row that this code cannot read, as one of a release before.
+        """
+        try:
+            state = self.processor.table.read(key, rows)
+        except ValidationError as error:
+            raise InvariantError(unlike_its_row(self.processor, key, error)) from error
         self.shards[shard_number].entities[key] = Entity(state, journal_length)
 
     def decide(

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ from shared.runtime.errors import ContractError, InvariantError, RecordLostError
 from shared.runtime.headers import Cause, body_of, headers_for, origin_of, outside_headers
 from shared.runtime.log import Outgoing, Place, Record, partition_of
 from shared.runtime.memory_log import MemoryLog, MemoryReader
-from shared.runtime.memory_store import MemoryDatabase
+from shared.runtime.memory_store import MemoryDatabase, Part
 from shared.runtime.processor import Alarm, BoardSpec, DocumentTable, Facts, Processor, Rejection, Situation, TimerFired
 from shared.runtime.runner import (
     BLIND_SECONDS,
@@ -40,6 +41,7 @@ from shared.runtime.runner import (
 from shared.runtime.shard import SPARED, AlarmClock
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
+ROOT = Path(__file__).parents[3]
 IN, OUT = replace(core.POSTING, name="inner.posting.v1", lanes=True), intake.RECEIPT
 DEAD = IN.dead_letters
 
@@ -265,6 +267,24 @@ async def blown(bench: Bench) -> None:
 async def worked(runner: Runner) -> None:
     await runner.start()
     await runner.run()
+
+
+async def test_a_row_that_lacks_a_field_stops_the_process_with_what_to_do() -> None:
+    """Whose row it is, which field, and the page: whoever changed the state has to mend it; what stands there is not told."""
+    bench = Bench()
+    bench.database.parts["counting"] = Part(rows={(0, "c-1", ""): b'{"seen": "secret"}'})
+    bench.send("a")
+    with pytest.raises(InvariantError) as stopped:
+        await turn(await bench.runner())
+    told = str(stopped.value)
+    assert "the row of c-1 in the table counting of test/counting to be read as Count" in told
+    assert "key: Field required" in told
+    assert "seen: Input should be a valid integer" in told
+    assert "secret" not in told
+    _, _, named = told.partition("Remedy: ")
+    page, _, section = named.partition("(")[2].rstrip(")").partition(", ")
+    assert f"## {section.strip('«»')}" in (ROOT / page).read_text("utf-8")
+    assert not bench.log.records[(OUT.name, 0)]
 
 
 def reset(bench: Bench) -> None:
