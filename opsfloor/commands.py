@@ -72,6 +72,10 @@ COMMANDS: Final[Mapping[str, Written]] = {
     "doctor": Written(
         "opsfloor.doctor:doctor", "Look at everything that a service needs; exits with 1 when something is not well."
     ),
+    "prove": Written(
+        "opsfloor.prove:prove",
+        "Prove from tables and bus that nothing is lost or doubled and the books are equal; exit status 1 with what is broken.",
+    ),
     "migrate": Written("opsfloor.migrate:app", "The schemas' steps before and after a roll-out: status, pre, post."),
     "restore": Written(
         "opsfloor.restore:restore",
