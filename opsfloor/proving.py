@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -81,11 +81,10 @@ NO_CASE: Final = (
     "AND s.body->>'phase' = 'accepted' AND NOT EXISTS (SELECT FROM audit.state AS c WHERE c.table_name = $2 "
     "AND c.key = s.body->>'case_id')"
 )
-NO_LIFE: Final = (
-    "SELECT c.key FROM audit.state AS c WHERE c.table_name = $1 AND NOT EXISTS (SELECT FROM audit.journal AS j "
-    "WHERE j.processor = $2 AND j.key = c.key)"
+NEXT: Final = "SELECT key FROM audit.state WHERE table_name = $1 AND part = '' AND key > $2 ORDER BY key LIMIT $3"
+LIVES: Final = (
+    "SELECT key, n, kind, body FROM audit.journal WHERE processor = $1 AND key = ANY ($2::text[]) ORDER BY key, n"
 )
-LIVES: Final = "SELECT key, n, kind, body FROM audit.journal WHERE processor = $1 ORDER BY key, n"
 ROWS: Final = "SELECT key, part, body FROM audit.state WHERE table_name = $1 AND key = ANY ($2::text[])"
 REGISTRY: Final = (
     "SELECT key, body->>'case_id' AS case_id FROM intake.state WHERE table_name = $1 AND key = ANY ($2::text[])"
@@ -118,17 +117,19 @@ async def prove(settings: Settings, tell: Tell) -> Proof:
 async def look(connection: Any, partitions: int, reach: Reach, tell: Tell) -> Proof:
     """The proof. `reach` asks the bus where topics end.
 
-    Holds:   nothing is changed. The tables of all services are read in one snapshot; what is on its way is counted and not
-             judged. In memory are some hundred cases at a time, and a few numbers for each lane.
+    Holds:   nothing is changed. What the services say of each other is read in one snapshot; what is on its way is counted and
+             not judged. In memory are some hundred cases at a time, and a few numbers for each lane.
     """
     proof = Proof()
-    async with connection.transaction(isolation="repeatable_read", readonly=True):
+    async with _snapshot(connection):
         before = await _lanes(connection)
         await _submissions(connection, proof, before, partitions)
-        await _cases(connection, proof, tell)
+    await _cases(connection, proof, tell)
     topics = sorted({topic for _, (topic, _) in before.read_to})
     reached = await reach(topics) if topics else {}
-    proof.add(judge_lanes(before, reached, await _lanes(connection)), TO_STATUS)
+    async with _snapshot(connection):
+        after = await _lanes(connection)
+    proof.add(judge_lanes(before, reached, after), TO_STATUS)
     proof.lanes = sum(1 for _ in before.pairs())
     proof.waiting = sum(before.waiting().values())
     return proof
@@ -152,6 +153,7 @@ async def _lanes(connection: Any) -> Lanes:
 
 async def _submissions(connection: Any, proof: Proof, lanes: Lanes, partitions: int) -> None:
     """Every submission that was accepted is a case, or its case is on its way."""
+    proof.cases = {row["phase"]: row["n"] for row in await connection.fetch(CASES, controls().table.name)}
     proof.submissions = {row["phase"]: row["n"] for row in await connection.fetch(SUBMISSIONS, RECEPTION)}
     (reader,) = (name for name in READERS[intake.CASE.name] if name == controls().full_name)
     behind = {lane.partition for who, lane in lanes.waiting() if who == reader and lane.topic == intake.CASE.name}
@@ -164,25 +166,40 @@ async def _submissions(connection: Any, proof: Proof, lanes: Lanes, partitions: 
 
 
 async def _cases(connection: Any, proof: Proof, tell: Tell) -> None:
-    """Every case has one life, which gives what is stored of it, and keeps the promises."""
+    """Every case has one life, which gives what is stored of it, and keeps the promises. Read a part at a time, each as it
+    stands at one instant: a snapshot that is held for long keeps the database from clearing up."""
+    table = controls().table.name
+    total, last = sum(proof.cases.values()), ""
+    while True:
+        async with _snapshot(connection):
+            keys = [row["key"] for row in await connection.fetch(NEXT, table, last, CASES_AT_ONCE)]
+            if not keys:
+                return
+            await _part(connection, proof, keys)
+        last = keys[-1]
+        proof.folded += len(keys)
+        tell(proof.folded, max(total, proof.folded))
+
+
+async def _part(connection: Any, proof: Proof, keys: Sequence[str]) -> None:
     processor = controls()
-    proof.cases = {row["phase"]: row["n"] for row in await connection.fetch(CASES, processor.table.name)}
-    async for row in connection.cursor(NO_LIFE, processor.table.name, processor.name):
-        proof.add([Finding("journal", f"case {row['key']} is stored and has no life")], f"opsfloor case {row['key']}")
-    total = sum(proof.cases.values())
-    async for lives in _in_parts(_lives(connection, processor.name)):
-        stored: dict[str, dict[str, bytes]] = {key: {} for key in lives}
-        for key, part, body in await connection.fetch(ROWS, processor.table.name, list(lives)):
-            stored[key][part] = body.encode()
-        seen = {key: seen_of(entries) for key, entries in lives.items()}
-        ids = [case.started.submission_id for case in seen.values() if case.started is not None]
-        registry = {row["key"]: row["case_id"] for row in await connection.fetch(REGISTRY, RECEPTION, ids)}
-        for key, entries in lives.items():
-            found = [*judge_life(processor, key, entries, stored[key]), *seen[key].judge(key)]
-            proof.add([*found, *_judge_origin(key, seen[key], registry)], f"opsfloor case {key}")
-            proof.book.update(book_of(seen[key].ends))
-        proof.folded += len(lives)
-        tell(proof.folded, total)
+    stored: dict[str, dict[str, bytes]] = {key: {} for key in keys}
+    for key, part, body in await connection.fetch(ROWS, processor.table.name, keys):
+        stored[key][part] = body.encode()
+    lives: dict[str, list[Entry]] = {key: [] for key in keys}
+    for key, number, kind, body in await connection.fetch(LIVES, processor.name, keys):
+        lives[key].append(Entry(number, kind, body))
+    seen = {key: seen_of(entries) for key, entries in lives.items()}
+    ids = [case.started.submission_id for case in seen.values() if case.started is not None]
+    registry = {row["key"]: row["case_id"] for row in await connection.fetch(REGISTRY, RECEPTION, ids)}
+    for key, entries in lives.items():
+        found = [*judge_life(processor, key, entries, stored[key]), *seen[key].judge(key)]
+        proof.add([*found, *_judge_origin(key, seen[key], registry)], f"opsfloor case {key}")
+        proof.book.update(book_of(seen[key].ends))
+
+
+def _snapshot(connection: Any) -> Any:
+    return connection.transaction(isolation="repeatable_read", readonly=True)
 
 
 def seen_of(entries: Iterable[Entry]) -> CaseSeen:
@@ -212,29 +229,6 @@ def _judge_origin(case_id: str, case: CaseSeen, registry: Mapping[str, str]) -> 
     if registry.get(submission_id) != case_id:
         known = registry.get(submission_id) or "none"
         yield Finding(DOUBLED, f"case {case_id} is of {submission_id}, of which intake knows the case {known}")
-
-
-async def _lives(connection: Any, processor: str) -> AsyncIterator[tuple[str, list[Entry]]]:
-    key, entries = "", list[Entry]()
-    async for row in connection.cursor(LIVES, processor, prefetch=1_000):
-        if row["key"] != key and entries:
-            yield key, entries
-            entries = []
-        key = row["key"]
-        entries.append(Entry(row["n"], row["kind"], row["body"]))
-    if entries:
-        yield key, entries
-
-
-async def _in_parts(lives: AsyncIterator[tuple[str, list[Entry]]]) -> AsyncIterator[dict[str, list[Entry]]]:
-    part: dict[str, list[Entry]] = {}
-    async for key, entries in lives:
-        part[key] = entries
-        if len(part) == CASES_AT_ONCE:
-            yield part
-            part = {}
-    if part:
-        yield part
 
 
 def document(proof: Proof) -> dict[str, Any]:

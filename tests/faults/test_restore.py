@@ -100,6 +100,15 @@ async def claims(floor: Floor) -> list[tuple[Any, ...]]:
         await connection.close()
 
 
+async def proved(floor: Floor) -> Mapping[str, Any]:
+    """`opsfloor prove` finds nothing broken, whether the floor works or stands still; returns what it counted."""
+    done = await asyncio.to_thread(command, floor, "prove", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    told: Mapping[str, Any] = json.loads(done.stdout)
+    assert told["folded"] > 0
+    return told
+
+
 async def brought_up(floor: Floor) -> Mapping[str, Mapping[str, int]]:
     """`opsfloor restore --write` has nothing to ask of anybody; returns what it did, by processor."""
     done = await asyncio.to_thread(command, floor, "restore", "--write", "--json")
@@ -144,6 +153,7 @@ async def play(home: Path) -> dict[str, int]:
             await floor.posted(POSTED)
             backup = home / "backup.dump"
             await backed_up(floor, backup)
+            await proved(floor)
             at_work = await asyncio.to_thread(command, floor, "restore")
             assert at_work.returncode == 1
             assert "Expected no service at work" in at_work.stderr
@@ -165,6 +175,7 @@ async def play(home: Path) -> dict[str, int]:
             await floor.ready()
             held = await floor.rest(REST_SECONDS)
         assert await floor.judge() == [], f"logs are in {home}"
+        assert (await proved(floor))["waiting"] == 0
         await put_back_without_its_cases(floor, backup)
         return held
     finally:

@@ -119,7 +119,7 @@ async def test_of_a_floor_at_work_what_is_on_its_way_is_no_finding(fresh_databas
 
 BROKEN = {
     "a case that is gone": ("DELETE FROM audit.state WHERE table_name = 'controls_case' AND key = $1", "nothing lost"),
-    "a life that is gone": ("DELETE FROM audit.journal WHERE key = $1", "journal"),
+    "a life that is gone": ("DELETE FROM audit.journal WHERE key = $1", "replay"),
     "a line that is gone": ("DELETE FROM audit.journal WHERE key = $1 AND n = 2", "journal"),
     "a state that somebody changed": (
         "UPDATE audit.state SET body = jsonb_set(body::jsonb, '{phase}', '\"closed\"')::json WHERE key = $1",
