@@ -57,7 +57,9 @@ COMMANDS: Final[Mapping[str, Written]] = {
         "The floor in the browser: the control room of reroutes, and the dashboards where there is a Prometheus.",
     ),
     "reroute": Written("opsfloor.reroute:app", "Move people's work in an emergency: propose, approve, end, look."),
-    "dlq": Written("opsfloor.dead_letters:app", "Records that a reader could not take: list, show, redrive."),
+    "dlq": Written(
+        "opsfloor.dead_letters:app", "Records that a reader could not take: list, show, redrive, reset-fuse."
+    ),
     "simulate": Written("opsfloor.simulate:app", "The floor in virtual time, with the real placement and desk."),
     "staffing": Written(
         "opsfloor.staffing:staffing",
@@ -69,6 +71,10 @@ COMMANDS: Final[Mapping[str, Written]] = {
     ),
     "doctor": Written(
         "opsfloor.doctor:doctor", "Look at everything that a service needs; exits with 1 when something is not well."
+    ),
+    "prove": Written(
+        "opsfloor.prove:prove",
+        "Prove from tables and bus that nothing is lost or doubled and the books are equal; exit status 1 with what is broken.",
     ),
     "migrate": Written("opsfloor.migrate:app", "The schemas' steps before and after a roll-out: status, pre, post."),
     "restore": Written(

@@ -1,4 +1,4 @@
-"""`opsfloor dlq`: what readers parked, and sending it again with who and why on record."""
+"""`opsfloor dlq`: what readers parked, sending it again, and letting them read on; with who and why on record."""
 
 from __future__ import annotations
 
@@ -8,22 +8,29 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
+import asyncpg
 import typer
 
-from opsfloor import floor
+from opsfloor import database, floor
 from opsfloor.answers import Remedied, as_json, err, out, said, table
 from opsfloor.publishing import command_publisher
+from shared.contracts.flow import READERS
 from shared.contracts.message import Message
-from shared.contracts.ops import REDRIVE, RecordParked, RecordRedriven
+from shared.contracts.ops import REDRIVE, FuseReset, RecordParked, RecordRedriven
 from shared.contracts.registry import TOPICS
 from shared.runtime.engine import home_of
 from shared.runtime.errors import ContractError
 from shared.runtime.headers import body_of, origin_of
 from shared.runtime.kafka_log import KafkaLog
 from shared.runtime.log import Outgoing, Record
+from shared.runtime.noted import ends
+from shared.runtime.postgres_store import PostgresStore
+from shared.runtime.shard import BLOWN, Shard
 
 app: Final = typer.Typer(
-    no_args_is_help=True, add_completion=False, help="Records that a reader could not take: list, show, redrive."
+    no_args_is_help=True,
+    add_completion=False,
+    help="Records that a reader could not take: list, show, redrive, reset-fuse.",
 )
 ACTOR_MAX: Final = 128
 ID_MIN: Final = 8  # characters of an id that are enough, where no other record's begins alike
@@ -76,8 +83,8 @@ def show(parked_id: Annotated[str, typer.Argument(help="from `opsfloor dlq list`
     parked, redriven = asyncio.run(_read(None))
     record = one(parked, parked_id)
     answer = record.model_dump(mode="json") | {
-        "raw_key": readable(record.raw_key),
-        "raw_value": readable(record.raw_value),
+        "raw_key": readable(record.raw_key) if record.has_key else "none",
+        "raw_value": readable(record.raw_value) if record.has_value else "none: a tombstone",
         "raw_headers": {name: readable(value) for name, value in record.raw_headers},
         "redriven": [f"{r.actor}, {r.at:%Y-%m-%d %H:%M}: {r.reason}" for r in redriven.get(record.parked_id, ())],
     }
@@ -95,11 +102,7 @@ def redrive(
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
 ) -> None:
     """Send parked records to their topic again; readers take each at most once, by its business key."""
-    if not (actor.strip() and reason.strip() and actor.isprintable() and len(actor) <= ACTOR_MAX):
-        raise Remedied(
-            f"Expected who sends them again, in at most {ACTOR_MAX} printable characters, and why: both are kept on record",
-            "name yourself with `--actor` and what was mended with `--reason`",
-        )
+    _expect_named(actor, reason, "sends them again")
     parked, redriven = asyncio.run(_read(None))
     records = [one(parked, parked_id) for parked_id in parked_ids]
     for record in records:
@@ -110,6 +113,65 @@ def redrive(
         raise typer.Exit(1)
     asyncio.run(_send(records, actor, reason))
     out.print(f"[green]✓[/] sent {len(records)} record(s) again, recorded as {said(actor)}: {said(reason)}")
+
+
+@app.command("reset-fuse")
+def reset_fuse(
+    processor: Annotated[str, typer.Argument(help="whose fuse has blown, as in intake/reception")],
+    actor: Annotated[str, typer.Option(help="who you are; kept on record")],
+    reason: Annotated[str, typer.Option(help="what was done about the writer; kept on record")],
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+) -> None:
+    """Let a processor read on whose fuse has blown. What waits by now and cannot be read is parked, however much it is."""
+    _expect_named(actor, reason, "resets the fuse")
+    topics = [topic for topic, readers in READERS.items() if processor in readers]
+    if not topics or processor.partition("/")[0] not in floor.SERVICES:
+        readers = {reader for each in READERS.values() for reader in each if reader.partition("/")[0] in floor.SERVICES}
+        raise Remedied(
+            f"Expected a processor of the floor, found {said(processor)}", f"name one of {', '.join(sorted(readers))}"
+        )
+    with database.told():
+        reset = asyncio.run(_reset(processor, topics, actor, reason, ask=not yes))
+    if reset:
+        out.print(f"[green]✓[/] the fuse of {processor} is reset, recorded as {said(actor)}: {said(reason)}")
+        out.print(f"Start it again where nothing does so by itself: `opsfloor run {processor.partition('/')[0]}`")
+    else:
+        out.print(f"[green]✓[/] the fuse of {processor} is whole, and nothing was done")
+
+
+async def _reset(processor: str, topics: Sequence[str], actor: str, reason: str, *, ask: bool) -> bool:
+    """Reset the fuse where it has blown, on record first. Returns whether it had."""
+    settings = floor.settings()
+    service, _, name = processor.partition("/")
+    read_to = dict(await ends(settings.kafka, topics))
+    async with asyncpg.create_pool(settings.database_url, min_size=1, max_size=1) as pool:
+        store = PostgresStore(pool, service, name, name)
+        claims = await store.look(sorted({number for _, number in read_to}))
+        shards = [Shard(number, claim) for number, claim in claims.items()]
+        blown = sorted({topic for shard in shards for topic in shard.blown()})
+        if not blown:
+            return False
+        read = {place: at for claim in claims.values() for place, at in claim.next_offsets.items()}
+        waiting = sum(max(0, end - read.get(place, 0)) for place, end in read_to.items() if place in read)
+        out.print(f"[yellow]![/] blown at {', '.join(blown)}; {waiting} records wait to be read")
+        if ask and not typer.confirm("Read on, and park what of them cannot be read, however much it is?"):
+            raise typer.Exit(1)
+        marks = {(topic, shard.number): shard.lanes_in[BLOWN, topic] for shard in shards for topic in shard.blown()}
+        now = datetime.now(UTC)
+        told = FuseReset(processor=processor, actor=actor, reason=reason, waiting=waiting, at=now)
+        async with command_publisher() as publish:
+            await publish(told, f"fuse-reset/{processor}/{now.isoformat()}")
+        await store.spare({place: max(end, marks.get(place, 0)) for place, end in read_to.items()})
+    return True
+
+
+def _expect_named(actor: str, reason: str, does: str) -> None:
+    """Errors: `Remedied` where nobody could say later who it was, and why."""
+    if not (actor.strip() and reason.strip() and actor.isprintable() and len(actor) <= ACTOR_MAX):
+        raise Remedied(
+            f"Expected who {does}, in at most {ACTOR_MAX} printable characters, and why: both are kept on record",
+            "name yourself with `--actor` and what was mended with `--reason`",
+        )
 
 
 def one(parked: dict[str, RecordParked], parked_id: str) -> RecordParked:
@@ -160,17 +222,23 @@ async def _send(records: Sequence[RecordParked], actor: str, reason: str) -> Non
 def home(parked: RecordParked, partitions: int) -> int:
     """The partition to send it to: where it was read, but for one that strayed there."""
     headers = tuple((name, base64.b64decode(value)) for name, value in parked.raw_headers)
-    value = base64.b64decode(parked.raw_value)
-    record = Record(parked.origin_topic, parked.origin_partition, parked.origin_offset, b"", value, headers, 0)
+    key, value = raw_key_and_value(parked)
+    record = Record(parked.origin_topic, parked.origin_partition, parked.origin_offset, key, value, headers, 0)
     message = _decode(record)
     return record.partition if message is None else home_of(record, message, partitions)
+
+
+def raw_key_and_value(parked: RecordParked) -> tuple[bytes | None, bytes | None]:
+    """What was read, byte for byte; `None` is no key, and no value: a tombstone."""
+    key = base64.b64decode(parked.raw_key) if parked.has_key else None
+    return key, base64.b64decode(parked.raw_value) if parked.has_value else None
 
 
 def again(record: RecordParked) -> Outgoing:
     """The parked record as it was, but from outside: without its place on a lane."""
     headers = tuple((name, base64.b64decode(value)) for name, value in record.raw_headers if name not in LANE_HEADERS)
     headers += (("ce_source", b"/opsfloor/redrive"), ("ce_id", f"redrive/{record.parked_id}".encode()))
-    key, value = base64.b64decode(record.raw_key), base64.b64decode(record.raw_value)
+    key, value = raw_key_and_value(record)
     return Outgoing(key, value, headers, int(datetime.now(UTC).timestamp() * 1000))
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import statistics
+import sys
 from collections.abc import Mapping
 from math import ceil, isfinite
 from pathlib import Path
@@ -13,11 +15,12 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from opsfloor import floor
-from opsfloor.answers import Remedied, as_json, err, out, table
+from opsfloor.answers import Remedied, as_json, complain, err, out, table
 from opsfloor.event_log import MEND, Activity, BrokenLogError, Columns, by_case, read_log
 from opsfloor.replaying import DAY_SECONDS, Replay, Turnarounds
 
 PLAYED_SECONDS_MAX: Final = 7 * DAY_SECONDS  # of our own time
+STOPPED: Final = 130  # as a shell says it of Ctrl-C
 
 
 def replay(
@@ -55,8 +58,27 @@ def replay(
     columns = (TextColumn("activities played"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True) as bar:
         line = bar.add_task("", total=total)
-        turnarounds = asyncio.run(Replay(chosen, speed, lambda done: bar.update(line, completed=done)).play())
+        played = Replay(chosen, speed, lambda done: bar.update(line, completed=done))
+        try:
+            turnarounds = asyncio.run(played.play())
+        except KeyboardInterrupt:
+            bar.stop()
+            complain(_stopped(played), json)
+            raise typer.Exit(STOPPED) from None
     _report(turnarounds, speed, json)
+
+
+def _stopped(played: Replay) -> Remedied:
+    """What a replay that was broken off leaves on the floor, and how it comes to its end there."""
+    left = played.open_lines()
+    if not left:
+        return Remedied("Stopped: nothing of it is open on the floor", "play it again when you like", "stopped")
+    return Remedied(
+        f"Stopped: {len(left)} of its submissions are open on the floor, as case {played.case_of(left[0])}; the log's people have "
+        "left, so that those wait as unplaceable",
+        f"`{shlex.join(['opsfloor', *sys.argv[1:]])}` brings the people back, who do first and at once what is left",
+        "stopped",
+    )
 
 
 def _expect_an_end(chosen: Mapping[str, list[Activity]], speed: float) -> None:

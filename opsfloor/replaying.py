@@ -21,8 +21,7 @@ from opsfloor.log_ids import LogIds
 from opsfloor.publishing import commands, published
 from opsfloor.submit import image_store
 from services.intake.submit import build_submission
-from shared.contracts import audit, intake, routing
-from shared.contracts.core import PostingConfirmed
+from shared.contracts import audit, core, intake, routing
 from shared.contracts.message import ImageReference
 from shared.contracts.reference import (
     REFERENCE,
@@ -152,6 +151,8 @@ class Replay:
         self._began = 0.0
         self._at_work = 0  # operators with an item in hand
         self._moved = 0.0  # when something last happened, on the monotonic clock
+        self._confirmed: Final[set[str]] = set()  # postings
+        self._owed: dict[str, audit.PostingRequested] = {}  # postings of earlier replays that were broken off
 
     async def play(self) -> Turnarounds:
         """Publish the reference data, let everybody sign on, play every case, compare; afterwards the log's people leave.
@@ -197,10 +198,10 @@ class Replay:
         """Errors: `Remedied` when what was handed in neither is given out nor ends, and nobody is at work."""
         while True:
             await asyncio.sleep(still_seconds / 10)
-            open_lines = [line for line in self._handed_in if not self._done[line].is_set()]
+            open_lines = self.open_lines()
             still = time.monotonic() - self._moved
             if open_lines and not self._at_work and still > still_seconds:
-                case_id = derived_id("case", self._submission_id(min(open_lines)))
+                case_id = self.case_of(min(open_lines))
                 raise Remedied(
                     f"Expected the floor to go on, found {len(open_lines)} activities handed in and nothing given out or ended "
                     f"for {still:.0f} s, though nobody is at work",
@@ -209,6 +210,14 @@ class Replay:
                 )
 
     # ------------------------------------------------------------------ cases
+
+    def open_lines(self) -> list[int]:
+        """The lines of what was handed in and has not come to its end on the floor, in the order of handing in."""
+        return [line for line in self._handed_in if not self._done[line].is_set()]
+
+    def case_of(self, line: int) -> str:
+        """The floor's case of a line that was handed in."""
+        return derived_id("case", self._submission_id(line))
 
     async def _all(self, publish: Publish) -> None:
         await asyncio.gather(*(self._case(case, publish) for case in self._cases.values()))
@@ -241,7 +250,7 @@ class Replay:
         if not self._handed_in:
             await store.put(content)
         submission_id = self._submission_id(activity.line)
-        self._activity_by_case[derived_id("case", submission_id)] = activity
+        self._activity_by_case[self.case_of(activity.line)] = activity
         self._handed_in[activity.line] = self._moved = time.monotonic()
         image = ImageReference(
             sha256=hashlib.sha256(content).hexdigest(), media_type="image/png", size_bytes=len(content), label="voucher"
@@ -262,11 +271,17 @@ class Replay:
     # ------------------------------------------------------------- floor's news
 
     async def _listen(self, log: KafkaLog, publish: Publish) -> None:
-        """Note what the floor assigned and finished; stand in for the core bank, which always says yes here."""
-        tail = log.tail([intake.RECEIPT.name, routing.ASSIGNMENT.name, audit.POSTING.name, audit.CASE.name])
+        """Note what the floor assigned and finished; stand in for the core bank, which always says yes here.
+
+        Holds:   what an earlier replay was broken off before confirming is confirmed once all that was is known.
+        """
+        topics = (intake.RECEIPT, routing.ASSIGNMENT, audit.POSTING, core.POSTING, audit.CASE)
+        tail = log.tail([topic.name for topic in topics])
         await tail.start()
         try:
             while True:
+                if self._owed and await tail.ready():
+                    await self._confirm_owed(publish)
                 for record in await tail.fetch(2_000, 0.1):
                     try:
                         message = body_of(record, origin_of(record).kind)
@@ -284,27 +299,32 @@ class Replay:
                 f"Expected the floor to take {message.submission_id} in, found {message.code}: {message.detail}",
                 "play the log again; `opsfloor status` tells whether all services run",
             )
+        if isinstance(message, core.PostingConfirmed):
+            self._confirmed.add(message.posting_id)
+            return
         case_id = getattr(message, "case_id", None)
         activity = self._activity_by_case.get(case_id) if isinstance(case_id, str) else None
         if activity is None:
+            if isinstance(message, audit.PostingRequested) and message.business_type.startswith(of_log("")):
+                self._owed[message.posting_id] = message
             return
         self._moved = time.monotonic()
         match message:
             case routing.WorkAssigned(attempt=1):
                 self._turnarounds.latencies.append(time.monotonic() - self._handed_in[activity.line])
             case audit.PostingRequested():
-                yes = PostingConfirmed(
-                    posting_id=message.posting_id,
-                    case_id=message.case_id,
-                    core_reference="log",
-                    booked_at=datetime.now(UTC),
-                )
-                await publish(yes, f"core/{message.posting_id}")
+                await _confirm(message, publish)
             case audit.CasePosted() | audit.CaseClosed():
                 self._done[activity.line].set()
                 self._tell(sum(event.is_set() for event in self._done.values()))
             case _:
                 return
+
+    async def _confirm_owed(self, publish: Publish) -> None:
+        owed, self._owed = self._owed, {}
+        for posting_id, asked in owed.items():
+            if posting_id not in self._confirmed:
+                await _confirm(asked, publish)
 
     # ---------------------------------------------------------------- operators
 
@@ -355,6 +375,13 @@ class Replay:
         finally:
             self._at_work -= 1
             self._moved = time.monotonic()
+
+
+async def _confirm(asked: audit.PostingRequested, publish: Publish) -> None:
+    yes = core.PostingConfirmed(
+        posting_id=asked.posting_id, case_id=asked.case_id, core_reference="log", booked_at=datetime.now(UTC)
+    )
+    await publish(yes, f"core/{asked.posting_id}")
 
 
 def _page() -> bytes:

@@ -34,7 +34,7 @@ from shared.runtime.noted import note
 from shared.runtime.postgres_store import PostgresStore
 from shared.runtime.processor import Processor
 from shared.runtime.recovery import Bus, Lack, Recovered, recover
-from shared.runtime.schema import migrate
+from shared.runtime.schema import migrate, migrations, todo
 from shared.runtime.settings import Settings
 from shared.runtime.store import Claim
 
@@ -69,7 +69,7 @@ def restore(
         bool,
         typer.Option(
             "--write",
-            help="write it; without, only look and tell (a process that was forgotten at work writes no more either way)",
+            help="write it; without, only look and tell: nothing is changed",
         ),
     ] = False,
     since: Annotated[
@@ -144,7 +144,8 @@ async def _restore(settings: Settings, write: bool, since: datetime | None) -> d
                 await _made(pool)
             found: dict[str, Recovered] = {}
             for name in floor.SERVICES:
-                await migrate(pool, name)
+                if write:
+                    await migrate(pool, name)
                 plan: ServicePlan = importlib.import_module(f"services.{name}.wiring").PLAN
                 async with _wired(plan, settings, pool) as (service, boards, log):
                     for processor in service.processors:
@@ -156,13 +157,20 @@ async def _restore(settings: Settings, write: bool, since: datetime | None) -> d
 
 
 async def _made(pool: asyncpg.Pool[Any]) -> None:
-    """Looking makes no tables. Errors: `Remedied` where there are none to look at."""
+    """Looking makes no tables and takes no steps. Errors: `Remedied` where there are none to look at, or those of before."""
     async with pool.acquire() as connection:
-        missing = [name for name in floor.SERVICES if await floor.steps(connection, name) is None]
+        done = {name: await floor.steps(connection, name) for name in floor.SERVICES}
+    missing = [name for name, steps in done.items() if steps is None]
     if missing:
         raise Remedied(
             f"Expected a floor's tables in this database, found none of {', '.join(missing)}",
             "is it the database that was restored? Where nothing could be, `opsfloor restore --write` makes the tables anew",
+        )
+    earlier = [name for name, steps in done.items() if todo(steps or frozenset(), migrations(), "pre")]
+    if earlier:
+        raise Remedied(
+            f"Expected tables of this release, found those of {', '.join(earlier)} of an earlier one",
+            "`opsfloor migrate pre` brings them up to this release; then look again",
         )
 
 
@@ -205,12 +213,16 @@ async def _one(
     """What one processor's recovery comes to; written, when there is a file for what is to be asked."""
     store = PostgresStore(pool, processor.service, processor.name, processor.table.name)
     partitions = await log.partitions(processor.inputs[0].name)
-    bus = await _bus(processor, await store.claim(range(partitions)), log.bootstrap, since)
-    await store.outlive(
-        {number: bus.epoch(source_of(processor.service, processor.name, number)) for number in range(partitions)}
-    )
+    take = store.look if asked is None else store.claim
+    claims = await take(range(partitions))
+    bus = await _bus(processor, claims, log.bootstrap, since)
+    if asked is not None:
+        await store.outlive(
+            {number: bus.epoch(source_of(processor.service, processor.name, number)) for number in claims}
+        )
+        claims = await store.claim(range(partitions))
     views = views_of(boards, (spec.name for spec in processor.boards))
-    found = await recover(processor, store, bus, partitions, views, clock_from_environment().now())
+    found = await recover(processor, store, bus, claims, views, clock_from_environment().now())
     if asked is None:
         return found
     keep_asked(asked, _asked(found))

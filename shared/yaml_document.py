@@ -10,6 +10,9 @@ from typing import Any, Final
 
 import yaml
 
+ALIASED_MAX: Final = 100_000
+"""Values that the aliases of a file may stand for beyond what is written: a few lines can stand for more than any memory holds."""
+
 
 class YamlUnfitError(Exception):
     """The file cannot be read; `faults` has a sentence for each reason."""
@@ -44,7 +47,7 @@ class Document:
 
 
 def read_document(file: Path) -> Document:
-    """Read a file. Errors: `YamlUnfitError` for one that is no UTF-8 text, no YAML, or nested without end."""
+    """Read a file. Errors: `YamlUnfitError` for one that is no UTF-8 text, no YAML, nested without end, or an alias bomb."""
     try:
         loader = yaml.SafeLoader(file.read_text(encoding="utf-8"))
         root = loader.get_single_node()
@@ -52,6 +55,12 @@ def read_document(file: Path) -> Document:
             fault = (
                 f"{file.name}:{circle.start_mark.line + 1}: expected an entry that ends, found one that holds itself by an "
                 "alias (*); write out what is meant in its place"
+            )
+            raise YamlUnfitError([fault])
+        if root is not None and _aliased(root) > ALIASED_MAX:
+            fault = (
+                f"{file.name}: expected aliases (*) to stand for at most {ALIASED_MAX:,} values together, found more; write "
+                "out what is meant in their place"
             )
             raise YamlUnfitError([fault])
         content = None if root is None else loader.construct_document(root)
@@ -111,6 +120,19 @@ def _circle(node: yaml.Node, above: set[int], ended: set[int]) -> yaml.Node | No
             return circle
         ended.add(id(node))
     return None
+
+
+def _aliased(root: yaml.Node) -> int:
+    """How many values aliases stand for, beyond what is written."""
+    sizes: dict[int, int] = {}
+    return _expanded(root, sizes) - len(sizes)
+
+
+def _expanded(node: yaml.Node, sizes: dict[int, int]) -> int:
+    """How many values the node stands for with its aliases written out; `sizes` gets each node's, by its identity."""
+    if id(node) not in sizes:
+        sizes[id(node)] = 1 + sum(_expanded(part, sizes) for part in _parts(node))
+    return sizes[id(node)]
 
 
 def _node(node: yaml.Node, path: tuple[Any, ...]) -> yaml.Node | None:

@@ -16,6 +16,7 @@ from shared.contracts import audit, branch, core, intake, routing
 from shared.contracts.message import Message
 from shared.contracts.reference import Branch
 from shared.contracts.work import Draft
+from shared.proof.cases import DOUBLED, LOST, CaseSeen, Ended, Finding, book_of
 from shared.runtime.errors import ContractError
 from shared.runtime.headers import body_of, origin_of
 from shared.runtime.log import Record
@@ -24,28 +25,6 @@ OUTSIDE: Final = frozenset(
     {branch.SUBMISSION.name, core.POSTING.name, routing.COMMAND.name, routing.PLAN.name, "reference.v1"}
 )
 """Topics that no shard of the floor writes: their records have no lane."""
-
-Ended = audit.CasePosted | audit.CaseClosed
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A broken promise. `promise` is its short name, `detail` names what and where."""
-
-    promise: str
-    detail: str
-
-
-@dataclass(slots=True)
-class CaseSeen:
-    """What was seen of one case. Holds: `roles` maps an operator to the roles of their accepted results."""
-
-    opened: int = 0
-    started: audit.CaseStarted | None = None
-    ends: list[Ended] = field(default_factory=list)
-    requested: list[str] = field(default_factory=list)
-    roles: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    accepted_items: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
@@ -66,13 +45,13 @@ class Auditor:
     def __init__(self) -> None:
         self.handed_in: Final = HandedIn()
         self.cases: Final[dict[str, CaseSeen]] = defaultdict(CaseSeen)
+        self.opened: Final[Counter[str]] = Counter()
         self.case_by_submission: Final[dict[str, str]] = {}
         self.results: Final[Counter[str]] = Counter()
         self.last_assigned: Final[dict[str, tuple[int, str]]] = {}
         self.completed_by: Final[dict[str, tuple[int, str]]] = {}
         self.drafts: Final[dict[str, DraftsSeen]] = defaultdict(DraftsSeen)
         self.work: Final[dict[str, set[str]]] = defaultdict(set)
-        self.confirmed: Final[dict[str, set[str]]] = defaultdict(set)
         self.failed: Final[set[str]] = set()
         self.requests: Final[dict[str, audit.PostingRequested]] = {}
         self.duplicates = 0
@@ -123,15 +102,15 @@ class Auditor:
             case Branch() | branch.SubmissionSent() | intake.SubmissionAccepted() | intake.SubmissionRejected():
                 self.handed_in.take(message)
             case intake.CaseOpened():
-                self.cases[message.case_id].opened += not message.again
+                self.opened[message.case_id] += not message.again
                 known = self.case_by_submission.setdefault(message.submission_id, message.case_id)
                 if known != message.case_id:
-                    self._find("nothing doubled", f"{message.submission_id} opened {known} and {message.case_id}")
+                    self._find(DOUBLED, f"{message.submission_id} opened {known} and {message.case_id}")
             case audit.PostingRequested():
-                self.cases[message.case_id].requested.append(message.posting_id)
+                self.cases[message.case_id].take(message)
                 self.requests[message.posting_id] = message
             case core.PostingConfirmed():
-                self.confirmed[message.posting_id].add(message.core_reference)
+                self.cases[message.case_id].take(message)
             case core.PostingFailed():
                 self.failed.add(message.posting_id)
             case audit.WorkRequested():
@@ -157,22 +136,9 @@ class Auditor:
             ):
                 self.drafts[message.order.work_item_id].carried.append(draft)
             case audit.CaseFact():
-                self._see_case(self.cases[message.case_id], message)
-            case _:
-                return
-
-    def _see_case(self, case: CaseSeen, fact: audit.CaseFact) -> None:
-        match fact:
-            case audit.CaseStarted():
-                case.started = fact
-            case audit.CasePosted() | audit.CaseClosed():
-                case.ends.append(fact)
-            case audit.ResultAccepted():
-                for person in (fact.doer.operator_id, *fact.drafted_by):
-                    case.roles[person].add(fact.role)
-                case.accepted_items[fact.work_item_id] += 1
-            case audit.KeyingErrorFound():
-                self.errors[fact.found_by] += 1
+                self.cases[message.case_id].take(message)
+                if isinstance(message, audit.KeyingErrorFound):
+                    self.errors[message.found_by] += 1
             case _:
                 return
 
@@ -183,7 +149,9 @@ class Auditor:
         found = list(self._findings)
         found += self._judge_submissions(ended)
         for case_id, case in self.cases.items():
-            found += self._judge_case(case_id, case)
+            if self.opened[case_id] != 1:
+                found.append(Finding(DOUBLED, f"case {case_id} was opened {self.opened[case_id]} times"))
+            found += case.judge(case_id)
         found += [
             Finding("one valid result", f"work item {item} has {count} results")
             for item, count in self.results.items()
@@ -225,51 +193,15 @@ class Auditor:
                 if case_id is not None:
                     yield Finding("one end", f"submission {submission_id} was rejected and opened a case")
             elif isinstance(end, intake.SubmissionAccepted) and case_id is None:
-                yield Finding("nothing lost", f"submission {submission_id} was accepted and opened no case")
+                yield Finding(LOST, f"submission {submission_id} was accepted and opened no case")
             elif ended and case_id is not None and not self.cases[case_id].ends:
-                yield Finding("nothing lost", f"case {case_id} of {submission_id} has no end")
-
-    def _judge_case(self, case_id: str, case: CaseSeen) -> Iterable[Finding]:
-        if case.opened != 1:
-            yield Finding("nothing doubled", f"case {case_id} was opened {case.opened} times")
-        if len(case.ends) > 1:
-            yield Finding("one end", f"case {case_id} has {len(case.ends)} ends")
-        if len(case.requested) > 1:
-            yield Finding("posted once", f"case {case_id}: posting requested {len(case.requested)} times")
-        for end in case.ends:
-            yield from self._judge_end(case_id, case, end)
-        for operator, roles in case.roles.items():
-            if len(roles) > 1:
-                yield Finding("segregation of duties", f"case {case_id}: {operator} was {', '.join(sorted(roles))}")
-        for item, count in case.accepted_items.items():
-            if count > 1:
-                yield Finding("one valid result", f"case {case_id}: item {item} was accepted {count} times")
-
-    def _judge_end(self, case_id: str, case: CaseSeen, end: Ended) -> Iterable[Finding]:
-        if isinstance(end, audit.CaseClosed):
-            if any(self.confirmed.get(posting_id) for posting_id in case.requested):
-                yield Finding("posted once", f"case {case_id} was closed ({end.code}) and the core bank booked it")
-            return
-        references = self.confirmed.get(end.posting_id, set())
-        if not references:
-            yield Finding("posted once", f"case {case_id} was posted and the core bank never confirmed")
-        if len(references) > 1:
-            yield Finding("posted once", f"case {case_id} was booked as {', '.join(sorted(references))}")
-        request = self.requests.get(end.posting_id)
-        if request is None or request.amount != end.amount:
-            asked = "nothing" if request is None else str(request.amount)
-            yield Finding("equal books", f"case {case_id}: {asked} was requested, {end.amount} posted")
+                yield Finding(LOST, f"case {case_id} of {submission_id} has no end")
 
     # ----------------------------------------------------------------- figures
 
     def floor_book(self) -> dict[str, int]:
         """What the floor holds to be booked: minor units by currency, over posted cases."""
-        book: Counter[str] = Counter()
-        for case in self.cases.values():
-            for end in case.ends:
-                if isinstance(end, audit.CasePosted) and end.amount is not None:
-                    book[end.amount.currency] += end.amount.amount_minor
-        return dict(book)
+        return dict(book_of(self.ends()))
 
     def rejections(self) -> list[str]:
         """The reason code of every submission id that ended at intake."""

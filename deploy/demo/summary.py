@@ -13,11 +13,12 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from deploy.demo.auditor import Auditor, Finding
+from deploy.demo.auditor import Auditor
 from deploy.demo.judgement import plain
 from deploy.demo.same_day import SameDay
 from deploy.demo.truth import Truth
 from shared.contracts import audit
+from shared.proof.cases import BOOKS, DOUBLED, LOST, Finding, judge_books
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,8 @@ class Summary:
 
 
 FINDINGS_SHOWN: Final = 10
-LOSSES: Final = ("nothing lost",)
-DOUBLES: Final = ("one end", "nothing doubled", "posted once")
+LOSSES: Final = (LOST,)
+DOUBLES: Final = ("one end", DOUBLED, "posted once")
 
 
 def summarise(
@@ -140,14 +141,13 @@ def _contradictions(auditor: Auditor, world: Witness) -> Iterator[Finding]:
     """Where the world's own records and the floor's do not agree."""
     submitted = len(auditor.handed_in.ids())
     if world.sent != submitted:
-        yield Finding("nothing lost", f"branches handed in {world.sent}, the bus holds {submitted}")
+        yield Finding(LOST, f"branches handed in {world.sent}, the bus holds {submitted}")
     for submission_id in world.unanswered:
-        yield Finding("nothing lost", f"the branch never read a receipt for {submission_id}")
-    if dict(world.core_book) != auditor.floor_book():
-        yield Finding("equal books", f"floor {auditor.floor_book()}, core bank {dict(world.core_book)}")
+        yield Finding(LOST, f"the branch never read a receipt for {submission_id}")
+    yield from judge_books(auditor.floor_book(), world.core_book)
     posted = sum(isinstance(end, audit.CasePosted) for end in auditor.ends())
     if world.core_booked != posted:
-        yield Finding("equal books", f"the floor posted {posted} cases, the core bank booked {world.core_booked}")
+        yield Finding(BOOKS, f"the floor posted {posted} cases, the core bank booked {world.core_booked}")
     for service in world.ended_services:
         yield Finding("services stay up", f"a process of {service} ended though nobody asked")
 

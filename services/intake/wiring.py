@@ -19,6 +19,7 @@ def wire(around: Surroundings) -> Service:
         "intake",
         (reception(images, measure),),
         ((submission_router(PostgresSubmissionReads(around.pool)), ("auditor", "on_call", "team_leader")),),
+        hindrances=(images.hindrance,),
     )
 
 

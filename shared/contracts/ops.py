@@ -6,7 +6,9 @@ from typing import ClassVar, Final, Literal
 
 from shared.contracts.message import Identity, Instant, Message, Topic
 
-REDRIVE: Final = Topic("ops.redrive.v1", "command line", "parked record's id", retention_ms=None, lanes=False)
+REDRIVE: Final = Topic(
+    "ops.redrive.v1", "command line", "parked record's id, or processor", retention_ms=None, lanes=False
+)
 
 
 class RecordParked(Message):
@@ -20,6 +22,9 @@ class RecordParked(Message):
     origin_offset: int
     raw_key: str
     raw_value: str
+    has_key: bool = True
+    has_value: bool = True
+    """A record without a key, or a tombstone, is another than one with an empty one."""
     raw_headers: tuple[tuple[str, str], ...]
     reason: str
     at: Instant
@@ -43,3 +48,20 @@ class RecordRedriven(Message):
     @property
     def key(self) -> str:
         return self.parked_id
+
+
+class FuseReset(Message):
+    """Somebody lets a processor read on whose fuse had blown, and said why."""
+
+    topic: ClassVar[Topic] = REDRIVE
+    kind: Literal["ops.fuse-reset.v1"] = "ops.fuse-reset.v1"
+    processor: Identity
+    actor: Identity
+    reason: str
+    waiting: int
+    """Records that lay unread before it: what of them cannot be read is parked and does not blow the fuse again."""
+    at: Instant
+
+    @property
+    def key(self) -> str:
+        return self.processor

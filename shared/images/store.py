@@ -76,6 +76,12 @@ class ImageStore:
             self._opened = LocalStore(prefix=self._folder)
         return self._opened
 
+    def hindrance(self) -> str:
+        """What keeps a local store from giving images, in words that name no place; nothing when its folder is there."""
+        if self._folder is None or self._folder.is_dir():
+            return ""
+        return "the image store's folder is gone: what comes with images waits until it is back"
+
     def _expect_folder(self) -> None:
         if self._folder is not None and not self._folder.is_dir():
             raise TransientError(f"Expected the image store's folder {self._folder}, found none. Remedy: {TO_FOLDER}")

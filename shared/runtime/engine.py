@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
+from pydantic import ValidationError
+
 from shared.contracts.message import Message
 from shared.contracts.ops import RecordParked
 from shared.contracts.registry import CONTRACTS, WITHOUT_LANES
@@ -27,9 +29,10 @@ from shared.runtime.headers import (
 )
 from shared.runtime.log import Origin, Outgoing, Place, Record, partition_of
 from shared.runtime.processor import Alarm, Event, Processor, Rejection, Situation, TimerFired, derived_id
-from shared.runtime.shard import ADOPTS, Entity, Shard, take_from_lane
+from shared.runtime.shard import ADOPTS, BLOWN, SPARED, Entity, Shard, take_from_lane
 from shared.runtime.store import Batch, JournalRow, OutboxRow, Run, TimerRow, Told
 
+FAULTS_MAX: Final = 3  # of one row, that are told
 ENTITIES_MAX: Final = 50_000  # states at hand per shard, least recently used first out
 
 
@@ -54,11 +57,33 @@ class Limits:
     fuse_parked_min: int = 25
 
 
+def unlike_its_row(processor: Processor, key: str, error: ValidationError) -> str:
+    """Why a state cannot be made of its rows, for whoever changed it; what stands in the row is not told."""
+    found = "; ".join(
+        f"{'.'.join(map(str, each['loc'])) or 'it'}: {each['msg']}"
+        for each in error.errors(include_url=False, include_input=False)[:FAULTS_MAX]
+    )
+    return (
+        f"Expected the row of {key} in the table {processor.table.name} of {processor.full_name} to be read as {error.title}, "
+        f"found {found}. Remedy: rows of earlier releases stay as they were: give each field a default that is right for "
+        "them, or rewrite them in a step (docs/adding-a-processor.md, «Changing a state later»)"
+    )
+
+
 class FuseBlownError(InvariantError):
     """Too large a share of what was read cannot be decoded: something upstream is broken.
 
-    Holds:   the batch that blew the fuse is committed, and with it what it parked: whoever starts again reads on behind it.
+    Holds:   the batch that blew the fuse is committed, and with it what it parked and that it is blown: whoever claims the
+             shard stops at once, until somebody resets it. What lay in the log by then does not blow it again.
     """
+
+
+def to_reset(processor: str) -> str:
+    """What to do about a blown fuse. Its page is docs/runbook/FuseBlown.md."""
+    return (
+        "Remedy: `opsfloor dlq list`, stop or mend the writer, then "
+        f"`opsfloor dlq reset-fuse {processor} --actor you --reason why`, and start again"
+    )
 
 
 class Read(NamedTuple):
@@ -201,7 +226,7 @@ class Engine:
                 tally.duplicates += 1
                 return None
             batch.lanes_in[(shard.number, origin.source, record.topic)] = origin.sequence
-        self._watch_fuse(bool(read.fault) and not read.strays, tally)  # which is one writer's matter
+        self._watch_fuse(shard, read, batch, tally)
         if read.fault or origin is None:
             tally.parked += 1
             self._park(shard, record, read.fault, batch, tally, now)
@@ -244,14 +269,28 @@ class Engine:
         """The share of the last records that could not be read."""
         return sum(self._fuse) / len(self._fuse) if self._fuse else 0.0
 
-    def _watch_fuse(self, parked: bool, tally: Tally) -> None:
+    def _watch_fuse(self, shard: Shard, read: Read, batch: Batch, tally: Tally) -> None:
+        record, parked = read.record, bool(read.fault) and not read.strays  # which is one writer's matter
+        if parked and record.offset < shard.lanes_in.get((SPARED, record.topic), 0):
+            return
         self._fuse.append(parked)
         count = sum(self._fuse) if parked and not tally.blown else 0
         if count >= self.limits.fuse_parked_min and count >= self.limits.fuse_share * len(self._fuse):
+            shard.lanes_in[(BLOWN, record.topic)] = record.next_offset
+            batch.lanes_in[(shard.number, BLOWN, record.topic)] = record.next_offset
             tally.blown = (
                 f"Expected at most {self.limits.fuse_share:.0%} of the last {len(self._fuse)} records unreadable, "
                 f"found {count}: {self.processor.full_name} stops behind the batch that it parked. "
-                "Remedy: `opsfloor dlq list`, stop or mend the writer, start again."
+                f"{to_reset(self.processor.full_name)}"
+            )
+
+    def expect_whole_fuse(self, shards: Iterable[int]) -> None:
+        """Refuse shards at which the fuse is blown. Errors: `FuseBlownError` names the topics."""
+        blown = {topic for number in shards for topic in self.shards[number].blown()}
+        if blown:
+            raise FuseBlownError(
+                f"Expected nobody to have left the fuse of {self.processor.full_name} blown, found it blown at "
+                f"{', '.join(sorted(blown))}: nothing is read until somebody has looked. {to_reset(self.processor.full_name)}"
             )
 
     def _park(self, shard: Shard, record: Record, reason: str, batch: Batch, tally: Tally, now: datetime) -> None:
@@ -263,6 +302,8 @@ class Engine:
             origin_offset=record.offset,
             raw_key=base64.b64encode(record.key or b"").decode(),
             raw_value=base64.b64encode(record.value or b"").decode(),
+            has_key=record.key is not None,
+            has_value=record.value is not None,
             raw_headers=tuple((name, base64.b64encode(value).decode()) for name, value in record.headers),
             reason=reason[:1_000],
             at=now,
@@ -281,8 +322,14 @@ class Engine:
         return list({(t.shard.number, t.key): None for t in taken if t.key not in t.shard.entities})
 
     def put(self, shard_number: int, key: str, rows: Mapping[str, bytes], journal_length: int) -> None:
-        """Take an entity's stored rows into memory."""
-        state = self.processor.table.read(key, rows)
+        """Take an entity's stored rows into memory.
+
+        Errors:  `InvariantError` names the field of a row that this code cannot read, as one of a release before.
+        """
+        try:
+            state = self.processor.table.read(key, rows)
+        except ValidationError as error:
+            raise InvariantError(unlike_its_row(self.processor, key, error)) from error
         self.shards[shard_number].entities[key] = Entity(state, journal_length)
 
     def decide(

@@ -73,7 +73,8 @@ class Service:
     """What a service's wiring hands to its process.
 
     Holds:   `routers` pair a router with the roles that may use it; `background` runs until the process stops;
-             `levels` are read whenever somebody asks for the metrics.
+             `levels` are read whenever somebody asks for the metrics; `hindrances` say in words, which anybody may read,
+             what cannot be done now for want of something outside, or nothing.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Service:
     routers: Sequence[tuple[APIRouter, tuple[str, ...]]] = ()
     background: Sequence[Callable[[], Awaitable[None]]] = ()
     levels: Sequence[Read] = ()
+    hindrances: Sequence[Callable[[], str]] = ()
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ class Health:
     def ready(self) -> tuple[bool, list[str]]:
         reasons = [] if self.boards_ready else ["boards are still being read"]
         reasons += [f"{r.processor.full_name} has not joined its group" for r in self.runners if not r.progress.ready]
-        reasons += self.away.values()
+        reasons += filter(None, self.away.values())
         reasons += [] if self.live() else [f"it has stood still for {SILENT_SECONDS:.0f} s: it should be started anew"]
         return not reasons, reasons
 
@@ -244,7 +246,7 @@ class Host:
         tasks = [
             asyncio.create_task(self._feed(keeper)),
             watching,
-            asyncio.create_task(self._look(pool)),
+            asyncio.create_task(self._look(pool, service.hindrances)),
             asyncio.create_task(serve(app, host, port, self._serving)),
             *(asyncio.ensure_future(work()) for work in service.background),
         ]
@@ -299,8 +301,10 @@ class Host:
                     self._health.away[name] = f"{name} cannot see the bus: it reads and publishes nothing"
                     _log.warning("cannot look at the bus", processor=name, reason=str(error))
 
-    async def _look(self, pool: asyncpg.Pool) -> None:
+    async def _look(self, pool: asyncpg.Pool, hindrances: Sequence[Callable[[], str]] = ()) -> None:
         while True:
+            for number, hindered in enumerate(hindrances):
+                self._health.away[f"hindrance {number}"] = hindered()
             try:
                 await look(pool)
                 self._health.away.pop("database", None)

@@ -57,7 +57,7 @@ class Record(NamedTuple):
 class Outgoing(NamedTuple):
     """One record to write; its place was chosen when its fact was committed."""
 
-    key: bytes
+    key: bytes | None
     value: bytes | None
     headers: Headers
     timestamp_ms: int

@@ -15,6 +15,7 @@ from asyncpg.exceptions._base import DataError as UnencodableError  # an Interfa
 from shared.runtime.errors import InvariantError, TransientError, in_words
 from shared.runtime.log import Place
 from shared.runtime.outbox import rows_of, runs_of
+from shared.runtime.shard import SPARED
 from shared.runtime.store import Batch, Claim, TimerRow
 
 _SCHEMA: Final = re.compile(r"^[a-z][a-z0-9_]{0,40}$")
@@ -75,12 +76,33 @@ class PostgresStore:
         numbers = list(shards)
         async with _answering(self._pool) as connection:
             await self._make_table(connection)
-            epochs = await connection.fetch(self._sql["claim"], self._processor, numbers, timeout=ANSWER_SECONDS)
-            found = {
-                name: await connection.fetch(self._sql[name], self._processor, numbers, timeout=ANSWER_SECONDS)
-                for name in ("inlets", "lanes_in", "lanes_out", "unpublished", "timers")
-            }
-        return {row["shard"]: _claim(row["shard"], row["epoch"], found) for row in epochs}
+            rows = await connection.fetch(self._sql["claim"], self._processor, numbers, timeout=ANSWER_SECONDS)
+            return await self._claims(connection, {row["shard"]: row["epoch"] for row in rows})
+
+    async def look(self, shards: Sequence[int]) -> Mapping[int, Claim]:
+        """What a claim would find, and nothing is changed: a shard that nobody has claimed yet has epoch 0."""
+        async with (
+            _answering(self._pool) as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            rows = await connection.fetch(self._sql["epochs"], self._processor, list(shards), timeout=ANSWER_SECONDS)
+            epochs = dict.fromkeys(shards, 0) | {row["shard"]: row["epoch"] for row in rows}
+            return await self._claims(connection, epochs)
+
+    async def _claims(self, connection: Any, epochs: Mapping[int, int]) -> Mapping[int, Claim]:
+        found = {
+            name: await connection.fetch(self._sql[name], self._processor, list(epochs), timeout=ANSWER_SECONDS)
+            for name in ("inlets", "lanes_in", "lanes_out", "unpublished", "timers")
+        }
+        return {shard: _claim(shard, epoch, found) for shard, epoch in epochs.items()}
+
+    async def spare(self, read_to: Mapping[Place, int]) -> None:
+        """Reset the fuse: unreadable records before these offsets do not blow it. Whoever claims next knows."""
+        rows = [(number, topic, at) for (topic, number), at in read_to.items()]
+        async with _answering(self._pool) as connection:
+            await connection.execute(
+                self._sql["spare"], self._processor, SPARED, *_columns(rows, 3), timeout=ANSWER_SECONDS
+            )
 
     async def inlets(self, shards: Sequence[int]) -> Mapping[Place, int]:
         """How far each input was read."""

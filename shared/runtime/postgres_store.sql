@@ -7,6 +7,14 @@ SELECT $1, number, 1 FROM unnest($2::int[]) AS number ORDER BY number
 ON CONFLICT (processor, shard) DO UPDATE SET epoch = s.epoch + 1
 RETURNING shard, epoch;
 
+-- name: epochs
+SELECT shard, epoch FROM {schema}.shard WHERE processor = $1 AND shard = ANY ($2::int[]);
+
+-- name: spare
+INSERT INTO {schema}.lane_in AS l (processor, shard, source, topic, sequence)
+SELECT $1, r.shard, $2, r.topic, r.sequence FROM unnest($3::int[], $4::text[], $5::bigint[]) AS r (shard, topic, sequence)
+ON CONFLICT (processor, shard, source, topic) DO UPDATE SET sequence = greatest(l.sequence, excluded.sequence);
+
 -- name: outlive
 INSERT INTO {schema}.shard AS s (processor, shard, epoch)
 SELECT $1, r.shard, r.epoch FROM unnest($2::int[], $3::bigint[]) AS r (shard, epoch)

@@ -7,6 +7,7 @@ again. An event of which only some facts went out is decided again and completed
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,10 +21,13 @@ from shared.runtime.errors import ContractError, InvariantError, in_words
 from shared.runtime.headers import Cause, body_of, origin_of, source_of
 from shared.runtime.log import Origin, Place, Record, partition_of
 from shared.runtime.processor import Event, Processor, Rejection, Situation, TimerFired
-from shared.runtime.shard import ADOPTS, Shard, gap_on_lane, take_from_lane
-from shared.runtime.store import Batch, JournalRow, Store
+from shared.runtime.shard import ADOPTS, MARKS, Shard, gap_on_lane, take_from_lane
+from shared.runtime.store import Batch, Claim, JournalRow, Store
 
 LOADED_AT_ONCE: Final = 1_000
+WITHOUT_FUSE: Final = Limits(
+    fuse_share=math.inf
+)  # it is for who reads on by itself; here a person has said up to where
 IMPOSSIBLE: Final = (AttributeError, LookupError, TypeError, ValueError, InvariantError)
 """What a state that has lost its past says to the next fact."""
 IN_FLIGHT: Final = (
@@ -118,12 +122,16 @@ class Bus:
 
 
 async def recover(
-    processor: Processor, store: Store, bus: Bus, partitions: int, views: Mapping[str, Any], now: datetime
+    processor: Processor,
+    store: Store,
+    bus: Bus,
+    claims: Mapping[int, Claim],
+    views: Mapping[str, Any],
+    now: datetime,
 ) -> Recovered:
-    """Everything that brings the tables up to the bus, not yet written."""
-    engine, found = Engine(processor, partitions, Limits()), Recovered()
+    """Everything that brings the tables up to the bus, not yet written. `claims` are of all shards: looked at, or made."""
+    engine, found = Engine(processor, len(claims), WITHOUT_FUSE), Recovered()
     engine.wall_ms = int(now.timestamp() * 1000)
-    claims = await store.claim(range(partitions))
     engine.shards = {number: Shard(number, claim) for number, claim in claims.items()}
     for number, claim in claims.items():
         source = source_of(processor.service, processor.name, number)
@@ -187,7 +195,7 @@ class _Course:
             )
             shard.next_offsets[(topic, number)] = first
             batch.next_offsets[(number, topic)] = first
-            lanes = [lane for lane in shard.lanes_in if lane[1] == topic and lane[0] != ADOPTS]
+            lanes = [lane for lane in shard.lanes_in if lane[1] == topic and lane[0] not in MARKS]
             for lane, value in ((ADOPTS, topic), 1), *((lane, 0) for lane in lanes):
                 shard.lanes_in[lane] = value
                 batch.lanes_in[(number, *lane)] = value

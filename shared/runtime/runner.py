@@ -313,9 +313,6 @@ class Runner:
             metrics.RETRIES.labels(self._name).inc()
             _log.warning("dependency away", processor=self._name, reason=str(error))
             self._doubt(self._engine.shards)
-        except FuseBlownError:
-            metrics.FUSES.labels(self._name).inc()
-            raise
         except GapFoundError:
             metrics.GAPS.labels(self._name).inc()
             raise
@@ -399,6 +396,7 @@ class Runner:
         self.progress.last_progress = time.monotonic()
         self._count(tally, after - before, after - started, exemplar)
         if tally.blown:
+            metrics.FUSES.labels(self._name).inc()
             raise FuseBlownError(tally.blown)
 
     def _note_published(self, batch: Batch, shards: frozenset[int]) -> None:
@@ -538,7 +536,16 @@ class Runner:
             if todo:
                 await self._pause(attempt)
                 attempt += 1
+        self._expect_whole_fuse(shards)
         return starts
+
+    def _expect_whole_fuse(self, shards: frozenset[int]) -> None:
+        """What the batch that blew the fuse told is out by now. Errors: `FuseBlownError`; whoever watches is told again."""
+        try:
+            self._engine.expect_whole_fuse(shards & frozenset(self._engine.shards))
+        except FuseBlownError:
+            metrics.FUSES.labels(self._name).inc()
+            raise
 
     async def _open(self, number: int, claim: Claim) -> Mapping[Place, int]:
         starts = {(t.name, number): claim.next_offsets.get((t.name, number), 0) for t in self.processor.inputs}

@@ -15,6 +15,11 @@ from shared.runtime.processor import Alarm, TimerFired
 from shared.runtime.store import Claim
 
 ADOPTS: Final = "*"  # the pseudo source that marks an inlet which began in the middle of a topic
+BLOWN: Final = "!"  # … one at which the fuse blew: its «sequence» is the offset behind the record that did it
+SPARED: Final = (
+    "!spared"  # … and the offset up to which somebody knows of unreadable records: they do not blow it again
+)
+MARKS: Final = frozenset({ADOPTS, BLOWN, SPARED})
 
 
 @dataclass(slots=True)
@@ -49,6 +54,11 @@ class Shard:
         sequence = self.lanes_out.get(place, 0) + 1
         self.lanes_out[place] = sequence
         return sequence
+
+    def blown(self) -> list[str]:
+        """The topics at which the fuse blew, until somebody resets it."""
+        marked = [(topic, at) for (source, topic), at in self.lanes_in.items() if source == BLOWN]
+        return sorted(topic for topic, at in marked if at > self.lanes_in.get((SPARED, topic), 0))
 
 
 def duplicate_on_lane(last: int, sequence: int) -> bool:

@@ -4,30 +4,22 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import asyncpg
 
-from deploy.demo.auditor import Finding
 from shared.contracts.audit import CaseFact
 from shared.contracts.registry import CONTRACTS
+from shared.proof.cases import Finding
+from shared.proof.lives import Entry, judge_life
 from shared.runtime.headers import origin_of, source_of
 from shared.runtime.log import Place, Record
 from shared.runtime.processor import Processor
 
 Lane = tuple[str, str, int]
 """Source, topic and partition."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of a journal."""
-
-    number: int
-    kind: str
-    body: str
 
 
 @dataclass
@@ -104,8 +96,9 @@ def judge(books: Books, topics: Mapping[Place, Sequence[Record]], processors: Se
     yield from _judge_lanes(books, topics)
     yield from _judge_lives(books, topics)
     for processor in processors:
-        if processor.journal:
-            yield from _judge_replay(books, processor)
+        lives = books.lives[processor.full_name]
+        for key, entries in lives.journal.items() if processor.journal else ():
+            yield from judge_life(processor, key, entries, lives.rows.get(key, {}))
     for place, records in topics.items():
         if place[0].endswith(".dlq") and records:
             yield Finding("nothing parked", f"{place[0]}[{place[1]}] holds {len(records)} records, nobody sent rubbish")
@@ -147,11 +140,8 @@ def _judge_lanes(books: Books, topics: Mapping[Place, Sequence[Record]]) -> Iter
 
 
 def _judge_lives(books: Books, topics: Mapping[Place, Sequence[Record]]) -> Iterator[Finding]:
-    """The journal of a case is dense and tells the same life, word for word, as the topic does."""
+    """The journal of a case tells the same life, word for word, as the topic does."""
     told, journal = _lives(topics), books.lives[CASES].journal
-    for case_id, entries in journal.items():
-        if [entry.number for entry in entries] != list(range(1, len(entries) + 1)):
-            yield Finding("journal", f"case {case_id}: numbers {[entry.number for entry in entries]}")
     for case_id in sorted(told.keys() | journal.keys()):
         stored = [
             (entry.kind, json.loads(entry.body))
@@ -178,20 +168,3 @@ def _lives(topics: Mapping[Place, Sequence[Record]]) -> dict[str, list[tuple[str
                 body = json.loads(record.value or b"{}")
                 lives[str(body["case_id"])].append((origin.kind, body))
     return lives
-
-
-def _judge_replay(books: Books, processor: Processor) -> Iterator[Finding]:
-    """Folding a journal from nothing gives the state that is stored."""
-    for key, entries in books.lives[processor.full_name].journal.items():
-        state = processor.table.read(key, {})
-        for fact in _facts(entries):
-            state = processor.apply(state, fact)
-        folded = {part: json.loads(body) for part, body in processor.table.write(state).items() if body is not None}
-        stored = {part: json.loads(body) for part, body in books.lives[processor.full_name].rows.get(key, {}).items()}
-        if folded != stored:
-            yield Finding("replay", f"{processor.full_name} {key}: folded {folded}, stored {stored}")
-
-
-def _facts(entries: Iterable[Entry]) -> Iterator[Any]:
-    for entry in entries:
-        yield CONTRACTS[entry.kind].model_validate_json(entry.body)

@@ -12,7 +12,7 @@ from typing import Final, cast
 
 import asyncpg
 
-from deploy.demo.auditor import Auditor, Finding
+from deploy.demo.auditor import Auditor
 from deploy.demo.processes import ServiceProcesses
 from deploy.local import Addresses, Stack
 from services.audit.controls.processor import controls
@@ -25,6 +25,7 @@ from shared.contracts.reference import FloorLimits
 from shared.contracts.registry import TOPICS
 from shared.http.tokens import Issuer, ensure_key_pair
 from shared.images import ImageStore
+from shared.proof.cases import Finding
 from shared.runtime.clock import RealClock
 from shared.runtime.headers import source_of
 from shared.runtime.kafka_log import KafkaLog

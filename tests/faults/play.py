@@ -17,12 +17,12 @@ from typing import Final, TypeVar
 
 import asyncpg
 
-from deploy.demo.auditor import Finding
 from services.routing.balancer.arrivals import MEMORY_SECONDS
 from services.routing.kinds import Kind
 from shared.contracts.audit import WORK, WorkRequested
 from shared.contracts.routing import ASSIGNMENT, LOAD, PLACED, PLAN, LoadSnapshot, PlanMade, WorkPlaced, WorkReleased
 from shared.contracts.vendor import InspectionRequested
+from shared.proof.cases import Finding
 from shared.runtime.headers import body_of
 from shared.runtime.log import Place
 from shared.runtime.runner import RECLAIM_SECONDS

@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -18,6 +19,7 @@ import pytest
 
 from deploy.demo.processes import NotReady
 from deploy.local import postgres
+from opsfloor.floor import SERVICES as SCHEMAS
 from shared.contracts import intake
 from tests.faults.floor import SERVICES, Floor
 from tests.faults.test_lost_record import deleted
@@ -85,6 +87,28 @@ async def not_started_too_early(floor: Floor) -> None:
     assert "to be as far as it was" in (floor.home / "routing-early.log").read_text()
 
 
+async def claims(floor: Floor) -> list[tuple[Any, ...]]:
+    """Every shard of every service with its epoch."""
+    connection = await asyncpg.connect(floor.addresses.database_url)
+    try:
+        return [
+            (service, *row)
+            for service in SCHEMAS
+            for row in await connection.fetch(f"SELECT processor, shard, epoch FROM {service}.shard ORDER BY 1, 2")
+        ]
+    finally:
+        await connection.close()
+
+
+async def proved(floor: Floor) -> Mapping[str, Any]:
+    """`opsfloor prove` finds nothing broken, whether the floor works or stands still; returns what it counted."""
+    done = await asyncio.to_thread(command, floor, "prove", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    told: Mapping[str, Any] = json.loads(done.stdout)
+    assert told["folded"] > 0
+    return told
+
+
 async def brought_up(floor: Floor) -> Mapping[str, Mapping[str, int]]:
     """`opsfloor restore --write` has nothing to ask of anybody; returns what it did, by processor."""
     done = await asyncio.to_thread(command, floor, "restore", "--write", "--json")
@@ -129,6 +153,7 @@ async def play(home: Path) -> dict[str, int]:
             await floor.posted(POSTED)
             backup = home / "backup.dump"
             await backed_up(floor, backup)
+            await proved(floor)
             at_work = await asyncio.to_thread(command, floor, "restore")
             assert at_work.returncode == 1
             assert "Expected no service at work" in at_work.stderr
@@ -136,7 +161,12 @@ async def play(home: Path) -> dict[str, int]:
             await disaster(floor)
             await put_back(floor, backup)
             await not_started_too_early(floor)
+            before = await claims(floor)
+            looked = await asyncio.to_thread(command, floor, "restore", "--json")
+            assert looked.returncode == 0, looked.stdout + looked.stderr
+            assert await claims(floor) == before, "Expected a look to change nothing"
             done = await brought_up(floor)
+            assert json.loads(looked.stdout)["processors"] == done
             assert all(
                 done[name]["events folded"] > 20 for name in ("intake/reception", "audit/controls", "routing/desk")
             )
@@ -145,6 +175,7 @@ async def play(home: Path) -> dict[str, int]:
             await floor.ready()
             held = await floor.rest(REST_SECONDS)
         assert await floor.judge() == [], f"logs are in {home}"
+        assert (await proved(floor))["waiting"] == 0
         await put_back_without_its_cases(floor, backup)
         return held
     finally:

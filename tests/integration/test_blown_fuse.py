@@ -18,7 +18,7 @@ from tests.support.terminal import ROOT, Terminal, running_floor, stop, until
 
 PAGE: Final = (ROOT / "docs" / "runbook" / "FuseBlown.md").read_text("utf-8")
 BROKEN: Final = 60  # of one writer, in one partition, and then no more
-STARTS_MAX: Final = 6
+RESET: Final = "dlq reset-fuse intake/reception"
 STAY_SECONDS: Final = 5.0
 pytestmark = pytest.mark.timeout(600)
 
@@ -48,7 +48,7 @@ def ended(process: Popen[bytes]) -> bool:
 
 
 def test_the_page_of_a_blown_fuse_brings_intake_back(stack_folder: Path) -> None:
-    """The writer is stopped; intake is started until it stays, and takes a branch's submission as if nothing had been."""
+    """The writer is stopped, the fuse reset with who and why, and intake takes a branch's submission as if nothing had been."""
     with running_floor(stack_folder, ("intake",)) as floor:
         asyncio.run(write_broken(Stack(floor.home).addresses().kafka))
         (process,) = floor.running
@@ -63,16 +63,20 @@ def test_the_page_of_a_blown_fuse_brings_intake_back(stack_folder: Path) -> None
         one = first[0]["parked_id"]
         assert "branch.submission.v1" in floor.type(f"dlq show {one}")
 
+        floor.running.append(floor.start("run intake"))
+        until(lambda: floor.running[-1].poll() is not None)
+        assert len(parked(floor)) == len(first), "Expected a start that nobody thought about to read nothing"
+        assert RESET in (floor.home / "run-intake.log").read_text()
+
+        assert f"`opsfloor {RESET} --actor you --reason why`" in PAGE
+        asked = floor.type(f"{RESET} --actor you --reason why")
+        assert f"{BROKEN - len(first)} records wait" in asked
         assert "`opsfloor run intake`" in PAGE
-        starts, known = 0, len(first)
-        while ended(floor.running[-1]):
-            starts += 1
-            assert starts <= STARTS_MAX, f"Expected intake to stay, found {len(parked(floor))} of {BROKEN} parked"
-            floor.running.append(floor.start("run intake"))
-            until(lambda: floor.running[-1].poll() is not None or len(parked(floor)) == BROKEN)
-            assert len(parked(floor)) > known or len(parked(floor)) == BROKEN, "Expected each start to get further"
-            known = len(parked(floor))
+        floor.running.append(floor.start("run intake"))
+        until(lambda: len(parked(floor)) == BROKEN)
+        assert not ended(floor.running[-1]), "Expected one reset to do for all that waited"
         assert len({each["parked_id"] for each in parked(floor)}) == BROKEN
+        assert "nothing was done" in floor.type(f"{RESET} --actor you --reason why")
 
         scan = floor.home / "scan.png"
         scan.write_bytes(image())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import asyncpg
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from shared.runtime.errors import InvariantError, TransientError
 from shared.runtime.postgres_store import PostgresStore, statements
 from shared.runtime.schema import migrate
+from shared.runtime.shard import BLOWN, SPARED, Shard
 from shared.runtime.store import Batch
 from tests.support.store_suite import OpenStore, StoreSuite, claimed, fact, journal_row
 
@@ -103,6 +105,47 @@ async def test_what_can_never_be_stored(store: PostgresStore, batch: Batch) -> N
     with pytest.raises(InvariantError, match="Expected the batch to fit"):
         await store.commit(batch)
     assert list((await store.claim([0]))[0].unpublished) == []
+
+
+async def all_rows(pool: asyncpg.Pool) -> dict[str, list[str]]:
+    """Everything that stands in the schema, each table's rows with what PostgreSQL knows of their last writing."""
+    names = await pool.fetch("SELECT tablename FROM pg_tables WHERE schemaname = $1", SCHEMA)
+    return {name: [str(row) for row in await pool.fetch(f"SELECT xmin, * FROM {SCHEMA}.{name}")] for (name,) in names}
+
+
+async def test_a_look_finds_what_a_claim_would_and_changes_nothing(store: PostgresStore, pool: asyncpg.Pool) -> None:
+    """Nobody loses a shard to who only looks; of a shard that nobody has claimed there is nothing to be seen."""
+    batch = await claimed(store, 0)
+    batch.next_offsets, batch.lanes_in, batch.lanes_out = {(0, "a"): 7}, {(0, "/s", "a"): 5}, {(0, "b", 1): 3}
+    batch.outbox = [fact((0, "b", 1), 3)]
+    assert await store.commit(batch) == frozenset()
+    before = await all_rows(pool)
+    seen = await store.look([0, 1])
+    assert await all_rows(pool) == before
+    assert (seen[0].epoch, seen[1].epoch, dict(seen[1].next_offsets)) == (1, 0, {})
+    claim = (await store.claim([0]))[0]
+    assert replace(claim, epoch=1) == seen[0]
+
+
+async def test_a_look_at_tables_that_no_processor_has_written_yet_makes_none(pool: asyncpg.Pool) -> None:
+    """A processor's table is made by whoever claims."""
+    await migrate(pool, SCHEMA)
+    before = await all_rows(pool)
+    assert (await PostgresStore(pool, SCHEMA, "desk", "desk_team").look([0]))[0].epoch == 0
+    assert await all_rows(pool) == before
+
+
+async def test_a_reset_fuse_is_found_by_the_next_claim_and_never_goes_back(store: PostgresStore) -> None:
+    """Up to where unreadable records are known of is a mark beside the lanes; whoever resets late takes nothing back."""
+    batch = await claimed(store, 0)
+    batch.lanes_in = {(0, BLOWN, "a"): 9}
+    await store.commit(batch)
+    assert Shard(0, (await store.look([0]))[0]).blown() == ["a"]
+    await store.spare({("a", 0): 30, ("b", 1): 4})
+    await store.spare({("a", 0): 20})
+    claim = (await store.claim([0]))[0]
+    assert claim.lanes_in[SPARED, "a"] == 30
+    assert Shard(0, claim).blown() == []
 
 
 async def test_a_claim_waits_for_a_commit_under_way(store: PostgresStore, pool: asyncpg.Pool) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from deploy.demo.auditor import Finding
 from shared.contracts.intake import RECEIPT, SubmissionRejected
 from shared.contracts.message import Message
 from shared.contracts.reference import DrillEntry
@@ -34,6 +33,7 @@ from shared.contracts.reroute import (
     RerouteTerms,
 )
 from shared.contracts.routing import ASSIGNMENT, WorkReleased
+from shared.proof.cases import Finding
 from shared.runtime.headers import body_of, origin_of
 from shared.runtime.log import Record
 

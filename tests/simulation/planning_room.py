@@ -9,7 +9,6 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Final
 
-from deploy.demo.auditor import Finding
 from services.routing.again import Known
 from services.routing.balancer.app import ASKED_ON, BOARDS
 from services.routing.balancer.balance import Balance
@@ -17,6 +16,7 @@ from services.routing.boards import read_to
 from services.routing.why import tell
 from shared.contracts.message import Message
 from shared.contracts.routing import ASSIGNMENT, PLACED, WorkAssigned, WorkPlaced
+from shared.proof.cases import Finding
 from shared.reference.board import REFERENCE_BOARD
 from shared.runtime.boards import Boards
 from shared.runtime.headers import body_of

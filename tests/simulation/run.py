@@ -12,8 +12,9 @@ from typing import Any, Final
 
 import structlog
 
-from deploy.demo.auditor import Auditor, Finding
+from deploy.demo.auditor import Auditor
 from shared.contracts.registry import CONTRACTS
+from shared.proof.cases import Finding
 from shared.runtime.clock import SetClock
 from shared.runtime.errors import InvariantError
 from shared.runtime.headers import source_of

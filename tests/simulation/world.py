@@ -15,7 +15,6 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from PIL import Image
 
-from deploy.demo.auditor import Finding
 from opsfloor.dead_letters import again, home
 from services.intake.submit import build_submission
 from shared.contracts import audit, core, routing
@@ -32,6 +31,7 @@ from shared.contracts.work import (
     ReviewVerdict,
     WorkOrder,
 )
+from shared.proof.cases import Finding
 from shared.reference import load
 from shared.reference.keys import public_text
 from shared.runtime.headers import body_of, origin_of, outside_headers

@@ -15,7 +15,7 @@ def rows_in_bundles(rows: Sequence[OutboxRow], *, compressed: bool = True) -> It
     told: dict[LaneOut, Run] = {}
     for lane, sequence, (key, value, headers, _), _ in rows:
         run = told.setdefault(lane, Run(header_of(headers, "ce_source"), sequence))
-        run.facts.append(Told(headers[2], headers[5][1], (key, value or b"", own_part(headers))))
+        run.facts.append(Told(headers[2], headers[5][1], (key or b"", value or b"", own_part(headers))))
     return bundles_of(told, rows[0].record.timestamp_ms, compressed=compressed)
 
 

@@ -18,6 +18,7 @@ from services.routing.workbench.commands import CommandCounter
 from services.routing.workbench.decide import (
     STATUS_BY_CODE,
     Seat,
+    allowed_now,
     current,
     draft_of,
     may_oversee,
@@ -40,8 +41,11 @@ from services.routing.workbench.views import (
     PauseBody,
     PickBody,
     PickForBody,
+    SignedOnView,
+    StandingView,
     assignment_view,
     command_view,
+    standing_view,
 )
 from shared.contracts.message import printable
 from shared.contracts.routing import (
@@ -135,6 +139,10 @@ class Workbench:
         """The item as the operator may see it now."""
         return assignment_view(item, sitting, draft_of(sitting, item, self.now(), Rulebook.of(self.boards)))
 
+    def standing(self, sitting: Seat) -> StandingView:
+        """What the bank allows the operator now."""
+        return standing_view(_granted(allowed_now(sitting, Rulebook.of(self.boards))))
+
     async def hand_in(self, command: Command, response: Response, *, named_by_content: bool = False) -> CommandView:
         """Publish the command and say what became of it; a refusal is a problem."""
         verdict = await self.counter.hand_in(command, named_by_content=named_by_content)
@@ -216,8 +224,14 @@ Seated = Callable[..., Awaitable[Seat]]
 
 def _presence(router: APIRouter, bench: Workbench, seated: Seated) -> None:
     @router.post("/sign-on", summary="Be at the desk and ready for work", responses=TAKEN)
-    async def sign_on(response: Response, sitting: Seat = Depends(seated), key: Key = None) -> CommandView:
-        return await bench.hand_in(SignOn(**_signed(sitting, "sign-on", key, bench.now())), response)
+    async def sign_on(response: Response, sitting: Seat = Depends(seated), key: Key = None) -> SignedOnView:
+        told = await bench.hand_in(SignOn(**_signed(sitting, "sign-on", key, bench.now())), response)
+        return SignedOnView(**told.model_dump(), standing=bench.standing(sitting))
+
+    @router.get("/standing", summary="What does the bank allow me now, and why?")
+    async def standing(sitting: Seat = Depends(seated)) -> StandingView:
+        """Worth asking when no work comes."""
+        return bench.standing(sitting)
 
     @router.post("/sign-off", summary="Leave the desk; what is in hand goes back", responses=TAKEN)
     async def sign_off(response: Response, sitting: Seat = Depends(seated), key: Key = None) -> CommandView:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 from services.routing.desk.state import SIGNED_ON, DeskItem, DeskOperator, ItemPhase
 from services.routing.eligibility import Rulebook, hindrance
 from shared.contracts.message import Region
+from shared.contracts.vendor import OperatorStanding, ProviderStanding, Standing
 from shared.contracts.work import Draft
 from shared.http.tokens import Claims
 from shared.runtime.processor import Rejection
@@ -36,6 +37,8 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "bad_region": 409,
 }
 """HTTP status by rejection code."""
+WRONG_TEAM: Final = Rejection("wrong_team", "Expected the token's team to be the operator's own; ask for a new token")
+NARROWEST_FIRST: Final[Sequence[Standing]] = ("suspended", "probation", "allowed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +66,33 @@ def seat(claims: Claims, book: Rulebook) -> Seat | Rejection:
         return Rejection("unknown_operator", "Expected an operator of the reference data; have the person registered")
     provider = book.provider_of(claims.team_id)
     if book.member(claims.team_id, claims.subject) is None or provider is None:
-        return Rejection("wrong_team", "Expected the token's team to be the operator's own; ask for a new token")
+        return WRONG_TEAM
     if claims.provider_id is not None and claims.provider_id != provider.id:
         return Rejection("wrong_provider", "Expected the token's provider to be the team's own; ask for a new token")
     return Seat(claims.subject, claims.team_id, provider.outside)
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What the bank allows an operator now, and on whose account. Holds: without `published` nobody was judged yet."""
+
+    standing: Standing
+    whose: Literal["yours", "your provider's"]
+    published: OperatorStanding | ProviderStanding | None
+
+
+def allowed_now(sitting: Seat, book: Rulebook) -> Allowed | Rejection:
+    """The narrower of the standings that count for the operator, their own where both are alike."""
+    operator, provider = book.member(sitting.team_id, sitting.operator_id), book.provider_of(sitting.team_id)
+    if operator is None or provider is None:
+        return WRONG_TEAM
+    view = book.standing
+    own = view.operator(operator.id, operator.initial_standing)
+    found = [Allowed(own, "yours", view.operators.get(operator.id))]
+    if provider.outside:
+        theirs = view.provider(provider.id, provider.initial_standing)
+        found.append(Allowed(theirs, "your provider's", view.providers.get(provider.id)))
+    return min(found, key=lambda each: NARROWEST_FIRST.index(each.standing))
 
 
 def current(sitting: Seat, operator: DeskOperator | None, item: DeskItem | None) -> DeskItem | Rejection | None:

@@ -11,10 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from services.routing.desk.state import PRESENT, DeskItem, ItemPhase
 from services.routing.placement.state import PlacedItem
 from services.routing.workbench.answers import Verdict
-from services.routing.workbench.decide import Seat
+from services.routing.workbench.decide import Allowed, Seat
 from services.routing.workbench.reads import DeskNow
 from shared.contracts.message import Identity, Step, Whole
 from shared.contracts.routing import PauseReason
+from shared.contracts.vendor import Standing
 from shared.contracts.work import DRAFT_CHARACTERS_MAX, Draft, Outcome, ShownField
 
 
@@ -35,6 +36,22 @@ class CommandView(View):
     state: Literal["taken", "refused", "pending"]
     answer: str | None = Field(default=None, description="the desk's word: ready, taken, declined, completed, …")
     detail: str = ""
+
+
+class StandingView(View):
+    """What the bank allows the operator now, and why."""
+
+    standing: Standing
+    whose: Literal["yours", "your provider's"] = Field(description="on whose account, the narrower of the two")
+    reason: str = Field(description="why; empty where nobody was judged yet")
+    since: datetime | None
+    detail: str = Field(description="a sentence for a person who is suspended; else empty")
+
+
+class SignedOnView(CommandView):
+    """What became of a sign-on, and what the operator may expect at the desk."""
+
+    standing: StandingView
 
 
 class DraftView(View):
@@ -226,6 +243,20 @@ def command_view(command_id: str, verdict: Verdict | None) -> CommandView:
         return CommandView(command_id=command_id, state="pending", detail=NOT_ANSWERED)
     state: Literal["taken", "refused"] = "refused" if verdict.refused else "taken"
     return CommandView(command_id=command_id, state=state, answer=verdict.answer, detail=verdict.detail)
+
+
+def standing_view(allowed: Allowed) -> StandingView:
+    """The standing in words: who is suspended is told that no work comes, why, and who decides."""
+    reason = "" if allowed.published is None else allowed.published.reason
+    why = reason or "as the reference data has it"
+    told = f"No work comes to you: {allowed.whose} standing is suspended ({why}); the vendor manager decides, ask your team leader."
+    return StandingView(
+        standing=allowed.standing,
+        whose=allowed.whose,
+        reason=reason,
+        since=None if allowed.published is None else allowed.published.since,
+        detail=told if allowed.standing == "suspended" else "",
+    )
 
 
 def assignment_view(item: DeskItem, sitting: Seat, draft: Draft | None = None) -> AssignmentView:

@@ -11,10 +11,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from opsfloor import answers, dead_letters
 from opsfloor.answers import Remedied
-from opsfloor.dead_letters import again, home, one, readable
+from opsfloor.dead_letters import again, home, one, raw_key_and_value, readable
 from services.intake.submit import build_submission
+from shared.contracts import core
 from shared.contracts.ops import RecordParked, RecordRedriven
-from shared.runtime.log import partition_of
+from shared.runtime.engine import Engine, Limits, Tally
+from shared.runtime.log import Outgoing, partition_of
+from shared.runtime.memory_log import MemoryLog
+from shared.runtime.outbox import rows_of, runs_of
+from shared.runtime.shard import Shard
+from shared.runtime.store import Batch, Claim
+from tests.unit.runtime.test_runner import PROCESSOR
 
 BODY = b'{"kind":"branch.submitted.v1"'
 
@@ -53,6 +60,24 @@ def test_a_record_is_sent_again_as_it_was_but_from_outside() -> None:
     assert "sequence" not in headers
     assert headers["ce_source"] == b"/opsfloor/redrive"
     assert len(headers) == len(sent.headers)
+
+
+async def test_a_tombstone_and_a_record_without_a_key_are_sent_again_as_such() -> None:
+    """What a reader parks and somebody sends again is what was written: none is another than an empty one."""
+    for key, value in ((None, None), (b"", b""), (b"k", None), (None, b"{")):
+        log = MemoryLog(1, [core.POSTING.name, core.POSTING.dead_letters])
+        log.append((core.POSTING.name, 0), Outgoing(key, value, (), 0))
+        engine, batch = Engine(PROCESSOR, 1, Limits()), Batch()
+        engine.shards = {0: Shard(0, Claim(1, {}, {}, {}, (), ()))}
+        engine.take(engine.read(log.records[(core.POSTING.name, 0)]), batch, Tally(), PARKED.at)
+        (row,) = rows_of(*runs_of(batch.outbox))
+        parked = RecordParked.model_validate_json(row.record.value or b"")
+        assert again(parked)[:2] == (key, value)
+
+
+def test_a_record_parked_by_an_earlier_release_is_sent_again() -> None:
+    """It does not say whether it had a key: it had what it tells."""
+    assert raw_key_and_value(PARKED) == (b"s-1", BODY)
 
 
 def test_the_same_record_sent_twice_carries_the_same_identity() -> None:

@@ -7,10 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from deploy.demo.auditor import Finding, describe
+from deploy.demo.auditor import describe
 from shared.contracts import routing
 from shared.contracts.message import Money
 from shared.contracts.work import Draft, KeyedValue
+from shared.proof.cases import Finding
 from shared.runtime.log import Record
 from tests.unit.demo.bank import (
     NOON,

@@ -288,9 +288,12 @@ async def test_a_vanished_folder_is_away_not_empty(tmp_path: Path) -> None:
     """An unmounted store must not make a thousand submissions «image missing» for ever."""
     store = ImageStore.in_folder(tmp_path / "images")
     reference = await store.put(picture())
+    assert store.hindrance() == ""
     shutil.rmtree(tmp_path / "images")
     with pytest.raises(TransientError):
         await store.get(reference.sha256)
+    assert "the image store's folder is gone" in store.hindrance()
+    assert str(tmp_path) not in store.hindrance()
     (tmp_path / "images").write_text("a file where the folder was")
     with pytest.raises(TransientError):
         await store.get(reference.sha256)

@@ -22,7 +22,7 @@ from shared.reference.board import ReferenceView
 from shared.reference.rules import VENDOR_AREA_MAX, faults_of
 from shared.reference.staffing import most_seated
 from shared.standing import StandingView, fold_standing
-from shared.yaml_document import read_document
+from shared.yaml_document import YamlUnfitError, read_document
 
 BANK = Path(__file__).parents[3] / "deploy" / "reference"
 ENTRIES = load(BANK)
@@ -308,6 +308,15 @@ def test_what_is_named_twice_and_ends_is_no_circle(tmp_path: Path, text: str) ->
     """An alias beside what it stands for is YAML as any other."""
     (tmp_path / "bank.yaml").write_text(text)
     assert read_document(tmp_path / "bank.yaml").root is not None
+
+
+@pytest.mark.parametrize("alias", ["*a{below}", "{{<<: [*a{below}, *a{below}]}}"])
+def test_a_few_lines_that_stand_for_more_than_any_memory_holds_are_refused(tmp_path: Path, alias: str) -> None:
+    """An alias bomb: lists of lists, and merges of merges. It is told before anything is made of it."""
+    levels = [f"- &a{n} [{', '.join([alias.format(below=n - 1)] * 9)}]" for n in range(1, 40)]
+    (tmp_path / "bank.yaml").write_text("\n".join(["centres:", "- &a0 {id: n}", *levels]) + "\n")
+    with pytest.raises(YamlUnfitError, match=r"bank.yaml: expected aliases \(\*\) to stand for at most 100,000 values"):
+        read_document(tmp_path / "bank.yaml")
 
 
 def test_whose_initial_standing_changes_nothing_is_told() -> None:

@@ -157,7 +157,7 @@ class Story:
     ) -> Recovered:
         """Bring the tables up."""
         store, bus = self.database.store("counting"), self.bus(lose, inputs)
-        found = await recover(processor, store, bus, PARTITIONS, {}, self.clock.now())
+        found = await recover(processor, store, bus, await store.claim(range(PARTITIONS)), {}, self.clock.now())
         for batch in found.batches:
             assert await store.commit(batch) == frozenset()
         return found
@@ -335,7 +335,7 @@ async def test_what_retention_took_of_an_input_is_listed_once_and_passed_over() 
     for gone in ({(IN.name, 0): (1, 4)}, {}):
         bus = story.bus(inputs=False)
         bus.gone.update(gone)
-        found = await recover(PROCESSOR, store, bus, PARTITIONS, {}, story.clock.now())
+        found = await recover(PROCESSOR, store, bus, await store.claim(range(PARTITIONS)), {}, story.clock.now())
         for batch in found.batches:
             assert await store.commit(batch) == frozenset()
         told += [(lack.shard, lack.topic, lack.detail) for lack in found.lacks]

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ from shared.runtime.errors import ContractError, InvariantError, RecordLostError
 from shared.runtime.headers import Cause, body_of, headers_for, origin_of, outside_headers
 from shared.runtime.log import Outgoing, Place, Record, partition_of
 from shared.runtime.memory_log import MemoryLog, MemoryReader
-from shared.runtime.memory_store import MemoryDatabase
+from shared.runtime.memory_store import MemoryDatabase, Part
 from shared.runtime.processor import Alarm, BoardSpec, DocumentTable, Facts, Processor, Rejection, Situation, TimerFired
 from shared.runtime.runner import (
     BLIND_SECONDS,
@@ -37,9 +38,10 @@ from shared.runtime.runner import (
     Runner,
     gather_seconds,
 )
-from shared.runtime.shard import AlarmClock
+from shared.runtime.shard import SPARED, AlarmClock
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
+ROOT = Path(__file__).parents[3]
 IN, OUT = replace(core.POSTING, name="inner.posting.v1", lanes=True), intake.RECEIPT
 DEAD = IN.dead_letters
 
@@ -104,8 +106,11 @@ class Bench:
         self.database = MemoryDatabase()
         self.limits = limits or Limits(timer_tick_seconds=0)
 
+    def made(self) -> Runner:
+        return Runner(PROCESSOR, self.log, self.database.store("counting"), Boards(()), self.clock, self.limits)
+
     async def runner(self) -> Runner:
-        runner = Runner(PROCESSOR, self.log, self.database.store("counting"), Boards(()), self.clock, self.limits)
+        runner = self.made()
         await runner.start()
         return runner
 
@@ -252,11 +257,45 @@ FUSE = Limits(fuse_parked_min=5, fuse_share=0.5, batch_records_max=10, ahead_rec
 
 
 async def blown(bench: Bench) -> None:
-    """A process is started, reads until its fuse blows, and ends."""
-    runner = await bench.runner()
-    with pytest.raises(FuseBlownError, match="opsfloor dlq list"):
-        await runner.run()
+    """A process is started, reads until its fuse blows unless it is blown already, and ends."""
+    runner = bench.made()
+    with pytest.raises(FuseBlownError, match=r"`opsfloor dlq list`.*`opsfloor dlq reset-fuse test/counting "):
+        await worked(runner)
     await runner.close()
+
+
+async def worked(runner: Runner) -> None:
+    await runner.start()
+    await runner.run()
+
+
+async def test_a_row_that_lacks_a_field_stops_the_process_with_what_to_do() -> None:
+    """Whose row it is, which field, and the page: whoever changed the state has to mend it; what stands there is not told."""
+    bench = Bench()
+    bench.database.parts["counting"] = Part(rows={(0, "c-1", ""): b'{"seen": "secret"}'})
+    bench.send("a")
+    with pytest.raises(InvariantError) as stopped:
+        await turn(await bench.runner())
+    told = str(stopped.value)
+    assert "the row of c-1 in the table counting of test/counting to be read as Count" in told
+    assert "key: Field required" in told
+    assert "seen: Input should be a valid integer" in told
+    assert "secret" not in told
+    _, _, named = told.partition("Remedy: ")
+    page, _, section = named.partition("(")[2].rstrip(")").partition(", ")
+    assert f"## {section.strip('«»')}" in (ROOT / page).read_text("utf-8")
+    assert not bench.log.records[(OUT.name, 0)]
+
+
+def reset(bench: Bench) -> None:
+    """Somebody has looked, and lets it read on behind what lies there now."""
+    part = bench.database.parts["counting"]
+    part.lanes_in[(0, SPARED, IN.name)] = bench.log.end((IN.name, 0))
+
+
+def metric(name: str) -> float:
+    """What the processor tells of itself."""
+    return REGISTRY.get_sample_value(name, {"processor": PROCESSOR.full_name}) or 0.0
 
 
 async def test_a_body_with_a_nul_is_parked() -> None:
@@ -281,19 +320,55 @@ async def test_too_many_unreadable_records_blow_the_fuse() -> None:
     assert bench.database.parts["counting"].next_offsets == {(0, IN.name): FUSE.batch_records_max}
 
 
-async def test_what_blew_the_fuse_is_parked_so_that_a_start_after_it_goes_on() -> None:
-    """The writer is stopped: what waits of it blows the fuse of each start until it is parked, each record once."""
+async def test_a_blown_fuse_stays_blown_however_often_the_process_is_started() -> None:
+    """A supervisor starts it again and again: nothing more is read, and each start says what is to be done."""
     bench = Bench(FUSE)
-    for _ in range(14):
+    for _ in range(30):
+        bench.rubbish()
+    await blown(bench)
+    for _ in range(3):
+        told = metric("opsfloor_shard_fuses_total")
+        await blown(bench)
+        assert metric("opsfloor_shard_fuses_total") == told + 1, "Expected the alert to go on"
+    assert len(bench.log.records[(DEAD, 0)]) == FUSE.batch_records_max
+
+
+async def test_what_a_process_that_died_blowing_its_fuse_parked_goes_out_before_the_next_one_stops() -> None:
+    """Whoever looks at what is parked sees all of it."""
+    bench = Bench(FUSE)
+    for _ in range(6):
+        bench.rubbish()
+    runner = await bench.runner()
+    with pytest.raises(FuseBlownError):
+        await runner.cycle()
+    die(runner)
+    assert not bench.log.records[(DEAD, 0)]
+    await blown(bench)
+    assert len(bench.log.records[(DEAD, 0)]) == 6
+
+
+async def test_after_a_reset_of_the_fuse_all_that_waited_is_read_in_one_go() -> None:
+    """What is known of does not blow it again, each record is parked once; what is written after the reset may."""
+    bench = Bench(FUSE)
+    for _ in range(44):
         bench.rubbish()
     bench.send("a")
     await blown(bench)
-    await turn(runner := await bench.runner())
+    reset(bench)
+    runner = await bench.runner()
+    while bench.written() != ["a"]:
+        await turn(runner)
     bench.send("b")
     await turn(runner)
     assert bench.written() == ["a", "b"]
     parked = [body_of(record, origin_of(record).kind) for record in bench.log.records[(DEAD, 0)]]
-    assert [one.origin_offset for one in parked if isinstance(one, RecordParked)] == list(range(14))
+    assert [one.origin_offset for one in parked if isinstance(one, RecordParked)] == list(range(44))
+    for _ in range(30):
+        bench.rubbish()
+    with pytest.raises(FuseBlownError):
+        await runner.run()
+    await runner.close()
+    assert len(bench.log.records[(DEAD, 0)]) < 44 + 30
 
 
 async def test_a_fuse_that_blows_while_the_database_is_away_blows_when_it_is_back() -> None:

@@ -122,7 +122,7 @@ async def test_the_openapi_document_is_complete(window: Window) -> None:
         for operation in methods.values()
         if path not in ("/health", "/ready", "/metrics")
     ]
-    assert len(operations) == 17
+    assert len(operations) == 18
     for path, operation in operations:
         assert operation["summary"], path
         assert {"401", "403", "503", "422"} - {"422"} <= operation["responses"].keys(), path

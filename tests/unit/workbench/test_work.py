@@ -105,6 +105,34 @@ async def test_an_operator_works_from_sign_on_to_sign_off(window: Window) -> Non
     assert completions(window) == 1
 
 
+async def test_a_suspended_operator_is_told_so_and_why(window: Window) -> None:
+    """At the sign-on, which is taken, and whenever they ask; a colleague's standing is none of their business."""
+    anna, ben = window.client("anna"), window.client("ben")
+    stand(window.desks.views, "operator", "anna", "suspended")
+    signed = (await anna.post("/sign-on")).json()
+    assert (signed["answer"], signed["standing"]["standing"], signed["standing"]["whose"]) == (
+        "ready",
+        "suspended",
+        "yours",
+    )
+    assert signed["standing"]["reason"] == window.desks.views["standing"].operators["anna"].reason != ""
+    assert signed["standing"]["reason"] in signed["standing"]["detail"]
+    assert "team leader" in signed["standing"]["detail"]
+    assert (await anna.get("/standing")).json() == signed["standing"]
+    told = (await ben.post("/sign-on")).json()["standing"]
+    assert (told["standing"], told["detail"], told["since"]) == ("allowed", "", None)
+
+
+async def test_people_of_a_suspended_vendor_are_told_that_it_is_not_they(window: Window) -> None:
+    """Their own standing is as it was; no work comes all the same."""
+    vera = window.client("vera", "vendor")
+    stand(window.desks.views, "operator", "vera", "probation")
+    assert (await vera.get("/standing")).json()["standing"] == "probation"
+    stand(window.desks.views, "provider", window.desks.views["reference"].teams["vendor"].provider_id, "suspended")
+    told = (await vera.post("/sign-on")).json()["standing"]
+    assert (told["standing"], told["whose"]) == ("suspended", "your provider's")
+
+
 async def test_what_an_operator_is_told_names_no_image_and_no_colleague(window: Window) -> None:
     """The assignment says that there is a slice, not of which image, and not who is excluded."""
     anna = await window.in_hand(excluded_operators=("ben",), excluded_teams=("south",))
