@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 from services.routing.desk.guards import fingerprint_of
-from services.routing.handing_in import ANSWER_SECONDS, PUBLISH_SECONDS, Publish, handed_over
+from services.routing.handing_in import ANSWER_SECONDS, PUBLISH_SECONDS, Publish, handed_over, seconds_left
 from services.routing.workbench.answers import Answers, Verdict, happens
 from services.routing.workbench.metrics import COMMAND_SECONDS, COMMANDS
 from services.routing.workbench.reads import DeskReads
@@ -19,7 +20,8 @@ class CommandCounter:
 
     Holds:   the same command again finds its first verdict and is not published again once that is known; the same
              id with other content is a conflict; what memory has lost stands in the desk's rows.
-    Units:   `answer_seconds` is how long to wait for a desk, `publish_seconds` for the bus, in real seconds.
+    Units:   `answer_seconds` is how long to wait for a desk from when a command comes, `publish_seconds` of them at most for
+             the bus, in real seconds.
     """
 
     def __init__(
@@ -69,8 +71,9 @@ class CommandCounter:
     async def _asked(self, command: Command) -> Verdict | None:
         with self._answers.expecting_answer(command.operator_id, command.command_id) as answered:
             event_id = derived_id(command.operator_id, command.command_id)
+            deadline = asyncio.get_running_loop().time() + self._answer_seconds
             await handed_over(self._publish, command, event_id, self._publish_seconds, "your work")
-            await happens(answered, self._answer_seconds)
+            await happens(answered, min(self._answer_seconds, seconds_left(deadline)))
         return await self.known(command.team_id, command.operator_id, command.command_id)
 
 

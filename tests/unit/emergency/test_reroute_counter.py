@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import selectors
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import pytest
 
@@ -16,27 +15,11 @@ from shared.contracts.message import Message
 from shared.contracts.reroute import CancelReroute
 from shared.http.problems import Problem
 from shared.runtime.errors import TransientError
+from tests.support.quick_loop import QuickLoop
 from tests.unit.emergency.control_room import LIN
 from tests.unit.routing.floor import NOW
 
 COMMAND: Final = CancelReroute(command_id="c1", reroute_id="r1", actor=LIN, issued_at=NOW, reason="because")
-
-
-class QuickLoop(asyncio.SelectorEventLoop):
-    """A loop on which waiting takes no time: its clock jumps to the next thing that is due."""
-
-    def __init__(self) -> None:
-        super().__init__(selectors.DefaultSelector())
-        self._jumped = 0.0
-
-    def time(self) -> float:
-        return self._jumped
-
-    def _run_once(self) -> None:
-        loop = cast(Any, self)
-        if not loop._ready and loop._scheduled:
-            self._jumped = max(self._jumped, loop._scheduled[0]._when)
-        cast(Any, super())._run_once()
 
 
 class Slow:
