@@ -1,4 +1,4 @@
-"""Whether a result answers what its work item asked: the desk asks while it is in hand, controls when it arrives."""
+"""Whether a result answers what its work item asked: the desk asks while it is in hand, who asked for it when it arrives."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ from collections.abc import Mapping
 from typing import Final
 
 from shared.contracts.message import Step
-from shared.contracts.work import ArbitrationRuling, AuthorisationVerdict, Outcome, ReviewVerdict, Wanted, WorkOrder
+from shared.contracts.reference import BusinessType, TemplateField
+from shared.contracts.work import (
+    ArbitrationRuling,
+    AuthorisationVerdict,
+    InspectionVerdict,
+    Outcome,
+    ReviewVerdict,
+    Wanted,
+    WorkOrder,
+)
 from shared.keyed_values import parse_amount, tidy
 
 FORM_BY_STEP: Final[Mapping[Step, str]] = {
@@ -27,9 +36,20 @@ def fault_of(order: WorkOrder, outcome: Outcome) -> str | None:
         return _fault_of_review(order, outcome)
     if isinstance(outcome, ArbitrationRuling):
         return _fault_of_ruling(order, outcome)
+    if isinstance(outcome, InspectionVerdict):
+        return _fault_of_reading(order, outcome.value)
     if isinstance(outcome, AuthorisationVerdict) and outcome.granted and order.rekey_amount:
         return _fault_of_rekeying(order, outcome.rekeyed_amount)
     return None
+
+
+def wanted_of(template: BusinessType, field: TemplateField) -> Wanted:
+    """What a value of the field must be to stand. Holds: a case with an amount field is posted with an amount."""
+    return Wanted(
+        form=field.form,
+        currency=template.currency,
+        may_be_blank=field.may_be_blank and field.name != template.amount_field,
+    )
 
 
 def fault_of_value(wanted: Wanted, value: str) -> str | None:
@@ -50,6 +70,11 @@ def _fault_of_ruling(order: WorkOrder, ruling: ArbitrationRuling) -> str | None:
         )
     fault = None if order.wanted is None else fault_of_value(order.wanted, ruling.value)
     return fault and f"{fault} Key it anew, or rule it unreadable."
+
+
+def _fault_of_reading(order: WorkOrder, value: str) -> str | None:
+    fault = None if order.wanted is None else fault_of_value(order.wanted, value)
+    return fault and f"{fault} Key it anew, or decline it if you cannot read it."
 
 
 def _fault_of_rekeying(order: WorkOrder, amount: str | None) -> str | None:

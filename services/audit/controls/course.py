@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final, Literal
 
 from services.audit.controls import guards
-from services.audit.controls.orders import arbitration_order, authorisation_order, review_order, wanted_of
+from services.audit.controls.orders import arbitration_order, authorisation_order, review_order
 from services.audit.controls.state import RUNNING, Case, apply
 from services.audit.controls.tiers import amount_of, tier_for
 from shared.contracts.audit import (
@@ -20,7 +20,7 @@ from shared.contracts.audit import (
 )
 from shared.contracts.message import Message
 from shared.contracts.work import WorkOrder
-from shared.outcomes import fault_of_value
+from shared.outcomes import fault_of_value, wanted_of
 from shared.reference.board import ReferenceView
 from shared.runtime.processor import derived_id
 

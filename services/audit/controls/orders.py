@@ -10,9 +10,10 @@ from services.audit.controls.state import Case, slot_of
 from services.audit.controls.tiers import authorisers_expected
 from shared.contracts.intake import CaseOpened
 from shared.contracts.message import Region, Step
-from shared.contracts.reference import BusinessType, SliceArea, TemplateField
+from shared.contracts.reference import SliceArea, TemplateField
 from shared.contracts.work import DECLARED, ShownField, Wanted, WorkOrder
 from shared.keyed_values import amount_text
+from shared.outcomes import wanted_of
 from shared.runtime.processor import derived_id
 
 
@@ -34,15 +35,6 @@ def cut(area: SliceArea, opened: CaseOpened) -> Region | None:
                 height=max(1, min(round(area.height * size.height), size.height - y)),
             )
     return None
-
-
-def wanted_of(template: BusinessType, field: TemplateField) -> Wanted:
-    """What a value of the field must be to stand. Holds: a case with an amount field is posted with an amount."""
-    return Wanted(
-        form=field.form,
-        currency=template.currency,
-        may_be_blank=field.may_be_blank and field.name != template.amount_field,
-    )
 
 
 class _Common(TypedDict):

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from services.audit.controls import guards
 from services.audit.controls.course import CloseCode, Course
-from services.audit.controls.orders import asked_again, wanted_of
+from services.audit.controls.orders import asked_again
 from services.audit.controls.state import Case
 from shared.contracts.audit import (
     Authorised,
@@ -29,7 +29,7 @@ from shared.contracts.reference import TemplateField
 from shared.contracts.routing import WorkCompleted
 from shared.contracts.work import ArbitrationRuling, AuthorisationVerdict, KeyedValue, ReviewVerdict, WorkOrder
 from shared.keyed_values import parse_amount, same, tidy
-from shared.outcomes import fault_of, fault_of_value
+from shared.outcomes import fault_of, fault_of_value, wanted_of
 from shared.runtime.processor import Rejection
 
 REKEY_DISPUTES_MAX: Final = 2  # how often an authoriser may re-key another amount before the case is closed

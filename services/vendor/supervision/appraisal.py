@@ -29,6 +29,7 @@ from shared.contracts.vendor import (
 )
 from shared.contracts.work import InspectionVerdict, ShownField, WorkOrder
 from shared.keyed_values import same
+from shared.outcomes import fault_of, wanted_of
 from shared.runtime.processor import Rejection, Situation, derived_id
 
 INSPECTION_DUE: Final = timedelta(days=1)
@@ -133,6 +134,7 @@ def _order(entry: KeyedEntry, event: CasePosted, excluded: tuple[str, ...], situ
         field=entry.field,
         slice=entry.slice,
         shown=(ShownField(name=entry.field, label=entry.field if field is None else field.label),),
+        wanted=None if field is None else wanted_of(reference.business_types[event.business_type], field),
         data_class=UNREGISTERED_DATA_CLASS if field is None else field.data_class,
         in_house_only=True,
         excluded_operators=excluded,
@@ -172,9 +174,9 @@ def take_result(case: Case, event: WorkCompleted, situation: Situation) -> Answe
     barred = why_barred(event, inspection.order, situation)
     if barred is not None:
         return _ask_again(case, inspection, inspection.order, barred, situation)
-    if not isinstance(event.outcome, InspectionVerdict):
-        detail = f"Expected an inspector's reading, found {event.outcome.form!r}"
-        return _ask_again(case, inspection, inspection.order, detail, situation)
+    fault = fault_of(inspection.order, event.outcome)
+    if fault is not None or not isinstance(event.outcome, InspectionVerdict):
+        return _ask_again(case, inspection, inspection.order, fault or "", situation)
     return _settle(case, inspection, inspection.order, event.outcome.value, situation)
 
 

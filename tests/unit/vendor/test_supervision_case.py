@@ -22,7 +22,8 @@ from shared.contracts.vendor import (
     OperatorStanding,
     SampleDrawn,
 )
-from shared.contracts.work import KeyedValue, WorkOrder
+from shared.contracts.work import InspectionVerdict, KeyedValue, WorkOrder
+from shared.outcomes import fault_of
 from shared.runtime.errors import InvariantError
 from shared.runtime.processor import TimerFired
 from shared.standing import StandingView, fold_standing
@@ -199,6 +200,17 @@ def test_a_result_of_the_wrong_form_is_refused_and_asked_for_again() -> None:
     bench, order = _inspecting()
     facts = bench.take(inspected(order.work_item_id, outcome=KeyedValue(value="12.50")))
     assert _verdicts(facts) == ["refused", "sampled"]
+
+
+@pytest.mark.parametrize("reading", ["", "n/a", "12.5.0", "12.505"])
+def test_a_reading_that_is_no_amount_blames_nobody_and_is_asked_for_again(reading: str) -> None:
+    """The inspector could not read it, or mistyped: the desk refuses it in hand, and here it does not count."""
+    bench, order = _inspecting()
+    assert fault_of(order, InspectionVerdict(value=reading)) is not None
+    facts = bench.take(inspected(order.work_item_id, reading))
+    assert _verdicts(facts) == ["refused", "sampled"]
+    assert "KeyingJudged" not in _kinds(facts)
+    assert _verdicts(bench.take(inspected(_orders(facts)[0].work_item_id))) == ["right"]
 
 
 def test_an_inspection_is_asked_for_a_bounded_number_of_times() -> None:
