@@ -14,10 +14,14 @@ from services.routing.balancer.terms import TIMELY_WEIGHT, WAITS
 Vector = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 
-TEAM_BANDS: Final = (0.0, *(upto for upto, _ in WAITS[:-1]), 1.15, 1.3, 1.5, 1.75, 2.0, 2.5, 3.0)
-"""Where the bands of a team's saturation begin; what is beyond the last is as in the one below."""
-SKILL_BANDS: Final = (0.0, 1.0)
-"""The same of a skill that not all of a team hold: only what its people cannot do in the hour waits, and all of it is alike."""
+SKILL_FULL: Final = 1.0
+"""Up to which saturation a skill that not all of a team hold makes nobody wait."""
+DEARER: Final = (
+    4  # so often a team's bands begin anew beyond an hour's work: where what waits becomes dearer by the most
+)
+NOTHING: Final = 1e-12  # saturation: work that fills no more is none
+NARROW: Final = 1e-6  # saturation: a band of no more has no width
+BEYOND: Final = 3.0  # saturation: over so much more the last band is taken in the mean
 RISES: Final = tuple((upto, above, above - below) for (upto, below), (_, above) in pairwise(WAITS))
 """Beyond which saturation a further item waits how many minutes, and how many more than below."""
 
@@ -26,19 +30,20 @@ RISES: Final = tuple((upto, above, above - below) for (upto, below), (_, above) 
 class Stair:
     """What an hour of work more costs each load, by the band that it falls in.
 
-    Shape:   an entry per band in `begins`; `points` and `minutes` loads × bands.
+    Shape:   loads × bands, all of them.
     Units:   `begins` as saturation; `points` is what is made least, `minutes` item-minutes of lateness.
-    Holds:   no band costs fewer points than the one below it, so that the lower ones are filled first.
+    Holds:   no band costs fewer points than the one below it, so that the lower ones are filled first; the first costs
+             nothing. Bands may have no width.
     """
 
-    begins: tuple[float, ...]
+    begins: NDArray[np.float64]
     points: NDArray[np.float64]
     minutes: NDArray[np.float64]
 
     @property
-    def ends(self) -> tuple[float, ...]:
+    def ends(self) -> NDArray[np.float64]:
         """Up to which saturation each band goes."""
-        return *self.begins[1:], float("inf")
+        return np.column_stack([self.begins[:, 1:], np.full(len(self.begins), np.inf)])
 
     def cost(self, hours: Vector, people: Vector, each: NDArray[np.float64]) -> Vector:
         """What so many hours of work cost each load, by what `each` hour of a band does: `points` or `minutes`."""
@@ -68,52 +73,80 @@ def stair_of_teams(work: Work, people: Vector) -> Stair:
              let those wait for whom it costs least.
     Source:  conservation of work under priorities: whoever is served first sees the others not at all.
     """
-    late = [late_part(wait, work.slack) for _, wait, _ in RISES]
-    dear = work.per_hour * work.cost * weighed(late[-1])
-    order = np.argsort(work.load + dear / (1.0 + 2.0 * dear.max()), kind="stable")  # by load, then by price: below 1
     filled = work.hours / people[work.load]
-    total = np.bincount(work.load, filled).astype(np.float64)
-    mix = _Mix(filled[order], total, np.cumsum(np.bincount(work.load)) - 1)
-    shape = len(people), len(TEAM_BANDS)
-    points, minutes = np.zeros(shape), np.zeros(shape)
-    for part, (begins, _, rise) in zip(late, RISES, strict=True):
-        points += mix.mean((rise * work.per_hour * work.cost * weighed(part))[order], begins)
-        minutes += mix.mean((rise * work.per_hour * part)[order], begins)
-    return Stair(TEAM_BANDS, np.maximum.accumulate(points, axis=1), minutes)
+    some = np.flatnonzero(filled > NOTHING)
+    late = [late_part(wait, work.slack[some]) for _, wait, _ in RISES]
+    dear = (work.per_hour * work.cost)[some] * weighed(late[-1])
+    order = np.argsort(work.load[some] + dear / (1.0 + 2.0 * dear.max()), kind="stable")  # by load, by price: below 1
+    pieces = some[order]
+    total = np.bincount(work.load, filled, len(people)).astype(np.float64)
+    mix, per_hour, cost = _Mix(work.load[pieces], filled[pieces], total), work.per_hour[pieces], work.cost[pieces]
+    cheaper = mix.cheaper(dear[order])
+    first = np.tile([0.0, *(upto for upto, _ in WAITS[:-1])], (len(people), 1))
+    more = np.column_stack(
+        [np.maximum(WAITS[0][0] + cheaper, 1.0), 1.0 + cheaper]
+    )  # dearer work waits, and is left over
+    begins = np.column_stack([first, np.sort(more, axis=1)])
+    points, minutes = np.zeros(begins.shape), np.zeros(begins.shape)
+    for part, (begin, _, rise) in zip(late, RISES, strict=True):
+        points += mix.mean(rise * per_hour * cost * weighed(part[order]), begins - begin)
+        minutes += mix.mean(rise * per_hour * part[order], begins - begin)
+    return Stair(begins, np.maximum.accumulate(points, axis=1), minutes)
 
 
 def stair_of_skills(slack: Vector, per_hour: Vector, cost: Vector) -> Stair:
-    """What an hour of work costs that the people of each scarce skill do not do. Shape: an entry per skill."""
+    """What an hour of work costs that the people of each scarce skill do not do: all of it is alike.
+
+    Shape:   an entry per skill.
+    """
     wait = WAITS[-1][1]
     late = late_part(wait, slack)
     points, minutes = wait * per_hour * cost * weighed(late), wait * per_hour * late
-    return Stair(SKILL_BANDS, *(np.column_stack([np.zeros(len(one)), one]) for one in (points, minutes)))
+    nothing = np.zeros(len(slack))
+    return Stair(*(np.column_stack([nothing, one]) for one in (nothing + SKILL_FULL, points, minutes)))
 
 
 @dataclass(frozen=True, slots=True)
 class _Mix:
     """The work of teams, that of each by what its wait costs, the cheapest first.
 
-    Shape:   `filled` an entry per piece of work; `total` and `last`, the number of its last piece, one per team.
+    Shape:   `load` and `filled` an entry per piece of work; `total` one per team.
     Units:   as saturation.
     """
 
+    load: Numbers
     filled: Vector
     total: Vector
-    last: Numbers
 
-    def mean(self, each: Vector, begins: float) -> NDArray[np.float64]:
-        """What `each` hour costs in the mean of each band's part, which begins with the cheapest at this saturation.
+    @property
+    def before(self) -> Vector:
+        """Where each team's work begins when all of it lies in a row."""
+        return np.asarray(np.cumsum(self.total) - self.total)
+
+    def cheaper(self, price: Vector) -> NDArray[np.float64]:
+        """How much work is cheaper than the next, where the price rises most. Shape: teams × `DEARER`; all work fills it up."""
+        rises = np.where(np.diff(self.load, append=-1) == 0, np.diff(price, append=0.0), 0.0)  # behind each piece
+        order = np.argsort(self.load - rises / (1.0 + 2.0 * price.max()), kind="stable")
+        load = self.load[order]
+        place = np.arange(len(load)) - np.flatnonzero(np.diff(load, prepend=-1))[load]
+        most = (place < DEARER) & (rises[order] > 0.0)
+        ends = np.cumsum(self.filled)[order] - self.before[load]
+        found = np.repeat(self.total[:, None], DEARER, axis=1)
+        found[load[most], place[most]] = ends[most]
+        return found
+
+    def mean(self, each: Vector, begins: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What `each` hour costs in the mean of each band's part, which is of the cheapest where the band `begins` at 0.
 
         Shape:   teams × bands. Holds: the dearest stands for what a band has beyond all that there is.
         """
-        edges = np.maximum(np.array((*TEAM_BANDS, 2 * TEAM_BANDS[-1])) - begins, 0.0)
+        edges = np.maximum(np.column_stack([begins, begins[:, -1] + BEYOND]), 0.0)
         inside = np.minimum(edges, self.total[:, None])
-        before = np.cumsum(self.total) - self.total
         sums, ends = (np.r_[0.0, np.cumsum(one)] for one in (each * self.filled, self.filled))
-        cost = np.interp(before[:, None] + inside, ends, sums) + (edges - inside) * each[self.last][:, None]
-        widths = np.diff((*TEAM_BANDS, 2 * TEAM_BANDS[-1]))
-        return np.asarray(np.diff(cost, axis=1) / widths)
+        last = np.cumsum(np.bincount(self.load, minlength=len(self.total))) - 1
+        cost = np.interp(self.before[:, None] + inside, ends, sums) + (edges - inside) * each[last][:, None]
+        widths = np.diff(np.column_stack([begins, begins[:, -1] + BEYOND]), axis=1)
+        return np.asarray(np.where(widths > NARROW, np.diff(cost, axis=1), 0.0) / np.maximum(widths, NARROW))
 
 
 def late_part(wait: float, slack: Vector) -> Vector:

@@ -18,7 +18,7 @@ import highspy
 import numpy as np
 from numpy.typing import NDArray
 
-from services.routing.balancer.lateness import Numbers, Stair, Vector, stair_of_teams
+from services.routing.balancer.lateness import SKILL_FULL, Numbers, Vector, stair_of_teams
 from services.routing.balancer.loads import Loads, Pairs
 from services.routing.balancer.terms import Bounds, Reason, Relaxed
 
@@ -108,12 +108,10 @@ class Rows:
     def __init__(self, teams: Loads, skills: Loads, shared: Numbers) -> None:
         self.people: Final = np.concatenate([teams.people, skills.people[shared]])
         self.waiting: Final = np.concatenate([teams.waiting, skills.waiting[shared]])
-        rows = np.split(np.arange(len(self.people)), [len(teams)])
-        of_teams, of_skills = _bands(teams.stair, rows[0]), _bands(skills.stair, rows[1])
-        self._first, row, self._below, self._upto = (
-            np.concatenate(both) for both in zip(of_teams, of_skills, strict=True)
-        )
-        self.band_row: Final = row.astype(np.int64)
+        begins = teams.stair.begins, skills.stair.begins[shared]
+        self._first: Final = np.concatenate([of[:, 1] for of in begins])
+        bands = np.repeat([of.shape[1] - 1 for of in begins], [len(of) for of in begins])
+        self.band_row: Final = np.repeat(np.arange(len(self.people)), bands)
 
     def __len__(self) -> int:
         return len(self.people)
@@ -121,11 +119,6 @@ class Rows:
     def room(self, cap: float, people: Vector) -> Vector:
         """The hours of new work that cost nothing when so many are there and nobody may be fuller than `cap`."""
         return np.asarray(np.minimum(self._first, cap) * people - self.waiting)
-
-    def band_uppers(self, cap: float, people: Vector) -> Vector:
-        """The hours of the bands that cost, when so many are there and nobody may be fuller than `cap`."""
-        widths = np.maximum(np.minimum(self._upto, cap) - self._below, 0.0)
-        return np.asarray(widths * people[self.band_row])
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +149,7 @@ class Layout:
         self.sole: Final = np.flatnonzero(np.append(users == 1, [False])[self.skills.of_pair])
         self.sole_skill: Final = self.skills.of_pair[self.sole]
         self.rows: Final = Rows(self.teams, self.skills, self.shared)
+        self._joined_last: tuple[Joined, tuple[Loads, Loads]] | None = None
         self.pieces: Final = Pieces(self._full_hour(near), was)
         self.demand_row, self.load_row, self.bound_row = _following(len(pairs.demands), len(self.rows), len(bounds))
         promised = np.array([bound.reason == "provider_minimum" for bound in bounds], dtype=bool)
@@ -207,18 +201,13 @@ class Layout:
                  nothing of it is done in the hour, `eased` tells what they save: at least that.
         """
         pieces = self.pieces
-        full, fuller = (np.clip(self.limit(self._skill_full, more), 0.0, 1.0) for more in (0.0, joined.sole))
+        full, fuller = (np.clip(self.limit(SKILL_FULL, more), 0.0, 1.0) for more in (0.0, joined.sole))
         more = np.where(pieces.late[pieces.first], 0.0, fuller - full)[pieces.pair]
         limit = self.limit(cap, joined.sole)
         first = np.zeros(len(pieces), dtype=bool)
         first[pieces.first] = True
         uppers = np.clip(limit[pieces.pair] - pieces.begin - np.where(pieces.late, more, 0.0), 0.0, pieces.width)
         return np.asarray(uppers + np.where(first, more, 0.0))
-
-    @property
-    def _skill_full(self) -> float:
-        """Up to which saturation a skill makes nobody wait."""
-        return self.skills.stair.begins[1]
 
     @property
     def sole_dearest(self) -> Vector:
@@ -239,9 +228,9 @@ class Layout:
     def _full_hour(self, near: float) -> Vector:
         """Up to which share each pair's people do the work within the hour; all of it, when nobody will be so full."""
         may_stay = self.whole(self.was) and self.keeps_bounds(self.was, np.zeros(len(self.bounds)))
-        if may_stay and self.fullest(self.was) * near < self._skill_full:
+        if may_stay and self.fullest(self.was) * near < SKILL_FULL:
             return np.ones(len(self.pairs))
-        return np.asarray(np.clip(self.limit(self._skill_full), 0.0, 1.0))
+        return np.asarray(np.clip(self.limit(SKILL_FULL), 0.0, 1.0))
 
     # ----------------------------------------------------------------- the solver's
 
@@ -343,6 +332,16 @@ class Layout:
                 pairs.append(pair)
         return pairs, [row for row in range(ground) if tied_to[row] != row and not roomy[row]]
 
+    def band_uppers(self, cap: float, joined: Joined) -> Vector:
+        """The hours of the bands that cost, when somebody has joined and nobody may be fuller than `cap`."""
+        teams, skills = (loads.stair for loads in self._loads(joined))
+        below, upto = (
+            np.concatenate([of_teams[:, 1:].ravel(), of_skills[self.shared, 1:].ravel()])
+            for of_teams, of_skills in ((teams.begins, skills.begins), (teams.ends, skills.ends))
+        )
+        people = self.rows.people + joined.rows
+        return np.asarray(np.maximum(np.minimum(upto, cap) - below, 0.0) * people[self.rows.band_row])
+
     def lateness(self, joined: Joined) -> tuple[Columns, Vector]:
         """The columns that are late, and what each costs, when somebody has joined. Units: points."""
         teams, _ = self._loads(joined)
@@ -383,6 +382,12 @@ class Layout:
         """Teams and scarce skills when somebody has joined."""
         if not joined.rows.any():
             return self.teams, self.skills
+        known = self._joined_last
+        if known is None or known[0] is not joined:
+            known = self._joined_last = joined, self._with(joined)
+        return known[1]
+
+    def _with(self, joined: Joined) -> tuple[Loads, Loads]:
         more, shared = np.split(joined.rows, [len(self.teams)])
         people = self.teams.people + more
         stair = stair_of_teams(self.pairs.work_of(self.teams.of_pair), people)
@@ -407,13 +412,6 @@ class Layout:
         bounds = sorted(self.bounds, key=lambda bound: (in_order.index(bound.reason), bound.name))
         found = [Relaxed(bound.reason, bound.name, bound.broken_by(shares)) for bound in bounds]
         return [one for one in found if one.by > NAMED]
-
-
-def _bands(stair: Stair, rows: Numbers) -> tuple[Vector, ...]:
-    """Of some loads: up to where each costs nothing; of each band above that its row, where it begins and where it ends."""
-    shape = len(rows), len(stair.begins) - 1
-    below, upto = (np.broadcast_to(edges[1:], shape).ravel() for edges in (stair.begins, stair.ends))
-    return np.full(len(rows), stair.begins[1]), np.repeat(rows, shape[1]), below, upto
 
 
 def _following(*counts: int) -> tuple[Columns, ...]:

@@ -159,18 +159,22 @@ class Pairs:
         """What may come to each team, and what waits there.
 
         Holds:   what comes is reckoned as if each kind came to all teams that may do it evenly, so that it stands still when
-                 shares and people move. What waits has less slack by its age.
+                 shares and people move. What waits has less slack by its age; of a kind that nobody there may do, or that
+                 was not heard of, it is taken to be in time.
         """
         coming = self.hours / np.bincount(self.demand)[self.demand]
         types, type_of = self._types()
         _, alike = np.unique(team * len(types) + type_of, return_inverse=True)  # pairs whose work waits as one
         waiting = self.skills.waiting * self.hours / np.maximum(np.bincount(alike, self.hours), HOURS_MIN)[alike]
+        numbers = np.unique(self.team)
+        others = np.array([self.teams[number].waiting for number in numbers.tolist()]) - np.bincount(team, waiting)
+        nothing = np.zeros(len(numbers))
         return Work(
-            load=np.tile(team, 2),
-            hours=np.concatenate([coming, waiting]),
-            slack=np.concatenate([self._slack, self._slack - self.skills.age]),
-            per_hour=np.tile(3600.0 / self.skills.seconds, 2),
-            cost=np.tile(self._cost, 2),
+            load=np.concatenate([team, team, np.arange(len(numbers))]),
+            hours=np.concatenate([coming, waiting, np.maximum(others, 0.0)]),
+            slack=np.concatenate([self._slack, self._slack - self.skills.age, nothing + np.inf]),
+            per_hour=np.concatenate([3600.0 / self.skills.seconds, 3600.0 / self.skills.seconds, nothing]),
+            cost=np.concatenate([self._cost, self._cost, nothing]),
         )
 
 

@@ -230,7 +230,7 @@ class _Model:
         layout = self.layout
         self._set_uppers(layout.unplaced, 0.0)
         self._set_uppers(layout.piece, layout.uppers_with(self._joined, cap))
-        self._set_uppers(layout.band, layout.rows.band_uppers(cap, self._people))
+        self._set_uppers(layout.band, layout.band_uppers(cap, self._joined))
         self._set_room(layout.rows.room(cap, self._people))
 
     @property
@@ -419,9 +419,9 @@ class _Model:
     def _worth(self, loads: Loads, prices: Vector) -> Vector:
         """What another person is worth to each load. Holds: no hour is dearer than in the band that may still be filled."""
         stair = loads.stair
-        dearest = next(band for band, end in enumerate(stair.ends) if self._cap <= end)
-        prices = np.minimum(prices, stair.points[:, dearest])
-        widths = np.diff(stair.begins)
+        dearest = (self._cap > stair.ends).sum(axis=1)  # bands that are full at that
+        prices = np.minimum(prices, stair.points[np.arange(len(loads)), dearest])
+        widths = np.diff(stair.begins, axis=1)
         return np.asarray((np.maximum(prices[:, None] - stair.points[:, :-1], 0.0) * widths).sum(axis=1))
 
     def _hurts_of(self, loads: Loads, worth: Vector) -> Iterator[tuple[Hurt, Joined]]:

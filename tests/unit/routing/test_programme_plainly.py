@@ -51,7 +51,7 @@ def a_floor(draw: random.Random) -> tuple[list[Demand], list[TeamNow], Bounds]:
     return demands, teams, bounds
 
 
-EDGES = (0.0, 0.7, 0.85, 0.95, 1.0, 1.15, 1.3, 1.5, 1.75, 2.0, 2.5, 3.0, 6.0)
+FIXED = (0.0, 0.7, 0.85, 0.95, 1.0)  # where the bands of a team begin that all teams have
 
 
 def weighed(demand: Demand, wait: float, age: float = 0.0) -> float:
@@ -63,8 +63,9 @@ def weighed(demand: Demand, wait: float, age: float = 0.0) -> float:
 def stair_of(team: TeamNow, mine: list[Demand], teams: list[TeamNow]) -> list[tuple[float, float]]:
     """Up to which saturation of a team an hour of its work more costs how many points."""
     hours = {d.kind: d.items * team.skills[d.kind.work_type].seconds / 3600 for d in mine}
-    entries: list[tuple[float, float, Demand, float]] = []  # price, how full it makes the team, what it is
-    for d in mine:
+    others = team.waiting - sum(team.skills[name].waiting for name in {d.kind.work_type for d in mine})
+    entries: list[tuple[float, float, Demand | None, float]] = [(0.0, others / team.people, None, 0.0)]
+    for d in mine:  # price, how full it makes the team, what it is
         skill = team.skills[d.kind.work_type]
         alike = sum(hours[other.kind] for other in mine if other.kind.work_type == d.kind.work_type)
         evenly = sum(other.may_do(d.kind) for other in teams)
@@ -73,8 +74,12 @@ def stair_of(team: TeamNow, mine: list[Demand], teams: list[TeamNow]) -> list[tu
             (skill.waiting * hours[d.kind] / alike / team.people, skill.age),
         ):
             entries.append((weighed(d, 30.0, age) * 3600 / skill.seconds, filled, d, age))
-    entries.sort(key=lambda entry: entry[0])
+    entries = sorted((entry for entry in entries if entry[1] > 1e-9), key=lambda entry: entry[0])
     ends = [*accumulate(filled for _, filled, _, _ in entries)]
+    rises = sorted(((entries[n + 1][0] - entries[n][0], ends[n]) for n in range(len(ends) - 1)), reverse=True)[:4]
+    cheaper = [end for rise, end in rises if rise > 0.0]
+    cheaper += [ends[-1]] * (4 - len(cheaper))
+    begins = [*FIXED, *sorted([max(0.7 + end, 1.0) for end in cheaper] + [1.0 + end for end in cheaper])]
     ends[-1] = math.inf  # the dearest stands for what is beyond all
 
     def over(begin: float, end: float, wait: float) -> float:
@@ -82,18 +87,19 @@ def stair_of(team: TeamNow, mine: list[Demand], teams: list[TeamNow]) -> list[tu
         total, low = 0.0, 0.0
         for high, (_, _, d, age) in zip(ends, entries, strict=True):
             part = max(min(high, end) - max(low, begin), 0.0)
-            total += part * weighed(d, wait, age) * 3600 / team.skills[d.kind.work_type].seconds
+            if d is not None:
+                total += part * weighed(d, wait, age) * 3600 / team.skills[d.kind.work_type].seconds
             low = high
         return total
 
     found, dearest = [], 0.0
-    for low, high in pairwise(EDGES):
+    for low, high in pairwise([*begins, begins[-1] + 3.0]):
         points = 0.0
-        for (begins, below), (_, above) in pairwise(WAITS):
-            points += (above - below) * over(max(low - begins, 0.0), high - begins, above) / (high - low)
-        dearest = max(dearest, points)
-        found.append((high if high < 6 else math.inf, dearest))
-    return found
+        for (begin, below), (_, above) in pairwise(WAITS):
+            points += (above - below) * over(max(low - begin, 0.0), high - begin, above) / max(high - low, 1e-6)
+        dearest = max(dearest, points if high - low > 1e-6 else 0.0)
+        found.append((high, dearest))
+    return [*found[:-1], (math.inf, dearest)]
 
 
 def plainly(demands: list[Demand], teams: list[TeamNow], bounds: Bounds) -> tuple[float, float] | None:
