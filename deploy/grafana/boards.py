@@ -302,7 +302,7 @@ TEAMS: Final = Board(
             "s",
             "bars",
             about="Of the coming hour, over all items, by the plan; «any» is any work of that team.",
-            empty_because="no team is so full that one more person would save waiting, or no plan is in force",
+            empty_because="no team is so full that one more person would save lateness, or no plan is in force",
             highest=3_600_000,
         ),
         Question(

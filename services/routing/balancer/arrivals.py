@@ -24,6 +24,7 @@ AHEAD: Final = 4  # quarters in the hour that is planned for
 LEARNING: Final = 0.3  # what a new day of the kind weighs against all earlier ones
 BUSIER_MAX: Final = 3.0  # today may differ so many times from its kind before it is taken for noise of a thin profile
 CHANCES: Final = 2.0  # standard deviations: a figure that strays by no more is not taken for a change
+CAME: Final = 0.01  # items: what has faded to less was before the last minutes, an hour and more ago
 FADES_QUARTERS: Final = 4.0  # how soon a busy hour is expected to pass into an ordinary one
 
 Profile = list[float | None]
@@ -210,10 +211,10 @@ class Arrivals:
             return coming
         return was if abs(coming - was) <= CHANCES * recent.by_chance(coming, now) else coming
 
-    def slack(self, kind: Kind) -> float | None:
-        """How long what came in the last minutes could wait and be in time, in the mean; none: not known. Units: minutes."""
+    def slack(self, kind: Kind, now: datetime) -> float | None:
+        """How long what came in the last minutes could wait and be in time, in the mean; none: hardly any came. Units: minutes."""
         recent = self._recent.get(kind)
-        return None if recent is None else recent.slack
+        return None if recent is None or recent.weight_at(now) < CAME else recent.slack
 
     def _coming_slots(self, now: datetime, calendar: Calendar) -> Sequence[Slot]:
         """The quarters of the coming hour. They follow from both alone: worked out once for all kinds that a plan asks about."""

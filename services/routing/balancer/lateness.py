@@ -45,6 +45,13 @@ class Stair:
         """Up to which saturation each band goes."""
         return np.column_stack([self.begins[:, 1:], np.full(len(self.begins), np.inf)])
 
+    def but(self, load: int, other: Stair) -> Stair:
+        """The same but for one load, whose stair is the other one's first."""
+        found = [of.copy() for of in (self.begins, self.points, self.minutes)]
+        for of, its in zip(found, (other.begins, other.points, other.minutes), strict=True):
+            of[load] = its[0]
+        return Stair(*found)
+
     def cost(self, hours: Vector, people: Vector, each: NDArray[np.float64]) -> Vector:
         """What so many hours of work cost each load, by what `each` hour of a band does: `points` or `minutes`."""
         beyond = np.maximum(hours[:, None] - people[:, None] * self.begins, 0.0)
@@ -65,6 +72,12 @@ class Work:
     per_hour: Vector
     cost: Vector
 
+    def of_load(self, load: int) -> Work:
+        """That of one load alone."""
+        mine = self.load == load
+        alone = np.zeros(np.count_nonzero(mine), dtype=np.int64)
+        return Work(alone, self.hours[mine], self.slack[mine], self.per_hour[mine], self.cost[mine])
+
 
 def stair_of_teams(work: Work, people: Vector) -> Stair:
     """What an hour of each team's work costs by band, by what of it may wait.
@@ -79,19 +92,16 @@ def stair_of_teams(work: Work, people: Vector) -> Stair:
     dear = (work.per_hour * work.cost)[some] * weighed(late[-1])
     order = np.argsort(work.load[some] + dear / (1.0 + 2.0 * dear.max()), kind="stable")  # by load, by price: below 1
     pieces = some[order]
-    total = np.bincount(work.load, filled, len(people)).astype(np.float64)
-    mix, per_hour, cost = _Mix(work.load[pieces], filled[pieces], total), work.per_hour[pieces], work.cost[pieces]
+    mix = _Mix.of(work.load[pieces], filled[pieces], len(people))
     cheaper = mix.cheaper(dear[order])
     first = np.tile([0.0, *(upto for upto, _ in WAITS[:-1])], (len(people), 1))
-    more = np.column_stack(
-        [np.maximum(WAITS[0][0] + cheaper, 1.0), 1.0 + cheaper]
-    )  # dearer work waits, and is left over
-    begins = np.column_stack([first, np.sort(more, axis=1)])
-    points, minutes = np.zeros(begins.shape), np.zeros(begins.shape)
+    more = np.maximum(WAITS[0][0] + cheaper, 1.0), 1.0 + cheaper  # dearer work waits, and is left over
+    begins = np.column_stack([first, np.sort(np.column_stack(more), axis=1)])
+    found, per_hour, cost = np.zeros((*begins.shape, 2)), work.per_hour[pieces], work.cost[pieces]
     for part, (begin, _, rise) in zip(late, RISES, strict=True):
-        points += mix.mean(rise * per_hour * cost * weighed(part[order]), begins - begin)
-        minutes += mix.mean(rise * per_hour * part[order], begins - begin)
-    return Stair(begins, np.maximum.accumulate(points, axis=1), minutes)
+        each = np.column_stack([cost * weighed(part[order]), part[order]])
+        found += mix.mean(each * (rise * per_hour)[:, None], begins - begin)
+    return Stair(begins, np.maximum.accumulate(found[:, :, 0], axis=1), found[:, :, 1])
 
 
 def stair_of_skills(slack: Vector, per_hour: Vector, cost: Vector) -> Stair:
@@ -110,18 +120,22 @@ def stair_of_skills(slack: Vector, per_hour: Vector, cost: Vector) -> Stair:
 class _Mix:
     """The work of teams, that of each by what its wait costs, the cheapest first.
 
-    Shape:   `load` and `filled` an entry per piece of work; `total` one per team.
-    Units:   as saturation.
+    Shape:   `load`, `filled` and `ends` an entry per piece of work; `total`, `before` and `last` one per team.
+    Units:   as saturation; `ends` and `before` as if all work of all teams lay in a row. `last` are numbers of pieces.
     """
 
     load: Numbers
     filled: Vector
+    ends: Vector
     total: Vector
+    before: Vector
+    last: Numbers
 
-    @property
-    def before(self) -> Vector:
-        """Where each team's work begins when all of it lies in a row."""
-        return np.asarray(np.cumsum(self.total) - self.total)
+    @classmethod
+    def of(cls, load: Numbers, filled: Vector, teams: int) -> _Mix:
+        ends, last = np.cumsum(filled), np.cumsum(np.bincount(load, minlength=teams)) - 1
+        before = np.r_[0.0, ends[last][:-1]]
+        return cls(load, filled, ends, ends[last] - before, before, last)
 
     def cheaper(self, price: Vector) -> NDArray[np.float64]:
         """How much work is cheaper than the next, where the price rises most. Shape: teams × `DEARER`; all work fills it up."""
@@ -130,22 +144,27 @@ class _Mix:
         load = self.load[order]
         place = np.arange(len(load)) - np.flatnonzero(np.diff(load, prepend=-1))[load]
         most = (place < DEARER) & (rises[order] > 0.0)
-        ends = np.cumsum(self.filled)[order] - self.before[load]
+        ends = self.ends[order] - self.before[load]
         found = np.repeat(self.total[:, None], DEARER, axis=1)
         found[load[most], place[most]] = ends[most]
         return found
 
-    def mean(self, each: Vector, begins: NDArray[np.float64]) -> NDArray[np.float64]:
+    def mean(self, each: NDArray[np.float64], begins: NDArray[np.float64]) -> NDArray[np.float64]:
         """What `each` hour costs in the mean of each band's part, which is of the cheapest where the band `begins` at 0.
 
-        Shape:   teams × bands. Holds: the dearest stands for what a band has beyond all that there is.
+        Shape:   pieces × costs and teams × bands in, teams × bands × costs out.
+        Holds:   the dearest stands for what a band has beyond all that there is.
         """
-        edges = np.maximum(np.column_stack([begins, begins[:, -1] + BEYOND]), 0.0)
+        ends = np.column_stack([begins, begins[:, -1] + BEYOND])
+        edges = np.maximum(ends, 0.0)
         inside = np.minimum(edges, self.total[:, None])
-        sums, ends = (np.r_[0.0, np.cumsum(one)] for one in (each * self.filled, self.filled))
-        last = np.cumsum(np.bincount(self.load, minlength=len(self.total))) - 1
-        cost = np.interp(self.before[:, None] + inside, ends, sums) + (edges - inside) * each[last][:, None]
-        widths = np.diff(np.column_stack([begins, begins[:, -1] + BEYOND]), axis=1)
+        at = self.before[:, None] + inside
+        piece = np.minimum(np.searchsorted(self.ends, at), self.last[:, None])
+        behind = (
+            np.cumsum(each * self.filled[:, None], axis=0)[piece] - each[piece] * (self.ends[piece] - at)[:, :, None]
+        )
+        cost = behind + (edges - inside)[:, :, None] * each[self.last][:, None, :]
+        widths = np.diff(ends, axis=1)[:, :, None]
         return np.asarray(np.where(widths > NARROW, np.diff(cost, axis=1), 0.0) / np.maximum(widths, NARROW))
 
 

@@ -18,7 +18,7 @@ import highspy
 import numpy as np
 from numpy.typing import NDArray
 
-from services.routing.balancer.lateness import SKILL_FULL, Numbers, Vector, stair_of_teams
+from services.routing.balancer.lateness import SKILL_FULL, Numbers, Vector, Work, stair_of_teams
 from services.routing.balancer.loads import Loads, Pairs
 from services.routing.balancer.terms import Bounds, Reason, Relaxed
 
@@ -389,12 +389,18 @@ class Layout:
 
     def _with(self, joined: Joined) -> tuple[Loads, Loads]:
         more, shared = np.split(joined.rows, [len(self.teams)])
-        people = self.teams.people + more
-        stair = stair_of_teams(self.pairs.work_of(self.teams.of_pair), people)
+        people, stair = self.teams.people + more, self.teams.stair
+        for team in np.flatnonzero(more).tolist():
+            stair = stair.but(team, stair_of_teams(self._work.of_load(team), people[[team]]))
         skilled = self.skills.people.copy()
         skilled[self.shared] += shared
         skilled[self.sole_skill] += joined.sole
         return replace(self.teams, people=people, stair=stair), replace(self.skills, people=skilled)
+
+    @cached_property
+    def _work(self) -> Work:
+        """What may come to each team, and what waits there."""
+        return self.pairs.work_of(self.teams.of_pair)
 
     def whole(self, shares: Vector) -> bool:
         """The shares of each kind sum to 1."""

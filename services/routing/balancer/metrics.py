@@ -43,7 +43,7 @@ LATENESS: Final = Level(
 )
 RELIEF: Final = Level(
     "opsfloor_plan_relief_seconds",
-    f"Lateness in the coming hour, summed over all items, that one more person would save, where it hurts most{_EVERYWHERE}",
+    f"Lateness in the coming hour, summed over all items, that one more person would save at most, where it hurts most{_EVERYWHERE}",
     ("team", "work_type"),
 )
 ANY_WORK: Final = "any"

@@ -80,7 +80,8 @@ def make_plan(
     before = {Kind.told(part): part for part in last.plan.work} if last.plan else {}
     was = {kind: part.coming_per_hour for kind, part in before.items()}
     coming = {kind: arrivals.settled(kind, known, calendar, was.get(kind, 0.0)) for kind in kinds}
-    slack = {kind: _slack(arrivals.slack(kind), kind, before.get(kind), reference, floor.now) for kind in kinds}
+    recent = {kind: arrivals.slack(kind, known) for kind in kinds}
+    slack = {kind: _slack(recent[kind], kind, before.get(kind), reference, floor.now) for kind in kinds}
     demands = [Demand(kind, items, _cost(kind, reference), slack[kind] or 0.0) for kind, items in coming.items()]
     teams = list(teams_now(floor, kinds))
     shares = solve(demands, teams, bounds_of(reference), last.shares, reliefs_told, footing)
@@ -94,7 +95,7 @@ def make_plan(
                 **kind._asdict(),
                 recent_per_hour=round(arrivals.recent_per_hour(kind, floor.now), RESUMED_DIGITS),
                 coming_per_hour=round(coming[kind], 2),
-                recent_slack_minutes=_rounded(arrivals.slack(kind), RESUMED_DIGITS),
+                recent_slack_minutes=_rounded(recent[kind], RESUMED_DIGITS),
                 slack_minutes=slack[kind],
                 shares=tuple(TeamShare(team_id=team, share=share) for team, share in _sorted(shares, kind)),
             )
@@ -261,12 +262,15 @@ def _slack(
 ) -> float | None:
     """How long what comes in the hour may wait and be in time, in the mean; none: not known. Units: minutes.
 
-    Holds:   as what came in the last minutes, but no longer than until the rail closes: a cut-off counts before it is there.
-             What the last plan reckoned with stays while the two differ by no more than `SLACK_STIRS` of it.
+    Holds:   as what came in the last minutes, a whole service level where hardly any did; but no longer than until the rail
+             closes: a cut-off counts before it is there. What the last plan reckoned with stays while the two differ by no
+             more than `SLACK_STIRS` of it.
     """
-    if recent is None:
-        return None
     template = _template(kind, reference)
+    if recent is None:
+        if template is None:
+            return None
+        recent = template.sla_seconds / 60.0
     closes = frozenset[datetime]() if template is None else closings(template, reference.limits.time_zone, now)
     instants = [now + ahead * QUARTER for ahead in range(AHEAD)]
     left = [

@@ -188,12 +188,12 @@ def test_days_are_told_apart(day: date, kind: str) -> None:
 def test_slack_is_the_mean_of_what_came_lately() -> None:
     """What came a quarter of an hour before weighs 1/e; what is heard late as if in its turn; quiet changes nothing."""
     in_turn, late = Arrivals(SINCE), Arrivals(SINCE)
-    assert in_turn.slack(ENTRY) is None
+    assert in_turn.slack(ENTRY, SINCE) is None
     then = SINCE + timedelta(seconds=MEMORY_SECONDS)
     for arrivals, heard in ((in_turn, ((SINCE, 10.0), (then, 40.0))), (late, ((then, 40.0), (SINCE, 10.0)))):
         for at, slack in heard:
             arrivals.heard(ENTRY, at, slack)
-        assert arrivals.slack(ENTRY) == pytest.approx((10.0 / math.e + 40.0) / (1.0 / math.e + 1.0))
+        assert arrivals.slack(ENTRY, then) == pytest.approx((10.0 / math.e + 40.0) / (1.0 / math.e + 1.0))
 
 
 @pytest.mark.parametrize("heard_since", [True, False])
@@ -202,22 +202,33 @@ def test_slack_goes_on_from_what_the_last_plan_said(heard_since: bool) -> None:
     arrivals, told = Arrivals(SINCE), rates_told({ENTRY: 600.0}, SINCE - timedelta(seconds=3))
     part = told.work[0].model_copy(update={"recent_slack_minutes": 20.0})
     arrivals.resume(told.model_copy(update={"work": (part,)}), heard_since=heard_since)
-    assert arrivals.slack(ENTRY) == 20.0
+    assert arrivals.slack(ENTRY, SINCE) == (20.0 if heard_since else None)
     arrivals.heard(ENTRY, SINCE, 30.0)
-    assert arrivals.slack(ENTRY) == (pytest.approx(20.0 + 10.0 / 151, abs=0.01) if heard_since else 30.0)
+    assert arrivals.slack(ENTRY, SINCE) == (pytest.approx(20.0 + 10.0 / 151, abs=0.01) if heard_since else 30.0)
 
 
 def test_slack_is_unknown_of_what_an_earlier_release_told() -> None:
     """Until the first item is heard."""
     arrivals = Arrivals(SINCE)
     arrivals.resume(rates_told({ENTRY: 600.0}, SINCE - timedelta(seconds=3)))
-    assert arrivals.slack(ENTRY) is None
+    assert arrivals.slack(ENTRY, SINCE) is None
     arrivals.heard(ENTRY, SINCE, 30.0)
-    assert arrivals.slack(ENTRY) == 30.0
+    assert arrivals.slack(ENTRY, SINCE) == 30.0
 
 
 def test_an_item_asked_for_has_its_slack_over_all_steps() -> None:
     """Due in 1,000 s, takes 30, and 100 behind it, which wait twice as long in front: 670 s."""
     arrivals = Arrivals(NOW)
     arrivals.asked(order(due_seconds=1000, standard_seconds=30, later_seconds=100))
-    assert arrivals.slack(Kind.of(order())) == pytest.approx(670 / 60)
+    assert arrivals.slack(Kind.of(order()), NOW) == pytest.approx(670 / 60)
+
+
+def test_the_slack_of_yesterday_is_not_that_of_this_morning() -> None:
+    """An hour and a quarter after the last item it is not known any more; the next one is all that is known."""
+    arrivals = Arrivals(SINCE)
+    arrivals.heard(ENTRY, SINCE, 5.0)
+    assert arrivals.slack(ENTRY, SINCE + timedelta(minutes=60)) == 5.0
+    assert arrivals.slack(ENTRY, SINCE + timedelta(minutes=75)) is None
+    morning = SINCE + timedelta(hours=15)
+    arrivals.heard(ENTRY, morning, 120.0)
+    assert arrivals.slack(ENTRY, morning) == pytest.approx(120.0)

@@ -179,6 +179,8 @@ def test_what_hurts_most_is_told_first_by_the_points_that_its_words_name() -> No
         REFERENCE_BOARD.fold(floor["reference"], entry.key, entry)
     known = Arrivals(NOW)
     known.resume(rates_told({ANY: 70.0, Kind(CHEQUE): 240.0}, NOW))
+    for kind in (ANY, Kind(CHEQUE)):
+        known.heard(kind, NOW, 0.0)  # due at once
     reliefs = planned(floor, known).reliefs
     first, last = reliefs[0], reliefs[-1]
     assert (first.team_id, last.team_id) == ("north", "south")
@@ -529,6 +531,18 @@ def test_a_slack_that_hardly_differs_is_taken_for_the_same() -> None:
     assert slack_of_next(25.0, 20.0) == 25.0
     assert slack_of_next(1.9, 1.0) == 1.0
     assert slack_of_next(-3.0, 1.0) == -3.0
+
+
+def test_of_what_has_not_come_today_a_whole_service_level_is_expected() -> None:
+    """Twenty minutes by the template, whatever yesterday's last minutes were like; without a template nothing is known."""
+    floor, known = views(desk("north", 2)), Arrivals(NOW)
+    known.heard(ANY, NOW, 3.0)
+    for minutes, described, expected in ((1, True, 3.0), (600, True, 20.0), (600, False, None)):
+        if not described:
+            floor = views(desk("north", 2))
+        REFERENCE_BOARD.fold(floor["reference"], (entry := template("transfer" if described else "other")).key, entry)
+        plan = make_plan(FloorNow.of(floor, NOW + timedelta(minutes=minutes)), known, PlanView(), "b", 1.0)
+        assert [part.slack_minutes for part in plan.work] == [expected]
 
 
 def test_no_slack_outlasts_the_closing_of_the_rail() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 
@@ -196,6 +197,27 @@ def test_who_may_wait_waits_first() -> None:
     assert [plan.saturation for plan in found] == pytest.approx([1.1, 2.5], rel=0.01)
     assert found[0].late_minutes < 1.0
     assert found[1].late_minutes > 100.0
+
+
+def test_more_work_that_may_wait_makes_nobody_later() -> None:
+    """Beside five sixths of a team's hours that are due at once, any amount of what is due tomorrow: nothing jumps."""
+    team = TeamNow("north", "bank", "n", 6, {"u": Skill(6, 60.0), "v": Skill(6, 90.0)})
+    late = [
+        solve([Demand(Kind("u"), 300, cost=10.0), Demand(Kind("v"), n, slack=1440.0)], [team], Bounds()).late_minutes
+        for n in range(60, 1000, 20)
+    ]
+    assert all(after >= before - 1e-6 for before, after in pairwise(late))
+    assert late[-1] < 0.02 * 300 * 30.0  # of what they were if all of it waited half an hour
+
+
+@pytest.mark.parametrize("others", [{}, {"v": Skill(0.5, 90.0)}])
+def test_what_waits_and_nobody_may_do_makes_nobody_late(others: dict[str, Skill]) -> None:
+    """Sixteen hours of it at eight people, of a kind that was not heard of, whether somebody there may do it or not."""
+    team = TeamNow("north", "bank", "n", 8, {"u": Skill(8, 60.0), **others}, waiting=16.0)
+    plan = solve([Demand(Kind("u"), 100)], [team], Bounds())
+    assert plan.saturation > 2.0
+    assert plan.late_minutes == pytest.approx(0.0, abs=1e-6)
+    assert plan.hurts == ()
 
 
 def test_shares_that_are_still_as_good_stay() -> None:
