@@ -52,7 +52,9 @@ class WorkOrder(Part):
     whole_images: tuple[Identity, ...] = ()  # review, authorisation, inspection: image hashes, in-house only
     shown: tuple[ShownField, ...] = ()
     rekey_amount: bool = False
-    wanted: Wanted | None = None  # arbitration, inspection, a re-keyed amount: what is to stand; of earlier releases none
+    wanted: Wanted | None = (
+        None  # arbitration, inspection, a re-keyed amount: what is to stand; of earlier releases none
+    )
     keeps_draft: bool = False  # what somebody keyed of it may pass to whoever has it next
     grade_min: Annotated[int, Field(ge=0)] = 0
     data_class: Identity = "internal"

@@ -45,16 +45,27 @@ def statements(schema: str) -> Mapping[str, str]:
 
 
 @asynccontextmanager
+async def connected(pool: asyncpg.Pool, seconds: float) -> AsyncIterator[Any]:
+    """A connection of the pool, waited for at most so long.
+
+    Holds:   one that the database left waiting, or whose caller waits no more, is given to nobody again: to take it back the
+             pool would wait until a database that hangs has confirmed that it dropped the statement.
+    """
+    async with pool.acquire(timeout=seconds) as connection:
+        try:
+            yield connection
+        except (*AWAY, asyncio.CancelledError):
+            with suppress(asyncpg.InterfaceError):  # the pool has taken a lost connection back by itself
+                connection.terminate()
+            raise
+
+
+@asynccontextmanager
 async def _answering(pool: asyncpg.Pool) -> AsyncIterator[Any]:
     """A connection; what says that the database is away, or leaves an outcome unknown, becomes `TransientError`."""
     try:
-        async with pool.acquire(timeout=ANSWER_SECONDS) as connection:
-            try:
-                yield connection
-            except AWAY:
-                with suppress(asyncpg.InterfaceError):  # the pool has taken a lost connection back by itself
-                    connection.terminate()  # whatever state it is in, nobody gets it again
-                raise
+        async with connected(pool, ANSWER_SECONDS) as connection:
+            yield connection
     except UNFIT as error:
         raise InvariantError(f"Expected the batch to fit what is stored, found {in_words(error)}") from error
     except AWAY as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, Final
 import asyncpg
 
 from shared.runtime.errors import TransientError, in_words
-from shared.runtime.postgres_store import AWAY
+from shared.runtime.postgres_store import AWAY, connected
 
 READ_SECONDS_MAX: Final = 5.0
 _NAME: Final = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
@@ -26,8 +25,8 @@ def named_statements(text: str) -> Mapping[str, str]:
 async def look(pool: asyncpg.Pool[Any]) -> None:
     """Ask the database the least there is. Errors: `TransientError` when it is away."""
     try:
-        async with asyncio.timeout(READ_SECONDS_MAX):
-            await pool.fetchval("SELECT 1")
+        async with connected(pool, READ_SECONDS_MAX) as connection:
+            await connection.fetchval("SELECT 1", timeout=READ_SECONDS_MAX)
     except (*AWAY, asyncpg.PostgresError) as error:  # also one that does not let us in any more
         raise TransientError(f"Expected the database to answer, found {in_words(error)}") from error
 
@@ -45,6 +44,10 @@ class NamedReads:
     async def rows(self, statement: str, *values: object) -> list[asyncpg.Record]:
         """All rows that a statement of the file finds."""
         try:
-            return await self._pool.fetch(self._sql[statement], *values, timeout=READ_SECONDS_MAX)
+            async with connected(self._pool, READ_SECONDS_MAX) as connection:
+                rows: list[asyncpg.Record] = await connection.fetch(
+                    self._sql[statement], *values, timeout=READ_SECONDS_MAX
+                )
+            return rows
         except AWAY as error:
             raise TransientError(f"Expected the database to answer {statement}, found {in_words(error)}") from error

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -33,9 +36,12 @@ from shared.contracts.intake import RejectionCode, SubmissionRejected, Submissio
 from shared.contracts.reroute import CancelReroute, ProposeReroute, RerouteAnswered, RerouteProposed, RerouteScope
 from shared.contracts.work import Draft
 from shared.images import ImageStore
+from shared.runtime import reads as reading
 from shared.runtime.errors import TransientError
+from shared.runtime.patience import within
 from shared.runtime.postgres_store import PostgresStore
 from shared.runtime.processor import Processor
+from shared.runtime.reads import look
 from shared.runtime.schema import migrate
 from shared.runtime.store import JournalRow, TimerRow
 from tests.support.store_suite import claimed
@@ -329,3 +335,83 @@ async def test_a_database_that_is_away_is_told_as_passing(fresh_database: str) -
         await reads[1].case(CASE)
     with pytest.raises(TransientError):
         await reads[2].score("provider", "bank")
+
+
+class Way:
+    """The way to a database, which may be cut so that neither end hears of it: as of a database that hangs."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._to = host, port
+        self._open = asyncio.Event()
+        self._open.set()
+        self._taken: set[asyncio.Task[Any]] = set()
+
+    async def close(self) -> None:
+        """End what goes over it."""
+        for task in self._taken:
+            task.cancel()
+        await asyncio.gather(*self._taken, return_exceptions=True)
+
+    def hang(self) -> None:
+        """Nothing goes on in either direction, and nobody is told."""
+        self._open.clear()
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            await self._open.wait()
+            writer.write(data)
+        writer.close()
+
+    async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """A client has come."""
+        self._taken.add(cast(asyncio.Task[Any], asyncio.current_task()))
+        there, to = await asyncio.open_connection(*self._to)
+        try:
+            await asyncio.gather(self._carry(reader, to), self._carry(there, writer))
+        except (OSError, asyncio.CancelledError):
+            pass
+        finally:
+            for end in (to, writer):
+                end.transport.abort()
+
+
+@asynccontextmanager
+async def over_a_way(database_url: str) -> AsyncIterator[tuple[Way, asyncpg.Pool]]:
+    """A pool of one connection whose database can be made to hang."""
+    parts = urlsplit(database_url)
+    assert parts.hostname is not None
+    assert parts.port is not None
+    way = Way(parts.hostname, parts.port)
+    server = await asyncio.start_server(way.take, "127.0.0.1", 0)
+    here = server.sockets[0].getsockname()[1]
+    pool = await asyncpg.create_pool(database_url.replace(f":{parts.port}", f":{here}"), min_size=1, max_size=1)
+    try:
+        yield way, pool
+    finally:
+        pool.terminate()
+        server.close()
+        await way.close()
+
+
+async def test_whoever_reads_in_a_database_that_hangs_is_told_so(
+    fresh_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once and again, also where the pool has no other connection; and who waits no longer than so long goes on."""
+    async with over_a_way(fresh_database) as (way, pool), asyncio.timeout(60):
+        await look(pool)
+        monkeypatch.setattr(reading, "READ_SECONDS_MAX", 0.3)
+        way.hang()
+        for _ in range(2):
+            with pytest.raises(TransientError, match="Expected the database to answer"):
+                await look(pool)
+            with pytest.raises(TransientError, match="Expected the database to answer"):
+                await PostgresScores(pool).score("provider", "bank")
+
+
+async def test_who_waits_no_longer_for_a_database_that_hangs_goes_on(fresh_database: str) -> None:
+    """The read is given up, and does not wait in turn until the database has dropped it."""
+    async with over_a_way(fresh_database) as (way, pool), asyncio.timeout(60):
+        await look(pool)
+        way.hang()
+        with pytest.raises(TimeoutError):
+            await within(0.3, PostgresScores(pool).score("provider", "bank"))
