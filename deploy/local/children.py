@@ -121,6 +121,14 @@ def alive(pid: int | None, mark: str) -> bool:
         return False
 
 
+def halted(pid: int) -> bool:
+    """Whether a process was stopped by a signal, and goes on by another: its port is open, and nobody answers."""
+    try:
+        return psutil.Process(pid).status() in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)
+    except psutil.NoSuchProcess:
+        return False
+
+
 def wait_for(ready: Callable[[], bool], pid: int, mark: str, seconds: float) -> bool:
     """Wait until it is ready; false when it ended or took too long."""
     end = time.monotonic() + seconds

@@ -299,4 +299,10 @@ class Stack:
 
 
 def _word(pid: int | None, runs: bool) -> str:
-    return f"up, process {pid}" if runs else "down"
+    if pid is None or not runs:
+        return "down"
+    return (
+        f"halted, process {pid}: it answers nobody until `kill -CONT {pid}`"
+        if children.halted(pid)
+        else f"up, process {pid}"
+    )

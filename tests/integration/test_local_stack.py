@@ -215,6 +215,21 @@ def test_what_was_started_when_its_starter_was_killed_is_known(stack_folder: Pat
     assert gone_within(stack_folder, 5)
 
 
+def test_a_server_that_was_halted_is_not_called_up(stack_folder: Path) -> None:
+    """Its port takes connections all the same; how it goes on is said."""
+    stack = Stack(stack_folder, owned=True)
+    stack.up()
+    try:
+        for server, pid in (("kafka", stack.kafka_pid), ("postgres", stack.postgres_pid)):
+            assert pid is not None
+            os.kill(pid, signal.SIGSTOP)
+            assert f"kill -CONT {pid}" in str(stack.status()[server])
+            os.kill(pid, signal.SIGCONT)
+            assert stack.status()[server] == f"up, process {pid}"
+    finally:
+        stack.down()
+
+
 def test_the_end_of_a_thread_ends_nothing(stack_folder: Path) -> None:
     """A stack that was started in a worker thread outlives the thread: its owner is the process."""
     stack = Stack(stack_folder, owned=True)
