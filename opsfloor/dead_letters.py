@@ -243,6 +243,10 @@ def again(record: RecordParked) -> Outgoing:
 
 
 async def _read(topic: str | None) -> tuple[dict[str, RecordParked], dict[str, list[RecordRedriven]]]:
+    if topic is not None and topic not in TOPICS:
+        like = topic.removesuffix(".dlq")
+        known = like if like in TOPICS else ", ".join(sorted(TOPICS))
+        raise Remedied(f"Expected a topic of the floor, found {said(topic)}", f"name one of {known}")
     names = [f"{name}.dlq" for name in TOPICS if topic is None or name == topic]
     parked: dict[str, RecordParked] = {}
     redriven: dict[str, list[RecordRedriven]] = {}

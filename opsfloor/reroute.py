@@ -57,6 +57,8 @@ INSTEAD: Final = {
 """What to do with an order that a command does not fit, by its phase."""
 MAY_COME: Final = frozenset({floor.UNANSWERED, "dependency_away", "broker_silent"})
 """The codes of what may have reached the book of reroutes, though nobody has said what became of it."""
+TAKES_UP: Final = frozenset({"propose", "approve", "extend"})
+NOT_OVER: Final = frozenset({"proposed", "approved", "active", "returning"})
 SILENT: Final = "Expected the broker to take the command, found that it has not said in time whether it did"
 STOPS: Final = frozenset({"refuse", "cancel", "end"})
 EFFECTS: Final = ("drain", "evacuate", "recall", "shift", "local")
@@ -499,7 +501,7 @@ def _may_come(identity: str | None = None) -> str:
     """What to do about a command of which nobody has said what became of it."""
     where = "list --all" if identity is None else f"show {identity}"
     return (
-        "it may still be done, minutes from now, once broker and database are back (`opsfloor stack status`): look first, "
+        "it may still be done, or never, once broker and database are back (`opsfloor stack status`): look first, "
         f"`opsfloor reroute {where}`; typed again within {AGAIN_MINUTES} minutes it is the same command, and done once"
     )
 
@@ -576,5 +578,8 @@ def _told(answer: dict[str, Any], verb: str, actor: str, json: bool) -> None:
         out.print(f"  [bold]Next:[/] {said(_may_come(answer['reroute_id']))}")
         return
     there = floor.ask("routing", f"/reroutes/{in_address(answer['reroute_id'])}", "viewer", actor)
-    for line in next_steps(there["order"], phase_in(there)):
+    phase = phase_in(there)
+    if verb in TAKES_UP and phase not in NOT_OVER:
+        out.print(f"  [bold]Now:[/] {said(phase)}; the line above tells what the command did when it was carried out")
+    for line in next_steps(there["order"], phase):
         out.print(f"  [bold]Next:[/] {said(line)}")

@@ -20,7 +20,7 @@ REMEDY: Final = "Remedy: keep this kind as it was and make a v2 beside it, with 
 _WORDS: Final = frozenset({"title", "description", "examples"})
 _NO_LOWER: Final = ("minLength", "minimum", "exclusiveMinimum", "minItems")
 _NO_HIGHER: Final = ("maxLength", "maximum", "exclusiveMaximum", "maxItems")
-_AS_IT_WAS: Final = ("pattern", "format")
+_AS_IT_WAS: Final = ("pattern", "format", "multipleOf", "uniqueItems")
 _OTHER_FORM: Final = frozenset({"type narrowed", "literal narrowed"})
 _ABSENT: Final = object()
 
@@ -79,6 +79,8 @@ def promise_of(contract: type[Message]) -> dict[str, Any]:
         "key": key_form(contract),
         "retention_ms": None if topic is None else topic.retention_ms,
         "compacted": False if topic is None else topic.compacted,
+        "bundled": False if topic is None else topic.bundled,
+        "lanes": False if topic is None else topic.lanes,
         "partitioning": PARTITIONING,
         "schema": _without_words(contract.model_json_schema()),
     }
@@ -109,7 +111,7 @@ def breaches(promised: Mapping[str, Mapping[str, Any]], current: Mapping[str, Ma
 
 
 def _breaches_of(kind: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Breach]:
-    for name in ("topic", "key", "retention_ms", "compacted", "partitioning"):
+    for name in ("topic", "key", "retention_ms", "compacted", "bundled", "lanes", "partitioning"):
         if old[name] != new[name]:
             rule = f"{name.removesuffix('_ms')} changed"
             yield Breach(kind, rule, name, f"Promised was {old[name]!r}, found {new[name]!r}")
@@ -151,6 +153,8 @@ class _Comparison:
         yield from self._type(old, new, where)
         yield from self._bounds(old, new, where)
         yield from self._fields(old, new, where, seen)
+        if new.get("additionalProperties") is False and old.get("additionalProperties") is not False:
+            yield self._breach("type narrowed", f"{where} (additionalProperties)", "any other field", "none")
         for key in ("items", "additionalProperties"):
             if isinstance(old.get(key), Mapping) and isinstance(new.get(key), Mapping):
                 yield from self.of(old[key], new[key], f"{where}[]", seen)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar, Literal
 
 import pytest
-from pydantic import Field, create_model
+from pydantic import ConfigDict, Field, create_model
 
 from shared.contracts.message import Identity, Message, Part, Topic
 from shared.contracts.promises import REMEDY, breaches, key_form, promise_of
@@ -83,6 +83,12 @@ class DemandingInner(Part):
     weight: int
 
 
+class ClosedInner(Part):
+    model_config = ConfigDict(extra="forbid")
+    size: int
+    colour: str = "red"
+
+
 class BigSquare(Part):
     form: Literal["square"] = "square"
     side: int
@@ -118,6 +124,14 @@ BREAKING: dict[str, tuple[dict[str, Any], tuple[str, str]]] = {
     "a field of a list's items goes": ({"many": (tuple[SmallInner, ...], ())}, ("field removed", "body.many[].colour")),
     "a pair's part is another": ({"pairs": (tuple[tuple[str, int], ...], ())}, ("type narrowed", "body.pairs[][1]")),
     "a map's values are others": ({"names": (dict[str, int], {})}, ("type narrowed", "body.names[]")),
+    "only multiples of a number": (
+        {"count": (Annotated[int, Field(ge=0, le=10, multiple_of=2)], 1)},
+        ("type narrowed", "body.count (multipleOf)"),
+    ),
+    "a nested part refuses what it does not know": (
+        {"inner": (ClosedInner, ...)},
+        ("type narrowed", "body.inner (additionalProperties)"),
+    ),
     "a form of a union goes": ({"shape": (Round, ...)}, ("literal narrowed", "body.shape.form")),
     "a form of a union demands more": (
         {"shape": (Annotated[Round | BigSquare, Field(discriminator="form")], ...)},
@@ -156,6 +170,8 @@ def test_another_key_is_caught() -> None:
         (Topic("probe.v2", "probe", "probe id"), "topic changed"),
         (Topic("probe.v1", "probe", "probe id", retention_ms=1), "retention changed"),
         (Topic("probe.v1", "probe", "probe id", compacted=True), "compacted changed"),
+        (Topic("probe.v1", "probe", "probe id", bundled=True), "bundled changed"),
+        (Topic("probe.v1", "probe", "probe id", lanes=False), "lanes changed"),
     ],
 )
 def test_another_topic_retention_or_compaction_is_caught(topic: Topic, rule: str) -> None:

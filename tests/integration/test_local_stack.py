@@ -215,6 +215,14 @@ def test_what_was_started_when_its_starter_was_killed_is_known(stack_folder: Pat
     assert gone_within(stack_folder, 5)
 
 
+def told_within(stack: Stack, server: str, word: str) -> bool:
+    """Whether the status soon says so of the server: a signal reaches one thread after the other."""
+    end = time.monotonic() + 10
+    while stack.status()[server] != word and time.monotonic() < end:
+        time.sleep(0.05)
+    return bool(stack.status()[server] == word)
+
+
 def test_a_server_that_was_halted_is_not_called_up(stack_folder: Path) -> None:
     """Its port takes connections all the same; how it goes on is said."""
     stack = Stack(stack_folder, owned=True)
@@ -223,9 +231,9 @@ def test_a_server_that_was_halted_is_not_called_up(stack_folder: Path) -> None:
         for server, pid in (("kafka", stack.kafka_pid), ("postgres", stack.postgres_pid)):
             assert pid is not None
             os.kill(pid, signal.SIGSTOP)
-            assert f"kill -CONT {pid}" in str(stack.status()[server])
+            assert told_within(stack, server, f"halted, process {pid}: it answers nobody until `kill -CONT {pid}`")
             os.kill(pid, signal.SIGCONT)
-            assert stack.status()[server] == f"up, process {pid}"
+            assert told_within(stack, server, f"up, process {pid}")
     finally:
         stack.down()
 

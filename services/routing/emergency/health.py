@@ -83,7 +83,10 @@ def nobody_expected(order: RerouteOrder, floor: FloorNow) -> str:
     names = [
         team.id
         for team in _teams(order.terms, floor)
-        if _shifts(team, floor) and not _somebody_there(team, floor) and _nobody_there(team, order, floor) is None
+        if _shifts(team, floor)
+        and not silent(floor.load(team.id), floor.now)  # of whom nothing is heard nobody knows
+        and not _somebody_there(team, floor)
+        and _nobody_there(team, order, floor) is None
     ]
     return f"; nobody is there, and nobody is expected now, at {', '.join(names)}" if names else ""
 

@@ -169,3 +169,11 @@ def test_a_record_that_was_sent_again_says_so(
     monkeypatch.setattr(dead_letters, "_read", read)
     dead_letters.show("p-1", json=True)
     assert json.loads(capsys.readouterr().out)["redriven"] == ["ann, 2026-03-02 09:00: mended"]
+
+
+@pytest.mark.parametrize("topic", ["nope", "branch.submission.v1.dlq"])
+def test_a_topic_that_is_none_is_not_called_empty(topic: str) -> None:
+    """Whoever mistypes it, or names the dead letters themselves, is told a topic; nothing is read."""
+    with pytest.raises(Remedied, match="Expected a topic of the floor") as refused:
+        dead_letters.list_parked(topic=topic)
+    assert "branch.submission.v1" in refused.value.remedy

@@ -352,6 +352,19 @@ def test_who_goes_by_no_shift_is_missed_while_the_floor_works(begins: str, ends:
     assert room.order().over_because == (f"All work is back; {empty}." if phase == "returning" else "")
 
 
+def test_of_a_desk_that_is_not_heard_nobody_says_that_it_is_empty() -> None:
+    """The broker hung at an hour without a shift, and people are there: who notes the end does not know."""
+    room = in_force()
+    shift = Shift(id="day", label="Day", begins="08:00", ends="09:30")
+    REFERENCE_BOARD.fold(room.views["reference"], shift.key, shift)
+    room.ask(EndReroute, LIN)
+    for _ in range(3):
+        room.tell_load(desk_load("north", (), at=room.now - timedelta(hours=1)))
+        room.wait(60)
+    assert room.order().phase == "ended"
+    assert "nobody is there" not in room.order().over_because
+
+
 def test_a_team_that_has_nobody_is_not_ill() -> None:
     """Defined, and not yet hired for: its desk says nothing, and who ends the order gets the work back."""
     room = ControlRoom()

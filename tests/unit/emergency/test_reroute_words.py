@@ -636,6 +636,19 @@ def test_a_command_that_nobody_answered_is_the_same_when_it_is_typed_again(
     assert len(set(desk.published)) == 3
 
 
+def test_an_answer_of_long_ago_is_told_with_what_the_order_is_now(
+    desk: FrontDesk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A proposal typed again after the broker hung was carried out meanwhile, and cancelled since."""
+    assert desk.room.ask(ProposeReroute, LIN, terms=terms()) == "done"
+    answer = {"code": "done", "reroute_id": "r1", "detail": "Proposed."}
+    reroute._told(answer, "propose", LIN, json=False)
+    assert "Now:" not in capsys.readouterr().out
+    assert desk.room.ask(CancelReroute, LIN) == "done"
+    reroute._told(answer, "propose", LIN, json=False)
+    assert "Now: cancelled; the line above" in " ".join(capsys.readouterr().out.split())
+
+
 def test_who_approves_a_floor_that_has_moved_is_told_where_to_look(desk: FrontDesk) -> None:
     """By the order's own id, to be copied."""
     scope = RerouteScope(teams=("north-entry",))
