@@ -221,7 +221,8 @@ def resolve(orders: Iterable[RerouteOrder]) -> Precedence:
 
 
 def _why(first: RerouteOrder, other: RerouteOrder) -> str:
-    return f"{first.reroute_id} applies: {_difference(first, other)}"
+    where = "" if first.terms.scope == other.terms.scope else " where both lie"
+    return f"{first.reroute_id} applies{where}: {_difference(first, other)}"
 
 
 def _difference(first: RerouteOrder, other: RerouteOrder) -> str:

@@ -357,10 +357,10 @@ async def test_only_orders_that_compete_are_said_to_overlap() -> None:
     told = {name: (await client.get(f"/reroutes/{name}")).json()["passed_over"] for name in room.book.orders}
     assert told["south"] == told["local"] == []
     assert told["north"] == [
-        "north applies: drain goes before shift of internal",
-        "north applies: drain goes before shift of secret",
+        "north applies where both lie: drain goes before shift of internal",
+        "north applies where both lie: drain goes before shift of secret",
     ]
-    assert told["secret"] == ["north applies: drain goes before shift of secret"]
+    assert told["secret"] == ["north applies where both lie: drain goes before shift of secret"]
 
 
 def eighty_and_thirty() -> ControlRoom:
@@ -389,7 +389,7 @@ def test_which_of_two_applies_is_told_with_what_each_holds_now(
     one, other = (room.order(name) for name in ("r-80", "r-30"))
     now = room.now + timedelta(seconds=steps * one.return_step_seconds + 1)
     said = overlaps(other, (one, other), list(room.views["reference"].teams.values()), now)
-    assert said == (f"r-80 applies: it takes 80 %, r-30 30 %; {words}",)
+    assert said == (f"r-80 applies where both lie: it takes 80 %, r-30 30 %; {words}",)
     counts = Counter(
         applied.reroute_id
         for n in range(20_000)
@@ -438,15 +438,17 @@ async def test_which_of_two_orders_applied_stays_on_record() -> None:
         assert sorted(report["life"], key=lambda line: line["at"]) == report["life"]
     assert met == {
         "first": [
-            "second came over the same place: second applies: it started later than first",
+            "second came over the same place: second applies where both lie: it started later than first",
             "third came over the same place: first applies: drain goes before shift of third",
         ],
-        "second": ["third came over the same place: second applies: drain goes before shift of third"],
+        "second": ["third came over the same place: second applies where both lie: drain goes before shift of third"],
         "third": [],
     }
     assert "over the same place" not in begun["first"]
-    assert begun["second"].endswith("UTC; over the same place second applies: it started later than first")
+    assert begun["second"].endswith(
+        "UTC; over the same place second applies where both lie: it started later than first"
+    )
     assert begun["third"].endswith(
         "; over the same place first applies: drain goes before shift of third; "
-        "second applies: drain goes before shift of third"
+        "second applies where both lie: drain goes before shift of third"
     )
