@@ -148,7 +148,7 @@ def _unfit(loader: yaml.SafeLoader, name: str, node: yaml.Node, seen: set[int]) 
         except NOT_OF_ITS_KIND as error:
             kind = node.tag.rpartition(":")[2]
             why = f" ({error})" if isinstance(error, ValueError) else ""
-            yield f"{place}: expected a value of the kind {kind}, found {word}{why}; mend it, or make it text: in quotes, without a tag"
+            yield f"{place}: expected a value of the kind {kind}, found {word}{why}; mend it, or quote it without a tag"
     for part in _parts(node):
         yield from _unfit(loader, name, part, seen)
 

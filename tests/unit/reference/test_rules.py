@@ -330,7 +330,7 @@ def test_a_few_lines_that_stand_for_more_than_any_memory_holds_are_refused(tmp_p
         ('id: "\\U00110000"\n', r"bank.yaml: expected YAML, found"),
         (
             "id: n\noperators: !!bool xx\n",
-            r"bank.yaml:2: expected a value of the kind bool, found 'xx'; .* without a tag",
+            r"bank.yaml:2: expected a value of the kind bool, found 'xx'; .* quote it without a tag",
         ),
         ("id: n\nsize: !!int ''\n", r"bank.yaml:2: expected a value of the kind int, found ''"),
         ("id: n\nsize: !!float ''\n", r"bank.yaml:2: expected a value of the kind float"),
