@@ -25,7 +25,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.admin import ApiVersionRequest
 from obstore.exceptions import BaseError
 
-from opsfloor import floor
+from opsfloor import floor, fuses
 from opsfloor.answers import as_json, remedied, table
 from shared.http.app import METRICS_ROLES
 from shared.http.keys import PRIVATE_NAME, PUBLIC_NAME, KeyPairError, found_keys
@@ -219,13 +219,20 @@ async def _database(settings: Settings) -> list[Finding]:
         theirs: datetime = await connection.fetchval("SELECT clock_timestamp()")
         after = time.time()
         steps = {service: await floor.steps(connection, service) for service in floor.SERVICES}
+        blown = await fuses.blown(connection)
     finally:
         await connection.close()
     return [
         Finding("database", True, "answers"),
         clock_finding(theirs, before, after),
         *(schema_finding(service, done, migrations()) for service, done in steps.items()),
+        *fuse_findings(blown),
     ]
+
+
+def fuse_findings(blown: Sequence[fuses.Fuse]) -> list[Finding]:
+    """One for each that has blown, or one for all that are whole."""
+    return [Finding("fuse", False, fuse.found, fuse.remedy) for fuse in blown] or [Finding("fuses", True, "whole")]
 
 
 def clock_finding(theirs: datetime, before: float, after: float) -> Finding:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json as json_text
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 from pydantic import TypeAdapter, ValidationError
@@ -12,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from opsfloor import database, floor
 from opsfloor.answers import Remedied, as_json, err, out, said, table
-from opsfloor.proving import TO_STATUS, Proof, document
+from opsfloor.proving import BUS_RECORDS, TO_STATUS, Proof, document
 from opsfloor.proving import prove as proved
 from shared.proof.cases import judge_books
 
@@ -34,8 +37,9 @@ def prove(
     """Prove from tables and bus that nothing is lost or doubled and the books are equal; exit status 1 with what is broken.
 
     Reads only, of a floor that runs or stands still: every accepted submission is one case, every case has at most one end and one
-    posting, nobody did two steps of it, its life folded again gives what is stored, and whatever a service told the next one is
-    taken or waits. What is on its way at the moment is counted and not judged.
+    posting, nobody did two steps of it, its life folded again gives what is stored, whatever a service told the next one is taken or
+    waits, and the last records of each partition of the bus are those that the tables know. What is on its way at the moment is
+    counted and not judged.
     """
     theirs = None if core_book is None else _read(core_book)
     columns = (TextColumn("cases folded again"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -52,13 +56,25 @@ def prove(
 
 
 def _read(file: Path) -> dict[str, int]:
+    def once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+        twice = [currency for currency, count in Counter(currency for currency, _ in pairs).items() if count > 1]
+        if twice:
+            raise Remedied(
+                f"Expected each currency once in the core bank's book in {file}, found {', '.join(twice)} several times",
+                "keep one amount of each, the whole of it",
+            )
+        return dict(pairs)
+
     try:
-        return BOOK.validate_json(file.read_bytes())
+        raw = file.read_bytes()
+        book = BOOK.validate_json(raw)
+        json_text.loads(raw, object_pairs_hook=once)
     except ValidationError as error:
         raise Remedied(
             f"Expected the core bank's book in {file}, found {error.errors()[0]['msg']}",
             'write it as {"CNY": 123450}: minor units by currency',
         ) from error
+    return book
 
 
 def _show(proof: Proof, *, compared: bool) -> None:
@@ -80,3 +96,6 @@ def _show(proof: Proof, *, compared: bool) -> None:
             f"{proof.lanes:,} lanes compared",
             soft_wrap=True,
         )
+    out.print(
+        f"Not looked at: what lies on the bus before the last {BUS_RECORDS} records of a partition", soft_wrap=True
+    )

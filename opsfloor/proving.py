@@ -10,24 +10,36 @@ from functools import partial
 from typing import Any, Final
 
 import asyncpg
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from opsfloor import floor
 from opsfloor.answers import Remedied
+from opsfloor.restore import until
 from services.audit.controls.processor import controls
+from services.intake.reception.processor import reception
+from services.routing.desk.processor import desk
+from services.routing.emergency.processor import emergency
+from services.routing.placement.processor import placement
+from services.vendor.supervision.processor import supervision
 from shared.contracts import audit, intake
-from shared.contracts.flow import READERS
+from shared.contracts.registry import TOPICS
+from shared.images import ImageStore
 from shared.proof.cases import DOUBLED, LOST, CaseSeen, Finding, book_of
-from shared.proof.lanes import Lane, Lanes, judge_lanes
+from shared.proof.lanes import Lane, Lanes, Seen, judge_bus, judge_lanes
 from shared.proof.lives import Entry, judge_life
+from shared.runtime.errors import ContractError, TransientError, in_words
 from shared.runtime.headers import source_of
+from shared.runtime.kafka_access import words_of
+from shared.runtime.kafka_leaving import leave
 from shared.runtime.kafka_log import KafkaLog
-from shared.runtime.log import Place, partition_of
-from shared.runtime.noted import ends
+from shared.runtime.log import partition_of
 from shared.runtime.recovery import IMPOSSIBLE
 from shared.runtime.settings import Settings
 
 CASES_AT_ONCE: Final = 200
 FINDINGS_SHOWN: Final = 5  # of each promise
+BUS_RECORDS: Final = 50  # of each partition, the last of them
 RECEPTION: Final = "reception_submission"
 TO_STATUS: Final = "opsfloor status"
 
@@ -81,7 +93,11 @@ NO_CASE: Final = (
     "AND s.body->>'phase' = 'accepted' AND NOT EXISTS (SELECT FROM audit.state AS c WHERE c.table_name = $2 "
     "AND c.key = s.body->>'case_id')"
 )
-NEXT: Final = "SELECT key FROM audit.state WHERE table_name = $1 AND part = '' AND key > $2 ORDER BY key LIMIT $3"
+NEXT: Final = (
+    "(SELECT key FROM audit.state WHERE table_name = $1 AND part = '' AND key > $3 ORDER BY key LIMIT $4) UNION "
+    "(SELECT DISTINCT key FROM audit.journal WHERE processor = $2 AND key > $3 ORDER BY key LIMIT $4) ORDER BY key LIMIT $4"
+)
+THERE: Final = "SELECT key FROM audit.state WHERE table_name = $1 AND key = ANY ($2::text[])"
 LIVES: Final = (
     "SELECT key, n, kind, body FROM audit.journal WHERE processor = $1 AND key = ANY ($2::text[]) ORDER BY key, n"
 )
@@ -91,7 +107,7 @@ REGISTRY: Final = (
 )
 
 
-Reach = Callable[[Sequence[str]], Awaitable[Mapping[Place, int]]]
+Reach = Callable[[], Awaitable[Seen]]
 Tell = Callable[[int, int], None]
 
 
@@ -109,13 +125,13 @@ async def prove(settings: Settings, tell: Tell) -> Proof:
                 f"Expected a floor's tables in this database, found none of {', '.join(missing)}",
                 "set OPSFLOOR_DATABASE_URL to the floor's database; services make the tables when they start",
             )
-        return await look(connection, partitions, partial(ends, settings.kafka), tell)
+        return await look(connection, partitions, partial(seen_on, settings.kafka), tell)
     finally:
         await connection.close()
 
 
 async def look(connection: Any, partitions: int, reach: Reach, tell: Tell) -> Proof:
-    """The proof. `reach` asks the bus where topics end.
+    """The proof. `reach` asks the bus where topics end, and with what.
 
     Holds:   nothing is changed. What the services say of each other is read in one snapshot; what is on its way is counted and
              not judged. In memory are some hundred cases at a time, and a few numbers for each lane.
@@ -125,18 +141,70 @@ async def look(connection: Any, partitions: int, reach: Reach, tell: Tell) -> Pr
         before = await _lanes(connection)
         await _submissions(connection, proof, before, partitions)
     await _cases(connection, proof, tell)
-    topics = sorted({topic for _, (topic, _) in before.read_to})
-    reached = await reach(topics) if topics else {}
+    seen = await reach()
     async with _snapshot(connection):
         after = await _lanes(connection)
-    proof.add(judge_lanes(before, reached, after), TO_STATUS)
+        gone = await _gone(connection, seen, after)
+    for case_id in gone:
+        proof.add(
+            [Finding(LOST, f"case {case_id} is on the bus, controls took it and has none")], f"opsfloor case {case_id}"
+        )
+    proof.add(judge_lanes(before, seen.ends, after), TO_STATUS)
+    proof.add(judge_bus(before, seen, after), TO_STATUS)
     proof.lanes = sum(1 for _ in before.pairs())
     proof.waiting = sum(before.waiting().values())
     return proof
 
 
+async def seen_on(kafka: str) -> Seen:
+    """Where each topic that shards write, or read, ends, and with what.
+
+    Errors:  `TransientError`, `ContractError` where a topic is missing.
+    """
+    names = [name for topic in TOPICS.values() for name in (topic.name, topic.dead_letters)]
+    consumer = AIOKafkaConsumer(*names, **words_of(kafka), enable_auto_commit=False, auto_offset_reset="earliest")
+    try:
+        await consumer.start()
+        spots = list(consumer.assignment())
+        if missing := set(names) - {spot.topic for spot in spots}:
+            raise UnknownTopicOrPartitionError(", ".join(sorted(missing)))
+        first, ends = await consumer.beginning_offsets(spots), await consumer.end_offsets(spots)
+        seen = Seen({(spot.topic, spot.partition): end for spot, end in ends.items()})
+        for spot in spots:
+            begin = ends[spot] - BUS_RECORDS if _of_shards(spot.topic) else ends[spot]
+            consumer.seek(spot, max(first[spot], begin))
+        async for record in until(consumer, spots, ends):
+            seen.take([record])
+    except UnknownTopicOrPartitionError as error:
+        raise ContractError(
+            "Expected the floor's topics, found some missing: `opsfloor reference FOLDER` makes them"
+        ) from error
+    except (KafkaError, OSError) as error:
+        raise TransientError(f"Expected Kafka to tell how its topics end, found {in_words(error)}") from error
+    finally:
+        await leave(consumer)
+    return seen
+
+
+def _of_shards(name: str) -> bool:
+    return name not in TOPICS or TOPICS[name].lanes
+
+
+async def _gone(connection: Any, seen: Seen, now: Lanes) -> list[str]:
+    """The cases that intake told of and that controls has taken, and has not."""
+    reader = controls().full_name
+    taken = [case for case, (lane, sequence) in seen.cases.items() if now.taken.get((reader, lane), 0) >= sequence]
+    rows = await connection.fetch(THERE, controls().table.name, taken)
+    return sorted(set(taken) - {row["key"] for row in rows})
+
+
+def _reads() -> Mapping[str, frozenset[str]]:
+    processors = (reception(ImageStore(None)), controls(), placement(), desk(), emergency(), supervision())
+    return {each.full_name: frozenset(topic.name for topic in each.inputs) for each in processors}
+
+
 async def _lanes(connection: Any) -> Lanes:
-    lanes = Lanes()
+    lanes = Lanes(_reads())
     for schema in floor.SERVICES:
         found = {name: await connection.fetch(text.format(schema=schema)) for name, text in LANES.items()}
         for processor, shard, topic, partition, sequence in found["told"]:
@@ -155,24 +223,25 @@ async def _submissions(connection: Any, proof: Proof, lanes: Lanes, partitions: 
     """Every submission that was accepted is a case, or its case is on its way."""
     proof.cases = {row["phase"]: row["n"] for row in await connection.fetch(CASES, controls().table.name)}
     proof.submissions = {row["phase"]: row["n"] for row in await connection.fetch(SUBMISSIONS, RECEPTION)}
-    (reader,) = (name for name in READERS[intake.CASE.name] if name == controls().full_name)
+    reader = controls().full_name
     behind = {lane.partition for who, lane in lanes.waiting() if who == reader and lane.topic == intake.CASE.name}
     async for row in connection.cursor(NO_CASE, RECEPTION, controls().table.name):
-        if partition_of(row["case_id"].encode(), partitions) in behind:
+        case_id = row["case_id"]
+        if case_id is not None and partition_of(case_id.encode(), partitions) in behind:
             proof.on_their_way += 1
         else:
-            found = Finding(LOST, f"submission {row['key']} was accepted and is no case ({row['case_id']})")
+            found = Finding(LOST, f"submission {row['key']} was accepted and is no case ({case_id or 'none is named'})")
             proof.add([found], f"opsfloor case {row['key']}")
 
 
 async def _cases(connection: Any, proof: Proof, tell: Tell) -> None:
     """Every case has one life, which gives what is stored of it, and keeps the promises. Read a part at a time, each as it
     stands at one instant: a snapshot that is held for long keeps the database from clearing up."""
-    table = controls().table.name
+    table, name = controls().table.name, controls().name
     total, last = sum(proof.cases.values()), ""
     while True:
         async with _snapshot(connection):
-            keys = [row["key"] for row in await connection.fetch(NEXT, table, last, CASES_AT_ONCE)]
+            keys = [row["key"] for row in await connection.fetch(NEXT, table, name, last, CASES_AT_ONCE)]
             if not keys:
                 return
             await _part(connection, proof, keys)
@@ -240,6 +309,7 @@ def document(proof: Proof) -> dict[str, Any]:
             for name in ("submissions", "cases", "on_their_way", "waiting", "folded", "lanes")
         },
         "book": dict(proof.book),
+        "bus_records": BUS_RECORDS,
         "findings": {
             promise: {
                 "count": proof.counts[promise],

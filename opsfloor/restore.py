@@ -271,7 +271,7 @@ async def _records(
             if 0 < start < first[spot]:
                 gone[(spot.topic, spot.partition)] = (start, first[spot])
             consumer.seek(spot, max(start, first[spot], min(from_time.get(spot, 0), ends[spot])))
-        async for record in _until(consumer, spots, ends):
+        async for record in until(consumer, spots, ends):
             yield record
     finally:
         await consumer.stop()
@@ -284,7 +284,8 @@ async def _offsets_at(consumer: Any, spots: Sequence[Any], since: datetime) -> d
     return {spot: ends[spot] if entry is None else entry.offset for spot, entry in found.items()}
 
 
-async def _until(consumer: Any, spots: Sequence[Any], ends: Mapping[Any, int]) -> AsyncIterator[Record]:
+async def until(consumer: Any, spots: Sequence[Any], ends: Mapping[Any, int]) -> AsyncIterator[Record]:
+    """The facts from where the consumer stands to these ends. Errors: `TransientError` when nothing comes of what is there."""
     silent = 0
     while True:
         left = [spot for spot in spots if await consumer.position(spot) < ends[spot]]

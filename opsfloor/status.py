@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Annotated, Final
 
+import asyncpg
 import httpx
 import typer
 from prometheus_client.parser import text_string_to_metric_families
 
-from opsfloor import floor
+from opsfloor import floor, fuses
 from opsfloor.answers import Remedied, as_json, table
+from shared.runtime.postgres_store import AWAY
 
 Labels = frozenset[tuple[str, str]]
 """Of one sample, name and value: the order in which a page tells them says nothing."""
@@ -28,6 +31,7 @@ OTHER_KEY: Final = (
 )
 UNKEPT: Final = "Bounds that the plan in force cannot keep: docs/runbook/BoundNotKept.md"
 NO_FIGURES: Final = "its figures are none of this floor's"
+DATABASE_SECONDS: Final = 5.0
 
 
 def status(json: Annotated[bool, typer.Option("--json", help="one JSON document instead of tables")] = False) -> None:
@@ -36,10 +40,10 @@ def status(json: Annotated[bool, typer.Option("--json", help="one JSON document 
     At the end, where there are any, the bounds that the plan in force cannot keep, and by how much of all work.
     Exit status 1 when one of the four services, or the balancer, is nowhere to be found or cannot do its work, also when
     two processes of a service have the same OPSFLOOR_INSTANCE, or one refuses to tell its figures or has met a record
-    that none of its boards can read.
+    that none of its boards can read, or the database knows of a blown fuse.
     """
-    services = floor.running()
-    if not services:
+    services, blown = floor.running(), _blown()
+    if not services and not blown:
         raise Remedied(
             "Expected running services, found none", floor.to_start("|".join((*floor.SERVICES, floor.BALANCER)))
         )
@@ -49,7 +53,12 @@ def status(json: Annotated[bool, typer.Option("--json", help="one JSON document 
     figures = [samples for _, samples in pages]
     queues, unkept = _queues(figures), _unkept(figures)
     told = _services(pages, {entry: answer for entry, answer in answers if isinstance(answer, str)})
-    told += [_absent(name) for name in (*floor.SERVICES, floor.BALANCER) if all(e.service != name for e in services)]
+    told = [_stopped(row, blown.get(str(row["service"]), [])) for row in told]
+    told += [
+        _absent(name, blown.get(name, []))
+        for name in (*floor.SERVICES, floor.BALANCER)
+        if all(e.service != name for e in services)
+    ]
     if json:
         as_json({"services": told, "shards": shards, "queues": queues, "bounds_not_kept": unkept})
     else:
@@ -131,9 +140,35 @@ def _instance(samples: Samples) -> str:
     return next((dict(labels).get("member", "") for labels in samples.get("opsfloor_service_info", {})), "")
 
 
-def _absent(service: str) -> dict[str, object]:
-    """One of which no process is known here."""
-    return _row(service, [f"none is known here; `opsfloor run {service}` starts one"])
+def _absent(service: str, blown: list[str]) -> dict[str, object]:
+    """One of which no process is known here. With a blown fuse none that is started stays."""
+    return _row(service, blown or [f"none is known here; `opsfloor run {service}` starts one"])
+
+
+def _stopped(row: dict[str, object], blown: list[str]) -> dict[str, object]:
+    """The row of a process that reads nothing, or is about to end, as a fuse of its service is blown."""
+    reasons = row["reasons"]
+    return row | {"ready": "NO", "reasons": [*reasons, *blown]} if blown and isinstance(reasons, list) else row
+
+
+def _blown() -> dict[str, list[str]]:
+    """The blown fuses in words, by service; none where the database does not answer, of which `opsfloor doctor` tells."""
+    found: dict[str, list[str]] = defaultdict(list)
+    try:
+        marked = asyncio.run(_marked(floor.settings_as_set().database_url))
+    except (*AWAY, asyncpg.PostgresError, Remedied, ValueError):  # a ValueError: an address that is none
+        return {}
+    for fuse in marked:
+        found[fuse.service].append(f"{fuse.found}: {fuse.remedy}")
+    return found
+
+
+async def _marked(url: str) -> list[fuses.Fuse]:
+    connection = await asyncpg.connect(url, timeout=DATABASE_SECONDS)
+    try:
+        return await fuses.blown(connection)
+    finally:
+        await connection.close()
 
 
 def _hindrances(entry: floor.Running) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,13 @@ import yaml
 
 ALIASED_MAX: Final = 100_000
 """Values that the aliases of a file may stand for beyond what is written: a few lines can stand for more than any memory holds."""
+
+
+SHOWN_MAX: Final = 60  # characters of a value
+HALF: Final = re.compile("[\ud800-\udfff]")
+"""Half of a character of UTF-16: no text in UTF-8 can hold it."""
+NOT_OF_ITS_KIND: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What the YAML library says of a value that is not of its kind, as a date that no calendar has, or `!!bool xx`."""
 
 
 class YamlUnfitError(Exception):
@@ -47,7 +55,8 @@ class Document:
 
 
 def read_document(file: Path) -> Document:
-    """Read a file. Errors: `YamlUnfitError` for one that is no UTF-8 text, no YAML, nested without end, or an alias bomb."""
+    """Read a file. Errors: `YamlUnfitError` for one that is no UTF-8 text, no YAML, nested without end, an alias bomb, or with a value
+    that is not of the kind it says, or no text."""
     try:
         loader = yaml.SafeLoader(file.read_text(encoding="utf-8"))
         root = loader.get_single_node()
@@ -63,10 +72,12 @@ def read_document(file: Path) -> Document:
                 "out what is meant in their place"
             )
             raise YamlUnfitError([fault])
+        if root is not None and (faults := list(_unfit(loader, file.name, root, set()))):
+            raise YamlUnfitError(faults)
         content = None if root is None else loader.construct_document(root)
     except (OSError, UnicodeDecodeError) as error:
         raise YamlUnfitError([f"{file.name}: expected a readable UTF-8 file, found {error}"]) from error
-    except (yaml.YAMLError, ValueError) as error:  # a date that no calendar has is a ValueError
+    except (yaml.YAMLError, ValueError) as error:  # of a character beyond U+10FFFF it is a ValueError
         raise YamlUnfitError([f"{file.name}: expected YAML, found {str(error).replace(chr(10), ' ')}"]) from error
     except RecursionError as error:
         fault = f"{file.name}: expected lists and entries a few levels deep, found them nested without end"
@@ -120,6 +131,26 @@ def _circle(node: yaml.Node, above: set[int], ended: set[int]) -> yaml.Node | No
             return circle
         ended.add(id(node))
     return None
+
+
+def _unfit(loader: yaml.SafeLoader, name: str, node: yaml.Node, seen: set[int]) -> Iterator[str]:
+    """A sentence for each value that is not of the kind it says or looks like, or has half a character in it."""
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.ScalarNode):
+        place, word = f"{name}:{node.start_mark.line + 1}", repr(str(node.value)[:SHOWN_MAX])
+        if HALF.search(node.value):
+            yield f"{place}: expected whole characters, found half of one (U+D800 to U+DFFF) in {word}; write the character itself"
+            return
+        try:
+            loader.construct_object(node)
+        except NOT_OF_ITS_KIND as error:
+            kind = node.tag.rpartition(":")[2]
+            why = f" ({error})" if isinstance(error, ValueError) else ""
+            yield f"{place}: expected a value of the kind {kind}, found {word}{why}; mend it, or quote it without a tag"
+    for part in _parts(node):
+        yield from _unfit(loader, name, part, seen)
 
 
 def _aliased(root: yaml.Node) -> int:

@@ -98,6 +98,7 @@ def book_of(ends: Iterable[Ended]) -> Counter[str]:
 
 
 def judge_books(ours: Mapping[str, int], theirs: Mapping[str, int]) -> Iterator[Finding]:
-    """Whether the floor and the core bank hold the same to be booked, to the smallest unit of each currency."""
-    if dict(ours) != dict(theirs):
-        yield Finding(BOOKS, f"floor {dict(ours)}, core bank {dict(theirs)}")
+    """Whether the floor and the core bank hold the same to be booked, to the smallest unit of each currency; none is zero."""
+    held, told = ({currency: amount for currency, amount in book.items() if amount} for book in (ours, theirs))
+    if held != told:
+        yield Finding(BOOKS, f"floor {held}, core bank {told}")

@@ -39,6 +39,11 @@ def parked(floor: Terminal) -> list[dict[str, Any]]:
     return found
 
 
+def told(floor: Terminal, line: str) -> Any:
+    """The document of a command that ends badly where anything is not well."""
+    return json.loads(floor.answer(line).stdout)
+
+
 def ended(process: Popen[bytes]) -> bool:
     """Whether intake stops by itself before it has parked all that waits, or at it."""
     try:
@@ -59,6 +64,13 @@ def test_the_page_of_a_blown_fuse_brings_intake_back(stack_folder: Path) -> None
         assert "FuseBlownError" in last, "Expected the log to end with why, as ServiceAbsent's page says"
         assert "Remedy" in last
 
+        (row,) = [each for each in told(floor, "status --json")["services"] if each["service"] == "intake"]
+        assert row["ready"] == "NO"
+        assert "branch.submission.v1[3] before offset" in row["reasons"][0]
+        assert RESET in row["reasons"][0]
+        (fuse,) = [each for each in told(floor, "doctor --json") if each["what"] == "fuse"]
+        assert (fuse["well"], RESET in fuse["remedy"]) == (False, True)
+
         assert "`opsfloor dlq show ID`" in PAGE
         one = first[0]["parked_id"]
         assert "branch.submission.v1" in floor.type(f"dlq show {one}")
@@ -77,6 +89,11 @@ def test_the_page_of_a_blown_fuse_brings_intake_back(stack_folder: Path) -> None
         assert not ended(floor.running[-1]), "Expected one reset to do for all that waited"
         assert len({each["parked_id"] for each in parked(floor)}) == BROKEN
         assert "nothing was done" in floor.type(f"{RESET} --actor you --reason why")
+        assert not any(
+            "fuse" in reason for each in told(floor, "status --json")["services"] for reason in each["reasons"]
+        )
+        (fuse,) = [each for each in told(floor, "doctor --json") if each["what"] == "fuses"]
+        assert fuse["well"]
 
         scan = floor.home / "scan.png"
         scan.write_bytes(image())

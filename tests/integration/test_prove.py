@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 from functools import cache
 from typing import Any
 
 import asyncpg
 import pytest
 
-from opsfloor.proving import Proof, document, look
-from shared.contracts import audit, intake
+from opsfloor.proving import BUS_RECORDS, Proof, document, look, seen_on
+from shared.contracts import audit, branch, intake, vendor
+from shared.contracts.registry import WITHOUT_LANES
 from shared.proof.cases import book_of
-from shared.runtime.log import Place
+from shared.proof.lanes import Lane, Seen
+from shared.runtime.kafka_log import KafkaPublisher
+from shared.runtime.log import Outgoing
 from shared.runtime.memory_store import Part
 from shared.runtime.postgres_store import PostgresStore
 from shared.runtime.schema import migrate
 from shared.runtime.store import Batch
+from shared.runtime.topics import ensure_topics
 from tests.simulation.run import Run
 from tests.simulation.stage import PARTITIONS
 
@@ -73,8 +77,12 @@ async def written(run: Run, url: str) -> asyncpg.Connection[Any]:
 
 
 async def proved(run: Run, connection: asyncpg.Connection[Any]) -> Proof:
-    async def reach(topics: Sequence[str]) -> Mapping[Place, int]:
-        return {(topic, n): run.stage.log.end((topic, n)) for topic in topics for n in range(PARTITIONS)}
+    async def reach() -> Seen:
+        seen = Seen({place: run.stage.log.end(place) for place in run.stage.log.records})
+        for (topic, _), records in run.stage.log.records.items():
+            if topic not in WITHOUT_LANES:
+                seen.take(records[-BUS_RECORDS:])
+        return seen
 
     return await look(connection, PARTITIONS, reach, lambda done, total: None)
 
@@ -186,3 +194,102 @@ async def test_a_fact_that_nobody_committed_is_found(rested: asyncpg.Connection[
     """A zombie's, or tables that went back."""
     await rested.execute("UPDATE intake.lane_out SET sequence = sequence - 1 WHERE topic = $1", intake.CASE.name)
     assert "published is committed" in (await proved(at_rest(), rested)).first
+
+
+FORGOTTEN = {
+    "what a writer told": ("DELETE FROM intake.lane_out", "published is committed"),
+    "what a writer told whom nobody reads": (
+        f"DELETE FROM vendor.lane_out WHERE topic = '{vendor.SCORE.name}'",
+        "published is committed",
+    ),
+    "everything": (
+        "DO $$ DECLARE one record; BEGIN FOR one IN SELECT schemaname, tablename FROM pg_tables WHERE schemaname IN "
+        "('intake', 'audit', 'routing', 'vendor') AND tablename <> 'migration' LOOP "
+        "EXECUTE format('TRUNCATE %I.%I', one.schemaname, one.tablename); END LOOP; END $$",
+        "published is committed",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", FORGOTTEN)
+async def test_what_the_bus_tells_and_no_table_knows_is_found(rested: asyncpg.Connection[Any], what: str) -> None:
+    """Tables that were emptied agree with each other: the bus does not."""
+    statement, promise = FORGOTTEN[what]
+    await rested.execute(statement)
+    assert promise in (await proved(at_rest(), rested)).first
+
+
+async def test_a_posted_case_of_which_only_the_journal_or_only_the_bus_tells_is_found(
+    rested: asyncpg.Connection[Any],
+) -> None:
+    """Its rows were deleted at both services that know it; then its life as well."""
+    posted = "SELECT key FROM audit.journal WHERE kind = $1 ORDER BY at DESC, key"
+    case_id = await rested.fetchval(posted, audit.CasePosted.kind_name())
+    await rested.execute("DELETE FROM audit.state WHERE key = $1", case_id)
+    await rested.execute("DELETE FROM intake.state WHERE body->>'case_id' = $1", case_id)
+    proof = await proved(at_rest(), rested)
+    assert {"replay", "nothing doubled", "nothing lost"} <= proof.first.keys()
+    await rested.execute("DELETE FROM audit.journal WHERE key = $1", case_id)
+    (broken,) = (await proved(at_rest(), rested)).first["nothing lost"]
+    assert broken.finding.detail == f"case {case_id} is on the bus, controls took it and has none"
+    assert broken.look == f"opsfloor case {case_id}"
+
+
+async def test_a_bus_that_has_less_than_the_tables_know_is_found(rested: asyncpg.Connection[Any]) -> None:
+    """Its topics were made anew, or its last records are gone."""
+    nothing = await look(rested, PARTITIONS, empty, lambda done, total: None)
+    details = [broken.finding.detail for broken in nothing.first["nothing lost"]]
+    assert any("the bus never had any" in detail for detail in details)
+    await rested.execute("UPDATE intake.lane_out SET sequence = sequence + 1 WHERE topic = $1", intake.RECEIPT.name)
+    (less, *_) = (await proved(at_rest(), rested)).first["nothing lost"]
+    assert intake.RECEIPT.name in less.finding.detail
+    assert "the bus ends with" in less.finding.detail
+
+
+async def empty() -> Seen:
+    """A bus that was made anew."""
+    return Seen({})
+
+
+async def test_a_reader_that_has_not_begun_has_lost_nothing(rested: asyncpg.Connection[Any]) -> None:
+    """Audit stopped before its first record: what was told waits, and its cases are on their way."""
+    for name in ("state", "journal", "inlet", "lane_in", "lane_out", "outbox", "timer"):
+        await rested.execute(f"TRUNCATE audit.{name}")
+    proof = await proved(at_rest(), rested)
+    assert proof.on_their_way == proof.submissions["accepted"] > 0
+    assert "nothing lost" not in proof.first
+
+
+async def test_an_accepted_submission_that_names_no_case_is_a_finding(rested: asyncpg.Connection[Any]) -> None:
+    """However odd a row is, it is told of."""
+    await rested.execute(
+        "UPDATE intake.state SET body = (body::jsonb - 'case_id')::json WHERE key = "
+        "(SELECT min(key) FROM intake.state WHERE body->>'phase' = 'accepted')"
+    )
+    details = [broken.finding.detail for broken in (await proved(at_rest(), rested)).first["nothing lost"]]
+    assert any("none is named" in detail for detail in details)
+
+
+async def test_of_a_real_bus_the_last_records_of_each_partition_are_seen(kafka: str) -> None:
+    """Where it ends, the highest of each lane there, and the cases that intake told of; none of what outsiders write."""
+    await ensure_topics(kafka, None)
+    source = "/opsfloor/intake/probe/0"
+
+    def told(sequence: int) -> Outgoing:
+        headers = (("ce_type", b"probe"), ("ce_source", source.encode()), ("sequence", b"%020d" % sequence))
+        return Outgoing(b"k", b"{}", (*headers, ("correlationid", b"case-%d" % sequence)), 1_000)
+
+    lane, outside = Lane(source, intake.CASE.name, 0), Lane(source, branch.SUBMISSION.name, 0)
+    before = await seen_on(kafka)
+    publisher = KafkaPublisher(kafka)
+    await publisher.start()
+    rows = [told(sequence) for sequence in range(1, 2 + BUS_RECORDS)]
+    assert await publisher.publish({lane.place: rows, outside.place: [told(7)]}) == {}
+    await publisher.stop()
+    seen = await seen_on(kafka)
+    assert seen.ends[lane.place] == before.ends[lane.place] + len(rows)
+    assert seen.ends[outside.place] == before.ends[outside.place] + 1
+    assert seen.last[lane] == len(rows)
+    assert outside not in seen.last
+    assert "case-1" not in seen.cases, "it is further back than is looked at"
+    assert seen.cases["case-2"] == (lane, 2)

@@ -38,7 +38,13 @@ class Terminal:
 
     def type(self, line: str) -> str:
         """Run a command and return what it prints. Errors: `AssertionError` when it does not end well."""
-        done = subprocess.run(
+        done = self.answer(line)
+        assert done.returncode == 0, f"opsfloor {line}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def answer(self, line: str) -> subprocess.CompletedProcess[str]:
+        """Run a command, however it ends."""
+        return subprocess.run(
             self._words(line),
             cwd=ROOT,
             env=self._env,
@@ -48,8 +54,6 @@ class Terminal:
             timeout=300,
             check=False,
         )
-        assert done.returncode == 0, f"opsfloor {line}\n{done.stdout}\n{done.stderr}"
-        return done.stdout
 
     def start(self, line: str) -> subprocess.Popen[bytes]:
         """Run a command that stays."""

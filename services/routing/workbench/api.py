@@ -141,7 +141,7 @@ class Workbench:
 
     def standing(self, sitting: Seat) -> StandingView:
         """What the bank allows the operator now."""
-        return standing_view(_granted(allowed_now(sitting, Rulebook.of(self.boards))))
+        return standing_view(_granted(allowed_now(sitting, Rulebook.of(self.boards))), sitting.outside)
 
     async def hand_in(self, command: Command, response: Response, *, named_by_content: bool = False) -> CommandView:
         """Publish the command and say what became of it; a refusal is a problem."""

@@ -245,11 +245,19 @@ def command_view(command_id: str, verdict: Verdict | None) -> CommandView:
     return CommandView(command_id=command_id, state=state, answer=verdict.answer, detail=verdict.detail)
 
 
-def standing_view(allowed: Allowed) -> StandingView:
+DECIDES: Final = {
+    True: "the vendor manager decides, your team leader asks there",
+    False: "the bank decides, in its register of people; your team leader asks for it",
+}
+"""Who ends a suspension, by whether the operator is an outside provider's."""
+
+
+def standing_view(allowed: Allowed, outside: bool) -> StandingView:
     """The standing in words: who is suspended is told that no work comes, why, and who decides."""
     reason = "" if allowed.published is None else allowed.published.reason
     why = reason or "as the reference data has it"
-    told = f"No work comes to you: {allowed.whose} standing is suspended ({why}); the vendor manager decides, ask your team leader."
+    whose = {"yours": "your own", "your provider's": "your provider's"}[allowed.whose]
+    told = f"No work comes to you: {whose} standing is suspended ({why}); {DECIDES[outside]}."
     return StandingView(
         standing=allowed.standing,
         whose=allowed.whose,

@@ -41,6 +41,7 @@ def test_a_floor_that_kept_its_promises_is_said_to_have(proof: Proof, capsys: py
     told = capsys.readouterr().out
     assert "nothing lost, nothing doubled" in told
     assert "2 cases folded again, 7 lanes compared" in told
+    assert "Not looked at: what lies on the bus before the last" in told
 
 
 def test_what_is_broken_is_counted_and_the_first_of_it_named(proof: Proof, capsys: pytest.CaptureFixture[str]) -> None:
@@ -66,6 +67,27 @@ def test_the_core_banks_book_is_compared_to_the_smallest_unit(
     told = json.loads(capsys.readouterr().out)
     assert told["kept"] is (code == 0)
     assert ("equal books" in told["findings"]) is (code == 1)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [({}, {"CNY": 0, "USD": 0}), ({"CNY": 0, "USD": 0}, {"USD": 0}), ({"CNY": 0}, {})]
+)
+def test_a_currency_of_which_nothing_is_booked_is_no_difference(
+    proof: Proof, tmp_path: Path, ours: dict[str, int], theirs: dict[str, int]
+) -> None:
+    """A core bank lists its accounts, also those on which nothing stands."""
+    proof.book = Counter(ours)
+    file = tmp_path / "book.json"
+    file.write_text(json.dumps(theirs))
+    assert status(file) == 0
+
+
+def test_a_book_that_names_a_currency_twice_is_refused(proof: Proof, tmp_path: Path) -> None:
+    """JSON would silently keep the last."""
+    file = tmp_path / "book.json"
+    file.write_text('{"CNY": 1, "USD": 0, "CNY": 100}')
+    with pytest.raises(Remedied, match="found CNY several times"):
+        command.prove(file, False)
 
 
 def test_a_book_that_cannot_be_read_is_refused_before_anything_is_looked_at(proof: Proof, tmp_path: Path) -> None:

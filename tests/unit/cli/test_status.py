@@ -13,6 +13,7 @@ import typer
 
 from opsfloor import status
 from opsfloor.floor import Running, running
+from opsfloor.fuses import Fuse
 
 PAGE = """# TYPE opsfloor_desk_queue_items gauge
 opsfloor_desk_queue_items{step="entry",team="clearkey-one"} 7.0
@@ -245,3 +246,32 @@ def test_why_a_process_tells_no_figures_or_the_wrong_ones_stands_in_its_row(
     told = {row["service"]: row["reasons"] for row in json.loads(capsys.readouterr().out)["services"]}
     assert (ended.value.exit_code, told.pop("audit")) == (1, [reason])
     assert not any(told.values())
+
+
+def test_a_blown_fuse_stands_in_the_row_of_its_service(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where, and what resets it; to start another process would not help. Whether one is there or none."""
+    monkeypatch.setenv("OPSFLOOR_HOME", str(tmp_path))
+    for name in ("AUDIT", "ROUTING", "VENDOR", "BALANCER"):
+        monkeypatch.setenv(f"OPSFLOOR_{name}_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("OPSFLOOR_KAFKA", "127.0.0.1:1")
+    monkeypatch.setenv("OPSFLOOR_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    well = httpx.Response(200, json={"ready": True, "reasons": []})
+    monkeypatch.setattr(httpx, "get", lambda url, **_: well if url.endswith("ready") else httpx.Response(200, text=""))
+
+    async def marked(_: str) -> list[Fuse]:
+        return [
+            Fuse("intake", "reception", "branch.submission.v1", 3, 25),
+            Fuse("routing", "desk", "routing.command.v1", 0, 7),
+        ]
+
+    monkeypatch.setattr(status, "_marked", marked)
+    with pytest.raises(typer.Exit):
+        status.status(json=True)
+    told = {row["service"]: row for row in json.loads(capsys.readouterr().out)["services"]}
+    assert [name for name, row in told.items() if row["ready"] == "NO"] == ["routing", "intake"]
+    ((intake,), (routing,)) = told["intake"]["reasons"], told["routing"]["reasons"]
+    assert "branch.submission.v1[3] before offset 25" in intake
+    assert "dlq reset-fuse intake/reception" in intake
+    assert "dlq reset-fuse routing/desk" in routing

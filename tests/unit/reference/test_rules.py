@@ -74,7 +74,10 @@ def changed(identity: str, **update: object) -> list[ReferenceEntry]:
             "centres:\n- {id: n, label: N, city: null}\n",
             "bank.yaml:2: centres.n.city: Input should be a valid string, found 'N",
         ),
-        ("centres:\n- {id: n, label: 2026-02-31}\n", "bank.yaml: expected YAML, found day is out of range"),
+        (
+            "centres:\n- {id: n, label: 2026-02-31}\n",
+            "bank.yaml:2: expected a value of the kind timestamp, found '2026-02-31' (day is out of range",
+        ),
     ],
 )
 def test_a_broken_file_is_told_by_line(tmp_path: Path, text: str, fault: str) -> None:
@@ -316,6 +319,29 @@ def test_a_few_lines_that_stand_for_more_than_any_memory_holds_are_refused(tmp_p
     levels = [f"- &a{n} [{', '.join([alias.format(below=n - 1)] * 9)}]" for n in range(1, 40)]
     (tmp_path / "bank.yaml").write_text("\n".join(["centres:", "- &a0 {id: n}", *levels]) + "\n")
     with pytest.raises(YamlUnfitError, match=r"bank.yaml: expected aliases \(\*\) to stand for at most 100,000 values"):
+        read_document(tmp_path / "bank.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ('id: n\nname: "Wang\\ud800Wei"\n', r"bank.yaml:2: expected whole characters, .* write the character itself"),
+        ('"na\\udc00me": x\n', r"bank.yaml:1: expected whole characters"),
+        ('id: "\\U00110000"\n', r"bank.yaml: expected YAML, found"),
+        (
+            "id: n\noperators: !!bool xx\n",
+            r"bank.yaml:2: expected a value of the kind bool, found 'xx'; .* quote it without a tag",
+        ),
+        ("id: n\nsize: !!int ''\n", r"bank.yaml:2: expected a value of the kind int, found ''"),
+        ("id: n\nsize: !!float ''\n", r"bank.yaml:2: expected a value of the kind float"),
+        ("id: n\nat: !!timestamp soon\n", r"bank.yaml:2: expected a value of the kind timestamp, found 'soon'"),
+        ("id: n\non: 2026-02-31\n", r"bank.yaml:2: expected a value of the kind timestamp, found '2026-02-31' \(day"),
+    ],
+)
+def test_a_value_that_is_not_of_its_kind_is_refused_with_its_line(tmp_path: Path, text: str, fault: str) -> None:
+    """What the library would answer with a traceback, or only without a place."""
+    (tmp_path / "bank.yaml").write_text(text)
+    with pytest.raises(YamlUnfitError, match=fault):
         read_document(tmp_path / "bank.yaml")
 
 

@@ -118,6 +118,8 @@ async def test_a_suspended_operator_is_told_so_and_why(window: Window) -> None:
     assert signed["standing"]["reason"] == window.desks.views["standing"].operators["anna"].reason != ""
     assert signed["standing"]["reason"] in signed["standing"]["detail"]
     assert "team leader" in signed["standing"]["detail"]
+    assert "your own standing is suspended" in signed["standing"]["detail"]
+    assert "vendor" not in signed["standing"]["detail"], "the bank's own people have none"
     assert (await anna.get("/standing")).json() == signed["standing"]
     told = (await ben.post("/sign-on")).json()["standing"]
     assert (told["standing"], told["detail"], told["since"]) == ("allowed", "", None)
@@ -131,6 +133,8 @@ async def test_people_of_a_suspended_vendor_are_told_that_it_is_not_they(window:
     stand(window.desks.views, "provider", window.desks.views["reference"].teams["vendor"].provider_id, "suspended")
     told = (await vera.post("/sign-on")).json()["standing"]
     assert (told["standing"], told["whose"]) == ("suspended", "your provider's")
+    assert "your provider's standing is suspended" in told["detail"]
+    assert "the vendor manager decides" in told["detail"]
 
 
 async def test_what_an_operator_is_told_names_no_image_and_no_colleague(window: Window) -> None:
