@@ -14,13 +14,7 @@ from shared.runtime import host as hosting
 from shared.runtime.clock import RealClock
 from shared.runtime.host import Host, Surroundings
 from shared.runtime.settings import Settings
-
-
-class Pool:
-    """A database that is there."""
-
-    async def fetchval(self, statement: str) -> int:
-        return 1
+from tests.support.pool_of_one import Pool
 
 
 async def test_intake_is_not_ready_while_its_images_are_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

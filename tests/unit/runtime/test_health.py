@@ -13,18 +13,7 @@ from shared.runtime.clock import RealClock
 from shared.runtime.errors import TransientError
 from shared.runtime.host import SILENT_SECONDS, Host, ServicePlan
 from shared.runtime.settings import Settings
-
-
-class Pool:
-    """A database that may be away."""
-
-    def __init__(self) -> None:
-        self.failure: Exception | None = None
-
-    async def fetchval(self, statement: str) -> int:
-        if self.failure is not None:
-            raise self.failure
-        return 1
+from tests.support.pool_of_one import Pool
 
 
 class Runner:

@@ -1,0 +1,27 @@
+"""A pool of one connection for tests of who only asks whether the database is there."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+
+class Pool:
+    """A database that may be away."""
+
+    def __init__(self) -> None:
+        self.failure: Exception | None = None
+
+    @asynccontextmanager
+    async def acquire(self, timeout: float) -> AsyncIterator[Pool]:  # noqa: ASYNC109 - as asyncpg has it
+        """Its connection."""
+        yield self
+
+    async def fetchval(self, statement: str, timeout: float) -> int:  # noqa: ASYNC109 - as asyncpg has it
+        """The answer."""
+        if self.failure is not None:
+            raise self.failure
+        return 1
+
+    def terminate(self) -> None:
+        """The connection is given to nobody again."""
