@@ -86,6 +86,6 @@ def test_the_one_that_is_ill_stands_first_and_a_dead_service_is_named(tmp_path: 
         assert first.startswith(f"{ill}-{ILL}"), seen.panels[title]
         assert f"and {MANY - 6} more: all good" in rest
     assert BALANCER in seen.warning
-    plan, *_ = seen.panels["How much waiting does the plan expect of the coming hour?"].splitlines()
+    plan, *_ = seen.panels["How late does the plan expect the coming hour's work to be?"].splitlines()
     assert plan == f"no data, and no answer from {BALANCER}"
     assert seen.troubles == ()
