@@ -25,9 +25,8 @@ from shared.runtime.shard import ADOPTS, MARKS, Shard, gap_on_lane, take_from_la
 from shared.runtime.store import Batch, Claim, JournalRow, Store
 
 LOADED_AT_ONCE: Final = 1_000
-WITHOUT_FUSE: Final = Limits(
-    fuse_share=math.inf
-)  # it is for who reads on by itself; here a person has said up to where
+WITHOUT_FUSE: Final = Limits(fuse_share=math.inf)
+"""A fuse is for who reads on by itself; here a person has said up to where."""
 IMPOSSIBLE: Final = (AttributeError, LookupError, TypeError, ValueError, InvariantError)
 """What a state that has lost its past says to the next fact."""
 IN_FLIGHT: Final = (

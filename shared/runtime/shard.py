@@ -16,9 +16,7 @@ from shared.runtime.store import Claim
 
 ADOPTS: Final = "*"  # the pseudo source that marks an inlet which began in the middle of a topic
 BLOWN: Final = "!"  # … one at which the fuse blew: its «sequence» is the offset behind the record that did it
-SPARED: Final = (
-    "!spared"  # … and the offset up to which somebody knows of unreadable records: they do not blow it again
-)
+SPARED: Final = "!spared"  # … and the offset up to which somebody knows of unreadable records: those blow no fuse
 MARKS: Final = frozenset({ADOPTS, BLOWN, SPARED})
 
 

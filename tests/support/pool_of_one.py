@@ -13,11 +13,11 @@ class Pool:
         self.failure: Exception | None = None
 
     @asynccontextmanager
-    async def acquire(self, timeout: float) -> AsyncIterator[Pool]:  # noqa: ASYNC109 - as asyncpg has it
+    async def acquire(self, **limits: float) -> AsyncIterator[Pool]:
         """Its connection."""
         yield self
 
-    async def fetchval(self, statement: str, timeout: float) -> int:  # noqa: ASYNC109 - as asyncpg has it
+    async def fetchval(self, statement: str, **limits: float) -> int:
         """The answer."""
         if self.failure is not None:
             raise self.failure

@@ -80,17 +80,14 @@ class Balance:
             if origin.kind not in ASKS_FOR_WORK:
                 return
             asked = body_of(record, origin.kind)
-        except ContractError:
+            if not isinstance(asked, WorkRequested | InspectionRequested):
+                return
+            self._arrivals.asked(asked.order)
+        except (ContractError, OverflowError):
             self.refused += 1
             return
-        if isinstance(asked, WorkRequested | InspectionRequested):
-            try:
-                self._arrivals.asked(asked.order)
-            except OverflowError:
-                self.refused += 1
-                return
-            self.heard += 1
-            self._heard_at = max(self._heard_at, asked.order.requested_at)
+        self.heard += 1
+        self._heard_at = max(self._heard_at, asked.order.requested_at)
 
     def plan(self, now: datetime, interval_seconds: float) -> PlanMade | None:
         """The plan for the coming hour; `None` while nothing is known of what comes, or nobody is there for it."""

@@ -16,9 +16,8 @@ Numbers = NDArray[np.int64]
 
 SKILL_FULL: Final = 1.0
 """Up to which saturation a skill that not all of a team hold makes nobody wait."""
-DEARER: Final = (
-    4  # so often a team's bands begin anew beyond an hour's work: where what waits becomes dearer by the most
-)
+DEARER: Final = 4
+"""So often a team's bands begin anew beyond an hour's work: where what waits becomes dearer by the most."""
 NOTHING: Final = 1e-12  # saturation: work that fills no more is none
 NARROW: Final = 1e-6  # saturation: a band of no more has no width
 BEYOND: Final = 3.0  # saturation: over so much more the last band is taken in the mean

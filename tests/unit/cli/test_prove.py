@@ -10,9 +10,11 @@ import pytest
 import typer
 
 from opsfloor import prove as command
+from opsfloor import proving
 from opsfloor.answers import Remedied
 from opsfloor.proving import FINDINGS_SHOWN, Proof
 from shared.proof.cases import Finding
+from tests.contracts.test_owners import PROCESSORS
 
 
 @pytest.fixture
@@ -97,3 +99,8 @@ def test_a_book_that_cannot_be_read_is_refused_before_anything_is_looked_at(proo
     with pytest.raises(Remedied, match="core bank's book") as refused:
         command.prove(file, False)
     assert "minor units" in refused.value.remedy
+
+
+def test_no_processor_is_left_out_of_the_proof() -> None:
+    """What a processor reads is compared with what was told to it, as soon as there is such a processor."""
+    assert proving._reads() == {each.full_name: frozenset(topic.name for topic in each.inputs) for each in PROCESSORS}

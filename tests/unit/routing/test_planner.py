@@ -576,3 +576,33 @@ def test_no_order_stops_the_hearing_whatever_its_instants(odd: dict[str, Any]) -
     (part,) = plan.work
     assert part.recent_slack_minutes is not None
     assert math.isfinite(part.recent_slack_minutes)
+
+
+def test_who_goes_on_from_a_plan_expects_what_its_maker_would() -> None:
+    """Of how much comes and of how long it may wait, nearly to the digit; both hear what comes after it."""
+    floor = views(desk("north", 2))
+    living = Balance(floor, "b-1", NOW)
+    orders = [
+        order(
+            f"i-{n}",
+            requested_at=NOW + timedelta(seconds=7 * n),
+            due_at=NOW + timedelta(seconds=7 * n + 600 + 37 * (n % 11)),
+        )
+        for n in range(90)
+    ]
+    for number, one in enumerate(orders[:60]):
+        living.hear(record(WorkRequested(order=one), offset=number))
+    told = living.plan(NOW + timedelta(seconds=420), 1.0)
+    assert told is not None
+    PLAN_BOARD.fold(floor["plan"], told.key, told)
+    after = Balance(floor, "b-2", NOW + timedelta(seconds=421))
+    after.resume(NOW + timedelta(seconds=421))
+    after.begin({PLACE: 60})
+    for number, one in enumerate(orders[60:], 60):
+        for balance in (living, after):
+            balance.hear(record(WorkRequested(order=one), offset=number))
+    plans = [balance.plan(NOW + timedelta(seconds=640), 1.0) for balance in (living, after)]
+    (his,), (theirs,) = (plan.work for plan in plans if plan is not None)
+    assert theirs.recent_per_hour == pytest.approx(his.recent_per_hour, abs=1e-5)
+    assert theirs.recent_slack_minutes == pytest.approx(his.recent_slack_minutes, abs=1e-5)
+    assert (theirs.coming_per_hour, theirs.slack_minutes) == (his.coming_per_hour, his.slack_minutes)
